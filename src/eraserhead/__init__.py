@@ -1,0 +1,50 @@
+"""Attention-pooling heads for pretrained encoders, and the eraser that tells whether their attention means anything.
+
+Importing this package is quick: torch is imported with the first name that needs it. transformers' Auto classes know
+our model whichever of the two packages is imported first.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+if TYPE_CHECKING:
+    from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+    from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+    from eraserhead.runs.api import erase
+
+__version__ = "0.1.0"
+__all__ = ["AttentionPoolingConfig", "AttentionPoolingForSequenceClassification", "erase"]
+
+_HOMES = {
+    "AttentionPoolingConfig": "eraserhead.models.configuration_attention_pooling",
+    "AttentionPoolingForSequenceClassification": "eraserhead.models.modeling_attention_pooling",
+    "erase": "eraserhead.runs.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'eraserhead' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+@wrapt.when_imported("transformers.models.auto.configuration_auto")
+def _register_configuration(auto: Any) -> None:
+    home = import_module("eraserhead.models.configuration_attention_pooling")
+    configuration = home.AttentionPoolingConfig
+    auto.AutoConfig.register(configuration.model_type, configuration, exist_ok=True)
+
+
+@wrapt.when_imported("transformers.models.auto.modeling_auto")
+def _register_model(auto: Any) -> None:
+    configurations = import_module("eraserhead.models.configuration_attention_pooling")
+    models = import_module("eraserhead.models.modeling_attention_pooling")
+    auto.AutoModelForSequenceClassification.register(
+        configurations.AttentionPoolingConfig, models.AttentionPoolingForSequenceClassification, exist_ok=True
+    )

@@ -1,0 +1,46 @@
+"""What the user says about the data; standard library only, so that ``--help`` stays quick."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where documents come from, and how many of them are used.
+
+    Attributes:
+        name: ``yelp``, ``imdb``, ``amazon``, ``yahoo`` or ``planted`` (columns, cleaning and class names come with
+            the name), or the id of any other data set on the hub.
+        path: Replaces the hub as the source: a folder in the hub's layout or written by ``save_to_disk``, or one
+            parquet, CSV or JSON file.
+        subset: Configuration of a hub data set (its "config name").
+        revision: Branch, tag or commit of a hub data set.
+        text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
+        label_column: Column of the gold class; default: the named set's own, else ``label``.
+        clean: Whether to undo the named set's escapes (``\\n``, ``<br />``); default: on for named sets, off for others.
+        train_split: Split that is trained on.
+        validation_split: Split for early stopping; default: ``validation_size`` documents are held out of training.
+        test_split: Split that is tested and erased.
+        train_size: Documents used for training, stratified by class; default: all.
+        validation_size: Documents held out for validation, stratified by class.
+        test_size: Documents used for testing, stratified by class; default: all.
+        max_length: Tokens a document, special tokens included; what it cuts off is counted.
+        seed: Seed of the stratified samples, and of the built-in corpus.
+        classes: Number of classes of the built-in corpus (2 to 5).
+    """
+
+    name: str | None = None
+    path: str | None = None
+    subset: str | None = None
+    revision: str | None = None
+    text_columns: list[str] | None = None
+    label_column: str | None = None
+    clean: bool | None = None
+    train_split: str = "train"
+    validation_split: str | None = None
+    test_split: str = "test"
+    train_size: int | None = None
+    validation_size: int | None = None
+    test_size: int | None = None
+    max_length: int = 256
+    seed: int = 0
+    classes: int = 2

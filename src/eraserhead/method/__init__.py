@@ -1,0 +1,1 @@
+"""The mathematics of erasure: pure functions over tensors; no files, devices, models or tokenizers."""

@@ -1,0 +1,117 @@
+"""Erasure of attention weights and re-evaluation of an affine head (Serrano & Smith 2019, sec. 3)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+# Multiplying by a power of two is exact. It lifts weights that underflowed towards 5e-324 back into the range in which
+# products with component logits keep their precision, so that a tiny kept mass is still a mass.
+LIFT = 2.0**500
+
+
+def erase(
+    weights: Float[Tensor, "*batch components"], keep: Bool[Tensor, "*batch components"]
+) -> Float[Tensor, "*batch components"]:
+    """Zero the weights outside `keep` and renormalise the rest to sum to 1 (Serrano & Smith 2019, sec. 3).
+
+    A row that keeps no weight above 0 is all zeros: the pooled vector is then zero and the decision is the bias's.
+    """
+    kept = torch.where(keep, weights, torch.zeros_like(weights))
+    mass = kept.sum(-1, keepdim=True)
+    return torch.where(mass > 0, kept / torch.where(mass > 0, mass, torch.ones_like(mass)), torch.zeros_like(kept))
+
+
+def decide(logits: Float[Tensor, "*batch classes"]) -> Int[Tensor, "*batch"]:
+    """Return the class with the largest logit; among equals the lowest index."""
+    return logits.argmax(-1)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A decision evaluated again, with nothing or with something erased.
+
+    Attributes:
+        scaled_logits: Logits times a positive factor. Decisions are read from these: what the weights' normaliser
+            would round away cannot make or break a tie.
+        scale: That factor, one for each evaluation.
+        keeps_mass: Whether any weight above 0 is kept; otherwise the bias alone decides.
+    """
+
+    scaled_logits: Float[Tensor, "*batch classes"]
+    scale: Float[Tensor, "*batch"]
+    keeps_mass: Bool[Tensor, "*batch"]
+
+    @property
+    def logits(self) -> Float[Tensor, "*batch classes"]:
+        """The logits themselves."""
+        return self.scaled_logits / self.scale.unsqueeze(-1)
+
+    @property
+    def decision(self) -> Int[Tensor, "*batch"]:
+        """The class decided for; among equals the lowest."""
+        return decide(self.scaled_logits)
+
+
+def evaluate_whole(
+    weights: Float[Tensor, "batch components"],
+    component_logits: Float[Tensor, "batch components classes"],
+    bias: Float[Tensor, " classes"],
+) -> Evaluation:
+    """Evaluate an affine head with nothing erased: ``sum_i a_i u_i / sum_i a_i + b``, or ``b`` without any mass."""
+    return _evaluation(_weighted(weights, component_logits, bias).sum(1), bias)
+
+
+def evaluate_singles(
+    weights: Float[Tensor, "batch components"],
+    component_logits: Float[Tensor, "batch components classes"],
+    bias: Float[Tensor, " classes"],
+) -> Evaluation:
+    """Evaluate an affine head with each component erased alone, ``[batch, components]`` of them at once.
+
+    The sums over the others are prefix plus suffix sums: subtracting from the total would lose everything where one
+    weight is close to 1 (METHOD section 3).
+    """
+    weighted = _weighted(weights, component_logits, bias)
+    before = weighted.cumsum(1).roll(1, dims=1)
+    before[:, :1] = 0
+    return _evaluation(before + _sums_after(weighted), bias)
+
+
+def evaluate_prefixes(
+    weights: Float[Tensor, "batch components"],
+    component_logits: Float[Tensor, "batch components classes"],
+    bias: Float[Tensor, " classes"],
+    order: Int[Tensor, "batch components"],
+) -> Evaluation:
+    """Evaluate an affine head with the first 1, 2, ..., all components of `order` erased.
+
+    Each kept sum is a suffix sum of non-negative masses, so a kept mass is 0 exactly where no positive weight is kept.
+    """
+    weighted = _weighted(weights, component_logits, bias)
+    return _evaluation(_sums_after(weighted.gather(1, order.unsqueeze(-1).expand_as(weighted))), bias)
+
+
+def _weighted(
+    weights: Float[Tensor, "batch components"],
+    component_logits: Float[Tensor, "batch components classes"],
+    bias: Float[Tensor, " classes"],
+) -> Float[Tensor, "batch components classes_and_mass"]:
+    """Return ``a_i (u_i + b)`` with ``a_i`` itself as a last column, all lifted."""
+    lifted = (weights * LIFT).unsqueeze(-1)
+    return torch.cat([lifted * (component_logits + bias), lifted], dim=-1)
+
+
+def _sums_after(values: Float[Tensor, "batch components columns"]) -> Float[Tensor, "batch components columns"]:
+    """Return at each component the sum over those behind it."""
+    sums = values.flip(1).cumsum(1).flip(1).roll(-1, dims=1)
+    sums[:, -1:] = 0
+    return sums
+
+
+def _evaluation(sums: Float[Tensor, "*batch classes_and_mass"], bias: Float[Tensor, " classes"]) -> Evaluation:
+    mass = sums[..., -1]
+    keeps_mass = mass > 0
+    scaled_logits = torch.where(keeps_mass.unsqueeze(-1), sums[..., :-1], bias)
+    return Evaluation(scaled_logits, torch.where(keeps_mass, mass, torch.ones_like(mass)), keeps_mass)

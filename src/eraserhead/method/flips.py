@@ -1,0 +1,164 @@
+"""Decision flips: which erasures change the decision (Serrano & Smith 2019, secs. 4 and 5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eraserhead.method.divergence import js_divergence
+from eraserhead.method.erasure import Evaluation
+
+# Evaluates erasures again: keep[batch, erasures, components] -> logits[batch, erasures, classes].
+Replay = Callable[[Bool[Tensor, "batch erasures components"]], Float[Tensor, "batch erasures classes"]]
+
+ZERO_DIFFERENCE = 1e-9  # |dJS| below this counts as zero, not by its sign (METHOD section 3)
+
+
+class Outcome(IntEnum):
+    """How erasing along a ranking ended."""
+
+    FLIP = 0  # the first flipping prefix keeps a mass above 0
+    BIAS_ONLY = 1  # the first flipping prefix keeps nothing: the bias alone decides
+    NEVER = 2  # no prefix flips
+
+
+@dataclass(frozen=True)
+class Flips:
+    """First flips along one ranking, a row a document.
+
+    Attributes:
+        removed: Components erased at the first flip; meaningless where the outcome is NEVER.
+        mass: Sum of the original weights over them; meaningless where the outcome is NEVER.
+        outcome: An `Outcome` a document.
+    """
+
+    removed: Int[Tensor, " batch"]
+    mass: Float[Tensor, " batch"]
+    outcome: Int[Tensor, " batch"]
+
+
+def first_flips(
+    prefixes: Evaluation,
+    weights: Float[Tensor, "batch components"],
+    order: Int[Tensor, "batch components"],
+    mask: Bool[Tensor, "batch components"],
+    decision: Int[Tensor, " batch"],
+) -> Flips:
+    """Return the first prefix of `order` whose erasure changes the decision; every prefix is looked at.
+
+    Args:
+        prefixes: The first 1, 2, ..., n components of `order` erased, ``[batch, components]`` evaluations.
+        weights: The original attention weights.
+        order: The ranking, best first, padding last.
+        mask: Which components exist.
+        decision: The decision with nothing erased.
+    """
+    flipped = (prefixes.decision != decision.unsqueeze(-1)) & mask  # the k-th prefix exists where k <= n
+    first = flipped.int().argmax(-1, keepdim=True)
+    erased_mass = weights.gather(1, order).cumsum(-1).gather(1, first).squeeze(1)
+    keeps_mass = prefixes.keeps_mass.gather(1, first).squeeze(1)
+    outcome = torch.where(keeps_mass, Outcome.FLIP.value, Outcome.BIAS_ONLY.value)
+    outcome = torch.where(flipped.any(-1), outcome, Outcome.NEVER.value)
+    return Flips(first.squeeze(1) + 1, erased_mass.clamp(max=1.0), outcome)
+
+
+def prefix_keeps(order: Int[Tensor, "batch components"]) -> Bool[Tensor, "batch components components"]:
+    """Return the keep masks of all prefixes of `order`: row k-1 erases the first k components."""
+    rank = order.argsort(-1)
+    erased_up_to = torch.arange(order.shape[1], device=order.device)
+    return rank.unsqueeze(1) > erased_up_to.view(1, -1, 1)
+
+
+def single_keeps(mask: Bool[Tensor, "batch components"]) -> Bool[Tensor, "batch components components"]:
+    """Return the keep masks of all single erasures: row i erases component i alone."""
+    alone = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+    return mask.unsqueeze(1) & ~alone
+
+
+@dataclass(frozen=True)
+class Singles:
+    """Every component erased alone (METHOD section 3).
+
+    Attributes:
+        js: Jensen-Shannon divergence from the original distribution, in nats.
+        decision: The decision without that component.
+    """
+
+    js: Float[Tensor, "batch components"]
+    decision: Int[Tensor, "batch components"]
+
+
+def single_erasures(whole: Evaluation, erased: Evaluation) -> Singles:
+    """Compare what was decided with what is decided after each single erasure."""
+    js = js_divergence(whole.logits.softmax(-1).unsqueeze(1), erased.logits.softmax(-1))
+    return Singles(js, erased.decision)
+
+
+@dataclass(frozen=True)
+class TopAgainstRandom:
+    """Test 1 for one ranking: its top component against a random other, a row a document of two or more components.
+
+    Attributes:
+        top: Component on top of the ranking.
+        random: The one drawn other component.
+        delta_attention: Weight of the top minus weight of the other.
+        js_top: Divergence when the top is erased.
+        js_random: Divergence when the other is erased.
+        top_flips: Whether erasing the top flips the decision.
+        random_flips: Whether erasing the other flips it.
+        expected_delta_js: Mean of ``js_top - js_r`` over all others r, exactly.
+        share_negative: Share of others whose erasure moves the distribution more than the top's does.
+        share_zero: Share of others within 1e-9 of the top's divergence.
+        share_random_flips: Share of others whose erasure flips the decision.
+    """
+
+    top: Int[Tensor, " batch"]
+    random: Int[Tensor, " batch"]
+    delta_attention: Float[Tensor, " batch"]
+    js_top: Float[Tensor, " batch"]
+    js_random: Float[Tensor, " batch"]
+    top_flips: Bool[Tensor, " batch"]
+    random_flips: Bool[Tensor, " batch"]
+    expected_delta_js: Float[Tensor, " batch"]
+    share_negative: Float[Tensor, " batch"]
+    share_zero: Float[Tensor, " batch"]
+    share_random_flips: Float[Tensor, " batch"]
+
+
+def top_against_random(
+    weights: Float[Tensor, "batch components"],
+    singles: Singles,
+    mask: Bool[Tensor, "batch components"],
+    decision: Int[Tensor, " batch"],
+    top: Int[Tensor, " batch"],
+    random: Int[Tensor, " batch"],
+) -> TopAgainstRandom:
+    """Compare erasing `top` with erasing `random`, and exactly with the expectation over every other component."""
+    flips = singles.decision != decision.unsqueeze(-1)
+    others = mask.scatter(1, top.unsqueeze(1), False)
+    count = others.sum(-1).clamp(min=1)  # documents without another component are left out by the caller
+    delta = _at(singles.js, top).unsqueeze(1) - singles.js
+
+    def mean(values: Tensor) -> Tensor:
+        return torch.where(others, values, torch.zeros_like(values)).sum(-1).double() / count
+
+    return TopAgainstRandom(
+        top=top,
+        random=random,
+        delta_attention=_at(weights, top) - _at(weights, random),
+        js_top=_at(singles.js, top),
+        js_random=_at(singles.js, random),
+        top_flips=_at(flips, top),
+        random_flips=_at(flips, random),
+        expected_delta_js=mean(delta),
+        share_negative=mean(delta <= -ZERO_DIFFERENCE),
+        share_zero=mean(delta.abs() < ZERO_DIFFERENCE),
+        share_random_flips=mean(flips),
+    )
+
+
+def _at(values: Tensor, index: Tensor) -> Tensor:
+    return values.gather(1, index.unsqueeze(1)).squeeze(1)

@@ -1,0 +1,1 @@
+"""Attention-pooling classifiers over pretrained encoders."""

@@ -1,0 +1,1 @@
+"""Training and erasure as runs: devices, folders, resumption."""

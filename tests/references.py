@@ -1,0 +1,133 @@
+"""The slow, obvious versions of what the package computes fast: oracles for tests, opponents for benchmarks."""
+
+from fractions import Fraction
+from itertools import combinations
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Flip(NamedTuple):
+    removed: int | None
+    mass: float | None
+    outcome: str
+
+
+def softmax_over_survivors(scores: Tensor, keep: Tensor) -> Tensor:
+    """Erasure as -inf on the scores; a row that keeps nothing is zeros."""
+    weights = scores.masked_fill(~keep, -torch.inf).softmax(-1)
+    return torch.where(keep.any(-1, keepdim=True), weights, torch.zeros_like(weights))
+
+
+def decision(logits: Tensor) -> int:
+    """First index of the maximum, spelt out."""
+    best = 0
+    for index, logit in enumerate(logits.tolist()):
+        if logit > logits[best].item():
+            best = index
+    return best
+
+
+def erased_logits(weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor, erased: set[int]) -> Tensor:
+    """The head on the renormalised average of the survivors."""
+    kept = [i for i in range(len(weights)) if i not in erased]
+    mass = sum(weights[i].item() for i in kept)
+    if mass == 0:
+        return bias
+    pooled = sum((weights[i] / mass * vectors[i] for i in kept), torch.zeros_like(vectors[0]))
+    return weight @ pooled + bias
+
+
+def first_flip(weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor, order: list[int]) -> Flip:
+    """One head evaluation a prefix of one document."""
+    original = decision(erased_logits(weights, vectors, weight, bias, set()))
+    for k in range(1, len(order) + 1):
+        erased = set(order[:k])
+        if decision(erased_logits(weights, vectors, weight, bias, erased)) != original:
+            keeps_mass = any(weights[i] > 0 for i in order[k:])
+            return Flip(k, sum(weights[i].item() for i in erased), "flip" if keeps_mass else "bias_only")
+    return Flip(None, None, "never")
+
+
+def exact_decision(weights: Tensor, component_logits: Tensor, bias: Tensor, erased: set[int]) -> int:
+    """The decision in rational arithmetic, so that only a tie is a tie."""
+    kept = [i for i in range(len(weights)) if i not in erased and weights[i] > 0]
+    exact_bias = [Fraction(value) for value in bias.tolist()]
+    if not kept:
+        return exact_bias.index(max(exact_bias))
+    sums = [
+        sum(Fraction(weights[i].item()) * (Fraction(component_logits[i, j].item()) + exact_bias[j]) for i in kept)
+        for j in range(len(bias))
+    ]
+    return sums.index(max(sums))
+
+
+def exhaustive_minimum(weights: Tensor, component_logits: Tensor, bias: Tensor) -> Flip:
+    """Every subset, smallest first."""
+    n = len(weights)
+    original = exact_decision(weights, component_logits, bias, set())
+    for k in range(1, n + 1):
+        flipping = [
+            set(erased)
+            for erased in combinations(range(n), k)
+            if any(weights[i] > 0 for i in range(n) if i not in erased)
+            and exact_decision(weights, component_logits, bias, set(erased)) != original
+        ]
+        if flipping:
+            return Flip(k, min(sum(weights[i].item() for i in erased) for erased in flipping), "flip")
+    if exact_decision(weights, component_logits, bias, set(range(n))) != original:
+        return Flip(int((weights > 0).sum()), weights.sum().item(), "bias_only")
+    return Flip(None, None, "never")
+
+
+def batched_first_flips(
+    weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor, order: Tensor, mask: Tensor
+) -> Tensor:
+    """An honest loop over prefixes: the whole batch in one head evaluation a prefix, flipped documents dropped.
+
+    Returns the number of removals a document, 0 where no prefix flips.
+    """
+    original = (torch.einsum("bn,bnh->bh", weights, vectors) @ weight.T + bias).argmax(-1)
+    removed = torch.zeros(len(weights), dtype=torch.long)
+    lengths = mask.sum(-1)
+    rank = order.argsort(-1)
+    alive = torch.arange(len(weights))
+    for k in range(1, weights.shape[1] + 1):
+        alive = alive[lengths[alive] >= k]
+        if not len(alive):
+            break
+        kept = weights[alive] * (rank[alive] >= k)
+        mass = kept.sum(-1, keepdim=True)
+        kept = torch.where(mass > 0, kept / mass, 0.0)
+        logits = torch.einsum("bn,bnh->bh", kept, vectors[alive]) @ weight.T + bias
+        flipped = logits.argmax(-1) != original[alive]
+        removed[alive[flipped]] = k
+        alive = alive[~flipped]
+    return removed
+
+
+def batched_minimum(weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+    """The minimum by the same loop, along the order of each rival class in turn; 0 where nothing flips."""
+    logits = vectors @ weight.T + bias
+    original = (torch.einsum("bn,bnh->bh", weights, vectors) @ weight.T + bias).argmax(-1)
+    decided = logits.gather(2, original.view(-1, 1, 1).expand(-1, logits.shape[1], 1))
+    best = torch.zeros(len(weights), dtype=torch.long)
+    for rival in range(len(bias)):
+        key = (weights * (logits[..., rival] - decided.squeeze(2))).masked_fill(~mask, torch.inf)
+        removed = batched_first_flips(weights, vectors, weight, bias, key.argsort(dim=-1, stable=True), mask)
+        better = (removed > 0) & ((best == 0) | (removed < best)) & (rival != original)
+        best = torch.where(better, removed, best)
+    return best
+
+
+def single_logits(weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Test 1 by one head evaluation a component, over the whole batch."""
+    results = []
+    for component in range(weights.shape[1]):
+        kept = weights.clone()
+        kept[:, component] = 0
+        mass = kept.sum(-1, keepdim=True)
+        kept = torch.where(mass > 0, kept / mass, 0.0)
+        results.append(torch.einsum("bn,bnh->bh", kept, vectors) @ weight.T + bias)
+    return torch.stack(results, dim=1)
