@@ -34,17 +34,30 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
+# Whichever is imported first, transformers' half or ours, brings the other; ours registers when it is complete.
+_CONFIGURATION = "eraserhead.models.configuration_attention_pooling"
+_MODEL = "eraserhead.models.modeling_attention_pooling"
+
+
 @wrapt.when_imported("transformers.models.auto.configuration_auto")
-def _register_configuration(auto: Any) -> None:
-    home = import_module("eraserhead.models.configuration_attention_pooling")
-    configuration = home.AttentionPoolingConfig
-    auto.AutoConfig.register(configuration.model_type, configuration, exist_ok=True)
+def _bring_configuration(auto: Any) -> None:
+    import_module(_CONFIGURATION)
 
 
 @wrapt.when_imported("transformers.models.auto.modeling_auto")
-def _register_model(auto: Any) -> None:
-    configurations = import_module("eraserhead.models.configuration_attention_pooling")
-    models = import_module("eraserhead.models.modeling_attention_pooling")
-    auto.AutoModelForSequenceClassification.register(
-        configurations.AttentionPoolingConfig, models.AttentionPoolingForSequenceClassification, exist_ok=True
-    )
+def _bring_model(auto: Any) -> None:
+    import_module(_MODEL)
+
+
+@wrapt.when_imported(_CONFIGURATION)
+def _register_configuration(ours: Any) -> None:
+    configuration = ours.AttentionPoolingConfig
+    auto = import_module("transformers.models.auto.configuration_auto")
+    auto.AutoConfig.register(configuration.model_type, configuration, exist_ok=True)
+
+
+@wrapt.when_imported(_MODEL)
+def _register_model(ours: Any) -> None:
+    model = ours.AttentionPoolingForSequenceClassification
+    auto = import_module("transformers.models.auto.modeling_auto")
+    auto.AutoModelForSequenceClassification.register(model.config_class, model, exist_ok=True)

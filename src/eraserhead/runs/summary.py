@@ -1,0 +1,174 @@
+"""Aggregates over documents, from the tables of a results folder (METHOD sections 3 to 5)."""
+
+from dataclasses import asdict
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
+from eraserhead.runs.analysis import MINIMUM, RANDOM
+from eraserhead.runs.results import ResultsFolder
+
+OUTCOMES = ("flip", "bias_only", "never")
+QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
+DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", "tokens", "truncated_tokens"]
+FLIP_COLUMNS = ["id", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc"]
+
+
+def summarise(results: ResultsFolder, seed: int) -> dict[str, Any]:
+    """Return all aggregates with their 95 % bootstrap intervals over documents.
+
+    Documents with fewer than two components are counted and left out of every aggregate.
+    """
+    documents = results.table("documents", DOCUMENT_COLUMNS).to_pandas()
+    rankings = _by_ranking(results.table("flips", FLIP_COLUMNS).to_pandas())
+    singles = results.table("singles").to_pandas()
+    return {
+        "documents": _counts(documents),
+        "truncation": _truncation(documents),
+        "accuracy": _accuracy(documents, seed),
+        "rankings": {name: _ranking(name, rows, rankings.get(MINIMUM), seed) for name, rows in rankings.items()},
+        "pairs": _pairs(rankings, seed),
+        "tests": {name: _test(rows, seed) for name, rows in singles[singles.n >= 2].groupby("ranking", sort=False)},
+    }
+
+
+class _Ranking:
+    """One ranking's rows as arrays ``[documents, draws]``; "never" is infinity in `removed` and NaN elsewhere."""
+
+    def __init__(self, rows: pd.DataFrame, draws: int) -> None:
+        shape = (len(rows) // draws, draws)
+        self.outcome = rows.outcome.to_numpy().reshape(shape)
+        self.fraction = rows.fraction.to_numpy(dtype=float).reshape(shape)
+        self.mass = rows.mass.to_numpy(dtype=float).reshape(shape)
+        self.removed = rows.removed.to_numpy(dtype=float).reshape(shape)
+        self.evidence_auc = rows.evidence_auc.to_numpy(dtype=float).reshape(shape)
+
+    @property
+    def never(self) -> np.ndarray:
+        return self.outcome == "never"
+
+
+def _by_ranking(flips: pd.DataFrame) -> dict[str, _Ranking]:
+    flips = flips[flips.n >= 2]
+    documents = max(flips.id.nunique(), 1)
+    return {
+        str(name): _Ranking(rows, max(len(rows) // documents, 1)) for name, rows in flips.groupby("ranking", sort=False)
+    }
+
+
+def _counts(documents: pd.DataFrame) -> dict[str, int]:
+    return {
+        "total": len(documents),
+        "analysed": int((documents.n >= 2).sum()),
+        "without_components": int((documents.n == 0).sum()),
+        "with_one_component": int((documents.n == 1).sum()),
+        "unlabelled": int(documents.label.isna().sum()),
+        "decided_otherwise_by_model": int((documents.prediction != documents.model_prediction).sum()),
+    }
+
+
+def _truncation(documents: pd.DataFrame) -> dict[str, int]:
+    return {
+        "documents": len(documents),
+        "truncated_documents": int((documents.truncated_tokens > 0).sum()),
+        "tokens": int(documents.tokens.sum()),
+        "truncated_tokens": int(documents.truncated_tokens.sum()),
+    }
+
+
+def _accuracy(documents: pd.DataFrame, seed: int) -> dict[str, Any]:
+    correct = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
+    return _means({"accuracy": correct}, seed)["accuracy"]
+
+
+def _ranking(name: str, ranking: _Ranking, minimum: _Ranking | None, seed: int) -> dict[str, Any]:
+    columns = {f"outcome_{outcome}": (ranking.outcome == outcome).mean(1) for outcome in OUTCOMES}
+    columns |= {
+        quantity: _mean_where_number(_numbers(ranking, quantity)) for quantity in ("fraction", "removed", "mass")
+    }
+    if minimum is not None:
+        columns |= _against_minimum(ranking, minimum)
+    columns["evidence_auc"] = _mean_where_number(ranking.evidence_auc)
+    if name == RANDOM:
+        columns["spread"] = _spread(ranking.fraction)
+    means = _means(columns, seed)
+    summary: dict[str, Any] = {"outcomes": {outcome: means.pop(f"outcome_{outcome}") for outcome in OUTCOMES}}
+    for quantity in ("fraction", "removed", "mass"):
+        summary[quantity] = {**_quartiles(ranking, quantity, seed), "mean": means.pop(quantity)}
+    return summary | means
+
+
+def _numbers(ranking: _Ranking, quantity: str) -> np.ndarray:
+    return np.where(ranking.never, np.nan, getattr(ranking, quantity))
+
+
+def _quartiles(ranking: _Ranking, quantity: str, seed: int) -> dict[str, Any]:
+    """A document's draws are averaged first; one draw that never flips makes the average larger than everything."""
+    values = np.where(ranking.never, np.inf, getattr(ranking, quantity)).mean(1)
+    estimates = bootstrap_quantiles(values, list(QUARTILES.values()), seed)
+    return {name: asdict(estimate) for name, estimate in zip(QUARTILES, estimates, strict=True)}
+
+
+def _against_minimum(ranking: _Ranking, minimum: _Ranking) -> dict[str, np.ndarray]:
+    """Removals in excess of the minimum, and whether there is none, over documents where both exist."""
+    excess = _numbers(ranking, "removed") - _numbers(minimum, "removed")
+    return {
+        "excess": _mean_where_number(excess),
+        "optimal": _mean_where_number(np.where(np.isnan(excess), np.nan, excess == 0)),
+    }
+
+
+def _mean_where_number(values: np.ndarray) -> np.ndarray:
+    """Average a document's draws over those that have a number; NaN where none has."""
+    count = (~np.isnan(values)).sum(1)
+    return np.where(count > 0, np.nansum(values, 1) / np.maximum(count, 1), np.nan)
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """Return each document's standard deviation over its draws; NaN below two draws with a number."""
+    count = (~np.isnan(values)).sum(1)
+    deviations = np.where(np.isnan(values), 0.0, values - _mean_where_number(values)[:, None])
+    return np.where(count > 1, np.sqrt((deviations**2).sum(1) / np.maximum(count - 1, 1)), np.nan)
+
+
+def _pairs(rankings: dict[str, _Ranking], seed: int) -> list[dict[str, Any]]:
+    """Return for each pair how often the first strictly needs fewer removals, over all documents."""
+    rows = []
+    for first, second in permutations(rankings, 2):
+        shares = compare(rankings[first].removed, rankings[second].removed) if len(rankings[first].removed) else None
+        columns = {"fewer": 0, "equal": 1, "more": 2}
+        means = _means({name: shares[:, i] if shares is not None else np.empty(0) for name, i in columns.items()}, seed)
+        rows.append({"first": first, "second": second, **means})
+    return rows
+
+
+def _test(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Return test 1 of one ranking: the 2x2 table exactly over r and for the one draw, and the divergences."""
+    top, drawn = rows.top_flips.to_numpy(dtype=float), rows.random_flips.to_numpy(dtype=float)
+    columns = {f"exact_{cell}": share for cell, share in _cells(top, rows.share_random_flips.to_numpy(float)).items()}
+    columns |= {f"drawn_{cell}": share for cell, share in _cells(top, drawn).items()}
+    for name in ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention"):
+        columns[name] = rows[name].to_numpy(dtype=float)
+    means = _means(columns, seed)
+    tables = {
+        kind: {name.removeprefix(f"{kind}_"): means.pop(name) for name in list(means) if name.startswith(f"{kind}_")}
+        for kind in ("exact", "drawn")
+    }
+    return tables | means
+
+
+def _cells(top: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "both_flip": top * other,
+        "top_alone_flips": top * (1 - other),
+        "other_alone_flips": (1 - top) * other,
+        "none_flips": (1 - top) * (1 - other),
+    }
+
+
+def _means(columns: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
+    estimates: list[Estimate] = bootstrap_means(np.stack(list(columns.values()), axis=1), seed)
+    return {name: asdict(estimate) for name, estimate in zip(columns, estimates, strict=True)}

@@ -1,0 +1,72 @@
+"""The attention-pooling layer of our own models: an affine head, so that everything has a closed form."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eraserhead.method.erasure import erase, evaluate_whole
+from eraserhead.method.rankings import margin_gradient
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.sites.site import AffineHead, Attention
+
+ROWS = 512  # vectors projected at a time: their float64 copy then fits into the processor's cache
+
+
+class PoolingSite:
+    """Erasure in the pooling layer of an `AttentionPoolingForSequenceClassification` in eval mode."""
+
+    def __init__(self, model: AttentionPoolingForSequenceClassification) -> None:
+        self.model = model
+
+    @torch.inference_mode()
+    def read(self, batch: Mapping[str, Tensor]) -> Attention:
+        """Return weights, gradients and component logits after one forward pass; the softmax is taken in float64."""
+        model = self.model
+        vectors = model.token_vectors(batch["input_ids"], batch["attention_mask"])
+        token_mask = model.component_mask(batch["input_ids"], batch["attention_mask"])
+        decision = model.classify(vectors, token_mask).logits.argmax(-1)
+        return attention_of(
+            model.pooling.scores(vectors),
+            component_logits(vectors, model.classifier.weight),
+            model.classifier.bias.double(),
+            token_mask,
+            decision,
+        )
+
+    def replay(
+        self, attention: Attention, keep: Bool[Tensor, "batch erasures components"]
+    ) -> Float[Tensor, "batch erasures classes"]:
+        """Return the logits of the average that is left; the bias where nothing is."""
+        assert attention.head is not None
+        weights = erase(attention.weights.unsqueeze(1).expand(keep.shape), keep)
+        return torch.einsum("ben,bnk->bek", weights, attention.head.component_logits) + attention.head.bias
+
+
+def component_logits(
+    vectors: Float[Tensor, "batch components hidden"], weight: Float[Tensor, "classes hidden"]
+) -> Float[Tensor, "batch components classes"]:
+    """Return ``W v_i`` in float64."""
+    rows = vectors.reshape(-1, vectors.shape[-1]).split(ROWS)
+    weight = weight.double().T
+    return torch.cat([chunk.double() @ weight for chunk in rows]).view(*vectors.shape[:-1], -1)
+
+
+def attention_of(
+    scores: Float[Tensor, "batch tokens"],
+    logits: Float[Tensor, "batch tokens classes"],
+    bias: Float[Tensor, " classes"],
+    token_mask: Bool[Tensor, "batch tokens"],
+    model_decision: Int[Tensor, " batch"],
+) -> Attention:
+    """Gather the components among the tokens and evaluate the affine head on them."""
+    width = max(1, int(token_mask.sum(-1).max()))
+    positions = token_mask.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]
+    mask = token_mask.gather(1, positions)
+    gathered = scores.double().gather(1, positions).masked_fill(~mask, torch.finfo(torch.float64).min)
+    weights = gathered.softmax(-1) * mask
+    logits = logits.gather(1, positions.unsqueeze(-1).expand(-1, -1, logits.shape[-1])) * mask.unsqueeze(-1)
+    whole = evaluate_whole(weights, logits, bias)
+    gradient = margin_gradient(logits, whole.logits) * mask
+    return Attention(weights, gradient, whole, mask, positions, model_decision, AffineHead(logits, bias))
