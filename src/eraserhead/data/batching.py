@@ -52,7 +52,7 @@ def share(step: Sequence[int], rank: int, processes: int) -> list[int]:
 
 def pad(sequences: Sequence[Sequence[int]], padding: int) -> dict[str, Tensor]:
     """Return ``input_ids`` and ``attention_mask`` ``[batch, tokens]`` of sequences of ids, padded on the right."""
-    width = max(1, max(len(sequence) for sequence in sequences))
+    width = max(1, *(len(sequence) for sequence in sequences))
     ids = torch.full((len(sequences), width), padding, dtype=torch.long)
     mask = torch.zeros(len(sequences), width, dtype=torch.long)
     for row, sequence in enumerate(sequences):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where documents come from, and how many of them are used.
+    r"""Where documents come from, and how many of them are used.
 
     Attributes:
         name: ``yelp``, ``imdb``, ``amazon``, ``yahoo`` or ``planted`` (columns, cleaning and class names come with
@@ -16,7 +16,10 @@ class DataConfig:
         revision: Branch, tag or commit of a hub data set.
         text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
         label_column: Column of the gold class; default: the named set's own, else ``label``.
-        clean: Whether to undo the named set's escapes (``\\n``, ``<br />``); default: on for named sets, off for others.
+        clean: Whether to undo the named set's escapes (``\n``, ``<br />``); default: on for named sets, off for
+            others.
+        ordered: Whether the classes are ordered, so that distances between them mean something; default: on for yelp,
+            amazon and planted, off for others.
         train_split: Split that is trained on.
         validation_split: Split for early stopping; default: ``validation_size`` documents are held out of training.
         test_split: Split that is tested and erased.
@@ -35,6 +38,7 @@ class DataConfig:
     text_columns: list[str] | None = None
     label_column: str | None = None
     clean: bool | None = None
+    ordered: bool | None = None
     train_split: str = "train"
     validation_split: str | None = None
     test_split: str = "test"

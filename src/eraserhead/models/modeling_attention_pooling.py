@@ -31,6 +31,21 @@ class AttentionPoolingOutput(SequenceClassifierOutput):
     pooling_weights: Tensor | None = None
 
 
+class AttentionPoolingHead(nn.Module):
+    """Attention pooling over token vectors and one affine map: all that is trained on a frozen encoder."""
+
+    def __init__(self, config: AttentionPoolingConfig) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(config.dropout)
+        self.pooling = AttentionPooling(config.vector_size, config.attention_size)
+        self.classifier = nn.Linear(config.vector_size, config.num_labels)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits ``[batch, classes]`` and weights ``[batch, tokens]`` of vectors ``[batch, tokens, hidden]``."""
+        pooled, weights = self.pooling(self.dropout(vectors), mask)
+        return self.classifier(pooled), weights
+
+
 class AttentionPoolingForSequenceClassification(PreTrainedModel):
     """Additive attention with a context vector over an encoder's token vectors, then one affine head.
 
@@ -51,13 +66,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     def __init__(self, config: AttentionPoolingConfig) -> None:
         super().__init__(config)
         if config.num_labels < 2:
-            raise ValueError(
-                f"a classifier has two classes or more, not {config.num_labels}: there is nothing to decide"
-            )
+            raise ValueError(f"a classifier has two classes or more, not {config.num_labels}: nothing to decide")
         self.encoder = _empty_encoder(config)
-        self.dropout = nn.Dropout(config.dropout)
-        self.pooling = AttentionPooling(config.vector_size, config.attention_size)
-        self.classifier = nn.Linear(config.vector_size, config.num_labels)
+        self.head = AttentionPoolingHead(config)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -138,18 +149,6 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         special = torch.tensor(self.config.special_token_ids, device=input_ids.device, dtype=input_ids.dtype)
         return mask & ~torch.isin(input_ids, special)
 
-    def classify(
-        self, vectors: Tensor, mask: Tensor, labels: Tensor | None = None, reduction: str = "mean"
-    ) -> AttentionPoolingOutput:
-        """Pool token vectors ``[batch, tokens, hidden]`` over ``mask[batch, tokens]`` and classify the result.
-
-        `reduction` is that of the cross-entropy against ``labels[batch]``.
-        """
-        pooled, weights = self.pooling(self.dropout(vectors), mask)
-        logits = self.classifier(pooled)
-        loss = None if labels is None else cross_entropy(logits.float(), labels, reduction=reduction)
-        return AttentionPoolingOutput(loss=loss, logits=logits, pooling_weights=weights)
-
     def forward(
         self,
         input_ids: Tensor,
@@ -173,7 +172,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         mask = self.component_mask(input_ids, attention_mask)
         if keep is not None:
             mask = mask & keep.bool()
-        output = self.classify(self.token_vectors(input_ids, attention_mask, token_type_ids), mask, labels)
+        logits, weights = self.head(self.token_vectors(input_ids, attention_mask, token_type_ids), mask)
+        loss = None if labels is None else cross_entropy(logits.float(), labels)
+        output = AttentionPoolingOutput(loss=loss, logits=logits, pooling_weights=weights)
         return output.to_tuple() if return_dict is False else output
 
 

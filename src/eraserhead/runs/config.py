@@ -1,10 +1,14 @@
-"""What the user says about models, training and erasure; standard library only, so that ``--help`` stays quick."""
+"""What the user says about models, training and erasure; light imports only, so that ``--help`` stays quick."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
 
 from eraserhead.data.config import DataConfig
 
+RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
 
 
@@ -121,3 +125,60 @@ class EraseConfig:
     shard_size: int = 1000
     overwrite: bool = False
     cpu: bool = False
+
+
+@dataclass(frozen=True)
+class ShowConfig:
+    """Which results are shown.
+
+    Attributes:
+        results: Folder of finished erasure results.
+    """
+
+    results: str
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    """Which decision is explained.
+
+    Attributes:
+        model: Folder of a run, or folder or hub id of a model.
+        text: The text, unless `file` or `id` says where it is.
+        file: File that holds the text.
+        id: Id of one document of the data, such as ``test/17``.
+        data: The data that `id` names a document of; default: the test split of the run's own data.
+        revision: Branch, tag or commit of a model on the hub.
+        seed: Seed of the random ranking.
+        draws: Shuffles of the random ranking.
+        cpu: Use the CPU even where there is an accelerator.
+    """
+
+    model: str
+    text: str | None = None
+    file: str | None = None
+    id: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    revision: str | None = None
+    seed: int = 0
+    draws: int = 10
+    cpu: bool = False
+
+
+def stored_data(model: str) -> DataConfig | None:
+    """Return the data that a run's folder was trained on; null where the folder does not say."""
+    path = Path(model) / RUN_CONFIG
+    return DataConfig(**yaml.safe_load(path.read_text())["data"]) if path.is_file() else None
+
+
+def erase_defaults(config: EraseConfig | ExplainConfig) -> dict[str, Any]:
+    """Return the options that follow from the model: the run's own data, unless other data is named.
+
+    Other data keeps the run's `max_length`, which belongs to the model.
+    """
+    stored = stored_data(config.model)
+    if stored is None:
+        return {}
+    if config.data.name not in (None, stored.name) or (config.data.path and not stored.name):
+        stored = DataConfig(max_length=stored.max_length)
+    return {f"data.{name}": value for name, value in asdict(stored).items()}

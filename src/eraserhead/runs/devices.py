@@ -1,18 +1,30 @@
 """Which devices and processes a run really uses."""
 
 import logging
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
+from tqdm.auto import tqdm
+
+Item = TypeVar("Item")
 
 logger = logging.getLogger("eraserhead")
 
 CPU_BUDGET, ACCELERATOR_BUDGET = 2048, 32768  # tokens at a time; on a CPU small batches waste least on padding
 
 
-def start(cpu: bool, mixed_precision: str = "no") -> Accelerator:
-    """Return the accelerator of this process, and say what it runs on."""
-    accelerator = Accelerator(cpu=cpu, mixed_precision=mixed_precision)
+def start(cpu: bool, mixed_precision: str = "no", log_folder: str | None = None) -> Accelerator:
+    """Return the accelerator of this process, and say what it runs on; curves go to `log_folder` for tensorboard."""
+    accelerator = Accelerator(
+        cpu=cpu,
+        mixed_precision=mixed_precision,
+        log_with="tensorboard" if log_folder else None,
+        project_dir=log_folder,
+    )
+    if log_folder:
+        accelerator.init_trackers("curves")
     tell(accelerator, describe(accelerator))
     return accelerator
 
@@ -35,3 +47,9 @@ def tell(accelerator: Accelerator, message: str) -> None:
     """Log on the main process only."""
     if accelerator.is_main_process:
         logger.info(message)
+
+
+def progress(items: Sequence[Item], accelerator: Accelerator, what: str, unit: str) -> Iterable[Item]:
+    """Show a progress bar over items on the main process, where someone can see it."""
+    # None leaves the bar out where the output is not a terminal.
+    return tqdm(items, desc=what, unit=unit, disable=None if accelerator.is_main_process else True, leave=False)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
-from accelerate.utils import tqdm
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -164,7 +163,8 @@ def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, sha
     if finished:
         devices.tell(accelerator, f"continuing: {len(finished)} of {shards} shards are finished")
     size = analyser.config.shard_size
-    for number in tqdm(missing[accelerator.process_index :: accelerator.num_processes], desc="erasing", unit="shard"):
+    mine = missing[accelerator.process_index :: accelerator.num_processes]
+    for number in devices.progress(mine, accelerator, "erasing", "shard"):
         results.write_shard(number, analyser.shard(rows[number * size : (number + 1) * size]))
 
 

@@ -1,14 +1,14 @@
 """What an erasure analysis leaves on disk: the one writer and the one reader of its tables.
 
-A folder of results holds ``documents.parquet``, ``flips.parquet``, ``singles.parquet`` and ``summary.json``. While it is
-being made it holds ``manifest.json`` and ``shards/``, one folder a finished shard; final names appear only when all of a
-file is written, ``summary.json`` last.
+A folder of results holds ``documents.parquet``, ``flips.parquet``, ``singles.parquet`` and ``summary.json``. While it
+is being made it holds ``manifest.json`` and ``shards/``, one folder a finished shard; final names appear only when all
+of a file is written, ``summary.json`` last.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ class ResultsFolder:
             if not overwrite:
                 raise UserError(
                     f"{self.path}: holds results of another configuration (different: "
-                    f"{', '.join(_differences(existing, _plain(configuration)))}); choose another --output_dir, or "
+                    f"{', '.join(differences(existing, _plain(configuration)))}); choose another --output_dir, or "
                     "replace them with --overwrite"
                 )
             self._clear()
@@ -183,12 +183,12 @@ def _plain(content: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(content))
 
 
-def _differences(first: Any, second: Any, prefix: str = "") -> Iterable[str]:
+def differences(first: Any, second: Any, prefix: str = "") -> list[str]:
     """Return the dotted names of what differs between two JSON contents."""
     if not (isinstance(first, dict) and isinstance(second, dict)):
         return [prefix] if first != second else []
     return [
         name
         for key in sorted({*first, *second})
-        for name in _differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
+        for name in differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
     ]

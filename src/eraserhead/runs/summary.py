@@ -43,7 +43,7 @@ class _Ranking:
         self.outcome = rows.outcome.to_numpy().reshape(shape)
         self.fraction = rows.fraction.to_numpy(dtype=float).reshape(shape)
         self.mass = rows.mass.to_numpy(dtype=float).reshape(shape)
-        self.removed = rows.removed.to_numpy(dtype=float).reshape(shape)
+        self.removed = np.where(self.never, np.inf, rows.removed.to_numpy(dtype=float).reshape(shape))
         self.evidence_auc = rows.evidence_auc.to_numpy(dtype=float).reshape(shape)
 
     @property

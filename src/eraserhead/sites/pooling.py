@@ -9,6 +9,7 @@ from torch import Tensor
 from eraserhead.method.erasure import erase, evaluate_whole
 from eraserhead.method.rankings import margin_gradient
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.pooling import attend
 from eraserhead.sites.site import AffineHead, Attention
 
 ROWS = 512  # vectors projected at a time: their float64 copy then fits into the processor's cache
@@ -26,13 +27,15 @@ class PoolingSite:
         model = self.model
         vectors = model.token_vectors(batch["input_ids"], batch["attention_mask"])
         token_mask = model.component_mask(batch["input_ids"], batch["attention_mask"])
-        decision = model.classify(vectors, token_mask).logits.argmax(-1)
+        head = model.head
+        scores = head.pooling.scores(vectors)
+        pooled, _ = attend(vectors, scores, token_mask)
         return attention_of(
-            model.pooling.scores(vectors),
-            component_logits(vectors, model.classifier.weight),
-            model.classifier.bias.double(),
+            scores,
+            component_logits(vectors, head.classifier.weight),
+            head.classifier.bias.double(),
             token_mask,
-            decision,
+            model_decision=head.classifier(pooled).argmax(-1),
         )
 
     def replay(

@@ -1,0 +1,8 @@
+"""``python -m eraserhead``, which `accelerate launch -m eraserhead` runs."""
+
+import sys
+
+from eraserhead.faces.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

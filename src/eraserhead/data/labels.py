@@ -1,0 +1,179 @@
+"""Gold classes: from the values of a label column, by an explicit table, to class indices."""
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+from datasets import ClassLabel, Dataset
+from numpy.typing import NDArray
+
+from eraserhead.errors import UserError
+
+NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
+DESCRIBED = 12  # classes that `LabelTable.describe` writes out
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """How raw labels become class indices.
+
+    Attributes:
+        names: Class names, in the order of the indices.
+        mapping: Class index of every raw value, written as text (``{"1": 0, "2": 1}``).
+    """
+
+    names: tuple[str, ...]
+    mapping: dict[str, int]
+
+    def describe(self) -> str | None:
+        """Return one line that says what becomes what, or None where every raw value is its own class index."""
+        if all(raw == str(index) for raw, index in self.mapping.items()):
+            return None
+        pairs = [self._pair(raw, index) for raw, index in self.mapping.items()]
+        more = f", ... ({len(pairs)} values)" if len(pairs) > DESCRIBED else ""
+        return "labels: " + ", ".join(pairs[:DESCRIBED]) + more
+
+    def _pair(self, raw: str, index: int) -> str:
+        name = self.names[index]
+        return f"{raw} -> {index}" if name == raw else f"{raw} -> {index} ({name})"
+
+
+@dataclass(frozen=True)
+class RawLabels:
+    """The label column of one split, as the source writes it.
+
+    Attributes:
+        values: The distinct values as text: whole numbers in numerical order, other text in alphabetical order.
+        codes: For every row its position in `values`, or `NO_LABEL`.
+        class_names: Names that the source itself gives to the values 0, 1, ...; empty where it gives none.
+    """
+
+    values: tuple[str, ...]
+    codes: NDArray[np.int64]
+    class_names: tuple[str, ...] = ()
+
+    @classmethod
+    def absent(cls, rows: int) -> "RawLabels":
+        """Return the labels of a split that has no label column."""
+        return cls((), np.full(rows, NO_LABEL, dtype=np.int64))
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to make a table from."""
+        return bool(self.values or self.class_names)
+
+
+def read_labels(rows: Dataset, column: str, split: str) -> RawLabels:
+    """Read a label column of integers, whole floats, booleans or strings.
+
+    Null, NaN, the number -1 and the empty string are no label.
+
+    Raises:
+        UserError: If the column holds anything else; the message names a value and its row.
+    """
+    encoded = _dictionary(rows, column)
+    positions = np.asarray(encoded.indices.fill_null(NO_LABEL), dtype=np.int64)
+    distinct = encoded.dictionary.to_pylist()
+    if (refused := next((place for place, value in enumerate(distinct) if not _is_label(value)), None)) is not None:
+        row = int(np.argmax(positions == refused))
+        raise UserError(
+            f"label column '{column}': document {split}/{row} has {distinct[refused]}; "
+            "expected integers, whole floats, booleans or strings"
+        )
+    keys = [_key(value) for value in distinct]
+    values = _ordered({key for key in keys if key is not None})
+    places = {value: place for place, value in enumerate(values)}
+    codes = np.array([NO_LABEL if key is None else places[key] for key in keys] + [NO_LABEL], dtype=np.int64)
+    feature = rows.features[column]
+    return RawLabels(values, codes[positions], tuple(feature.names) if isinstance(feature, ClassLabel) else ())
+
+
+def label_table(raw: RawLabels, known_names: tuple[str, ...] = ()) -> LabelTable:
+    """Make the table of a split: the source's own class names, else `known_names` where they fit, else the values.
+
+    `known_names` fit where the values are those names, or whole numbers that start at 0 or 1 and are as many; a class
+    or two may be absent at one end, as long as the other end tells where the numbers start.
+    """
+    if raw.class_names:
+        return LabelTable(raw.class_names, {str(index): index for index in range(len(raw.class_names))})
+    if known_names and (fitted := _fit(raw.values, known_names)):
+        return LabelTable(known_names, fitted)
+    return LabelTable(raw.values, {value: index for index, value in enumerate(raw.values)})
+
+
+def class_indices(raw: RawLabels, table: LabelTable, split: str) -> NDArray[np.int64]:
+    """Return the class index of every row, `NO_LABEL` where it has none.
+
+    A column with class names of its own is read by name where `table` knows those names, so that two sources that
+    number the same classes differently agree; otherwise its numbers are looked up in ``table.mapping``.
+
+    Raises:
+        UserError: If a label is none of the table's classes; the message names the value, the row and the classes.
+    """
+    mapping = _mapping_by_name(raw.class_names, table)
+    found = [mapping.get(value) for value in raw.values]
+    for place, (value, index) in enumerate(zip(raw.values, found, strict=True)):
+        if index is None:
+            row = int(np.argmax(raw.codes == place))
+            raise UserError(f"label {value} of document {split}/{row} is none of the classes {_known(table)}")
+    return np.array([*found, NO_LABEL], dtype=np.int64)[raw.codes]
+
+
+def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:
+    """Return some columns of the rows as Arrow holds them, without turning them into Python objects."""
+    return cast(pa.Table, rows.select_columns(columns).with_format("arrow")[:])
+
+
+def _dictionary(rows: Dataset, column: str) -> pa.DictionaryArray:
+    values = arrow_table(rows, [column]).column(column).combine_chunks()
+    if pa.types.is_nested(values.type):
+        raise UserError(f"label column '{column}' holds {values.type}; expected one integer, boolean or string a row")
+    return values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+
+
+def _is_label(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isnan(value) or value.is_integer()
+    return value is None or isinstance(value, (str, int))
+
+
+def _key(value: Scalar) -> str | None:
+    """Write a raw label as text, a whole float without its point; None for no label."""
+    if value is None or value in {"", NO_LABEL} or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(int(value) if isinstance(value, float) else value)
+
+
+def _ordered(values: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(values, key=int if all(map(_is_whole, values)) else str))
+
+
+def _is_whole(value: str) -> bool:
+    return value.isascii() and value.removeprefix("-").isdigit() and value == str(int(value))
+
+
+def _fit(values: tuple[str, ...], names: tuple[str, ...]) -> dict[str, int] | None:
+    if set(values) <= set(names):
+        return {name: index for index, name in enumerate(names)}
+    if not values or not all(map(_is_whole, values)):
+        return None
+    low, high = int(values[0]), int(values[-1])
+    if low == 0 and high < len(names):
+        return {str(index): index for index in range(len(names))}
+    if low >= 1 and high == len(names):
+        return {str(index + 1): index for index in range(len(names))}
+    return None
+
+
+def _mapping_by_name(class_names: tuple[str, ...], table: LabelTable) -> dict[str, int]:
+    if not class_names or not set(class_names) <= set(table.names):
+        return table.mapping
+    return {str(number): table.names.index(name) for number, name in enumerate(class_names)}
+
+
+def _known(table: LabelTable) -> str:
+    return ", ".join(table._pair(raw, index) for raw, index in list(table.mapping.items())[:DESCRIBED])

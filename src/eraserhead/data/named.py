@@ -1,0 +1,81 @@
+"""The named sets: where they live, which columns they have, how their escapes are undone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+def unchanged(text: str) -> str:
+    """Return the text as it is."""
+    return text
+
+
+def undo_escapes(text: str) -> str:
+    r"""Return the text with the two characters ``\n`` as a space and ``\"`` as a quotation mark."""
+    return text.replace("\\n", " ").replace('\\"', '"')
+
+
+def undo_line_breaks(text: str) -> str:
+    """Return the text with ``<br />`` as a space."""
+    return text.replace("<br />", " ")
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """What is known about a data set; the defaults are those of a set that is not in the table.
+
+    Attributes:
+        hub: Id on the hub; None for a set that is not in the table.
+        subset: Configuration on the hub.
+        text_columns: Columns joined with a newline into the text.
+        label_column: Column of the gold class.
+        clean: Rule that undoes the set's escapes, for the text of one column.
+        class_names: Names of the classes, for copies that carry none.
+        ordered: Whether the classes are ordered.
+        headerless: All columns, for CSV copies that lack a header line.
+    """
+
+    hub: str | None = None
+    subset: str | None = None
+    text_columns: tuple[str, ...] = ("text",)
+    label_column: str = "label"
+    clean: Callable[[str], str] = unchanged
+    class_names: tuple[str, ...] = ()
+    ordered: bool = False
+    headerless: tuple[str, ...] = ()
+
+
+STARS = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
+TOPICS = (
+    "Society & Culture",
+    "Science & Mathematics",
+    "Health",
+    "Education & Reference",
+    "Computers & Internet",
+    "Sports",
+    "Business & Finance",
+    "Entertainment & Music",
+    "Family & Relationships",
+    "Politics & Government",
+)
+
+NAMED = {
+    "yelp": NamedSet(
+        hub="Yelp/yelp_review_full", subset="yelp_review_full", clean=undo_escapes, class_names=STARS, ordered=True
+    ),
+    "imdb": NamedSet(hub="stanfordnlp/imdb", subset="plain_text", clean=undo_line_breaks, class_names=("neg", "pos")),
+    "amazon": NamedSet(
+        hub="yassiracharki/Amazon_Reviews_for_Sentiment_Analysis_fine_grained_5_classes",
+        text_columns=("title", "content"),
+        class_names=STARS,
+        ordered=True,
+        headerless=("label", "title", "content"),
+    ),
+    "yahoo": NamedSet(
+        hub="community-datasets/yahoo_answers_topics",
+        subset="yahoo_answers_topics",
+        text_columns=("question_title", "question_content", "best_answer"),
+        label_column="topic",
+        clean=undo_escapes,
+        class_names=TOPICS,
+    ),
+}

@@ -1,0 +1,218 @@
+"""Splits as the source has them: from the hub, a folder or a file, with one-line errors."""
+
+import glob
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pandas
+from datasets import Dataset, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
+from datasets.exceptions import DatasetsError
+from datasets.packaged_modules.csv.csv import CsvConfig
+from huggingface_hub.errors import HfHubHTTPError
+
+from eraserhead.errors import MissingSplitError, UserError, nearest
+
+FILE_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
+SAVED_FOLDER = ("dataset_dict.json", "state.json")  # written by save_to_disk
+ONLY_EMPTY_IS_ABSENT: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a review may be titled "None"
+RATINGS = {"1", "2", "3", "4", "5"}
+RESOLVED_REVISION = re.compile(r"@([0-9a-f]{40})/")
+LONGEST_REASON = 240
+# The bases of the hub client's error are those of the HTTP library below it, whose name differs between versions.
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, RuntimeError, StopIteration, DatasetsError),
+    *cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a source holds before anything is chosen or cleaned.
+
+    Attributes:
+        splits: Rows of every split, columns as in the source.
+        single: Whether the source is one table without splits of its own, which then serves every role.
+        revision: Commit of a hub data set, where the cache knows it.
+        in_place: Whether the rows are read from the user's own Arrow files rather than from the cache of `datasets`.
+    """
+
+    splits: dict[str, Dataset]
+    single: bool = False
+    revision: str | None = None
+    in_place: bool = False
+
+
+def read_path(path: str, subset: str | None, headerless: tuple[str, ...] = ()) -> Source:
+    """Read a folder in the hub's layout, a folder written by `save_to_disk`, or one file.
+
+    Args:
+        path: The folder or file; ``~`` is expanded.
+        subset: Configuration of a folder in the hub's layout.
+        headerless: Columns of a CSV file without a header line, which is told by its first field, a number of 1 to 5.
+
+    Raises:
+        UserError: If there is nothing at `path`, or nothing that can be read.
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        siblings = [sibling.name for sibling in place.parent.iterdir()] if place.parent.is_dir() else []
+        raise UserError(f"data.path {path}: there is no such file or folder{nearest(place.name, siblings)}")
+    if subset is not None and (place.is_file() or _is_saved(place)):
+        raise UserError(f"data.subset {subset}: {path} has no configurations; leave it out")
+    try:
+        if place.is_file():
+            return Source({place.stem: _read_file(place, headerless)}, single=True)
+        if _is_saved(place):
+            return _read_saved(place)
+        return Source(_splits(_load(str(place), subset, None, headerless)))
+    except UNREADABLE as error:
+        raise UserError(f"data.path {path}: cannot be read ({_reason(error)})") from error
+
+
+def read_hub(name: str, subset: str | None, revision: str | None, headerless: tuple[str, ...] = ()) -> Source:
+    """Read a data set of the hub, or of the local cache where the hub cannot be reached.
+
+    Raises:
+        UserError: If neither has it; the message says what was tried.
+    """
+    try:
+        splits = _splits(_load(name, subset, revision, headerless))
+    except UNREADABLE as error:
+        raise UserError(
+            f"{name}: cannot be loaded from the hub or from the local cache ({_reason(error)}); check data.name, "
+            "data.subset and the network, give a copy with --data.path, or set HF_HUB_OFFLINE=1 to skip the network"
+        ) from error
+    return Source(splits, revision=_resolved_revision(splits) or revision)
+
+
+def pick_split(source: Source, wanted: str, setting: str) -> str:
+    """Return the split to read for a role: `wanted`, or the only one of a source without splits.
+
+    Raises:
+        MissingSplitError: If there is no such split.
+        UserError: If it is empty.
+    """
+    split = next(iter(source.splits)) if source.single else wanted
+    if split not in source.splits:
+        known = ", ".join(source.splits)
+        hint = nearest(wanted, source.splits)
+        raise MissingSplitError(f"{setting} '{wanted}': no such split{hint}; there are: {known}")
+    if not len(source.splits[split]):
+        raise UserError(f"{setting}: split '{split}' has no rows")
+    return split
+
+
+def _load(where: str, subset: str | None, revision: str | None, headerless: tuple[str, ...]) -> DatasetDict:
+    *others, last = _options(where, subset, revision, headerless)
+    for options in others:
+        with suppress(ValueError):
+            return load_dataset(where, subset, revision=revision, **options)
+    return load_dataset(where, subset, revision=revision, **last)
+
+
+def _options(
+    where: str, subset: str | None, revision: str | None, headerless: tuple[str, ...]
+) -> tuple[dict[str, Any], ...]:
+    """Return the reader's options that fit the source, or all that it may have been cached under where it is away."""
+    named = {**ONLY_EMPTY_IS_ABSENT, "names": list(headerless)}
+    try:
+        builder = load_dataset_builder(where, subset, revision=revision)
+    except ValueError as error:
+        if "find cache" not in str(error):
+            raise
+        return (ONLY_EMPTY_IS_ABSENT, named) if headerless else (ONLY_EMPTY_IS_ABSENT,)
+    if not isinstance(builder.config, CsvConfig) or not builder.config.data_files:
+        return ({},)
+    first_file = next(iter(builder.config.data_files.values()))[0]
+    return (named if headerless and _lacks_header(first_file) else ONLY_EMPTY_IS_ABSENT,)
+
+
+def _lacks_header(file: str, separator: str = ",") -> bool:
+    return str(pandas.read_csv(file, nrows=0, sep=separator).columns[0]).strip() in RATINGS
+
+
+def _read_file(file: Path, headerless: tuple[str, ...]) -> Dataset:
+    if (kind := FILE_FORMATS.get(file.suffix.lower())) is None:
+        raise ValueError(f"'{file.suffix}' is none of {', '.join(FILE_FORMATS)}")
+    if not file.stat().st_size:
+        raise ValueError("the file is empty")
+    try:
+        splits = load_dataset(
+            kind, data_files=glob.escape(str(file.resolve())), **_file_options(file, kind, headerless)
+        )
+    except DatasetsError:
+        if kind != "json":
+            raise
+        return _read_lenient_json(file)
+    return next(iter(_splits(splits).values()))
+
+
+def _file_options(file: Path, kind: str, headerless: tuple[str, ...]) -> dict[str, Any]:
+    if kind != "csv":
+        return {}
+    separator = "\t" if file.suffix.lower() == ".tsv" else ","
+    names = {"names": list(headerless)} if headerless and _lacks_header(str(file), separator) else {}
+    return {**ONLY_EMPTY_IS_ABSENT, "sep": separator, **names}
+
+
+def _read_lenient_json(file: Path) -> Dataset:
+    """Read JSON that Arrow refuses, such as escapes of lone surrogates; these become U+FFFD."""
+    stamp = file.stat().st_mtime_ns
+    return Dataset.from_generator(_json_rows, gen_kwargs={"file": str(file), "stamp": stamp})
+
+
+def _json_rows(file: str, stamp: int) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON array or of JSON lines; `stamp` tells the cache that the file has changed."""
+    del stamp
+    with open(file, encoding="utf-8") as stream:
+        start = stream.read(1)
+        stream.seek(0)
+        rows = json.load(stream) if start == "[" else (json.loads(line) for line in stream if line.strip())
+        for row in rows:
+            if not isinstance(row, dict):
+                raise ValueError("expected one JSON object a row")
+            yield {key: _encodable(value) for key, value in row.items()}
+
+
+def _encodable(value: Any) -> Any:
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+def _is_saved(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in SAVED_FOLDER)
+
+
+def _read_saved(folder: Path) -> Source:
+    try:
+        saved = load_from_disk(str(folder))
+    except IndexError as error:  # how `datasets` puts it
+        raise ValueError("a split without rows was saved there") from error
+    if isinstance(saved, DatasetDict):
+        return Source(_splits(saved), in_place=True)
+    return Source({str(saved.split or folder.name): saved}, single=True, in_place=True)
+
+
+def _splits(loaded: DatasetDict) -> dict[str, Dataset]:
+    if not loaded:
+        raise ValueError("there are no rows")
+    return {str(split): rows for split, rows in loaded.items()}
+
+
+def _resolved_revision(splits: dict[str, Dataset]) -> str | None:
+    checksums = next(iter(splits.values())).info.download_checksums or {}
+    matches = (RESOLVED_REVISION.search(str(address)) for address in checksums)
+    return next((match[1] for match in matches if match), None)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost message on one line."""
+    innermost = error
+    while isinstance(innermost, DatasetsError) and innermost.__cause__ is not None:
+        innermost = innermost.__cause__
+    line = " ".join(str(innermost).split()) or type(innermost).__name__
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."

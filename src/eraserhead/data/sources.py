@@ -1,0 +1,260 @@
+"""Documents: text, gold class and an id that names the source row, from a `DataConfig`."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal, cast
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset, Features, List, Value
+from numpy.typing import NDArray
+
+from eraserhead.data import planted, sampling
+from eraserhead.data.config import DataConfig
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
+from eraserhead.data.named import NAMED, NamedSet, unchanged
+from eraserhead.data.reading import Source, pick_split, read_hub, read_path
+from eraserhead.data.writing import FEATURES, Columns, write_documents
+from eraserhead.errors import UserError, nearest
+
+Role = Literal["train", "validation", "test"]
+
+PLANTED = "planted"
+ROWS_PER_BLOCK = 8192
+EVIDENCE = List({"start": Value("int32"), "end": Value("int32"), "grade": Value("int32")})
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where documents come from; `dataclasses.asdict` makes it fit for JSON.
+
+    Attributes:
+        name: Named set or hub id, if any.
+        path: Folder or file that was read, if any.
+        subset: Configuration of the hub data set.
+        revision: Commit of the hub data set where it is known, else the revision asked for.
+        split: Split that the rows come from, as in the ids.
+        text_columns: Columns joined into the text.
+        label_column: Column of the gold class; None where the source has none.
+        cleaned: Whether the named set's escapes were undone.
+        documents: Documents used.
+        available: Rows of the split.
+        seed: Seed of the sample.
+    """
+
+    name: str | None
+    path: str | None
+    subset: str | None
+    revision: str | None
+    split: str
+    text_columns: list[str]
+    label_column: str | None
+    cleaned: bool
+    documents: int
+    available: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents of one role, in source order.
+
+    Attributes:
+        rows: Columns ``id`` (split and row number in the source), ``text`` (never null), ``label`` (class index or
+            null); the built-in corpus also has ``evidence``, a list of start, end and grade.
+        labels: Table of the classes; None where neither the source nor the caller knows them.
+        provenance: Where the rows come from.
+    """
+
+    rows: Dataset
+    labels: LabelTable | None
+    provenance: Provenance
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the ids, texts and labels in their order, whatever the storage and the cache."""
+        digest = hashlib.sha256()
+        blocks = self.rows.select_columns(list(FEATURES)).with_format("arrow").iter(ROWS_PER_BLOCK)
+        for block in cast(Iterator[pa.Table], blocks):
+            for column in ("id", "text"):
+                _update(digest.update, block.column(column).to_pylist())
+            digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+
+def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = None) -> Documents:
+    """Load the documents of one role.
+
+    Training and held-out validation documents are disjoint and depend on the configuration alone, not on which of them
+    is asked for. Samples are stratified by class, seeded, exact in size and in source order.
+
+    Args:
+        config: Where the documents come from.
+        role: What they are for. Without ``validation_split``, validation documents are held out of training.
+        labels: Table to read the labels with, usually that of the training documents; by default it is made from the
+            training split, or from the split itself where there is none.
+
+    Raises:
+        UserError: If the source cannot be read, or does not have the splits, columns, labels or rows asked for.
+    """
+    _check(config)
+    if config.name == PLANTED:
+        return _planted_documents(config, role, labels)
+    named = NAMED.get(config.name or "", NamedSet())
+    source = _read(config, named)
+    _check_splits(config, source, role)
+    split = pick_split(source, *_wanted_split(config, role))
+    available = source.splits[split]
+    columns = Columns.of(config, named, available, split, labels_optional=role == "test")
+    raw = read_labels(available, columns.label, split) if columns.label else RawLabels.absent(len(available))
+    table = labels or _table(config, named, source, split, raw)
+    classes = class_indices(raw, table, split) if table else raw.codes
+    if role != "test":
+        _check_labelled(classes, split)
+    chosen = _choose(config, role, classes)
+    if role == "train":
+        _check_classes(classes[chosen], split)
+    rows = write_documents(available, split, columns, chosen, classes[chosen], source.in_place)
+    return Documents(rows, table, _provenance(config, named, source, split, columns, len(chosen)))
+
+
+def has_ordered_classes(config: DataConfig) -> bool:
+    """Whether the classes are ordered, as the configuration or else the named set says."""
+    if config.ordered is not None:
+        return config.ordered
+    return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
+
+
+def _check(config: DataConfig) -> None:
+    """Raise `UserError` with everything that is wrong with the configuration by itself."""
+    sizes = {name: getattr(config, name) for name in ("train_size", "validation_size", "test_size")}
+    problems = [f"data.{name} {size}: give 1 or more" for name, size in sizes.items() if size is not None and size < 1]
+    if config.name is None and config.path is None:
+        problems.append(f"give data.name ({', '.join([*NAMED, PLANTED])} or a hub id) or data.path")
+    if config.validation_split is not None and config.validation_split == config.train_split:
+        problems.append(f"data.validation_split '{config.validation_split}' is also data.train_split")
+    if config.revision is not None and config.path is not None:
+        problems.append(f"data.revision {config.revision}: it belongs to the hub and means nothing with data.path")
+    if config.clean and config.name not in NAMED:
+        problems.append(f"data.clean: only {', '.join(NAMED)} have a rule for cleaning")
+    if config.text_columns is not None and not config.text_columns:
+        problems.append("data.text_columns is empty: name one column or more")
+    if config.name == PLANTED:
+        outer = ("path", "subset", "revision", "text_columns", "label_column", "clean")
+        given = [f"data.{name}" for name in outer if getattr(config, name) is not None]
+        problems += [f"data.name planted is built in: leave out {', '.join(given)}"] if given else []
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _read(config: DataConfig, named: NamedSet) -> Source:
+    if config.path is not None:
+        return read_path(config.path, config.subset, named.headerless)
+    name = config.name or ""
+    try:
+        return read_hub(named.hub or name, config.subset or named.subset, config.revision, named.headerless)
+    except UserError as error:
+        hint = "" if "/" in name else nearest(name, [*NAMED, PLANTED])
+        raise UserError(f"{error}{hint}") from error
+
+
+def _check_splits(config: DataConfig, source: Source, role: Role) -> None:
+    if source.single and role != "test" and config.validation_split is not None:
+        raise UserError(
+            f"data.validation_split '{config.validation_split}': the source has no splits of its own; leave it out, "
+            "and data.validation_size documents are held out of training"
+        )
+
+
+def _wanted_split(config: DataConfig, role: Role) -> tuple[str, str]:
+    """Return the split that serves a role, and the setting that says so."""
+    if role == "test":
+        return config.test_split, "data.test_split"
+    if role == "validation" and config.validation_split is not None:
+        return config.validation_split, "data.validation_split"
+    return config.train_split, "data.train_split"
+
+
+def _table(config: DataConfig, named: NamedSet, source: Source, split: str, raw: RawLabels) -> LabelTable | None:
+    """Make the table from the training split, else from the split itself; None where neither has a label."""
+    column = config.label_column or named.label_column
+    training = None if source.single or split == config.train_split else source.splits.get(config.train_split)
+    candidates = [raw]
+    if training is not None and column in training.column_names:
+        candidates.insert(0, read_labels(training, column, config.train_split))
+    return next((label_table(labels, named.class_names) for labels in candidates if labels.known), None)
+
+
+def _choose(config: DataConfig, role: Role, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the row numbers of a role's documents, ascending."""
+    if role == "test":
+        return sampling.sample(classes, config.test_size, config.seed, "data.test_size")
+    if config.validation_split is None:
+        train, held_out = sampling.training_rows(classes, config.train_size, config.validation_size, config.seed)
+        return train if role == "train" else held_out
+    size = config.train_size if role == "train" else config.validation_size
+    return sampling.sample(classes, size, config.seed, f"data.{role}_size")
+
+
+def _check_labelled(classes: NDArray[np.int64], split: str) -> None:
+    without = np.flatnonzero(classes == NO_LABEL)
+    if len(without):
+        raise UserError(
+            f"{len(without)} of the {len(classes)} rows of split '{split}' have no label (null, -1 or empty), "
+            f"the first is {split}/{without[0]}; training and validation need one for each"
+        )
+
+
+def _check_classes(classes: NDArray[np.int64], split: str) -> None:
+    if len(np.unique(classes)) < 2:
+        raise UserError(
+            f"the {len(classes)} training documents of split '{split}' are all of one class; two or more are needed"
+        )
+
+
+def _provenance(
+    config: DataConfig, named: NamedSet, source: Source, split: str, columns: Columns, documents: int
+) -> Provenance:
+    return Provenance(
+        name=config.name,
+        path=config.path,
+        subset=config.subset or (named.subset if config.path is None else None),
+        revision=source.revision,
+        split=split,
+        text_columns=list(columns.text),
+        label_column=columns.label,
+        cleaned=columns.clean is not unchanged,
+        documents=documents,
+        available=len(source.splits[split]),
+        seed=config.seed,
+    )
+
+
+def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None) -> Documents:
+    """Generate documents of the built-in corpus, whose splits are never mixed: nothing is held out of training."""
+    split = "validation" if role == "validation" and config.validation_split is None else _wanted_split(config, role)[0]
+    size = {"train": config.train_size, "validation": config.validation_size, "test": config.test_size}[role]
+    reviews = planted.planted_reviews(split, config.classes, size, config.seed)
+    names = planted.label_names(config.classes)
+    raw = RawLabels(tuple(map(str, range(len(names)))), np.array([review.label for review in reviews]), names)
+    table = labels or label_table(raw)
+    content = {
+        "id": [review.id for review in reviews],
+        "text": [review.text for review in reviews],
+        "label": class_indices(raw, table, split),
+        "evidence": [[asdict(piece) for piece in review.evidence] for review in reviews],
+    }
+    rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
+    provenance = Provenance(
+        PLANTED, None, None, None, split, ["text"], "label", False, len(rows), len(rows), config.seed
+    )
+    return Documents(rows, table, provenance)
+
+
+def _update(update: Callable[[bytes], object], texts: list[str]) -> None:
+    """Feed texts to a digest so that no two lists of texts feed it the same bytes: their lengths, then themselves."""
+    encoded = [text.encode() for text in texts]
+    update(np.array([len(encoded), *map(len, encoded)], dtype="<i8").tobytes())
+    update(b"".join(encoded))

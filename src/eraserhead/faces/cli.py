@@ -1,0 +1,158 @@
+"""The command line: parses, runs, prints the result and the path of what was written.
+
+Nothing heavy is imported before a command really runs, so that ``eraserhead --help`` and mistakes are answered at once.
+"""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from eraserhead.errors import UserError
+from eraserhead.faces.options import check, normalise
+from eraserhead.runs.config import EraseConfig, ExplainConfig, ShowConfig, TrainConfig, erase_defaults
+
+DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
+means anything (Serrano & Smith 2019)."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the command line.
+
+    Attributes:
+        config: Dataclass of its options; fields without a default are positional.
+        module: Where its function `run` is.
+        help: One line.
+        positional: Options that are given by position.
+        defaults: Defaults that follow from what was parsed at first, such as the data of a run.
+    """
+
+    config: type
+    module: str
+    help: str
+    positional: tuple[str, ...] = ()
+    defaults: Callable[[Any], dict[str, Any]] | None = None
+
+
+COMMANDS = {
+    "train": Command(TrainConfig, "eraserhead.faces.commands.train", "train an attention-pooling classifier"),
+    "erase": Command(
+        EraseConfig,
+        "eraserhead.faces.commands.erase",
+        "erase attention weights and see when decisions flip",
+        ("model",),
+        erase_defaults,
+    ),
+    "show": Command(
+        ShowConfig, "eraserhead.faces.commands.show", "print the tables of finished erasure results", ("results",)
+    ),
+    "explain": Command(
+        ExplainConfig,
+        "eraserhead.faces.commands.explain",
+        "show the attention behind one decision and what flips it",
+        ("model", "text"),
+        erase_defaults,
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 after one clear line on what to mend."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("eraserhead").setLevel(logging.INFO)
+    logging.getLogger("datasets").setLevel(logging.CRITICAL)  # it reports what our own one line then says
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # datasets forks; the tokenizers library warns otherwise
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror}{where}; what is finished is kept: make room and run the same command again")
+
+
+def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """Return the parser and those of its commands."""
+    parser = ArgumentParser(prog="eraserhead", description=DESCRIPTION, exit_on_error=False)
+    parser.add_argument("--version", action="version", version=f"eraserhead {import_module('eraserhead').__version__}")
+    commands = parser.add_subcommands(dest="command", required=False)
+    parsers = {}
+    for name, command in COMMANDS.items():
+        parsers[name] = _command_parser(command)
+        commands.add_subcommand(name, parsers[name], help=command.help)
+    return parser, parsers
+
+
+def _command_parser(command: Command) -> ArgumentParser:
+    parser = ArgumentParser(description=command.help, exit_on_error=False)
+    parser.add_argument("--config", action="config", help="YAML file; several are merged, and the later one wins")
+    for name in command.positional:
+        optional = name == "text"
+        parser.add_argument(name, type=str | None if optional else str, **({"nargs": "?"} if optional else {}))
+    parser.add_class_arguments(command.config, skip=set(command.positional))
+    return parser
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser, parsers = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if name not in COMMANDS:
+        parsed = _parse(parser, arguments)  # --help and --version end here
+        raise UserError(f"no command in '{' '.join(arguments)}'; the commands are {', '.join(COMMANDS)} ({parsed})")
+    command = COMMANDS[name]
+    arguments = normalise(arguments, command.config)
+    check(arguments, name, command.config, command.positional)
+    parsed = _parse(parser, arguments)[name]
+    if command.defaults is not None:
+        parsers[name].set_defaults(command.defaults(_config(command, parsed)))
+        parsed = _parse(parser, arguments)[name]
+    import_module(command.module).run(_config(command, parsed))
+    return 0
+
+
+def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    try:
+        return parser.parse_args(arguments)
+    except SystemExit:
+        raise
+    except Exception as error:  # jsonargparse raises several kinds for what the user typed
+        raise UserError(" ".join(str(error).split())) from error
+
+
+def _config(command: Command, parsed: Namespace) -> Any:
+    values = parsed.as_dict()
+    values.pop("config", None)
+    return build(command.config, values)
+
+
+def build(config: type, values: dict[str, Any]) -> Any:
+    """Build a config dataclass, nested ones included, from a dictionary."""
+    return config(
+        **{
+            field.name: build(field.type, values[field.name])
+            if is_dataclass(field.type) and isinstance(field.type, type)
+            else values[field.name]
+            for field in fields(config)
+            if field.name in values
+        }
+    )
+
+
+def _fail(message: str) -> int:
+    print(f"eraserhead: error: {message}", file=sys.stderr)
+    return 2

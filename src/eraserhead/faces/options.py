@@ -1,0 +1,119 @@
+"""What is checked of options before they are parsed: unknown ones, all at once, with the nearest name."""
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from eraserhead.errors import UserError, nearest
+
+BUILT_IN = ("config", "help", "print_config", "print_shtab")
+
+
+def option_types(config: type, prefix: str = "") -> dict[str, Any]:
+    """Return the dotted names of all options of a config dataclass, and their types; groups included."""
+    found: dict[str, Any] = {}
+    hints = get_type_hints(config)
+    for field in fields(config):
+        found[prefix + field.name] = hints[field.name]
+        if is_dataclass(hints[field.name]):
+            found |= option_types(hints[field.name], f"{prefix}{field.name}.")
+    return found
+
+
+def normalise(arguments: Sequence[str], config: type) -> list[str]:
+    """Return the arguments as the parser wants them.
+
+    Comma-separated values of list options become YAML lists, and a switch without a value (``--resume``) is true.
+    """
+    kinds = option_types(config)
+    lists = {f"--{name}" for name, kind in kinds.items() if _is_list(kind)}
+    switches = {f"--{name}" for name, kind in kinds.items() if kind in (bool, bool | None)}
+    normal: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, equals, value = argument.partition("=")
+        if option in lists and equals:
+            normal.append(f"{option}={_as_list(value)}")
+        elif argument in switches and following not in ("true", "false", "null"):
+            normal.append(f"{argument}=true")
+        else:
+            normal.append(_as_list(argument) if normal and normal[-1] in lists else argument)
+    return normal
+
+
+def check(arguments: Sequence[str], command: str, config: type, positional: Sequence[str]) -> None:
+    """Refuse unknown options and unknown keys of config files.
+
+    Raises:
+        UserError: Naming all of them, each with the nearest known name.
+    """
+    options = option_types(config)
+    known = [name for name in options if name not in positional] + list(BUILT_IN)
+    problems = [
+        f"{command}: unknown option '--{name}'{_hint(name, known)}" for name in _named(arguments) if name not in known
+    ]
+    for file in _config_files(arguments):
+        problems += [f"{file}: {problem}" for problem in _file_problems(file, options)]
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _named(arguments: Sequence[str]) -> Iterator[str]:
+    for argument in arguments:
+        if argument == "--":
+            return
+        if argument.startswith("--"):
+            yield argument[2:].partition("=")[0]
+
+
+def _config_files(arguments: Sequence[str]) -> Iterator[str]:
+    for position, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if option == "--config":
+            following = arguments[position + 1 : position + 2]
+            yield from [value] if equals else following
+
+
+def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
+    try:
+        content = yaml.safe_load(Path(file).read_text())
+    except OSError as error:
+        return [f"cannot be read ({error.strerror})"]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return [f"is not YAML ({' '.join(str(error).split())})"]
+    if content is None:
+        return []
+    if not isinstance(content, dict):
+        return ["is not a mapping of options"]
+    return [f"unknown key '{key}'{_hint(key, options)}" for key in _keys(content, options) if key not in options]
+
+
+def _keys(content: Mapping[str, Any], options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and name in options:
+            yield from _keys(value, options, f"{name}.")
+        else:
+            yield name
+
+
+def _hint(name: str, known: Any) -> str:
+    """Suggest a name of the same group by its last part, or any name as a whole."""
+    group, _, last = name.rpartition(".")
+    siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == group]
+    return nearest(last, siblings) or nearest(name, known)
+
+
+def _is_list(kind: Any) -> bool:
+    if isinstance(kind, types.UnionType):
+        return any(_is_list(part) for part in get_args(kind))
+    return get_origin(kind) is list
+
+
+def _as_list(value: str) -> str:
+    if value.startswith("[") or value == "null":
+        return value
+    return yaml.safe_dump(value.split(","), width=10**6, default_flow_style=True).strip()

@@ -1,0 +1,240 @@
+"""Results as tables for the terminal; views of ``summary.json`` and of an `Explanation`, never computations."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:  # for its types alone: showing results needs no torch
+    from eraserhead.runs.explanation import Explanation, RankingExplained
+
+WIDTH = 110  # where the output is not a terminal
+NONE, NEVER = "-", "> all"
+TITLES = {
+    "outcomes": "What erasing along a ranking comes to, % of documents",
+    "fraction": "Fraction of the components erased before the decision flips",
+    "minimum": "Against the exact minimum",
+    "pairs": "Which ranking needs strictly fewer removals, % of documents",
+    "tests": "Test 1: one weight erased, % of documents (exactly over all other components)",
+}
+
+
+def console() -> Console:
+    """Return a console as wide as the terminal, and of a fixed width elsewhere."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH)
+
+
+def metrics_view(metrics: Mapping[str, Any]) -> RenderableType:
+    """Return the metrics of the best epoch on validation and test documents."""
+    table = _table(f"Best epoch: {metrics['best_epoch']} of {len(metrics['epochs'])}", "documents")
+    names = [name for name in metrics["validation"] if name not in ("epoch", "loss", "seconds")]
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for role in ("validation", "test"):
+        if metrics[role] is not None:
+            table.add_row(role, *(f"{metrics[role][name]:.4f}" for name in names))
+    return table
+
+
+def summary_view(summary: Mapping[str, Any]) -> RenderableType:
+    """Return everything that `eraserhead show` prints."""
+    return Group(
+        *(Text(line) for line in _header(summary)),
+        *(
+            Padding(table, (1, 0, 0, 0))
+            for table in (
+                _fractions(summary["rankings"]),
+                _outcomes(summary["rankings"]),
+                _minimum(summary["rankings"]),
+                _pairs(summary["pairs"]),
+                _tests(summary["tests"]),
+            )
+            if table.row_count
+        ),
+        Text(f"\n{answer(summary)}", style="bold"),
+        Text("In brackets: 95 % bootstrap intervals over documents.", style="dim"),
+    )
+
+
+def answer(summary: Mapping[str, Any]) -> str:
+    """Return the answer in a sentence: does attention find what the decision rests on?"""
+    pair = next((p for p in summary["pairs"] if (p["first"], p["second"]) == ("attention", "random")), None)
+    if pair is None or pair["fewer"]["value"] is None:
+        return "No document has two components or more: there is nothing to compare."
+    fewer, more = pair["fewer"], pair["more"]
+    if fewer["low"] > more["high"]:
+        verdict = "Attention finds what the decision rests on better than chance"
+    elif more["low"] > fewer["high"]:
+        verdict = "Attention finds what the decision rests on worse than chance"
+    else:
+        verdict = "Attention is not distinguishable from chance here"
+    numbers = f"fewer removals than random on {_percent(fewer)} % of documents, more on {_percent(more)} %"
+    optimal = summary["rankings"]["attention"].get("optimal", {"value": None})
+    least = f"; it is as short as the exact minimum on {_percent(optimal)} %" if optimal["value"] is not None else ""
+    return f"{verdict}: {numbers}{least}."
+
+
+def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> RenderableType:
+    """Return one explained decision: the shaded text, and what each ranking must erase."""
+    probabilities = ", ".join(f"{name} {value:.3f}" for name, value in explanation.probabilities.items())
+    gold = f", labelled {explanation.label}" if explanation.label is not None else ""
+    cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
+    legend = "Shading: attention. ⟦…⟧: the smallest set whose erasure flips the decision."
+    return Group(
+        Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}\n"),
+        shaded(explanation),
+        Text(f"\n{legend}", style="dim"),
+        Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
+        Padding(_explained(explanation), (1, 0, 0, 0)),
+    )
+
+
+def shaded(explanation: "Explanation") -> Text:
+    """Return the text with its words shaded by attention and the minimal flip set marked."""
+    text, position = Text(), 0
+    strongest = max((word.attention for word in explanation.words), default=0.0) or 1.0
+    for word in explanation.words:
+        text.append(explanation.text[position : word.start])
+        written = explanation.text[word.start : word.end]
+        text.append(f"⟦{written}⟧" if word.erased else written, style=_shade(word.attention / strongest, word.erased))
+        position = word.end
+    return text.append(explanation.text[position:], style="dim")
+
+
+def _shade(strength: float, erased: bool) -> str:
+    level = round(255 - 175 * strength)
+    return f"{'bold ' if erased else ''}black on rgb(255,{max(level, 120)},{level})"
+
+
+def _header(summary: Mapping[str, Any]) -> Iterable[str]:
+    configuration, documents, cut = summary["configuration"], summary["documents"], summary["truncation"]
+    data = configuration["data"]
+    site = f"site: {configuration['site']}, special tokens {configuration['special_tokens']}"
+    yield f"model      {configuration['model']['name']} ({site})"
+    source = " from ".join(part for part in (data["name"], data["path"]) if part) or "given texts"
+    counts = f"{documents['total']} documents, {documents['analysed']} analysed"
+    yield f"data       {source}, split {data['split']}: {counts}"
+    left_out = {
+        "without components": documents["without_components"],
+        "with one component": documents["with_one_component"],
+    }
+    if any(left_out.values()):
+        yield "left out   " + ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
+    if cut["truncated_documents"]:
+        lost = 100 * cut["truncated_tokens"] / (cut["tokens"] + cut["truncated_tokens"])
+        yield (
+            f"cut off    {cut['truncated_tokens']} tokens ({lost:.1f} %) of {cut['truncated_documents']} documents, "
+            f"behind the limit of {configuration['max_length']}"
+        )
+    if documents["decided_otherwise_by_model"]:
+        count = documents["decided_otherwise_by_model"]
+        yield f"close      {count} documents are decided otherwise in the model's own precision"
+    if summary["accuracy"]["value"] is not None:
+        yield f"accuracy   {_interval(summary['accuracy'])}"
+
+
+def _fractions(rankings: Mapping[str, Any]) -> Table:
+    table = _table(TITLES["fraction"], "ranking", "quartile", "median", "3rd quartile", "mean", "mass, median")
+    for name, ranking in rankings.items():
+        fraction = ranking["fraction"]
+        quartiles = [_interval(fraction[key], NEVER) for key in ("q25", "median", "q75")]
+        table.add_row(name, *quartiles, _counted(fraction["mean"]), _interval(ranking["mass"]["median"], NEVER))
+    return table
+
+
+def _outcomes(rankings: Mapping[str, Any]) -> Table:
+    table = _table(TITLES["outcomes"], "ranking", "flip", "bias only", "never", "spread over draws")
+    for name, ranking in rankings.items():
+        shares = [_percent(ranking["outcomes"][outcome]) for outcome in ("flip", "bias_only", "never")]
+        table.add_row(name, *shares, _interval(ranking["spread"]) if "spread" in ranking else "")
+    return table
+
+
+def _minimum(rankings: Mapping[str, Any]) -> Table:
+    has_evidence = any(ranking["evidence_auc"]["count"] for ranking in rankings.values())
+    headings = ["ranking", "removals in excess, mean", "optimal, % of documents"]
+    table = _table(TITLES["minimum"], *headings, *(["finds the planted evidence, AUC"] if has_evidence else []))
+    for name, ranking in rankings.items():
+        if "excess" in ranking:
+            evidence = [_interval(ranking["evidence_auc"])] if has_evidence else []
+            table.add_row(name, _counted(ranking["excess"], 1), _percent(ranking["optimal"]), *evidence)
+    return table
+
+
+def _pairs(pairs: Iterable[Mapping[str, Any]]) -> Table:
+    table = _table(TITLES["pairs"], "first", "second", "first fewer", "equal", "second fewer")
+    seen: set[frozenset[str]] = set()
+    for pair in pairs:
+        names = frozenset((pair["first"], pair["second"]))
+        if names not in seen:
+            seen.add(names)
+            shares = [_percent(pair[column]) for column in ("fewer", "equal", "more")]
+            table.add_row(pair["first"], pair["second"], *shares)
+    return table
+
+
+def _tests(tests: Mapping[str, Any]) -> Table:
+    headings = ["top of", "erasing", "other flips", "other does not", "E[dJS], nats", "P(dJS < 0), %"]
+    table = _table(TITLES["tests"], *headings)
+    for name, test in tests.items():
+        cells = {key: _percent(value) for key, value in test["exact"].items()}
+        divergence = (_interval(test["expected_delta_js"], digits=4), _percent(test["share_negative"]))
+        table.add_row(name, "top flips", cells["both_flip"], cells["top_alone_flips"], *divergence)
+        table.add_row("", "top does not", cells["other_alone_flips"], cells["none_flips"], end_section=True)
+    return table
+
+
+def _words(explanation: "Explanation", count: int) -> Table:
+    headings = ("attention", "for (+) or against (-) the decision", "in the minimal set")
+    table = _table("Words by attention", "word", *headings)
+    for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
+        written = explanation.text[word.start : word.end]
+        table.add_row(Text(written), f"{word.attention:.4f}", f"{word.gradient:+.4f}", "yes" if word.erased else "")
+    return table
+
+
+def _explained(explanation: "Explanation") -> Table:
+    headings = ("components", "fraction", "attention mass", "decision becomes")
+    table = _table("Erased until the decision flips", "ranking", *headings)
+    for ranking in explanation.rankings:
+        table.add_row(*_explained_row(ranking, explanation.components))
+    return table
+
+
+def _explained_row(ranking: "RankingExplained", components: int) -> tuple[str, ...]:
+    if ranking.removed is None or ranking.mass is None:
+        return ranking.ranking, NEVER, NONE, NONE, "does not flip"
+    becomes = ranking.becomes or "(mean over draws)"
+    bias = " (by the bias alone)" if ranking.outcome == "bias_only" else ""
+    numbers = (f"{ranking.removed:g}", f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")
+    return ranking.ranking, *numbers, becomes + bias
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    for position, heading in enumerate(headings):
+        table.add_column(Text(heading), justify="left" if position == 0 else "right")
+    return table
+
+
+def _interval(estimate: Mapping[str, Any], absent: str = NONE, scale: float = 1, digits: int = 3) -> str:
+    """Write an estimate with its interval; `absent` where it does not exist."""
+    if not estimate["count"]:
+        return NONE
+    value, low, high = (
+        absent if number is None else f"{scale * number:.{digits}f}"
+        for number in (estimate["value"], estimate["low"], estimate["high"])
+    )
+    return value if value == low == high == absent else f"{value} [{low}, {high}]"
+
+
+def _percent(estimate: Mapping[str, Any]) -> str:
+    return _interval(estimate, scale=100, digits=1)
+
+
+def _counted(estimate: Mapping[str, Any], digits: int = 3) -> str:
+    return f"{_interval(estimate, digits=digits)} n={estimate['count']}" if estimate["count"] else NONE

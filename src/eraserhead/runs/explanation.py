@@ -1,0 +1,199 @@
+"""One document explained: its attention word by word, and what each ranking must erase to change its decision."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from datasets import Dataset
+
+from eraserhead.data.batching import pad
+from eraserhead.data.documents import tokenize, word_spans
+from eraserhead.errors import UserError
+from eraserhead.method.flips import Outcome
+from eraserhead.runs import devices
+from eraserhead.runs.analysis import MINIMUM, RANDOM, Analysis, RankingFlips, analyse
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint
+from eraserhead.runs.config import ExplainConfig
+from eraserhead.runs.erasing import load_for
+from eraserhead.sites.pooling import PoolingSite
+from eraserhead.sites.site import Attention, Site
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word, or one component of a text without words.
+
+    Attributes:
+        start: Offset of its first character in the text.
+        end: Offset behind its last.
+        attention: Sum of its components' weights.
+        gradient: Sum over its components of ``a_i d p_c / d a_i``; positive where it speaks for the decision.
+        erased: Whether a component of it belongs to the smallest flipping set.
+    """
+
+    start: int
+    end: int
+    attention: float
+    gradient: float
+    erased: bool
+
+
+@dataclass(frozen=True)
+class RankingExplained:
+    """What one ranking must erase.
+
+    Attributes:
+        ranking: Its name; `random` stands for the mean over its draws.
+        removed: Components erased at the first flip; null where nothing flips.
+        mass: Their attention; null likewise.
+        outcome: `flip`, `bias_only` or `never`; for `random` that of most draws.
+        becomes: The class then decided for; null where nothing flips, and for `random`.
+    """
+
+    ranking: str
+    removed: float | None
+    mass: float | None
+    outcome: str
+    becomes: str | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One decision and what it rests on.
+
+    Attributes:
+        text: The cleaned text.
+        label: Name of the gold class, where it is known.
+        decision: Name of the class decided for.
+        probabilities: Of every class by name.
+        words: In reading order.
+        rankings: Each ranking's flips.
+        components: Number of components.
+        truncated_tokens: Tokens behind the model's window.
+    """
+
+    text: str
+    label: str | None
+    decision: str
+    probabilities: dict[str, float]
+    words: list[Word]
+    rankings: list[RankingExplained]
+    components: int
+    truncated_tokens: int
+
+
+def explain(config: ExplainConfig) -> Explanation:
+    """Explain one decision.
+
+    Raises:
+        UserError: The model, the text or the document cannot be used.
+    """
+    sources = {"TEXT": config.text, "--file": config.file, "--id": config.id}
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) != 1:
+        raise UserError(f"explain: give one of TEXT, --file and --id, not {' and '.join(given) or 'none'}")
+    accelerator = devices.start(config.cpu)
+    checkpoint = load_checkpoint(config.model, config.revision)
+    return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
+
+
+def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
+    """Explain the one document of `row`."""
+    length = min(config.data.max_length, checkpoint.tokenizer.model_max_length)
+    document = tokenize(row, checkpoint.tokenizer, length)[0]
+    site = PoolingSite(checkpoint.model.to(accelerator.device))
+    inputs = pad([document["input_ids"]], checkpoint.tokenizer.pad_token_id or 0)
+    attention = site.read({name: tensor.to(accelerator.device) for name, tensor in inputs.items()})
+    analysis = analyse(site, attention, [document["id"]], config.draws, config.seed)
+    names = checkpoint.class_names
+    probabilities = attention.whole.logits.softmax(-1)[0].tolist()
+    return Explanation(
+        text=document["text"],
+        label=None if document["label"] is None else names[document["label"]],
+        decision=names[int(attention.whole.decision[0])],
+        probabilities=dict(zip(names, probabilities, strict=True)),
+        words=_words(document, attention, analysis),
+        rankings=_rankings(site, attention, analysis, names),
+        components=int(attention.lengths[0]),
+        truncated_tokens=document["truncated_tokens"],
+    )
+
+
+def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
+    if config.id is not None:
+        return _document(config, checkpoint)
+    if config.file is not None:
+        try:
+            with open(config.file, encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{config.file}: cannot be read as text ({error})") from error
+    else:
+        text = config.text or ""
+    return Dataset.from_dict({"id": ["text"], "text": [text], "label": [None]})
+
+
+def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
+    documents = load_for(checkpoint, config.data)
+    ids = list(documents.rows["id"])
+    if config.id not in ids:
+        raise UserError(f"--id {config.id}: no such document; ids run from {ids[0]} to {ids[-1]}")
+    return documents.rows.select([ids.index(config.id)])
+
+
+def _words(document: dict[str, Any], attention: Attention, analysis: Analysis) -> list[Word]:
+    if document["starts"] is None:
+        raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
+    positions = attention.positions[0, : int(attention.lengths[0])].tolist()
+    starts = [document["starts"][position] for position in positions]
+    ends = [document["ends"][position] for position in positions]
+    weights, products = attention.weights[0].tolist(), (attention.weights * attention.gradient)[0].tolist()
+    minimal = _minimal_set(analysis)
+    return [
+        Word(
+            start=starts[group[0]],
+            end=ends[group[-1]],
+            attention=sum(weights[component] for component in group),
+            gradient=sum(products[component] for component in group),
+            erased=not minimal.isdisjoint(group),
+        )
+        for group in word_spans(document["text"], starts, ends)
+    ]
+
+
+def _minimal_set(analysis: Analysis) -> set[int]:
+    for ranking in analysis.flips:
+        if ranking.ranking == MINIMUM and ranking.flips.outcome[0] != Outcome.NEVER:
+            return set(ranking.order[0, : int(ranking.flips.removed[0])].tolist())
+    return set()
+
+
+def _rankings(site: Site, attention: Attention, analysis: Analysis, names: tuple[str, ...]) -> list[RankingExplained]:
+    single = [flips for flips in analysis.flips if flips.ranking != RANDOM]
+    random = [flips for flips in analysis.flips if flips.ranking == RANDOM]
+    return [*(_explained(site, attention, flips, names) for flips in single), *_random(random)]
+
+
+def _explained(site: Site, attention: Attention, ranking: RankingFlips, names: tuple[str, ...]) -> RankingExplained:
+    outcome = Outcome(int(ranking.flips.outcome[0]))
+    if outcome is Outcome.NEVER:
+        return RankingExplained(ranking.ranking, None, None, "never", None)
+    removed = int(ranking.flips.removed[0])
+    keep = attention.mask.clone()
+    keep[0, ranking.order[0, :removed]] = False
+    becomes = names[int(site.replay(attention, keep.unsqueeze(1))[0, 0].argmax())]
+    return RankingExplained(ranking.ranking, removed, float(ranking.flips.mass[0]), outcome.name.lower(), becomes)
+
+
+def _random(draws: list[RankingFlips]) -> list[RankingExplained]:
+    if not draws:
+        return []
+    outcomes = torch.stack([draw.flips.outcome[0] for draw in draws])
+    flipping = [draw.flips for draw in draws if draw.flips.outcome[0] != Outcome.NEVER]
+    outcome = Outcome(int(outcomes.mode().values)).name.lower()
+    if not flipping:
+        return [RankingExplained(RANDOM, None, None, outcome, None)]
+    removed = sum(int(flips.removed[0]) for flips in flipping) / len(flipping)
+    mass = sum(float(flips.mass[0]) for flips in flipping) / len(flipping)
+    return [RankingExplained(RANDOM, removed, mass, outcome, None)]

@@ -1,0 +1,133 @@
+"""Where the training loop's batches come from, and what it optimises."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from datasets import Dataset
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from eraserhead.data.batching import pad
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.runs.config import TrainingConfig
+from eraserhead.runs.vectors import VectorStore, encode
+
+
+class Feed(Protocol):
+    """Documents as the inputs of an objective."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of every document."""
+        ...
+
+    @property
+    def labels(self) -> Tensor:
+        """Gold classes, -1 where unknown."""
+        ...
+
+    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return the objective's two inputs for some documents, on the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenFeed:
+    """Token ids and attention masks ``[batch, tokens]``, for an encoder that is trained too."""
+
+    rows: Dataset
+    lengths: list[int]
+    labels: Tensor
+    padding: int
+    device: torch.device
+
+    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return ``input_ids`` and ``attention_mask``."""
+        inputs = pad(self.rows[list(documents)]["input_ids"], self.padding)
+        return inputs["input_ids"].to(self.device), inputs["attention_mask"].to(self.device)
+
+
+@dataclass(frozen=True)
+class StoredFeed:
+    """Kept token vectors ``[batch, components, hidden]`` and their mask, for a frozen encoder."""
+
+    store: VectorStore
+    lengths: list[int]
+    labels: Tensor
+    device: torch.device
+
+    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return vectors and mask from disk."""
+        vectors, mask = self.store.batch(documents)
+        return vectors.to(self.device), mask.to(self.device)
+
+
+@dataclass(frozen=True)
+class EncodedFeed:
+    """Token vectors of a frozen encoder, computed whenever they are asked for."""
+
+    tokens: TokenFeed
+    model: AttentionPoolingForSequenceClassification
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of every document."""
+        return self.tokens.lengths
+
+    @property
+    def labels(self) -> Tensor:
+        """Gold classes."""
+        return self.tokens.labels
+
+    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return vectors and mask from one forward pass of the encoder."""
+        return encode(self.model, *self.tokens.batch(documents))
+
+
+class Objective(nn.Module):
+    """Summed cross-entropy and logits; of the head alone where the encoder is frozen."""
+
+    def __init__(self, model: AttentionPoolingForSequenceClassification, frozen: bool) -> None:
+        super().__init__()
+        self.trained: nn.Module = model.head if frozen else model
+        self.frozen = frozen
+
+    def forward(self, inputs: Tensor, mask: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss, summed over the batch, and logits ``[batch, classes]``."""
+        logits = self.trained(inputs, mask)[0] if self.frozen else self.trained(inputs, mask).logits
+        return cross_entropy(logits.float(), labels, reduction="sum"), logits
+
+
+def trained_parameters(
+    model: AttentionPoolingForSequenceClassification, training: TrainingConfig
+) -> list[dict[str, Any]]:
+    """Return AdamW's parameter groups: a learning rate each for head and encoder, and no decay of biases and norms."""
+    parts: list[tuple[nn.Module, float]] = [(model.head, training.learning_rate)]
+    if not training.freeze_encoder:
+        parts.append((model.encoder, training.encoder_learning_rate))
+    groups = []
+    for module, rate in parts:
+        matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+        others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+        groups += [
+            {"params": matrices, "lr": rate, "weight_decay": training.weight_decay},
+            {"params": others, "lr": rate, "weight_decay": 0.0},
+        ]
+    return groups
+
+
+def predict(objective: nn.Module, feed: Feed, batches: Sequence[list[int]], accelerator: Accelerator) -> dict[int, int]:
+    """Return the predicted class of every document, all processes' together."""
+    was_training = objective.training
+    objective.eval()
+    found: list[tuple[int, int]] = []
+    with torch.no_grad():
+        for documents in batches[accelerator.process_index :: accelerator.num_processes]:
+            _, logits = objective(*feed.batch(documents), feed.labels[documents].clamp(min=0).to(accelerator.device))
+            found += zip(documents, logits.argmax(-1).tolist(), strict=True)
+    objective.train(was_training)
+    return dict(gather_object(found))

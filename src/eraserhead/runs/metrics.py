@@ -1,0 +1,56 @@
+"""Metrics as `evaluate.Metric`s of our own: nothing is downloaded."""
+
+from collections.abc import Sequence
+
+import datasets
+import evaluate
+import numpy as np
+from sklearn.metrics import f1_score
+
+FEATURES = datasets.Features({"predictions": datasets.Value("int32"), "references": datasets.Value("int32")})
+HIGHER_IS_BETTER = {"accuracy": True, "macro_f1": True, "mean_absolute_error": False}
+
+
+class _ClassMetric(evaluate.Metric):
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=self.__class__.__doc__ or "", citation="", inputs_description="class indices", features=FEATURES
+        )
+
+
+class Accuracy(_ClassMetric):
+    """Share of documents whose class is right."""
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        return {"accuracy": float(np.mean(np.equal(predictions, references)))}
+
+
+class MacroF1(_ClassMetric):
+    """Mean over the classes of F1; 0 for a class that is neither there nor predicted."""
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        return {"macro_f1": float(f1_score(references, predictions, average="macro", zero_division=0.0))}
+
+
+class MeanAbsoluteError(_ClassMetric):
+    """Mean distance in classes, for labels that are ordered."""
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        return {"mean_absolute_error": float(np.mean(np.abs(np.subtract(predictions, references))))}
+
+
+def score(predictions: Sequence[int], references: Sequence[int], ordered: bool) -> dict[str, float]:
+    """Return all metrics of predicted and true class indices; the absolute error only where classes are ordered."""
+    metrics = [Accuracy(keep_in_memory=True), MacroF1(keep_in_memory=True)]
+    if ordered:
+        metrics.append(MeanAbsoluteError(keep_in_memory=True))
+    result = evaluate.combine(metrics).compute(predictions=list(predictions), references=list(references))
+    assert result is not None
+    return result
+
+
+def improves(metric: str, value: float, best: float | None) -> bool:
+    """Whether a value of a metric is better than the best so far."""
+    if best is None:
+        return True
+    return value > best if HIGHER_IS_BETTER[metric] else value < best

@@ -1,0 +1,236 @@
+"""Training runs: from a configuration to a folder with a model in it."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from datasets import Dataset
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import tokenize, truncation
+from eraserhead.data.labels import LabelTable
+from eraserhead.data.sources import Documents, has_ordered_classes, load_documents
+from eraserhead.errors import MissingSplitError
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.runs import devices
+from eraserhead.runs.checkpoints import encoder_path, load_tokenizer, new_classifier
+from eraserhead.runs.config import TrainConfig
+from eraserhead.runs.feeds import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
+from eraserhead.runs.folder import RunFolder
+from eraserhead.runs.loop import Loop, Progress
+from eraserhead.runs.metrics import improves
+from eraserhead.runs.vectors import vector_store
+
+
+@dataclass(frozen=True)
+class Split:
+    """Documents of one role, tokenised.
+
+    Attributes:
+        documents: As loaded.
+        rows: With their tokens.
+    """
+
+    documents: Documents
+    rows: Dataset
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """Gold classes, -1 where unknown."""
+        return torch.tensor([-1 if label is None else label for label in self.rows["label"]])
+
+
+def train(config: TrainConfig) -> RunFolder:
+    """Train a classifier into a folder.
+
+    Raises:
+        UserError: The configuration, the data, the encoder or the output folder cannot be used.
+    """
+    folder = RunFolder(Path(config.output_dir))
+    folder.check(config)
+    accelerator = devices.start(config.cpu, config.training.mixed_precision, log_folder=_curves(config))
+    if folder.complete and not config.overwrite:
+        devices.tell(accelerator, f"{folder.path}: complete already, nothing to do")
+        return folder
+    set_seed(config.training.seed)
+    with accelerator.main_process_first():
+        tokenizer = load_tokenizer(encoder_path(config.model.encoder), config.model.revision)
+        splits = load_splits(config, tokenizer)
+    labels = splits["train"].documents.labels
+    assert labels is not None
+    model = new_classifier(config.model, labels.names)
+    _announce(config, splits, labels, accelerator)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        folder.open(config)
+    loop = prepare(config, model, tokenizer, splits, accelerator)
+    run(loop, folder, config)
+    finish(loop, folder, model, tokenizer, splits)
+    return folder
+
+
+def load_splits(config: TrainConfig, tokenizer: PreTrainedTokenizerBase) -> dict[str, Split]:
+    """Load and tokenise training, validation and, where there are any, test documents."""
+    training = load_documents(config.data, "train")
+    documents = {"train": training, "validation": load_documents(config.data, "validation", training.labels)}
+    test = _test_documents(config.data, training)
+    if test is not None:
+        documents["test"] = test
+    return {
+        role: Split(found, tokenize(found.rows, tokenizer, config.data.max_length)) for role, found in documents.items()
+    }
+
+
+def prepare(
+    config: TrainConfig,
+    model: AttentionPoolingForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    splits: dict[str, Split],
+    accelerator: Accelerator,
+) -> Loop:
+    """Set up feeds, optimiser and schedule; a frozen encoder's token vectors are computed here."""
+    training = config.training
+    model.to(accelerator.device)
+    model.encoder.requires_grad_(not training.freeze_encoder)
+    feeds = {role: _feed(config, role, model, tokenizer, split, accelerator) for role, split in splits.items()}
+    optimizer = torch.optim.AdamW(trained_parameters(model, training))
+    steps = -(-len(feeds["train"].lengths) // training.batch_size) * training.epochs
+    scheduler = get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
+    progress = Progress()
+    accelerator.register_for_checkpointing(progress, scheduler)
+    objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
+    return Loop(
+        config=training,
+        accelerator=accelerator,
+        objective=objective,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        feeds=feeds,
+        ordered=has_ordered_classes(config.data),
+        progress=progress,
+    )
+
+
+def run(loop: Loop, folder: RunFolder, config: TrainConfig) -> None:
+    """Train epoch by epoch until patience or the epochs end; every finished epoch can be resumed from."""
+    training, progress = config.training, loop.progress
+    if config.resume and folder.latest.is_dir():
+        loop.accelerator.load_state(str(folder.latest))
+        devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
+    while progress.epoch < training.epochs and progress.epoch - progress.best_epoch < max(training.patience, 1):
+        started = time.perf_counter()
+        loss = loop.epoch(progress.epoch)
+        metrics = loop.evaluate("validation")
+        progress.epoch += 1
+        if improves(training.metric, metrics[training.metric], progress.best):
+            progress.best, progress.best_epoch = metrics[training.metric], progress.epoch
+            _save_best(loop, folder)
+        entry = {"epoch": progress.epoch, "loss": loss, **metrics, "seconds": time.perf_counter() - started}
+        progress.history.append(entry)
+        loop.accelerator.log({name: entry[name] for name in ("loss", *metrics)}, step=progress.epoch)
+        devices.tell(loop.accelerator, _line(entry, progress))
+        folder.save_state(loop.accelerator)
+
+
+def finish(
+    loop: Loop,
+    folder: RunFolder,
+    model: AttentionPoolingForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    splits: dict[str, Split],
+) -> None:
+    """Take the best epoch's weights, test them, and write the model."""
+    accelerator = loop.accelerator
+    accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
+    test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
+    accelerator.end_training()
+    if accelerator.is_main_process:
+        labels = splits["train"].documents.labels
+        assert labels is not None
+        data = {
+            "labels": asdict(labels),
+            "documents": {role: asdict(split.documents.provenance) for role, split in splits.items()},
+            "truncation": {role: asdict(truncation(split.rows)) for role, split in splits.items()},
+        }
+        metrics = {
+            "validation": loop.progress.history[loop.progress.best_epoch - 1],
+            "test": test,
+            "best_epoch": loop.progress.best_epoch,
+            "epochs": loop.progress.history,
+            "devices": devices.describe(accelerator),
+        }
+        folder.finish(model, tokenizer, data, metrics)
+    accelerator.wait_for_everyone()
+
+
+def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
+    """Return the test documents, where there are any that training did not see."""
+    try:
+        test = load_documents(data, "test", training.labels)
+    except MissingSplitError:
+        if data.test_split != DataConfig().test_split:
+            raise
+        return None
+    return test if test.provenance.split != training.provenance.split else None
+
+
+def _feed(
+    config: TrainConfig,
+    role: str,
+    model: AttentionPoolingForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    split: Split,
+    accelerator: Accelerator,
+) -> Feed:
+    lengths, labels = list(split.rows["tokens"]), split.labels
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    tokens = TokenFeed(split.rows, lengths, labels, padding, accelerator.device)
+    if not config.training.freeze_encoder:
+        return tokens
+    # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
+    if role == "test" or config.model.encoder_layers == 0:
+        return EncodedFeed(tokens, model)
+    budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
+    store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
+    return EncodedFeed(tokens, model) if store is None else StoredFeed(store, lengths, labels, accelerator.device)
+
+
+def _save_best(loop: Loop, folder: RunFolder) -> None:
+    accelerator = loop.accelerator
+    if accelerator.is_main_process:
+        folder.best.parent.mkdir(parents=True, exist_ok=True)
+        state = accelerator.unwrap_model(loop.objective).state_dict()
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, folder.best)
+    accelerator.wait_for_everyone()
+
+
+def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
+    """Say what is trained on, how labels are read, and what the window cuts off."""
+    training = config.training
+    budget = devices.token_budget(training.batch_tokens, accelerator.device)
+    sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
+    lines = [
+        f"documents: {sizes}; classes: {', '.join(labels.names)}",
+        labels.describe(),
+        *(f"{role}: {truncation(split.rows).describe()}" for role, split in splits.items()),
+        f"a step is {training.batch_size} documents over all processes, at most {budget} tokens at a time on each",
+    ]
+    for line in lines:
+        if line:
+            devices.tell(accelerator, line)
+
+
+def _curves(config: TrainConfig) -> str | None:
+    return str(Path(config.output_dir) / "tensorboard") if config.training.tensorboard else None
+
+
+def _line(entry: dict[str, Any], progress: Progress) -> str:
+    numbers = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "seconds"))
+    best = ", the best so far" if progress.best_epoch == progress.epoch else ""
+    return f"epoch {progress.epoch}: {numbers} ({entry['seconds']:.1f} s{best})"

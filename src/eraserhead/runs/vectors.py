@@ -1,0 +1,214 @@
+"""Token vectors of a frozen encoder, computed once and kept on disk.
+
+A cache entry is a folder named by a hash of everything that changes the vectors: the encoder's weights and
+configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. It gets
+its name only when it is complete, so that it is never half-written and never stale.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+from datasets import Dataset
+from torch import Tensor
+
+from eraserhead.data.batching import buckets, pad
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.runs import devices
+from eraserhead.runs.checkpoints import weights_fingerprint
+
+VECTORS, META = "vectors.float32", "meta.json"
+BLOCK = 8192  # documents whose tokens are read at a time
+SPARE = 0.9  # share of the free disk that a cache may take
+
+
+@dataclass(frozen=True)
+class VectorStore:
+    """Vectors of the pooled tokens of all documents, one document behind the other, memory-mapped.
+
+    Attributes:
+        vectors: ``[components of all documents, hidden]``.
+        ends: Where each document's vectors end.
+    """
+
+    vectors: np.ndarray
+    ends: np.ndarray
+
+    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return vectors ``[batch, components, hidden]`` and their mask ``[batch, components]``."""
+        slices = [self.place(document) for document in documents]
+        width = max(1, *(piece.stop - piece.start for piece in slices))
+        vectors = torch.zeros(len(slices), width, self.vectors.shape[1])
+        mask = torch.zeros(len(slices), width, dtype=torch.bool)
+        for row, piece in enumerate(slices):
+            length = piece.stop - piece.start
+            if length:
+                vectors[row, :length] = torch.from_numpy(np.array(self.vectors[piece]))
+            mask[row, :length] = True
+        return vectors, mask
+
+    def place(self, document: int) -> slice:
+        """Return where a document's vectors lie."""
+        return slice(int(self.ends[document - 1]) if document else 0, int(self.ends[document]))
+
+
+def cache_root() -> Path:
+    """Return the folder of all caches: ``$ERASERHEAD_CACHE``, or ``~/.cache/eraserhead``."""
+    return Path(os.environ.get("ERASERHEAD_CACHE", Path.home() / ".cache" / "eraserhead"))
+
+
+def vector_store(
+    model: AttentionPoolingForSequenceClassification,
+    rows: Dataset,
+    accelerator: Accelerator,
+    budget: int,
+    limit: float,
+) -> VectorStore | None:
+    """Return the kept vectors of some documents, computing them where they are not there yet.
+
+    Args:
+        model: With its encoder on the device.
+        rows: Tokenised documents.
+        accelerator: All its processes call this together, and share the work.
+        budget: Tokens encoded at a time.
+        limit: Gigabytes that may be written.
+
+    Returns:
+        None where the vectors would not fit into `limit` or the free disk; a line says so.
+    """
+    key, counts = _key_and_counts(model, rows)
+    ends = np.cumsum(counts, dtype=np.int64)
+    shape = (int(ends[-1]), int(model.config.vector_size))
+    folder = cache_root() / "vectors" / key
+    if all(gather_object([(folder / META).is_file()])):
+        devices.tell(accelerator, f"token vectors: found in {folder}")
+    elif not _fits(shape, folder, limit, accelerator) or not _write(
+        folder, ends, shape, model, rows, accelerator, budget
+    ):
+        return None
+    return VectorStore(_open(folder, shape, "r"), ends)
+
+
+def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Dataset) -> tuple[str, np.ndarray]:
+    """Hash everything that changes the vectors, and count the pooled tokens of each document on the way."""
+    config = model.config
+    special = [] if config.pool_special_tokens else config.special_token_ids
+    parts = {
+        "weights": weights_fingerprint(model.encoder),
+        "encoder": config.encoder_config.to_dict(),
+        "layers": config.encoder_layers,
+        "special": special,
+        "versions": [version("torch"), version("transformers")],
+    }
+    digest = blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16)
+    counts = [np.zeros(0, dtype=np.int64)]
+    for block in rows.select_columns("input_ids").with_format("arrow").iter(BLOCK):
+        ids = block.column("input_ids").combine_chunks()  # pyright: ignore[reportAttributeAccessIssue]
+        lengths, flat = ids.value_lengths().to_numpy(), ids.flatten().to_numpy()
+        digest.update(lengths.astype("<i4").tobytes() + flat.astype("<i4").tobytes())
+        pooled = np.concatenate([[0], (~np.isin(flat, special)).cumsum()])
+        ends = lengths.cumsum()
+        counts.append(pooled[ends] - pooled[ends - lengths])
+    return digest.hexdigest(), np.concatenate(counts)
+
+
+def _fits(shape: tuple[int, int], folder: Path, limit: float, accelerator: Accelerator) -> bool:
+    """Decide on the main process whether the vectors may be written, and say so."""
+    size = shape[0] * shape[1] * 4
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder.parent).free
+    fits = broadcast_object_list([size <= min(limit * 1e9, SPARE * free)])[0]
+    message = f"token vectors: {size / 1e9:.2f} GB, kept in {folder}"
+    if not fits:
+        message = (
+            f"token vectors: {size / 1e9:.2f} GB would exceed --cache_limit ({limit:g} GB) or the free disk "
+            f"({free / 1e9:.1f} GB), so they are computed again in every epoch"
+        )
+    devices.tell(accelerator, message)
+    return fits
+
+
+def _write(
+    folder: Path,
+    ends: np.ndarray,
+    shape: tuple[int, int],
+    model: AttentionPoolingForSequenceClassification,
+    rows: Dataset,
+    accelerator: Accelerator,
+    budget: int,
+) -> bool:
+    """Compute all vectors, every local process its share; False where the disk does not hold them."""
+    unfinished = _unfinished(folder)
+    if not _reserve(unfinished, shape, accelerator):
+        return False
+    store = VectorStore(_open(unfinished, shape, "r+"), ends)
+    for documents, vectors, mask in _encoded(model, rows, accelerator, budget):
+        for row, document in enumerate(documents):
+            store.vectors[store.place(document)] = vectors[row][mask[row]].float().numpy(force=True)
+    accelerator.wait_for_everyone()
+    if accelerator.is_local_main_process:
+        (unfinished / META).write_text(json.dumps({"components": shape[0], "vector_size": shape[1]}))
+        if folder.exists():  # another run was quicker
+            shutil.rmtree(unfinished)
+        else:
+            os.replace(unfinished, folder)
+    accelerator.wait_for_everyone()
+    return True
+
+
+def _encoded(
+    model: AttentionPoolingForSequenceClassification, rows: Dataset, accelerator: Accelerator, budget: int
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    batches = buckets(range(len(rows)), list(rows["tokens"]), budget)
+    local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+    mine = batches[accelerator.local_process_index :: local_processes]
+    for documents in devices.progress(mine, accelerator, "encoding", "batch"):
+        inputs = pad(rows[documents]["input_ids"], model.config.pad_token_id or 0)
+        inputs = {name: tensor.to(accelerator.device) for name, tensor in inputs.items()}
+        vectors, mask = encode(model, inputs["input_ids"], inputs["attention_mask"])
+        yield documents, vectors, mask
+
+
+def encode(
+    model: AttentionPoolingForSequenceClassification, input_ids: Tensor, attention_mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return a frozen encoder's vectors, in eval mode and without gradients, and which of them are pooled."""
+    model.encoder.eval()
+    with torch.no_grad():
+        return model.token_vectors(input_ids, attention_mask), model.component_mask(input_ids, attention_mask)
+
+
+def _unfinished(folder: Path) -> Path:
+    """Return a name that this run's processes on this machine share and no other run uses."""
+    run = broadcast_object_list([os.getpid()])[0]
+    node = os.environ.get("GROUP_RANK", "0")
+    return folder.with_name(f"{folder.name}.unfinished-{run}-{node}")
+
+
+def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator) -> bool:
+    """Reserve the disk space first: a memory map on a full disk would end the process without a word."""
+    if accelerator.is_local_main_process:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        try:
+            with (unfinished / VECTORS).open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(1, shape[0] * shape[1] * 4))
+        except OSError as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            devices.tell(accelerator, f"token vectors: not kept ({error.strerror}); computed again in every epoch")
+    accelerator.wait_for_everyone()
+    return (unfinished / VECTORS).is_file()
+
+
+def _open(folder: Path, shape: tuple[int, int], mode: str) -> np.ndarray:
+    if not shape[0]:
+        return np.zeros(shape, dtype=np.float32)
+    return np.memmap(folder / VECTORS, dtype=np.float32, mode=mode, shape=shape)  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -1,0 +1,217 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.testing import assert_close
+from transformers import (
+    AlbertConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BartConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    GPT2Config,
+    LlamaConfig,
+    ModernBertConfig,
+    RobertaConfig,
+    T5Config,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+)
+
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.pooling import AttentionPooling, attend
+from tiny import random_texts, saved_classifier, tiny_classifier, tiny_encoder, tiny_tokenizer
+
+TEXTS = ["a fine cast wasted on a script that never wakes up", "good", "", "it was not bad but dull"]
+
+
+def batch(texts):
+    return tiny_tokenizer()(texts, return_tensors="pt", padding=True)
+
+
+def test_attend_by_hand():
+    """Scores (0, ln 3, 7) with the last masked: weights 1/4 and 3/4; vectors (4) and (8): pooled 7."""
+    scores = torch.tensor([[0.0, torch.log(torch.tensor(3.0)), 7.0]])
+    pooled, weights = attend(torch.tensor([[[4.0], [8.0], [100.0]]]), scores, torch.tensor([[True, True, False]]))
+    assert_close(weights, torch.tensor([[0.25, 0.75, 0.0]]))
+    assert_close(pooled, torch.tensor([[7.0]]))
+
+
+def test_scores_are_additive_attention():
+    """s = w . tanh(M v + m), written out."""
+    torch.manual_seed(0)
+    pooling = AttentionPooling(3, 5)
+    vectors = torch.randn(2, 7, 3)
+    expected = torch.tanh(vectors @ pooling.projection.weight.T + pooling.projection.bias) @ pooling.context.weight[0]
+    assert_close(pooling.scores(vectors), expected)
+
+
+def test_weights_leave_out_special_tokens_and_padding(tmp_path):
+    model, inputs = tiny_classifier(tmp_path), batch(TEXTS)
+    weights = model(**inputs).pooling_weights
+    special = torch.isin(inputs["input_ids"], torch.tensor([0, 2, 3]))
+    assert (weights[special] == 0).all()
+    assert_close(weights.sum(-1), torch.tensor([1.0, 1.0, 0.0, 1.0]))
+
+
+def test_empty_text_gives_the_bias(tmp_path):
+    model = tiny_classifier(tmp_path)
+    assert_close(model(**batch([""])).logits[0], model.head.classifier.bias, rtol=0, atol=0)
+
+
+def test_padding_changes_nothing(tmp_path):
+    model = tiny_classifier(tmp_path).double()
+    together = model(**batch(TEXTS)).logits
+    for row, text in enumerate(TEXTS):
+        assert_close(model(**batch([text])).logits[0], together[row], rtol=0, atol=1e-12)
+
+
+def test_keep_erases_weights_and_leaves_the_vectors(tmp_path):
+    """The logits after erasure are those of the renormalised average of the same token vectors."""
+    model, inputs = tiny_classifier(tmp_path).double(), batch(TEXTS[:1])
+    whole = model(**inputs)
+    keep = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
+    keep[0, [2, 3, 5]] = False
+    erased = whole.pooling_weights * keep
+    vectors = model.token_vectors(inputs["input_ids"], inputs["attention_mask"])
+    pooled = torch.einsum("bn,bnh->bh", erased / erased.sum(-1, keepdim=True), vectors)
+    result = model(**inputs, keep=keep)
+    assert_close(result.logits, model.head.classifier(pooled), rtol=0, atol=1e-12)
+    assert not torch.allclose(result.logits, whole.logits)
+    nothing = model(**inputs, keep=torch.zeros_like(keep))
+    assert_close(nothing.logits[0], model.head.classifier.bias)
+
+
+def test_loss_is_the_cross_entropy(tmp_path):
+    model, inputs = tiny_classifier(tmp_path), batch(TEXTS)
+    labels = torch.tensor([0, 1, 1, 0])
+    output = model(**inputs, labels=labels)
+    assert_close(output.loss, -output.logits.log_softmax(-1)[range(4), labels].mean())
+
+
+def test_save_and_load_are_exact(tmp_path):
+    folder, inputs = saved_classifier(tmp_path), batch(TEXTS)
+    model = AttentionPoolingForSequenceClassification.from_pretrained(folder)
+    again = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert torch.equal(model(**inputs).logits, again(**inputs).logits)
+    assert torch.equal(model(**inputs).logits, tiny_classifier(tmp_path)(**inputs).logits)
+
+
+@pytest.mark.parametrize("first", ["transformers", "eraserhead"])
+def test_auto_classes_know_the_model_whichever_is_imported_first(tmp_path, first):
+    folder = saved_classifier(tmp_path)
+    second = "eraserhead" if first == "transformers" else "transformers"
+    code = (
+        f"import {first}, {second}; from transformers import pipeline; "
+        f"print(pipeline('text-classification', model={folder!r})('good')[0]['label'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() in ("neg", "pos"), done.stderr
+
+
+def test_importing_the_package_does_not_import_torch():
+    code = "import sys, eraserhead, eraserhead.faces.cli; print('torch' in sys.modules, 'transformers' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
+
+
+def test_pipeline_scores_are_the_models_own(tmp_path):
+    folder = saved_classifier(tmp_path)
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    scores = pipeline("text-classification", model=folder, top_k=None)(TEXTS[:1])[0]
+    expected = model(**batch(TEXTS[:1])).logits.softmax(-1)[0]
+    assert_close(torch.tensor([score["score"] for score in scores]), expected.sort(descending=True).values)
+
+
+def test_trains_under_the_trainer(tmp_path):
+    model = tiny_classifier(tmp_path)
+    texts = random_texts(32)
+    rows = [{**tiny_tokenizer()(text), "labels": int("good" in text)} for text in texts]
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path / "out"), max_steps=3, report_to=[], use_cpu=True, learning_rate=1e-2, disable_tqdm=True
+    )
+    before = model.head.classifier.weight.clone()
+    trainer = Trainer(model, arguments, train_dataset=rows, eval_dataset=rows, processing_class=tiny_tokenizer())
+    trainer.train()
+    assert not torch.equal(model.head.classifier.weight.cpu(), before)
+    assert trainer.predict(rows).predictions.shape == (32, 2)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_cut_encoder_equals_the_hidden_states_of_the_whole(tmp_path, layers):
+    folder, inputs = tiny_encoder(tmp_path), batch(TEXTS)
+    model = AttentionPoolingForSequenceClassification.from_encoder(folder, ("neg", "pos"), encoder_layers=layers).eval()
+    whole = AutoModel.from_pretrained(folder).eval()
+    vectors = model.token_vectors(inputs["input_ids"], inputs["attention_mask"])
+    if layers:
+        expected = whole(**inputs, output_hidden_states=True).hidden_states[layers]
+    else:  # the word-embedding table alone: no positions, no norm
+        expected = whole.get_input_embeddings()(inputs["input_ids"])
+    assert_close(vectors, expected)
+    model.save_pretrained(tmp_path / "model")
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    assert torch.equal(again(**inputs).logits, model(**inputs).logits)
+
+
+def test_too_many_layers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="between 0 and 3"):
+        AttentionPoolingForSequenceClassification.from_encoder(tiny_encoder(tmp_path), ("a", "b"), encoder_layers=4)
+
+
+@pytest.mark.parametrize("labels", [("one",), ("same", "same")])
+def test_unusable_classes_are_refused(tmp_path, labels):
+    with pytest.raises(ValueError, match="class"):
+        AttentionPoolingForSequenceClassification.from_encoder(tiny_encoder(tmp_path), labels)
+
+
+SMALL = {"vocab_size": 27, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 29}
+FAMILIES = {
+    "roberta": RobertaConfig(**SMALL, max_position_embeddings=66, pad_token_id=0),
+    "distilbert": DistilBertConfig(vocab_size=27, dim=16, n_layers=2, n_heads=2, hidden_dim=29, pad_token_id=0),
+    "albert": AlbertConfig(**SMALL, embedding_size=8, pad_token_id=0),
+    "electra": ElectraConfig(**SMALL, embedding_size=8, pad_token_id=0),
+    "modernbert": ModernBertConfig(**SMALL, pad_token_id=0, eos_token_id=3, bos_token_id=2, cls_token_id=2, sep_token_id=3),
+    "llama": LlamaConfig(**SMALL, num_key_value_heads=1, pad_token_id=0),
+    "gpt2": GPT2Config(vocab_size=27, n_embd=16, n_layer=2, n_head=2, n_positions=64, pad_token_id=0),
+    "t5": T5Config(vocab_size=27, d_model=16, d_kv=8, d_ff=29, num_layers=2, num_heads=2, pad_token_id=0),
+    "bart": BartConfig(
+        vocab_size=27, d_model=16, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=29, decoder_ffn_dim=29, max_position_embeddings=64, pad_token_id=0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("layers", [None, 1, 0])
+def test_any_encoder_family_loads_saves_and_ignores_padding(tmp_path, family, layers):
+    torch.manual_seed(0)
+    folder = tmp_path / "encoder"
+    AutoModel.from_config(FAMILIES[family]).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    model = AttentionPoolingForSequenceClassification.from_encoder(str(folder), ("a", "b", "c"), encoder_layers=layers)
+    model.eval().save_pretrained(tmp_path / "model")
+    again = AttentionPoolingForSequenceClassification.from_pretrained(tmp_path / "model").double()
+    inputs = batch(TEXTS)
+    inputs.pop("token_type_ids", None)
+    together = again(**inputs).logits
+    assert_close(together.float(), model(**inputs).logits, rtol=1e-4, atol=1e-5)
+    alone = batch(TEXTS[1:2])
+    alone.pop("token_type_ids", None)
+    assert_close(again(**alone).logits[0], together[1], rtol=0, atol=1e-10)
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    folder = saved_classifier(tmp_path)
+    config = (tmp_path / "model" / "config.json").read_text()
+    (tmp_path / "model" / "config.json").write_text(config.replace('"format_version": 1', '"format_version": 99'))
+    with pytest.raises(ValueError, match="upgrade eraserhead"):
+        AttentionPoolingForSequenceClassification.from_pretrained(folder)
+
+
+def test_no_local_path_is_saved(tmp_path):
+    saved_classifier(tmp_path)
+    assert str(tmp_path) not in (tmp_path / "model" / "config.json").read_text()
+    assert AutoTokenizer.from_pretrained(tmp_path / "model").cls_token_id == 2
