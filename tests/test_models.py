@@ -173,7 +173,7 @@ FAMILIES = {
     "distilbert": DistilBertConfig(vocab_size=27, dim=16, n_layers=2, n_heads=2, hidden_dim=29, pad_token_id=0),
     "albert": AlbertConfig(**SMALL, embedding_size=8, pad_token_id=0),
     "electra": ElectraConfig(**SMALL, embedding_size=8, pad_token_id=0),
-    "modernbert": ModernBertConfig(**SMALL, pad_token_id=0, eos_token_id=3, bos_token_id=2, cls_token_id=2, sep_token_id=3),
+    "modernbert": ModernBertConfig(**SMALL, pad_token_id=0, eos_token_id=3, cls_token_id=2, sep_token_id=3),
     "llama": LlamaConfig(**SMALL, num_key_value_heads=1, pad_token_id=0),
     "gpt2": GPT2Config(vocab_size=27, n_embd=16, n_layer=2, n_head=2, n_positions=64, pad_token_id=0),
     "t5": T5Config(vocab_size=27, d_model=16, d_kv=8, d_ff=29, num_layers=2, num_heads=2, pad_token_id=0),

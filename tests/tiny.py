@@ -68,6 +68,8 @@ def tiny_encoder(folder: Path, seed: int = 0, layers: int = 3) -> str:
         intermediate_size=29,
         max_position_embeddings=64,
         initializer_range=0.4,
+        hidden_dropout_prob=0.0,  # so that a gradient is a function of its batch
+        attention_probs_dropout_prob=0.0,
     )
     AutoModel.from_config(config).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)

@@ -5,7 +5,6 @@ Nothing heavy is imported before a command really runs, so that ``eraserhead --h
 
 import errno
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -31,6 +30,7 @@ class Command:
         module: Where its function `run` is.
         help: One line.
         positional: Options that are given by position.
+        optional: Those of them that may be left out.
         defaults: Defaults that follow from what was parsed at first, such as the data of a run.
     """
 
@@ -38,6 +38,7 @@ class Command:
     module: str
     help: str
     positional: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     defaults: Callable[[Any], dict[str, Any]] | None = None
 
 
@@ -48,7 +49,7 @@ COMMANDS = {
         "eraserhead.faces.commands.erase",
         "erase attention weights and see when decisions flip",
         ("model",),
-        erase_defaults,
+        defaults=erase_defaults,
     ),
     "show": Command(
         ShowConfig, "eraserhead.faces.commands.show", "print the tables of finished erasure results", ("results",)
@@ -58,7 +59,8 @@ COMMANDS = {
         "eraserhead.faces.commands.explain",
         "show the attention behind one decision and what flips it",
         ("model", "text"),
-        erase_defaults,
+        optional=("text",),
+        defaults=erase_defaults,
     ),
 }
 
@@ -69,7 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("eraserhead").setLevel(logging.INFO)
     logging.getLogger("datasets").setLevel(logging.CRITICAL)  # it reports what our own one line then says
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # datasets forks; the tokenizers library warns otherwise
     try:
         return _dispatch(arguments)
     except UserError as error:
@@ -99,8 +100,10 @@ def _command_parser(command: Command) -> ArgumentParser:
     parser = ArgumentParser(description=command.help, exit_on_error=False)
     parser.add_argument("--config", action="config", help="YAML file; several are merged, and the later one wins")
     for name in command.positional:
-        optional = name == "text"
-        parser.add_argument(name, type=str | None if optional else str, **({"nargs": "?"} if optional else {}))
+        if name in command.optional:
+            parser.add_argument(name, type=str | None, nargs="?")
+        else:
+            parser.add_argument(name, type=str)
     parser.add_class_arguments(command.config, skip=set(command.positional))
     return parser
 

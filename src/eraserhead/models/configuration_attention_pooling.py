@@ -26,7 +26,8 @@ class AttentionPoolingConfig(PreTrainedConfig):
     """
 
     model_type = "attention_pooling"
-    sub_configs = {"encoder_config": AutoConfig}  # noqa: RUF012 - transformers reads this class attribute
+    # transformers reads these two from the class.
+    sub_configs = {"encoder_config": AutoConfig}  # noqa: RUF012  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
     keys_to_ignore_at_inference = ["pooling_weights"]  # noqa: RUF012 - of another length in each batch
 
     def __init__(
@@ -48,10 +49,10 @@ class AttentionPoolingConfig(PreTrainedConfig):
             )
         if isinstance(encoder_config, dict):
             encoder_config = AutoConfig.for_model(**encoder_config)
-        self.encoder_config = encoder_config
+        self.encoder_config: Any = encoder_config
         self.encoder_layers = encoder_layers
-        self.vector_size = vector_size if vector_size is not None else output_size(encoder_config)
-        self.attention_size = attention_size if attention_size is not None else self.vector_size
+        self.vector_size: Any = vector_size if vector_size is not None else output_size(encoder_config)
+        self.attention_size: Any = attention_size if attention_size is not None else self.vector_size
         self.dropout = dropout
         self.pool_special_tokens = pool_special_tokens
         self.special_token_ids = sorted(special_token_ids or [])

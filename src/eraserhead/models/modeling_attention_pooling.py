@@ -38,7 +38,7 @@ class AttentionPoolingHead(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(config.dropout)
         self.pooling = AttentionPooling(config.vector_size, config.attention_size)
-        self.classifier = nn.Linear(config.vector_size, config.num_labels)
+        self.classifier = nn.Linear(config.vector_size, len(config.id2label or ()))
 
     def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits ``[batch, classes]`` and weights ``[batch, tokens]`` of vectors ``[batch, tokens, hidden]``."""
@@ -65,8 +65,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
 
     def __init__(self, config: AttentionPoolingConfig) -> None:
         super().__init__(config)
-        if config.num_labels < 2:
-            raise ValueError(f"a classifier has two classes or more, not {config.num_labels}: nothing to decide")
+        classes = len(config.id2label or ())
+        if classes < 2:
+            raise ValueError(f"a classifier has two classes or more, not {classes}: there is nothing to decide")
         self.encoder = _empty_encoder(config)
         self.head = AttentionPoolingHead(config)
         self.post_init()

@@ -60,7 +60,7 @@ class Analysis:
     flips: list[RankingFlips]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def analyse(site: Site, attention: Attention, documents: list[str], draws: int, seed: int) -> Analysis:
     """Run tests 1 and 2, and find the minimum where there is a closed form.
 

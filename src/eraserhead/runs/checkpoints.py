@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from eraserhead.data.config import DataConfig
@@ -54,9 +54,10 @@ class Checkpoint:
         return class_names(self.model.config)
 
 
-def class_names(config: AttentionPoolingConfig) -> tuple[str, ...]:
+def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
     """Return a model's class names in index order."""
-    return tuple(config.id2label[index] for index in range(config.num_labels))
+    names: dict[Any, str] = config.id2label or {}  # its keys are integers, whatever its annotation says
+    return tuple(names[index] for index in range(len(names)))
 
 
 def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
@@ -80,12 +81,7 @@ def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
             f"{name}: a '{config.model_type}' model has no attention-pooling layer to erase; "
             "give a model made by `eraserhead train`"
         )
-    model, loading = _load(
-        name,
-        lambda: AttentionPoolingForSequenceClassification.from_pretrained(
-            name, revision=revision, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
-        ),
-    )
+    model, loading = _load(name, lambda: _model_and_report(name, config, revision))
     if loading["missing_keys"]:
         missing = sorted(loading["missing_keys"])
         raise UserError(f"{name}: {len(missing)} weights are missing, such as '{missing[0]}'; the file is incomplete")
@@ -133,6 +129,11 @@ def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenize
     return tokenizer
 
 
+def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id to pad with; any will do where a tokenizer has none, for padding is masked."""
+    return tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
+
+
 def encoder_path(encoder: str) -> str:
     """Return what to load an encoder from: the folder of the packaged one, or the name itself.
 
@@ -157,8 +158,8 @@ def check_weights(model: nn.Module, name: str) -> None:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             broken = int((~torch.isfinite(tensor)).sum())
             raise UserError(
-                f"{name}: {broken} of {tensor.numel()} weights in '{key}' are NaN or infinite; the training diverged or "
-                "the file is damaged"
+                f"{name}: {broken} of {tensor.numel()} weights in '{key}' are NaN or infinite; the training diverged, "
+                "or the file is damaged"
             )
 
 
@@ -193,6 +194,20 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
         reason = " ".join(str(error).split())
         where = "this folder" if os.path.isdir(name) else "no such folder here, so the hub was tried"
         raise UserError(f"{name}: cannot be loaded ({where}): {reason[:400]}") from error
+
+
+def _model_and_report(
+    name: str, config: AttentionPoolingConfig, revision: str | None
+) -> tuple[AttentionPoolingForSequenceClassification, dict[str, Any]]:
+    loaded: Any = AttentionPoolingForSequenceClassification.from_pretrained(
+        name,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        output_loading_info=True,
+        revision=revision or "main",
+    )
+    return loaded
 
 
 def _stored_labels(name: str) -> LabelTable | None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from tqdm.auto import tqdm
 
 Item = TypeVar("Item")
@@ -20,6 +21,8 @@ def start(cpu: bool, mixed_precision: str = "no", log_folder: str | None = None)
     accelerator = Accelerator(
         cpu=cpu,
         mixed_precision=mixed_precision,
+        # Processes accumulate different numbers of batches: synchronising buffers in each would wait for ever.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         log_with="tensorboard" if log_folder else None,
         project_dir=log_folder,
     )

@@ -23,7 +23,7 @@ from eraserhead.data.sources import Documents, load_documents
 from eraserhead.errors import UserError
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
-from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, padding_id, weights_fingerprint
 from eraserhead.runs.config import EraseConfig
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise
@@ -66,8 +66,8 @@ class Analyser:
         return tabulate(batch_text(rows, batch, attention, self.tokenizer), attention, analysis)
 
     def _inputs(self, sequences: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        padding = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
-        return {name: tensor.to(self.accelerator.device) for name, tensor in pad(sequences, padding).items()}
+        inputs = pad(sequences, padding_id(self.tokenizer))
+        return {name: tensor.to(self.accelerator.device) for name, tensor in inputs.items()}
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
@@ -145,7 +145,7 @@ def batch_text(
         texts=[rows["text"][row] for row in batch],
         labels=[rows["label"][row] for row in batch],
         components=[
-            tokenizer.convert_ids_to_tokens([rows["input_ids"][row][token] for token in tokens])
+            list(map(str, tokenizer.convert_ids_to_tokens([rows["input_ids"][row][token] for token in tokens])))
             for row, tokens in chosen
         ],
         starts=starts,

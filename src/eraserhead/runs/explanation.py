@@ -13,7 +13,7 @@ from eraserhead.errors import UserError
 from eraserhead.method.flips import Outcome
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import MINIMUM, RANDOM, Analysis, RankingFlips, analyse
-from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, padding_id
 from eraserhead.runs.config import ExplainConfig
 from eraserhead.runs.erasing import load_for
 from eraserhead.sites.pooling import PoolingSite
@@ -103,7 +103,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     length = min(config.data.max_length, checkpoint.tokenizer.model_max_length)
     document = tokenize(row, checkpoint.tokenizer, length)[0]
     site = PoolingSite(checkpoint.model.to(accelerator.device))
-    inputs = pad([document["input_ids"]], checkpoint.tokenizer.pad_token_id or 0)
+    inputs = pad([document["input_ids"]], padding_id(checkpoint.tokenizer))
     attention = site.read({name: tensor.to(accelerator.device) for name, tensor in inputs.items()})
     analysis = analyse(site, attention, [document["id"]], config.draws, config.seed)
     names = checkpoint.class_names

@@ -122,6 +122,8 @@ def trained_parameters(
 
 def predict(objective: nn.Module, feed: Feed, batches: Sequence[list[int]], accelerator: Accelerator) -> dict[int, int]:
     """Return the predicted class of every document, all processes' together."""
+    # Processes have different numbers of batches, so none of them may wait for another in a forward pass.
+    objective = accelerator.unwrap_model(objective)
     was_training = objective.training
     objective.eval()
     found: list[tuple[int, int]] = []

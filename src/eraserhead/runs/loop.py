@@ -109,7 +109,8 @@ class Loop:
         self.optimizer.zero_grad()
         if not accelerator.optimizer_step_was_skipped:
             self.scheduler.step()
-        return float(accelerator.reduce(total, "mean"))
+        mean: Any = accelerator.reduce(total, "mean")
+        return float(mean)
 
     def evaluate(self, role: str) -> dict[str, float]:
         """Return the metrics of a role's labelled documents, the same on every process."""

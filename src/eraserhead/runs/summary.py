@@ -52,7 +52,7 @@ class _Ranking:
 
 
 def _by_ranking(flips: pd.DataFrame) -> dict[str, _Ranking]:
-    flips = flips[flips.n >= 2]
+    flips = flips.loc[flips.n >= 2]
     documents = max(flips.id.nunique(), 1)
     return {
         str(name): _Ranking(rows, max(len(rows) // documents, 1)) for name, rows in flips.groupby("ranking", sort=False)

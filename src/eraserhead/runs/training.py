@@ -19,7 +19,7 @@ from eraserhead.data.sources import Documents, has_ordered_classes, load_documen
 from eraserhead.errors import MissingSplitError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
-from eraserhead.runs.checkpoints import encoder_path, load_tokenizer, new_classifier
+from eraserhead.runs.checkpoints import encoder_path, load_tokenizer, new_classifier, padding_id
 from eraserhead.runs.config import TrainConfig
 from eraserhead.runs.feeds import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
 from eraserhead.runs.folder import RunFolder
@@ -149,7 +149,6 @@ def finish(
     accelerator = loop.accelerator
     accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
     test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
-    accelerator.end_training()
     if accelerator.is_main_process:
         labels = splits["train"].documents.labels
         assert labels is not None
@@ -167,6 +166,7 @@ def finish(
         }
         folder.finish(model, tokenizer, data, metrics)
     accelerator.wait_for_everyone()
+    accelerator.end_training()  # last: it takes the process group down
 
 
 def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
@@ -189,8 +189,7 @@ def _feed(
     accelerator: Accelerator,
 ) -> Feed:
     lengths, labels = list(split.rows["tokens"]), split.labels
-    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    tokens = TokenFeed(split.rows, lengths, labels, padding, accelerator.device)
+    tokens = TokenFeed(split.rows, lengths, labels, padding_id(tokenizer), accelerator.device)
     if not config.training.freeze_encoder:
         return tokens
     # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.

@@ -169,7 +169,7 @@ def _encoded(
     model: AttentionPoolingForSequenceClassification, rows: Dataset, accelerator: Accelerator, budget: int
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
     batches = buckets(range(len(rows)), list(rows["tokens"]), budget)
-    local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+    local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", str(accelerator.num_processes)))
     mine = batches[accelerator.local_process_index :: local_processes]
     for documents in devices.progress(mine, accelerator, "encoding", "batch"):
         inputs = pad(rows[documents]["input_ids"], model.config.pad_token_id or 0)

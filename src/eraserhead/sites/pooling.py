@@ -21,7 +21,7 @@ class PoolingSite:
     def __init__(self, model: AttentionPoolingForSequenceClassification) -> None:
         self.model = model
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def read(self, batch: Mapping[str, Tensor]) -> Attention:
         """Return weights, gradients and component logits after one forward pass; the softmax is taken in float64."""
         model = self.model

@@ -1,0 +1,170 @@
+"""Erasure from Python: texts or a data set in, tables out."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from datasets import Dataset, Features, Value
+from datasets.table import InMemoryTable
+from transformers import PreTrainedTokenizerBase
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.sources import Documents, Provenance
+from eraserhead.errors import UserError, nearest
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.runs import devices
+from eraserhead.runs.checkpoints import Checkpoint, check_weights, load_checkpoint
+from eraserhead.runs.config import EraseConfig
+from eraserhead.runs.erasing import erase_documents, load_for
+from eraserhead.runs.results import SCHEMAS, ResultsFolder
+
+FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """The results of an erasure analysis.
+
+    Attributes:
+        tables: ``documents``, ``flips`` and ``singles`` as Arrow tables; null stands for what does not exist.
+        summary: The aggregates with their intervals.
+    """
+
+    tables: dict[str, pa.Table]
+    summary: dict[str, Any]
+
+    @property
+    def documents(self) -> pd.DataFrame:
+        """One row a document: text, decision, attention, gradients, every component erased alone."""
+        return self.tables["documents"].to_pandas()
+
+    @property
+    def flips(self) -> pd.DataFrame:
+        """One row a document, ranking and draw: what must be erased until the decision flips."""
+        return self.tables["flips"].to_pandas()
+
+    @property
+    def singles(self) -> pd.DataFrame:
+        """One row a document and ranking: its top component against a random other."""
+        return self.tables["singles"].to_pandas()
+
+    def dataset(self, name: str) -> Dataset:
+        """Return one of the tables as a `datasets.Dataset`."""
+        return Dataset(InMemoryTable(self.tables[name]))
+
+
+def erase(
+    model: str | AttentionPoolingForSequenceClassification,
+    data: Sequence[str] | Dataset | DataConfig,
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    text_column: str = "text",
+    label_column: str = "label",
+    max_length: int | None = None,
+    draws: int = 10,
+    seed: int = 0,
+    output_dir: str | None = None,
+    batch_tokens: int | None = None,
+    cpu: bool = False,
+) -> Erasure:
+    """Erase the attention weights of a classifier, document by document, and see when its decisions flip.
+
+    Args:
+        model: Folder or hub id of a classifier, or the classifier itself together with its `tokenizer`.
+        data: Texts, a data set with a text column and perhaps a column of class indices, or a `DataConfig`.
+        tokenizer: The tokenizer, where `model` is not a name.
+        text_column: Column of the texts in a data set.
+        label_column: Column of the gold classes in a data set, as indices; used for accuracy alone, and may be absent.
+        max_length: Tokens a document; default: what the tokenizer or the `DataConfig` says.
+        draws: Shuffles a document of the random ranking.
+        seed: Seed of all draws.
+        output_dir: Folder to keep the results in; by default they live in memory alone.
+        batch_tokens: Tokens processed at a time.
+        cpu: Use the CPU even where there is an accelerator.
+
+    Raises:
+        UserError: The model or the data cannot be used, or `output_dir` holds other results.
+    """
+    checkpoint = _checkpoint(model, tokenizer)
+    if isinstance(data, DataConfig):
+        documents = load_for(checkpoint, data)
+        length = max_length or data.max_length
+    else:
+        documents = _documents(data, text_column, label_column, len(checkpoint.class_names))
+        length = max_length or _window(checkpoint)
+    with tempfile.TemporaryDirectory() as scratch:
+        config = EraseConfig(
+            model=checkpoint.name,
+            output_dir=output_dir or str(Path(scratch) / "results"),
+            data=DataConfig(max_length=length),
+            draws=draws,
+            seed=seed,
+            batch_tokens=batch_tokens,
+            cpu=cpu,
+        )
+        results = erase_documents(checkpoint, documents, config, devices.start(cpu))
+        return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
+
+
+def read(folder: str | Path) -> Erasure:
+    """Read the finished results in a folder.
+
+    Raises:
+        UserError: There are none.
+    """
+    results = ResultsFolder(Path(folder))
+    summary = results.summary()
+    return Erasure({name: results.table(name) for name in SCHEMAS}, summary)
+
+
+def _checkpoint(
+    model: str | AttentionPoolingForSequenceClassification, tokenizer: PreTrainedTokenizerBase | None
+) -> Checkpoint:
+    if isinstance(model, str):
+        return load_checkpoint(model)
+    if not isinstance(model, AttentionPoolingForSequenceClassification):
+        raise UserError(f"erase: a {type(model).__name__} has no attention-pooling layer to erase")
+    if tokenizer is None:
+        raise UserError("erase: give the model's tokenizer too, or the model by its name or folder")
+    check_weights(model, "the model")
+    return Checkpoint(model.eval(), tokenizer, "in memory", None, None, None)
+
+
+def _documents(data: Sequence[str] | Dataset, text_column: str, label_column: str, classes: int) -> Documents:
+    texts, labels = _texts_and_labels(data, text_column, label_column)
+    wrong = next((label for label in labels if label is not None and not 0 <= label < classes), None)
+    if wrong is not None:
+        raise UserError(f"erase: label {wrong} is none of the model's {classes} classes, which are 0 to {classes - 1}")
+    rows = Dataset.from_dict(
+        {"id": [f"texts/{row}" for row in range(len(texts))], "text": texts, "label": labels}, features=FEATURES
+    )
+    provenance = Provenance(
+        None, None, None, None, "texts", [text_column], label_column, False, len(texts), len(texts), 0
+    )
+    return Documents(rows, None, provenance)
+
+
+def _texts_and_labels(
+    data: Sequence[str] | Dataset, text_column: str, label_column: str
+) -> tuple[list[str], list[int | None]]:
+    if isinstance(data, Dataset):
+        if text_column not in data.column_names:
+            hint = nearest(text_column, data.column_names)
+            raise UserError(f"erase: no column '{text_column}'{hint}; there are: {', '.join(data.column_names)}")
+        texts: list[str] = list(data[text_column])
+        labels: list[int | None] = list(data[label_column]) if label_column in data.column_names else []
+    else:
+        texts, labels = list(data), []
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise UserError("erase: give one text or more, each of them a str")
+    return texts, labels or [None] * len(texts)
+
+
+def _window(checkpoint: Checkpoint) -> int:
+    """Return the longest input that tokenizer and encoder both take; 512 where neither says."""
+    positions = getattr(checkpoint.model.config.encoder_config, "max_position_embeddings", None)
+    return min(checkpoint.tokenizer.model_max_length, positions or 512)

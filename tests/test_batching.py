@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from eraserhead.data.batching import buckets, pad, share, training_steps
+
+LENGTHS = [3, 17, 5, 5, 90, 2, 11, 1]
+
+
+@pytest.mark.parametrize("budget", [1, 10, 34, 1000])
+def test_buckets_hold_every_document_once_within_the_budget(budget):
+    batches = buckets(range(8), LENGTHS, budget)
+    assert sorted(document for batch in batches for document in batch) == list(range(8))
+    for batch in batches:
+        assert len(batch) == 1 or max(LENGTHS[document] for document in batch) * len(batch) <= budget
+
+
+def test_buckets_go_from_long_to_short():
+    """Budget 20: 90 and 17 alone (17 * 2 > 20), then 11 (11 * 2 > 20), then 5, 5, 3, 2 (5 * 4 = 20), then 1."""
+    assert buckets(range(8), LENGTHS, 20) == [[4], [1], [6], [2, 3, 0, 5], [7]]
+
+
+def test_steps_are_a_function_of_seed_and_epoch():
+    lengths = [i % 37 + 1 for i in range(211)]
+    steps = training_steps(lengths, 8, seed=3, epoch=2)
+    assert steps == training_steps(lengths, 8, seed=3, epoch=2)
+    assert steps != training_steps(lengths, 8, seed=3, epoch=3)
+    assert steps != training_steps(lengths, 8, seed=4, epoch=2)
+    assert sorted(document for step in steps for document in step) == list(range(211))
+    assert sorted({len(step) for step in steps}) == [211 % 8, 8]
+
+
+def test_steps_hold_similar_lengths():
+    """Lengths 1 to 400 in windows of 50 batches of 8: within a step they differ by a few, not by hundreds."""
+    steps = training_steps(list(range(1, 401)), 8, seed=0, epoch=0)
+    assert max(max(step) - min(step) for step in steps) == 7
+    assert [min(step) for step in steps] != sorted(min(step) for step in steps)
+
+
+def test_shares_split_a_step_without_rest():
+    step = list(range(11))
+    assert sorted(share(step, 0, 3) + share(step, 1, 3) + share(step, 2, 3)) == step
+    assert share([5], 1, 2) == []
+
+
+def test_padding_is_masked():
+    batch = pad([[7, 8, 9], [], [4]], padding=1)
+    assert batch["input_ids"].tolist() == [[7, 8, 9], [1, 1, 1], [4, 1, 1]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 0], [1, 0, 0]]
+    assert batch["input_ids"].dtype == torch.long

@@ -1,0 +1,256 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.testing import assert_close
+
+from eraserhead.data.config import DataConfig
+from eraserhead.errors import UserError
+from eraserhead.runs.checkpoints import load_checkpoint
+from eraserhead.runs.config import ModelConfig, TrainConfig, TrainingConfig
+from eraserhead.runs.loop import Loop
+from eraserhead.runs.metrics import improves, score
+from eraserhead.runs.training import train
+from eraserhead.runs.vectors import cache_root
+from tiny import labelled_file, tiny_encoder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+
+
+def config(tmp_path: Path, output: str = "run", **changes) -> TrainConfig:
+    """A tiny encoder and 80 training documents; fields of `TrainingConfig` may be changed by name."""
+    folder = tmp_path / "encoder"
+    if not folder.exists():
+        tiny_encoder(folder)
+        labelled_file(tmp_path / "train.jsonl", 80)
+    settings = {"epochs": 3, "batch_size": 16, "learning_rate": 2e-2, "encoder_learning_rate": 1e-3, **changes}
+    return TrainConfig(
+        output_dir=str(tmp_path / output),
+        data=DataConfig(path=str(tmp_path / "train.jsonl"), max_length=32, validation_size=20),
+        model=ModelConfig(encoder=str(folder), dropout=0.0),
+        training=TrainingConfig(**settings),
+        cpu=True,
+    )
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return load_file(Path(folder) / "model.safetensors")
+
+
+def history(folder) -> list[dict]:
+    return json.loads((Path(folder) / "metrics.json").read_text())["epochs"]
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_loss_falls_and_the_encoder_moves_only_when_it_may(tmp_path, frozen):
+    run = config(tmp_path, freeze_encoder=frozen, epochs=12, patience=12, learning_rate=5e-2)
+    train(run)
+    losses = [epoch["loss"] for epoch in history(run.output_dir)]
+    assert losses[-1] < 0.92 * losses[0]
+    start = load_file(tmp_path / "encoder" / "model.safetensors")
+    key = "encoder.layer.0.attention.self.query.weight"
+    moved = not torch.equal(weights(run.output_dir)[f"encoder.{key}"], start[key])
+    assert moved == (not frozen)
+
+
+def test_run_folder_is_a_model_with_its_data(tmp_path):
+    run = config(tmp_path, epochs=1)
+    folder = train(run)
+    checkpoint = load_checkpoint(str(folder.path))
+    assert checkpoint.class_names == ("neg", "pos")
+    assert checkpoint.data == run.data
+    assert checkpoint.labels.mapping == {"neg": 0, "pos": 1}
+    assert not (folder.path / "checkpoints").exists()
+    versions = json.loads((folder.path / "environment.json").read_text())["versions"]
+    assert versions["torch"].startswith("2.")
+
+
+def test_best_epoch_is_kept(tmp_path, monkeypatch):
+    """Accuracies .5, .9, .4: the weights are those of the second epoch, and patience 1 stops after the third."""
+    accuracies, seen = iter([0.5, 0.9, 0.4]), []
+
+    def evaluate(self, role):
+        objective = self.accelerator.unwrap_model(self.objective)
+        state = {key: value.clone() for key, value in objective.state_dict().items()}
+        seen.append(state)
+        return {"accuracy": next(accuracies), "macro_f1": 0.0}
+
+    monkeypatch.setattr(Loop, "evaluate", evaluate)
+    run = config(tmp_path, epochs=9, patience=1)
+    folder = train(run)
+    assert len(seen) == 3
+    kept = weights(folder.path)["head.classifier.weight"]
+    assert torch.equal(kept, seen[1]["trained.classifier.weight"])
+    assert not torch.equal(kept, seen[2]["trained.classifier.weight"])
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_resumed_training_ends_where_uninterrupted_training_does(tmp_path, monkeypatch, frozen):
+    """Dropout is on, so that the random state must come back too; the interruption falls into the third epoch."""
+    run = config(tmp_path, "whole", freeze_encoder=frozen, epochs=4, patience=9)
+    run = replace(run, model=replace(run.model, dropout=0.3))
+    train(run)
+    cut = replace(run, output_dir=str(tmp_path / "cut"))
+    epoch = Loop.epoch
+
+    def interrupted(self, number):
+        if number == 2:
+            raise KeyboardInterrupt
+        return epoch(self, number)
+
+    monkeypatch.setattr(Loop, "epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(cut)
+    monkeypatch.setattr(Loop, "epoch", epoch)
+    with pytest.raises(UserError, match="--resume"):
+        train(cut)
+    train(replace(cut, resume=True))
+    whole, resumed = weights(run.output_dir), weights(cut.output_dir)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    drop = {"seconds"}
+    assert [{k: v for k, v in epoch.items() if k not in drop} for epoch in history(run.output_dir)] == [
+        {k: v for k, v in epoch.items() if k not in drop} for epoch in history(cut.output_dir)
+    ]
+
+
+def test_kept_vectors_train_the_same_as_computed_ones(tmp_path):
+    kept = config(tmp_path, "kept", epochs=4, patience=9)
+    train(kept)
+    assert list((cache_root() / "vectors").glob("*/meta.json"))
+    computed = replace(kept, output_dir=str(tmp_path / "computed"), cache_limit=0.0)
+    train(computed)
+    first, second = weights(kept.output_dir), weights(computed.output_dir)
+    for key in first:
+        assert_close(first[key], second[key], rtol=0, atol=1e-4)  # batches differ, and so does float32 rounding
+    accuracies = [[epoch["accuracy"] for epoch in history(run.output_dir)] for run in (kept, computed)]
+    assert accuracies[0] == accuracies[1]
+
+
+def test_cache_is_found_again_and_changes_with_what_it_depends_on(tmp_path, caplog):
+    run = config(tmp_path, "one", epochs=1)
+    with caplog.at_level("INFO", "eraserhead"):
+        train(run)
+        assert "found in" not in caplog.text
+        train(replace(run, output_dir=str(tmp_path / "two")))
+        assert caplog.text.count("found in") == 2  # training and validation documents
+        entries = set((cache_root() / "vectors").iterdir())
+        train(replace(run, output_dir=str(tmp_path / "three"), data=replace(run.data, max_length=5)))
+        train(replace(run, output_dir=str(tmp_path / "four"), model=replace(run.model, encoder_layers=2)))
+        train(replace(run, output_dir=str(tmp_path / "five"), model=replace(run.model, pool_special_tokens=True)))
+        assert caplog.text.count("found in") == 2
+    assert len(set((cache_root() / "vectors").iterdir()) - entries) == 6
+    assert not list((cache_root() / "vectors").glob("*unfinished*"))
+
+
+def test_neither_micro_batches_nor_padding_change_the_gradient(tmp_path, monkeypatch):
+    """A step of 16 documents at once, and in micro-batches of at most 20 tokens: the same gradient."""
+
+    class EnoughError(Exception):
+        pass
+
+    def first_gradient(budget):
+        caught = []
+
+        def step(self, closure=None):
+            caught.extend(
+                parameter.grad.clone()
+                for group in self.param_groups
+                for parameter in group["params"]
+                if parameter.grad is not None
+            )
+            raise EnoughError
+
+        monkeypatch.setattr("accelerate.optimizer.AcceleratedOptimizer.step", step)
+        with pytest.raises(EnoughError):
+            train(config(tmp_path, f"budget-{budget}", freeze_encoder=False, batch_tokens=budget, clip_norm=0.0))
+        return caught
+
+    split, whole = first_gradient(20), first_gradient(10_000)
+    assert max(gradient.abs().max() for gradient in whole) > 1e-3
+    for one, other in zip(split, whole, strict=True):
+        assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_two_processes_give_the_metrics_of_one(tmp_path):
+    """`torchrun` with gloo: the same global batches, split over two processes."""
+    run = config(tmp_path, "one", freeze_encoder=False, batch_tokens=100)
+    train(run)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29617"]
+    command += ["-m", "eraserhead", "train", "--config", str(Path(run.output_dir) / "run.yaml")]
+    command += ["--output_dir", str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 processes" in done.stderr
+    one, two = history(run.output_dir), history(tmp_path / "two")
+    for first, second in zip(one, two, strict=True):
+        assert first["accuracy"] == second["accuracy"]
+        assert first["loss"] == pytest.approx(second["loss"], rel=1e-4)
+
+
+def test_metrics_by_hand():
+    """Classes 0, 1, 2; 2 of 4 right; F1 of 2/3, 2/3 and 0; distances 0, 2, 0, 1."""
+    metrics = score([0, 0, 1, 1], [0, 2, 1, 2], ordered=True)
+    assert metrics == {
+        "accuracy": 0.5,
+        "macro_f1": pytest.approx((2 / 3 + 2 / 3 + 0) / 3),
+        "mean_absolute_error": 0.75,
+    }
+    assert "mean_absolute_error" not in score([0], [0], ordered=False)
+
+
+def test_lower_errors_are_better():
+    assert improves("mean_absolute_error", 0.5, 0.6)
+    assert not improves("mean_absolute_error", 0.6, 0.5)
+    assert improves("accuracy", 0.6, 0.5)
+    assert not improves("accuracy", 0.5, 0.5)
+
+
+def test_a_diverging_loss_ends_with_advice(tmp_path):
+    run = config(tmp_path, learning_rate=1e30, clip_norm=0.0, epochs=9, patience=9)
+    with pytest.raises(UserError, match=r"lower --training\.learning_rate"):
+        train(run)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_folders_of_others_are_left_alone(tmp_path):
+    run = config(tmp_path)
+    Path(run.output_dir).mkdir()
+    (Path(run.output_dir) / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="not a run"):
+        train(run)
+
+
+def test_another_configuration_needs_overwrite(tmp_path):
+    run = config(tmp_path, epochs=1)
+    train(run)
+    other = replace(run, training=replace(run.training, seed=5))
+    with pytest.raises(UserError, match=r"training\.seed"):
+        train(other)
+    before = weights(run.output_dir)["head.classifier.weight"]
+    train(replace(other, overwrite=True))
+    assert not torch.equal(before, weights(run.output_dir)["head.classifier.weight"])
+
+
+def test_a_full_disk_under_the_cache_falls_back(tmp_path, monkeypatch, caplog):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with caplog.at_level("INFO", "eraserhead"):
+        train(config(tmp_path, epochs=1))
+    assert "computed again in every epoch" in caplog.text
+
+
+def test_curves_are_written_for_tensorboard(tmp_path):
+    pytest.importorskip("tensorboard")
+    run = config(tmp_path, epochs=1, tensorboard=True)
+    train(run)
+    assert list(Path(run.output_dir).rglob("events.out.tfevents*"))
