@@ -124,7 +124,8 @@ def load_for(checkpoint: Checkpoint, data: DataConfig) -> Documents:
         f"no accuracy is reported: the data's classes ({', '.join(documents.labels.names)}) are not the model's "
         f"({', '.join(checkpoint.class_names)})"
     )
-    unlabelled = documents.rows.remove_columns("label").add_column("label", [None] * len(documents.rows))
+    rows = documents.rows
+    unlabelled = rows.map(_without_labels, batched=True, input_columns=["label"], features=rows.features)
     return dataclasses.replace(documents, rows=unlabelled, labels=None)
 
 
@@ -215,6 +216,10 @@ def _identity(checkpoint: Checkpoint, documents: Documents, config: EraseConfig)
 
 def _versions() -> dict[str, Any]:
     return {"versions": {package: version(package) for package in PACKAGES}}
+
+
+def _without_labels(labels: list[int | None]) -> dict[str, list[None]]:
+    return {"label": [None] * len(labels)}
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:
