@@ -82,42 +82,65 @@ def exhaustive_minimum(weights: Tensor, component_logits: Tensor, bias: Tensor) 
 
 
 def batched_first_flips(
-    weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor, order: Tensor, mask: Tensor
+    weights: Tensor,
+    vectors: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    order: Tensor,
+    mask: Tensor,
+    limit: Tensor | None = None,
 ) -> Tensor:
     """An honest loop over prefixes: the whole batch in one head evaluation a prefix, flipped documents dropped.
 
-    Returns the number of removals a document, 0 where no prefix flips.
+    Looks at the first `limit` prefixes of each document, by default at all. Returns the number of removals a document,
+    0 where no prefix flips.
     """
-    original = (torch.einsum("bn,bnh->bh", weights, vectors) @ weight.T + bias).argmax(-1)
+    original = (_averages(weights, vectors) @ weight.T + bias).argmax(-1)
     removed = torch.zeros(len(weights), dtype=torch.long)
-    lengths = mask.sum(-1)
-    rank = order.argsort(-1)
-    alive = torch.arange(len(weights))
+    lengths = mask.sum(-1) if limit is None else limit
+    state = [t.clone() for t in (weights, vectors, order.argsort(-1), original, lengths, torch.arange(len(weights)))]
+    alive = _drop(state, len(weights), lengths < 1)
     for k in range(1, weights.shape[1] + 1):
-        alive = alive[lengths[alive] >= k]
-        if not len(alive):
+        if not alive:
             break
-        kept = weights[alive] * (rank[alive] >= k)
+        remaining, values, rank, decided, length, document = (tensor[:alive] for tensor in state)
+        kept = remaining * (rank >= k)
         mass = kept.sum(-1, keepdim=True)
         kept = torch.where(mass > 0, kept / mass, 0.0)
-        logits = torch.einsum("bn,bnh->bh", kept, vectors[alive]) @ weight.T + bias
-        flipped = logits.argmax(-1) != original[alive]
-        removed[alive[flipped]] = k
-        alive = alive[~flipped]
+        flipped = (_averages(kept, values) @ weight.T + bias).argmax(-1) != decided
+        removed[document[flipped]] = k
+        alive = _drop(state, alive, flipped | (length <= k))
     return removed
 
 
+def _averages(weights: Tensor, vectors: Tensor) -> Tensor:
+    return (weights.unsqueeze(1) @ vectors).squeeze(1)
+
+
+def _drop(state: list[Tensor], alive: int, dropped: Tensor) -> int:
+    """Put the last rows that stay in the places of those that go: copying all that stay would take longer."""
+    for row in dropped.nonzero().flatten().flip(0).tolist():
+        alive -= 1
+        for tensor in state:
+            tensor[row] = tensor[alive]
+    return alive
+
+
 def batched_minimum(weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
-    """The minimum by the same loop, along the order of each rival class in turn; 0 where nothing flips."""
+    """The minimum by the same loop, along the order of each rival class in turn; 0 where nothing flips.
+
+    A rival is tried only as far as it can still beat those before it.
+    """
     logits = vectors @ weight.T + bias
-    original = (torch.einsum("bn,bnh->bh", weights, vectors) @ weight.T + bias).argmax(-1)
+    original = (_averages(weights, vectors) @ weight.T + bias).argmax(-1)
     decided = logits.gather(2, original.view(-1, 1, 1).expand(-1, logits.shape[1], 1))
     best = torch.zeros(len(weights), dtype=torch.long)
     for rival in range(len(bias)):
         key = (weights * (logits[..., rival] - decided.squeeze(2))).masked_fill(~mask, torch.inf)
-        removed = batched_first_flips(weights, vectors, weight, bias, key.argsort(dim=-1, stable=True), mask)
-        better = (removed > 0) & ((best == 0) | (removed < best)) & (rival != original)
-        best = torch.where(better, removed, best)
+        order = key.argsort(dim=-1, stable=True)
+        limit = torch.where(best > 0, best - 1, mask.sum(-1)) * (rival != original)
+        removed = batched_first_flips(weights, vectors, weight, bias, order, mask, limit)
+        best = torch.where(removed > 0, removed, best)
     return best
 
 
@@ -129,5 +152,5 @@ def single_logits(weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor
         kept[:, component] = 0
         mass = kept.sum(-1, keepdim=True)
         kept = torch.where(mass > 0, kept / mass, 0.0)
-        results.append(torch.einsum("bn,bnh->bh", kept, vectors) @ weight.T + bias)
+        results.append(_averages(kept, vectors) @ weight.T + bias)
     return torch.stack(results, dim=1)

@@ -138,11 +138,19 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _fractions(rankings: Mapping[str, Any]) -> Table:
-    table = _table(TITLES["fraction"], "ranking", "quartile", "median", "3rd quartile", "mean", "mass, median")
+    headings = ("1st quartile", "median", "3rd quartile", "mean", "of", "mass, median")
+    table = _table(TITLES["fraction"], "ranking", *headings)
     for name, ranking in rankings.items():
         fraction = ranking["fraction"]
-        quartiles = [_interval(fraction[key], NEVER) for key in ("q25", "median", "q75")]
-        table.add_row(name, *quartiles, _counted(fraction["mean"]), _interval(ranking["mass"]["median"], NEVER))
+        table.add_row(
+            name,
+            _value(fraction["q25"], NEVER),
+            _interval(fraction["median"], NEVER),
+            _value(fraction["q75"], NEVER),
+            _interval(fraction["mean"]),
+            str(fraction["mean"]["count"]),
+            _interval(ranking["mass"]["median"], NEVER),
+        )
     return table
 
 
@@ -229,7 +237,12 @@ def _interval(estimate: Mapping[str, Any], absent: str = NONE, scale: float = 1,
         absent if number is None else f"{scale * number:.{digits}f}"
         for number in (estimate["value"], estimate["low"], estimate["high"])
     )
-    return value if value == low == high == absent else f"{value} [{low}, {high}]"
+    return value if value == low == high else f"{value} [{low}, {high}]"
+
+
+def _value(estimate: Mapping[str, Any], absent: str) -> str:
+    """Write an estimate without its interval."""
+    return _interval({**estimate, "low": None, "high": None}, absent).partition(" [")[0]
 
 
 def _percent(estimate: Mapping[str, Any]) -> str:

@@ -1,0 +1,66 @@
+"""Benchmarks: ratios against slower or plainer ways, each measured within one run.
+
+``python tests/benchmarks/bench.py [--only NAME,...] [--json FILE]``. Both sides of a ratio are timed in turns, with one
+thread; medians are divided. Nothing here is a test: a ratio that is not reached is reported, and the exit code is 0.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
+
+import datasets
+import torch
+from rich.console import Console
+
+import method
+import processes
+import runs
+from timing import Result, as_json, describe, machine, table
+
+BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
+    "method-100": partial(method.benchmark, 100, wanted=100),
+    "method-400": partial(method.benchmark, 400, wanted=500),
+    "erase": runs.erase,
+    "pipeline": runs.pipelines,
+    "epochs": runs.epochs,
+    "memory": processes.memory,
+    "help": processes.help_text,
+}
+
+
+def main() -> None:
+    """Run the benchmarks asked for, print their table and write it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", metavar="NAME,...", help=f"some of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="file to write (%(default)s)")
+    options = parser.parse_args()
+    names = options.only.split(",") if options.only else list(BENCHMARKS)
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    torch.set_num_threads(1)
+    datasets.disable_progress_bars()
+    results: list[Result] = []
+    for name in names:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        results += BENCHMARKS[name]()
+    facts = machine()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table(results))
+    console.print(describe(facts))
+    options.json.write_text(json.dumps(as_json(results, facts), indent=2) + "\n")
+    console.print(f"written: {options.json}")
+
+
+if __name__ == "__main__":
+    main()

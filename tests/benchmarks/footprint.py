@@ -1,0 +1,23 @@
+"""Erase some planted reviews and print the peak memory of this process in KiB: the child of the memory benchmark."""
+
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+from eraserhead.data.config import DataConfig
+from eraserhead.runs.config import EraseConfig
+from eraserhead.runs.erasing import erase_to_folder
+
+
+def main(model: str, folder: str, documents: str) -> None:
+    """Analyse `documents` planted reviews with the model, and print ``ru_maxrss``."""
+    torch.set_num_threads(1)
+    data = DataConfig(name="planted", test_size=int(documents), max_length=64)
+    erase_to_folder(EraseConfig(model=model, output_dir=str(Path(folder) / "results"), data=data, cpu=True))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,128 @@
+"""Tables are views: what they say follows from the summary, and never more than the intervals allow."""
+
+from rich.console import Console
+
+from eraserhead.faces.tables import answer, explanation_view, shaded, summary_view
+from eraserhead.runs.explanation import Explanation, RankingExplained, Word
+
+
+def estimate(value, low=None, high=None, count=10):
+    return {
+        "value": value,
+        "low": value if low is None else low,
+        "high": value if high is None else high,
+        "count": count,
+    }
+
+
+def pair(fewer, more):
+    return [{"first": "attention", "second": "random", "fewer": fewer, "equal": estimate(0.1), "more": more}]
+
+
+def summary(fewer, more, optimal=None):
+    ranking = {"optimal": estimate(0.25) if optimal is None else optimal}
+    return {"pairs": pair(fewer, more), "rankings": {"attention": ranking}}
+
+
+def written(renderable) -> str:
+    console = Console(width=110, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(renderable)
+    return console.export_text()
+
+
+def test_the_answer_says_better_worse_or_undecided():
+    """Intervals that overlap decide nothing."""
+    high, low = estimate(0.6, 0.5, 0.7), estimate(0.3, 0.2, 0.4)
+    assert "better than chance" in answer(summary(high, low))
+    assert "worse than chance" in answer(summary(low, high))
+    assert "not distinguishable" in answer(summary(estimate(0.5, 0.35, 0.6), low))
+    assert "60.0 [50.0, 70.0] %" in answer(summary(high, low))
+
+
+def test_the_answer_without_documents_or_minimum():
+    nothing = estimate(None, count=0)
+    assert "nothing to compare" in answer(summary(nothing, nothing))
+    assert "minimum" not in answer(summary(estimate(0.6), estimate(0.3), optimal=nothing))
+
+
+def full_summary():
+    ranking = {
+        "outcomes": {"flip": estimate(0.7), "bias_only": estimate(0.2), "never": estimate(0.1)},
+        "fraction": {
+            "q25": estimate(0.1),
+            "median": estimate(0.5, 0.4, None),
+            "q75": estimate(None),
+            "mean": estimate(0.3),
+        },
+        "removed": {"q25": estimate(1.0), "median": estimate(2.0), "q75": estimate(3.0), "mean": estimate(2.5)},
+        "mass": {"q25": estimate(0.1), "median": estimate(0.4), "q75": estimate(0.5), "mean": estimate(0.3)},
+        "excess": estimate(1.5),
+        "optimal": estimate(0.25),
+        "evidence_auc": estimate(None, count=0),
+    }
+    ranking["fraction"]["median"]["high"] = None
+    cells = ("both_flip", "top_alone_flips", "other_alone_flips", "none_flips")
+    test = {
+        "exact": {cell: estimate(value) for cell, value in zip(cells, (0.1, 0.2, 0.3, 0.4), strict=True)},
+        "expected_delta_js": estimate(0.01),
+        "share_negative": estimate(0.05),
+    }
+    return {
+        "documents": {
+            "total": 12, "analysed": 10, "without_components": 1, "with_one_component": 1, "unlabelled": 0,
+            "decided_otherwise_by_model": 0,
+        },
+        "truncation": {"documents": 12, "truncated_documents": 3, "tokens": 90, "truncated_tokens": 10},
+        "accuracy": estimate(0.8, 0.7, 0.9),
+        "rankings": {"attention": ranking},
+        "pairs": pair(estimate(0.6), estimate(0.3)),
+        "tests": {"attention": test},
+        "configuration": {
+            "model": {"name": "runs/[red]x"}, "site": "pooling", "special_tokens": "left out", "max_length": 64,
+            "data": {"name": "imdb", "path": None, "split": "test"},
+        },
+    }  # fmt: skip
+
+
+def test_every_number_of_the_summary_is_shown():
+    text = written(summary_view(full_summary()))
+    for expected in (
+        "runs/[red]x",
+        "imdb, split test: 12 documents, 10 analysed",
+        "1 without components, 1 with one component",
+        "10 tokens (10.0 %) of 3 documents",
+        "0.800 [0.700, 0.900]",
+        "0.500 [0.400, > all]",
+        "> all",
+        "1.5 n=10",
+        "E[dJS]",
+        "20.0",
+    ):
+        assert expected in text, expected
+
+
+def explained(words, rankings):
+    return Explanation("A fine (!) cast", None, "pos", {"neg": 0.25, "pos": 0.75}, words, rankings, 3, 2)
+
+
+def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
+    words = [Word(0, 1, 0.1, 0.0, False), Word(2, 6, 0.7, 0.1, True), Word(11, 15, 0.2, -0.1, False)]
+    text = shaded(explained(words, []))
+    assert text.plain == "A ⟦fine⟧ (!) cast"
+    styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
+    assert "rgb(255,120,80)" in styles["⟦fine⟧"]  # the strongest attention
+    assert styles["A"] != styles["cast"]
+
+
+def test_explained_rankings_say_what_the_decision_becomes():
+    rankings = [
+        RankingExplained("attention", 2, 0.5, "flip", "neg"),
+        RankingExplained("gradient", 3, 1.0, "bias_only", "neg"),
+        RankingExplained("product", None, None, "never", None),
+    ]
+    text = written(explanation_view(explained([], rankings)))
+    lines = {line.split("│")[1].strip(): line for line in text.splitlines() if line.count("│") > 3}
+    assert "0.667" in lines["attention"]
+    assert "neg (by the bias alone)" in lines["gradient"]
+    assert "does not flip" in lines["product"]
+    assert "2 tokens cut off" in text
