@@ -20,12 +20,11 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
 
 import datasets
-import torch
-from rich.console import Console
-
 import method
 import processes
 import runs
+import torch
+from rich.console import Console
 from timing import Result, as_json, describe, machine, table
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
@@ -43,7 +42,7 @@ def main() -> None:
     """Run the benchmarks asked for, print their table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="NAME,...", help=f"some of {', '.join(BENCHMARKS)}")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="file to write (%(default)s)")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="file to write (%(default)s)")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else list(BENCHMARKS)
     if unknown := [name for name in names if name not in BENCHMARKS]:

@@ -6,6 +6,7 @@ from functools import partial
 from statistics import median
 
 import torch
+from timing import Pair, Result, in_turns, seconds
 from torch import Tensor
 
 from eraserhead.method.divergence import js_divergence
@@ -13,7 +14,6 @@ from eraserhead.method.flips import Outcome
 from eraserhead.runs.analysis import MINIMUM, RANDOM, Analysis, RankingFlips, analyse
 from eraserhead.sites.pooling import PoolingSite, attention_of, component_logits
 from references import batched_first_flips, batched_minimum, single_logits
-from timing import Pair, Result, in_turns, seconds
 
 BATCH, HIDDEN, CLASSES = 64, 300, 5
 IDS = [f"test/{row}" for row in range(BATCH)]

@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from eraserhead.data.config import DataConfig
 from runs import save_classifier
 from timing import Result, seconds
+
+from eraserhead.data.config import DataConfig
 
 SMALL, LARGE = 200, 2000
 HELP = [sys.executable, "-m", "eraserhead", "--help"]

@@ -12,6 +12,7 @@ from statistics import median
 import datasets
 import torch
 from datasets import Dataset
+from timing import Result, in_turns, seconds
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, pipeline
 
 from eraserhead.data.batching import buckets, pad
@@ -24,7 +25,6 @@ from eraserhead.runs.config import EraseConfig, ModelConfig, TrainConfig, Traini
 from eraserhead.runs.devices import CPU_BUDGET
 from eraserhead.runs.erasing import erase_to_folder
 from eraserhead.runs.training import train
-from timing import Result, in_turns, seconds
 
 REVIEWS, MAX_LENGTH = 200, 256
 DATA_ROOT = Path(os.environ.get("ERASERHEAD_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:  # for its types alone: showing results needs no torch
     from eraserhead.runs.explanation import Explanation, RankingExplained
 
-WIDTH = 110  # where the output is not a terminal
+WIDTH = 124  # where the output is not a terminal
 NONE, NEVER = "-", "> all"
 TITLES = {
     "outcomes": "What erasing along a ranking comes to, % of documents",

@@ -112,7 +112,8 @@ def prepare(
         optimizer=optimizer,
         scheduler=scheduler,
         feeds=feeds,
-        ordered=has_ordered_classes(config.data),
+        # Of two classes the distance is the error rate, which accuracy says already.
+        ordered=has_ordered_classes(config.data) and len(model.config.id2label or ()) > 2,
         progress=progress,
     )
 

@@ -1,0 +1,88 @@
+"""The main job with a real encoder: always on the built-in corpus, and on real rows where there are any."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eraserhead.data.config import DataConfig
+from eraserhead.runs.config import EraseConfig, ModelConfig, TrainConfig, TrainingConfig
+from eraserhead.runs.erasing import erase_to_folder
+from eraserhead.runs.training import train
+from tiny import labelled_file
+
+CLASSES = {"yelp": 5, "imdb": 2, "amazon": 5, "yahoo": 10}
+FOLDERS = {
+    "yelp": "yelp_review_full",
+    "imdb": "imdb",
+    "amazon": "amazon_review_full",
+    "yahoo": "yahoo_answers_topics",
+}
+
+
+def train_and_erase(tmp_path: Path, monkeypatch, encoder: str, data: DataConfig, layers: int, epochs: int):
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+    run = TrainConfig(
+        output_dir=str(tmp_path / "run"),
+        data=data,
+        model=ModelConfig(encoder=encoder, encoder_layers=layers, dropout=0.2),
+        training=TrainingConfig(epochs=epochs, patience=epochs, learning_rate=5e-3),
+        cpu=True,
+    )
+    folder = train(run)
+    return folder, erase_to_folder(EraseConfig(str(folder.path), str(tmp_path / "results"), data=data, cpu=True))
+
+
+def check_tables(results) -> None:
+    documents, flips = results.table("documents").to_pandas(), results.table("flips").to_pandas()
+    for row in documents.itertuples():
+        for start, end, component in zip(row.starts, row.ends, row.components, strict=True):
+            piece = row.text[start:end].lower()
+            assert piece
+            if component.isascii() and piece.isascii() and component != "[UNK]":
+                assert component.removeprefix("##") == piece
+    removed = flips.assign(removed=flips.removed.fillna(np.inf)).pivot_table(
+        index="id", columns="ranking", values="removed", aggfunc="min"
+    )
+    found = flips[(flips.ranking == "minimum") & (flips.outcome == "flip")].id
+    for name in ("attention", "gradient", "product", "random"):
+        assert (removed.loc[found, name] >= removed.loc[found, "minimum"]).all()
+    assert len(found) > 0.3 * len(documents)
+
+
+def test_planted(tmp_path, monkeypatch, encoder_folder):
+    """Better than chance, and the rankings that know the decision find it sooner than chance does."""
+    data = DataConfig(name="planted", train_size=300, validation_size=60, test_size=80, max_length=64)
+    folder, results = train_and_erase(tmp_path, monkeypatch, encoder_folder, data, layers=3, epochs=8)
+    assert folder.metrics()["test"]["accuracy"] > 0.6
+    check_tables(results)
+    summary = results.summary()
+    pairs = {(pair["first"], pair["second"]): pair for pair in summary["pairs"]}
+    assert pairs["product", "random"]["fewer"]["low"] > pairs["product", "random"]["more"]["high"]
+    aucs = {name: ranking["evidence_auc"] for name, ranking in summary["rankings"].items()}
+    assert aucs["random"]["low"] < 0.5 < aucs["random"]["high"]
+    assert aucs["random"]["count"] > 50
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_real_rows(tmp_path, monkeypatch, encoder_folder, data_root, name):
+    data = DataConfig(
+        name=name, path=str(data_root / FOLDERS[name]), train_size=60, validation_size=20, test_size=20, max_length=48
+    )
+    folder, results = train_and_erase(tmp_path, monkeypatch, encoder_folder, data, layers=1, epochs=2)
+    check_tables(results)
+    summary = results.summary()
+    assert len(summary["configuration"]["model"]["classes"]) == CLASSES[name]
+    assert summary["accuracy"]["count"] == 20
+    assert summary["truncation"]["truncated_documents"] > 0
+    texts = results.table("documents", ["text"]).column("text").to_pylist()
+    assert not any(mark in text for text in texts for mark in ("<br />", "\\n", '\\"'))
+    assert folder.metrics()["test"] is not None
+
+
+def test_one_file_has_no_test_documents_to_report(tmp_path, monkeypatch, encoder_folder):
+    """Training took its rows: reporting them as a test would be reporting the training error."""
+    data = DataConfig(path=labelled_file(tmp_path / "rows.jsonl", 60), max_length=32)
+    folder, results = train_and_erase(tmp_path, monkeypatch, encoder_folder, data, layers=1, epochs=1)
+    assert folder.metrics()["test"] is None
+    assert results.summary()["documents"]["total"] == 60
