@@ -21,7 +21,8 @@ from eraserhead.errors import UserError
 from eraserhead.runs.api import read
 from eraserhead.runs.config import EraseConfig
 from eraserhead.runs.erasing import erase_to_folder
-from eraserhead.runs.results import ResultsFolder, write_json
+from eraserhead.runs.files import write_json
+from eraserhead.runs.results import ResultsFolder
 from references import first_flip
 from tiny import random_texts, saved_classifier, tiny_classifier, tiny_tokenizer
 

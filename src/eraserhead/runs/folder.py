@@ -24,7 +24,7 @@ from eraserhead.errors import UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.checkpoints import DATA, quiet
 from eraserhead.runs.config import RUN_CONFIG, TrainConfig
-from eraserhead.runs.results import UNFINISHED, differences, write_json
+from eraserhead.runs.files import UNFINISHED, differences, refuse_foreign, write_json
 
 METRICS, ENVIRONMENT, CHECKPOINTS = "metrics.json", "environment.json", "checkpoints"
 PACKAGES = ("eraserhead", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "pyarrow")
@@ -66,7 +66,7 @@ class RunFolder:
         """
         stored = self.path / RUN_CONFIG
         if not stored.is_file():
-            self._refuse_foreign()
+            refuse_foreign(self.path, "a run")
         elif not config.overwrite:
             self._check_resumable(config, yaml.safe_load(stored.read_text()))
 
@@ -112,12 +112,6 @@ class RunFolder:
             os.replace(file, self.path / file.name)
         unfinished.rmdir()
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
-
-    def _refuse_foreign(self) -> None:
-        if self.path.is_file():
-            raise UserError(f"{self.path}: is a file; --output_dir names a folder")
-        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
-            raise UserError(f"{self.path}: holds files that are not a run; choose another --output_dir")
 
     def _check_resumable(self, config: TrainConfig, stored: dict[str, Any]) -> None:
         changed = [

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eraserhead.errors import UserError
+from eraserhead.runs.files import UNFINISHED, differences, refuse_foreign, write_json
 
 DOCUMENTS = pa.schema(
     [
@@ -74,7 +75,6 @@ SINGLES = pa.schema(
 SCHEMAS = {"documents": DOCUMENTS, "flips": FLIPS, "singles": SINGLES}
 
 MANIFEST, SHARDS, SUMMARY = "manifest.json", "shards", "summary.json"
-UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class ResultsFolder:
         """
         existing = self._configuration()
         if existing is None:
-            self._refuse_foreign()
+            refuse_foreign(self.path, "erasure results")
         elif existing != _plain(configuration):
             if not overwrite:
                 raise UserError(
@@ -159,12 +159,6 @@ class ResultsFolder:
         manifest = self.path / MANIFEST
         return json.loads(manifest.read_text()) if manifest.is_file() else None
 
-    def _refuse_foreign(self) -> None:
-        if self.path.is_file():
-            raise UserError(f"{self.path}: is a file; --output_dir names a folder")
-        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
-            raise UserError(f"{self.path}: holds files that are not erasure results; choose another --output_dir")
-
     def _clear(self) -> None:
         (self.path / SUMMARY).unlink(missing_ok=True)  # first: without it nothing here counts as finished
         shutil.rmtree(self.path / SHARDS, ignore_errors=True)
@@ -172,23 +166,5 @@ class ResultsFolder:
             (self.path / f"{name}.parquet").unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON under its final name only when all of it is written."""
-    unfinished = path.with_name(path.name + UNFINISHED)
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    os.replace(unfinished, path)
-
-
 def _plain(content: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(content))
-
-
-def differences(first: Any, second: Any, prefix: str = "") -> list[str]:
-    """Return the dotted names of what differs between two JSON contents."""
-    if not (isinstance(first, dict) and isinstance(second, dict)):
-        return [prefix] if first != second else []
-    return [
-        name
-        for key in sorted({*first, *second})
-        for name in differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
-    ]

@@ -1,0 +1,41 @@
+"""Files that are whole or not there, and folders that are ours or left alone."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eraserhead.errors import UserError
+
+UNFINISHED = ".unfinished"
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON under its final name only when all of it is written."""
+    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    os.replace(unfinished, path)
+
+
+def refuse_foreign(folder: Path, what: str) -> None:
+    """Refuse an output folder that holds something else.
+
+    Raises:
+        UserError: It is a file, or holds files although it has no mark of ours.
+    """
+    if folder.is_file():
+        raise UserError(f"{folder}: is a file; --output_dir names a folder")
+    if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise UserError(f"{folder}: holds files that are not {what}; choose another --output_dir")
+
+
+def differences(first: Any, second: Any, prefix: str = "") -> list[str]:
+    """Return the dotted names of what differs between two JSON contents."""
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        return [prefix] if first != second else []
+    return [
+        name
+        for key in sorted({*first, *second})
+        for name in differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
+    ]
