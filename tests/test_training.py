@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -237,6 +238,25 @@ def test_another_configuration_needs_overwrite(tmp_path):
     before = weights(run.output_dir)["head.classifier.weight"]
     train(replace(other, overwrite=True))
     assert not torch.equal(before, weights(run.output_dir)["head.classifier.weight"])
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    """torch reports a full disk as a RuntimeError about its zip file."""
+    run = config(tmp_path, epochs=3, patience=3)
+    saved = []
+
+    def save_state(self, folder):
+        Path(folder).mkdir(parents=True)
+        saved.append(folder)
+        if len(saved) == 2:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 41024 vs 40916")
+
+    monkeypatch.setattr("accelerate.Accelerator.save_state", save_state)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 100))
+    with pytest.raises(OSError, match="No space left"):
+        train(replace(run, cache_limit=0.0))
+    assert (tmp_path / "run" / "checkpoints" / "latest").is_dir()
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 def test_a_full_disk_under_the_cache_falls_back(tmp_path, monkeypatch, caplog):

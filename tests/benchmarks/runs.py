@@ -97,11 +97,12 @@ def fresh_caches() -> Iterator[Path]:
                 os.environ["ERASERHEAD_CACHE"] = vectors_cache
 
 
-def erase(rounds: int = 5) -> list[Result]:
+def erase(rounds: int = 4) -> list[Result]:
     """An erasure analysis against plain prediction of the same reviews, both from files to the end."""
     data = reviews()
     with tempfile.TemporaryDirectory() as folder:
         model = save_classifier(Path(folder), data)
+        _predict_once(model, data)  # warms up
         pair = in_turns(partial(_erase_once, model, data), partial(_predict_once, model, data), rounds)
     analysis, prediction = median(pair.first), median(pair.second)
     return [
@@ -134,7 +135,7 @@ def _predict_once(model: str, data: DataConfig) -> float:
         return seconds(lambda: predict(load_plainly(model), load_documents(data, "test").rows))
 
 
-def pipelines(rounds: int = 5) -> list[Result]:
+def pipelines(rounds: int = 3) -> list[Result]:
     """Our batching against transformers' pipeline, from texts in memory to predictions."""
     data = reviews()
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +150,7 @@ def pipelines(rounds: int = 5) -> list[Result]:
     def bucketed() -> list[int]:
         return predict(loaded, Dataset.from_dict({"text": texts}))  # in memory, so that nothing is found in a cache
 
-    assert piped() == bucketed()
+    assert piped() == bucketed()  # and both are warm
     pair = in_turns(lambda: seconds(piped), lambda: seconds(bucketed), rounds)
     return [
         Result(
@@ -168,7 +169,7 @@ def pipelines(rounds: int = 5) -> list[Result]:
     ]
 
 
-def epochs(rounds: int = 3) -> list[Result]:
+def epochs(rounds: int = 2) -> list[Result]:
     """Five epochs against one, with a frozen encoder."""
     data = replace(reviews(), train_size=300, validation_size=50, test_size=50, max_length=128)
     pair = in_turns(partial(_train_once, data, 5), partial(_train_once, data, 1), rounds)

@@ -76,8 +76,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def in_turns(first: Callable[[], float], second: Callable[[], float], rounds: int) -> Pair:
-    """Take two measurements in turns, first second first second, after one of each that does not count."""
-    first(), second()
+    """Take two measurements in turns: first, second, first, second, ...; the caller has warmed both up."""
     measured = [(first(), second()) for _ in range(rounds)]
     return Pair(*map(tuple, zip(*measured, strict=True)))
 

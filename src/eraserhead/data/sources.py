@@ -156,7 +156,7 @@ def _read(config: DataConfig, named: NamedSet) -> Source:
     try:
         return read_hub(named.hub or name, config.subset or named.subset, config.revision, named.headerless)
     except UserError as error:
-        hint = "" if "/" in name else nearest(name, [*NAMED, PLANTED])
+        hint = "" if "/" in name or name in NAMED else nearest(name, [*NAMED, PLANTED])
         raise UserError(f"{error}{hint}") from error
 
 

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command really runs, so that ``eraserhead --h
 
 import errno
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -70,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("eraserhead").setLevel(logging.INFO)
-    logging.getLogger("datasets").setLevel(logging.CRITICAL)  # it reports what our own one line then says
+    for library in ("DATASETS", "HF_HUB"):
+        os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # they report what our own one line then says
     try:
         return _dispatch(arguments)
     except UserError as error:
@@ -81,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror}{where}; what is finished is kept: make room and run the same command again")
+        return _fail(f"{error.strerror}{where}; what is finished is kept: mend that and run the same command again")
 
 
 def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:

@@ -191,9 +191,13 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
         with quiet():
             return load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        where = "this folder" if os.path.isdir(name) else "no such folder here, so the hub was tried"
-        raise UserError(f"{name}: cannot be loaded ({where}): {reason[:400]}") from error
+        reason = " ".join(str(error).split())[:300]
+        if os.path.isdir(name):
+            raise UserError(f"{name}: cannot be loaded from this folder: {reason}") from error
+        raise UserError(
+            f"{name}: no such folder here, and not to be had from the hub or its local cache; check the name and the "
+            f"network, or give a folder ({reason})"
+        ) from error
 
 
 def _model_and_report(

@@ -1,14 +1,20 @@
 """Files that are whole or not there, and folders that are ours or left alone."""
 
+import errno
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from eraserhead.errors import UserError
 
 UNFINISHED = ".unfinished"
+FULL = 1 << 20  # bytes: a writer that fails with less than this left has filled the disk
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -16,6 +22,17 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     unfinished = path.with_name(path.name + UNFINISHED)
     unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     os.replace(unfinished, path)
+
+
+@contextmanager
+def full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
+    """Raise `OSError` where torch or safetensors fail to write because the disk is full, which they say in other ways."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        if shutil.disk_usage(folder).free > FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
 def refuse_foreign(folder: Path, what: str) -> None:

@@ -18,13 +18,15 @@ from typing import Any
 
 import yaml
 from accelerate import Accelerator
+from safetensors.torch import save_file
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.errors import UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.checkpoints import DATA, quiet
 from eraserhead.runs.config import RUN_CONFIG, TrainConfig
-from eraserhead.runs.files import UNFINISHED, differences, refuse_foreign, write_json
+from eraserhead.runs.files import UNFINISHED, differences, full_disk_is_an_os_error, refuse_foreign, write_json
 
 METRICS, ENVIRONMENT, CHECKPOINTS = "metrics.json", "environment.json", "checkpoints"
 PACKAGES = ("eraserhead", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "pyarrow")
@@ -85,12 +87,21 @@ class RunFolder:
         if accelerator.is_main_process:
             shutil.rmtree(unfinished, ignore_errors=True)
         accelerator.wait_for_everyone()
-        accelerator.save_state(str(unfinished))
+        with full_disk_is_an_os_error(self.path):
+            accelerator.save_state(str(unfinished))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             shutil.rmtree(self.latest, ignore_errors=True)
             os.replace(unfinished, self.latest)
         accelerator.wait_for_everyone()
+
+    def save_best(self, state: Mapping[str, Tensor]) -> None:
+        """Save the trained weights of the best epoch so far; the previous best stays until these are complete."""
+        self.best.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.best.with_name(self.best.name + UNFINISHED)
+        with full_disk_is_an_os_error(self.path):
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, unfinished)
+        os.replace(unfinished, self.best)
 
     def finish(
         self,
@@ -102,7 +113,7 @@ class RunFolder:
         """Write the model and all that belongs to it, ``config.json`` last, and remove the checkpoints."""
         unfinished = self.path / f"model{UNFINISHED}"
         shutil.rmtree(unfinished, ignore_errors=True)
-        with quiet():
+        with quiet(), full_disk_is_an_os_error(self.path):
             model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         write_json(unfinished / DATA, data)

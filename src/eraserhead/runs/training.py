@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from datasets import Dataset
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
 
 from eraserhead.data.config import DataConfig
@@ -204,9 +204,7 @@ def _feed(
 def _save_best(loop: Loop, folder: RunFolder) -> None:
     accelerator = loop.accelerator
     if accelerator.is_main_process:
-        folder.best.parent.mkdir(parents=True, exist_ok=True)
-        state = accelerator.unwrap_model(loop.objective).state_dict()
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, folder.best)
+        folder.save_best(accelerator.unwrap_model(loop.objective).state_dict())
     accelerator.wait_for_everyone()
 
 
