@@ -346,3 +346,17 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
     assert done.returncode == 0, done.stderr
     assert "of 150 shards are finished" in done.stderr
     assert ResultsFolder(tmp_path / "results").table("documents").num_rows == 3000
+
+
+def test_two_processes_share_the_shards_and_join_the_same_results(tmp_path):
+    whole = frames(erase_to_folder(config(tmp_path, shard_size=5)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29618"]
+    command += ["-m", "eraserhead", "erase", str(tmp_path / "model"), "--data.path", str(tmp_path / "texts.jsonl")]
+    command += ["--data.max_length", "12", "--shard_size", "5", "--cpu", "--output_dir", str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 processes" in done.stderr
+    assert done.stdout.count("results in") == 1
+    both = frames(ResultsFolder(tmp_path / "two"))
+    assert both["flips"].equals(whole["flips"])
+    assert both["documents"].id.equals(whole["documents"].id)

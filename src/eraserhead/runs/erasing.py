@@ -159,12 +159,15 @@ def batch_text(
 
 def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, shards: int) -> None:
     finished = results.finished_shards()
-    accelerator = analyser.accelerator
-    missing = [number for number in range(shards) if number not in finished]
+    accelerator, size = analyser.accelerator, analyser.config.shard_size
     if finished:
         devices.tell(accelerator, f"continuing: {len(finished)} of {shards} shards are finished")
-    size = analyser.config.shard_size
-    mine = missing[accelerator.process_index :: accelerator.num_processes]
+    # Dealt by number: what is finished already may look different from each process.
+    mine = [
+        number
+        for number in range(accelerator.process_index, shards, accelerator.num_processes)
+        if number not in finished
+    ]
     for number in devices.progress(mine, accelerator, "erasing", "shard"):
         results.write_shard(number, analyser.shard(rows[number * size : (number + 1) * size]))
 

@@ -26,7 +26,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 @contextmanager
 def full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
-    """Raise `OSError` where torch or safetensors fail to write because the disk is full, which they say in other ways."""
+    """Raise `OSError` where torch or safetensors fail because the disk is full, which each says in its own way."""
     try:
         yield
     except (RuntimeError, SafetensorError) as error:

@@ -30,12 +30,14 @@ class PoolingSite:
         head = model.head
         scores = head.pooling.scores(vectors)
         pooled, _ = attend(vectors, scores, token_mask)
+        # Apple's devices have no float64; there the arithmetic of the method is the processor's.
+        device = torch.device("cpu") if vectors.device.type == "mps" else vectors.device
         return attention_of(
-            scores,
-            component_logits(vectors, head.classifier.weight),
-            head.classifier.bias.double(),
-            token_mask,
-            model_decision=head.classifier(pooled).argmax(-1),
+            scores.to(device),
+            component_logits(vectors.to(device), head.classifier.weight.to(device)),
+            head.classifier.bias.to(device).double(),
+            token_mask.to(device),
+            model_decision=head.classifier(pooled).argmax(-1).to(device),
         )
 
     def replay(
