@@ -298,12 +298,25 @@ def test_python_api_takes_texts_datasets_and_models(tmp_path):
     dataset = eraserhead_dataset(TEXTS)
     by_model = eraserhead.erase(model, dataset, tokenizer=tiny_tokenizer(), max_length=12, draws=2, cpu=True)
     assert by_name.flips.equals(by_model.flips)
-    assert by_model.summary["accuracy"]["count"] == len(TEXTS)
+    assert by_model.summary["accuracy"]["count"] == by_model.summary["documents"]["analysed"]
     assert by_name.summary["accuracy"]["value"] is None
     assert by_name.dataset("singles").column_names[:3] == ["id", "ranking", "n"]
     assert by_name.documents.text.tolist() == TEXTS
     kept = eraserhead.erase(folder, TEXTS, max_length=12, draws=2, cpu=True, output_dir=str(tmp_path / "kept"))
     assert read(tmp_path / "kept").flips.equals(kept.flips)
+
+
+def test_python_api_takes_the_callers_ids(tmp_path):
+    folder = saved_classifier(tmp_path)
+    dataset = eraserhead_dataset(TEXTS[:5]).remove_columns("label").add_column("id", [f"mine-{i}" for i in range(5)])
+    forward = eraserhead.erase(folder, dataset, draws=2, cpu=True).flips
+    reverse = eraserhead.erase(folder, dataset.select(range(4, -1, -1)), draws=2, cpu=True).flips
+    assert reverse.id.unique().tolist() == [f"mine-{i}" for i in range(4, -1, -1)]
+    for name in ("mine-1", "mine-3"):
+        orders = [flips[flips.id == name].order.tolist() for flips in (forward, reverse)]
+        assert [list(order) for order in orders[0]] == [list(order) for order in orders[1]]
+    with pytest.raises(UserError, match="twice"):
+        eraserhead.erase(folder, dataset.remove_columns("id").add_column("id", ["same"] * 5), cpu=True)
 
 
 def eraserhead_dataset(texts):

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from eraserhead.data.batching import pad
 from eraserhead.method.flips import Outcome
+from eraserhead.models.pooling import attend
 from eraserhead.runs.analysis import analyse
 from eraserhead.sites.pooling import PoolingSite, attention_of, component_logits
 from eraserhead.sites.site import AffineHead, Attention
@@ -93,6 +94,19 @@ def test_a_document_is_read_the_same_alone_and_beside_a_longer_one(tmp_path):
         for name in ("weights", "gradient"):
             assert_close(getattr(alone, name)[0, :n], getattr(together, name)[row, :n], rtol=0, atol=1e-10)
         assert_close(alone.whole.logits[0], together.whole.logits[row], rtol=0, atol=1e-10)
+
+
+def test_whatever_stands_at_padding_takes_no_part():
+    """NaN behind the first document, whose logits are (1 + 2) / 2 and 0, as they are alone."""
+    nan = float("nan")
+    logits = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [nan, nan]], [[1.0, 1.0]] * 3], dtype=torch.float64)
+    mask = torch.tensor([[True, True, False], [True] * 3])
+    bias = torch.zeros(2, dtype=torch.float64)
+    attention = attention_of(torch.zeros(2, 3), logits, bias, mask, torch.zeros(2).long())
+    assert attention.whole.logits.tolist() == [[1.5, 0.0], [1.0, 1.0]]
+    assert attention.gradient.isfinite().all()
+    pooled, _ = attend(logits, torch.zeros(2, 3, dtype=torch.float64), mask)
+    assert_close(pooled, attention.whole.logits)
 
 
 def test_component_logits_are_projected_in_float64():

@@ -33,11 +33,13 @@ class Flips:
         removed: Components erased at the first flip; meaningless where the outcome is NEVER.
         mass: Sum of the original weights over them; meaningless where the outcome is NEVER.
         outcome: An `Outcome` a document.
+        becomes: The decision after the first flip; the original one where the outcome is NEVER.
     """
 
     removed: Int[Tensor, " batch"]
     mass: Float[Tensor, " batch"]
     outcome: Int[Tensor, " batch"]
+    becomes: Int[Tensor, " batch"]
 
 
 def first_flips(
@@ -56,13 +58,15 @@ def first_flips(
         mask: Which components exist.
         decision: The decision with nothing erased.
     """
-    flipped = (prefixes.decision != decision.unsqueeze(-1)) & mask  # the k-th prefix exists where k <= n
+    decisions = prefixes.decision
+    flipped = (decisions != decision.unsqueeze(-1)) & mask  # the k-th prefix exists where k <= n
     first = flipped.int().argmax(-1, keepdim=True)
     erased_mass = weights.gather(1, order).cumsum(-1).gather(1, first).squeeze(1)
     keeps_mass = prefixes.keeps_mass.gather(1, first).squeeze(1)
     outcome = torch.where(keeps_mass, Outcome.FLIP.value, Outcome.BIAS_ONLY.value)
     outcome = torch.where(flipped.any(-1), outcome, Outcome.NEVER.value)
-    return Flips(first.squeeze(1) + 1, erased_mass.clamp(max=1.0), outcome)
+    becomes = torch.where(flipped.any(-1), _at(decisions, first.squeeze(1)), decision)
+    return Flips(first.squeeze(1) + 1, erased_mass.clamp(max=1.0), outcome, becomes)
 
 
 def prefix_keeps(order: Int[Tensor, "batch components"]) -> Bool[Tensor, "batch components components"]:

@@ -22,6 +22,7 @@ def attend(vectors: Tensor, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tenso
     """
     weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
     weights = weights * mask  # exactly 0 outside the mask, and all 0 where nothing takes part
+    vectors = vectors.masked_fill(~mask.unsqueeze(-1), 0.0)  # whatever stands at padding, NaN included, takes no part
     return torch.einsum("bn,bnh->bh", weights.to(vectors.dtype), vectors), weights
 
 

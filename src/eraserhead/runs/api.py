@@ -75,7 +75,8 @@ def erase(
 
     Args:
         model: Folder or hub id of a classifier, or the classifier itself together with its `tokenizer`.
-        data: Texts, a data set with a text column and perhaps a column of class indices, or a `DataConfig`.
+        data: Texts, a data set with a text column and perhaps a column of class indices, or a `DataConfig`. A column
+            ``id`` names the documents, and so seeds their random draws; otherwise they are numbered.
         tokenizer: The tokenizer, where `model` is not a name.
         text_column: Column of the texts in a data set.
         label_column: Column of the gold classes in a data set, as indices; used for accuracy alone, and may be absent.
@@ -139,13 +140,19 @@ def _documents(data: Sequence[str] | Dataset, text_column: str, label_column: st
     wrong = next((label for label in labels if label is not None and not 0 <= label < classes), None)
     if wrong is not None:
         raise UserError(f"erase: label {wrong} is none of the model's {classes} classes, which are 0 to {classes - 1}")
-    rows = Dataset.from_dict(
-        {"id": [f"texts/{row}" for row in range(len(texts))], "text": texts, "label": labels}, features=FEATURES
-    )
+    ids = _ids(data) or [f"texts/{row}" for row in range(len(texts))]
+    rows = Dataset.from_dict({"id": ids, "text": texts, "label": labels}, features=FEATURES)
     provenance = Provenance(
         None, None, None, None, "texts", [text_column], label_column, False, len(texts), len(texts), 0
     )
     return Documents(rows, None, provenance)
+
+
+def _ids(data: Sequence[str] | Dataset) -> list[str]:
+    ids = list(map(str, data["id"])) if isinstance(data, Dataset) and "id" in data.column_names else []
+    if len(set(ids)) < len(ids):
+        raise UserError("erase: the column 'id' names some documents twice; make the ids unique, or leave it out")
+    return ids
 
 
 def _texts_and_labels(

@@ -17,7 +17,7 @@ from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, padding_id
 from eraserhead.runs.config import ExplainConfig
 from eraserhead.runs.erasing import load_for
 from eraserhead.sites.pooling import PoolingSite
-from eraserhead.sites.site import Attention, Site
+from eraserhead.sites.site import Attention
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         decision=names[int(attention.whole.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
         words=_words(document, attention, analysis),
-        rankings=_rankings(site, attention, analysis, names),
+        rankings=_rankings(analysis, names),
         components=int(attention.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
     )
@@ -169,21 +169,19 @@ def _minimal_set(analysis: Analysis) -> set[int]:
     return set()
 
 
-def _rankings(site: Site, attention: Attention, analysis: Analysis, names: tuple[str, ...]) -> list[RankingExplained]:
+def _rankings(analysis: Analysis, names: tuple[str, ...]) -> list[RankingExplained]:
     single = [flips for flips in analysis.flips if flips.ranking != RANDOM]
     random = [flips for flips in analysis.flips if flips.ranking == RANDOM]
-    return [*(_explained(site, attention, flips, names) for flips in single), *_random(random)]
+    return [*(_explained(flips, names) for flips in single), *_random(random)]
 
 
-def _explained(site: Site, attention: Attention, ranking: RankingFlips, names: tuple[str, ...]) -> RankingExplained:
+def _explained(ranking: RankingFlips, names: tuple[str, ...]) -> RankingExplained:
     outcome = Outcome(int(ranking.flips.outcome[0]))
     if outcome is Outcome.NEVER:
         return RankingExplained(ranking.ranking, None, None, "never", None)
-    removed = int(ranking.flips.removed[0])
-    keep = attention.mask.clone()
-    keep[0, ranking.order[0, :removed]] = False
-    becomes = names[int(site.replay(attention, keep.unsqueeze(1))[0, 0].argmax())]
-    return RankingExplained(ranking.ranking, removed, float(ranking.flips.mass[0]), outcome.name.lower(), becomes)
+    becomes = names[int(ranking.flips.becomes[0])]
+    removed, mass = int(ranking.flips.removed[0]), float(ranking.flips.mass[0])
+    return RankingExplained(ranking.ranking, removed, mass, outcome.name.lower(), becomes)
 
 
 def _random(draws: list[RankingFlips]) -> list[RankingExplained]:

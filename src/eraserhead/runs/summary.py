@@ -80,6 +80,7 @@ def _truncation(documents: pd.DataFrame) -> dict[str, int]:
 
 
 def _accuracy(documents: pd.DataFrame, seed: int) -> dict[str, Any]:
+    documents = documents.loc[documents.n >= 2]
     correct = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
     return _means({"accuracy": correct}, seed)["accuracy"]
 
@@ -113,11 +114,14 @@ def _quartiles(ranking: _Ranking, quantity: str, seed: int) -> dict[str, Any]:
 
 
 def _against_minimum(ranking: _Ranking, minimum: _Ranking) -> dict[str, np.ndarray]:
-    """Removals in excess of the minimum, and whether there is none, over documents where both exist."""
-    excess = _numbers(ranking, "removed") - _numbers(minimum, "removed")
+    """Removals in excess of the minimum, over documents where both exist, and whether there is none.
+
+    A ranking that never flips where the minimum does is not optimal: rankings are compared on the same documents.
+    """
+    optimal = np.where(minimum.never, np.nan, ranking.removed == minimum.removed)
     return {
-        "excess": _mean_where_number(excess),
-        "optimal": _mean_where_number(np.where(np.isnan(excess), np.nan, excess == 0)),
+        "excess": _mean_where_number(_numbers(ranking, "removed") - _numbers(minimum, "removed")),
+        "optimal": _mean_where_number(optimal),
     }
 
 

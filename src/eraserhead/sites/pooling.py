@@ -71,7 +71,8 @@ def attention_of(
     mask = token_mask.gather(1, positions)
     gathered = scores.double().gather(1, positions).masked_fill(~mask, torch.finfo(torch.float64).min)
     weights = gathered.softmax(-1) * mask
-    logits = logits.gather(1, positions.unsqueeze(-1).expand(-1, -1, logits.shape[-1])) * mask.unsqueeze(-1)
+    logits = logits.gather(1, positions.unsqueeze(-1).expand(-1, -1, logits.shape[-1]))
+    logits = logits.masked_fill(~mask.unsqueeze(-1), 0.0)  # whatever stands at padding, NaN included, takes no part
     whole = evaluate_whole(weights, logits, bias)
     gradient = margin_gradient(logits, whole.logits) * mask
     return Attention(weights, gradient, whole, mask, positions, model_decision, AffineHead(logits, bias))
