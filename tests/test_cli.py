@@ -165,6 +165,20 @@ def test_explain_reads_files(tmp_path, capfd):
     assert "cannot be read" in fails(capfd, "explain", folder, "--file", tmp_path / "none.txt", "--cpu")
 
 
+def test_words_that_mean_something_to_yaml_are_texts(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    for text in ("null", "~", "[a", "12"):
+        assert main(["explain", folder, text, "--cpu"]) == 0
+        assert text in capfd.readouterr().out.replace("⟦", "").replace("⟧", "")
+
+
+def test_an_output_folder_below_a_file_gets_one_line(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    (tmp_path / "file").write_text("")
+    options = ["--data.name", "planted", "--data.test_size", "5", "--data.max_length", "32", "--cpu"]
+    assert "Not a directory" in fails(capfd, "erase", folder, "--output_dir", tmp_path / "file" / "x", *options)
+
+
 def test_an_empty_text_is_explained_as_the_bias(tmp_path, capfd):
     assert main(["explain", saved_classifier(tmp_path), " ", "--cpu"]) == 0
     shown = capfd.readouterr().out

@@ -326,11 +326,54 @@ def eraserhead_dataset(texts):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"), [([], "one text or more"), (["a", None], "one text or more")], ids=["none", "not a str"]
+    ("data", "message"),
+    [
+        ([], "one text or more"),
+        (["a", None], "one text or more"),
+        ("one text", "not a str"),
+        ({"train": ["a"]}, "not a dict"),
+    ],
+    ids=["none", "no text", "a text", "splits"],
 )
 def test_python_api_refuses_what_is_not_text(tmp_path, data, message):
     with pytest.raises(UserError, match=message):
         eraserhead.erase(saved_classifier(tmp_path), data)
+
+
+def test_labels_that_are_no_classes_are_refused_and_unknown_ones_are_not(tmp_path):
+    folder = saved_classifier(tmp_path)
+    dataset = eraserhead_dataset(TEXTS[:3]).remove_columns("label")
+    for label in (2, 0.5, "pos"):
+        with pytest.raises(UserError, match="none of the model's classes"):
+            eraserhead.erase(folder, dataset.add_column("label", [label] * 3), cpu=True)
+    unknown = eraserhead.erase(folder, dataset.add_column("label", [-1, 0, 1]), cpu=True)
+    assert unknown.summary["documents"]["unlabelled"] == 1
+
+
+def test_a_model_by_another_name_continues_and_a_refused_command_leaves_no_mark(tmp_path):
+    run = config(tmp_path)
+    with pytest.raises(UserError, match="max_length 65"):
+        erase_to_folder(replace(run, data=replace(run.data, max_length=65)))
+    assert not Path(run.output_dir).exists()
+    written = (erase_to_folder(run).path / "summary.json").stat().st_mtime_ns
+    (tmp_path / "model").rename(tmp_path / "moved")
+    folder = erase_to_folder(replace(run, model=str(tmp_path / "moved") + "/"))
+    assert (folder.path / "summary.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("changes", [{"draws": 0}, {"shard_size": 0}, {"seed": -1}], ids=str)
+def test_numbers_out_of_range_are_refused(tmp_path, changes):
+    (name,) = changes
+    with pytest.raises(UserError, match=f"--{name} .*must be"):
+        erase_to_folder(config(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("name", ["run.yaml", "data.json"])
+def test_files_of_our_names_that_are_not_ours_get_one_line(tmp_path, name):
+    run = config(tmp_path)
+    (tmp_path / "model" / name).write_text("{}")
+    with pytest.raises(UserError, match="move it out"):
+        erase_to_folder(run)
 
 
 def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
+from transformers import AutoModel, RobertaConfig
 
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
@@ -18,7 +20,7 @@ from eraserhead.runs.loop import Loop
 from eraserhead.runs.metrics import improves, score
 from eraserhead.runs.training import train
 from eraserhead.runs.vectors import cache_root
-from tiny import labelled_file, tiny_encoder
+from tiny import labelled_file, tiny_encoder, tiny_tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -146,8 +148,10 @@ def test_cache_is_found_again_and_changes_with_what_it_depends_on(tmp_path, capl
         train(replace(run, output_dir=str(tmp_path / "three"), data=replace(run.data, max_length=5)))
         train(replace(run, output_dir=str(tmp_path / "four"), model=replace(run.model, encoder_layers=2)))
         train(replace(run, output_dir=str(tmp_path / "five"), model=replace(run.model, pool_special_tokens=True)))
+        other = tiny_encoder(tmp_path / "other", seed=1)  # the same configuration and tokens, other weights
+        train(replace(run, output_dir=str(tmp_path / "six"), model=replace(run.model, encoder=other)))
         assert caplog.text.count("found in") == 2
-    assert len(set((cache_root() / "vectors").iterdir()) - entries) == 6
+    assert len(set((cache_root() / "vectors").iterdir()) - entries) == 8
     assert not list((cache_root() / "vectors").glob("*unfinished*"))
 
 
@@ -183,6 +187,7 @@ def test_neither_micro_batches_nor_padding_change_the_gradient(tmp_path, monkeyp
 def test_two_processes_give_the_metrics_of_one(tmp_path):
     """`torchrun` with gloo: the same global batches, split over two processes."""
     run = config(tmp_path, "one", freeze_encoder=False, batch_tokens=100)
+    run = replace(run, data=replace(run.data, train_size=49))  # the last step has one document for two processes
     train(run)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29617"]
     command += ["-m", "eraserhead", "train", "--config", str(Path(run.output_dir) / "run.yaml")]
@@ -219,6 +224,130 @@ def test_a_diverging_loss_ends_with_advice(tmp_path):
     with pytest.raises(UserError, match=r"lower --training\.learning_rate"):
         train(run)
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": -1.0}, {"warmup": 5.0}, {"seed": -1}, {"batch_tokens": 0}],
+    ids=str,
+)
+def test_numbers_out_of_range_are_refused_before_anything_is_written(tmp_path, changes):
+    (name,) = changes
+    with pytest.raises(UserError, match=rf"--training\.{name} .*must be"):
+        train(config(tmp_path, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_all_numbers_out_of_range_are_named_at_once(tmp_path):
+    run = config(tmp_path, epochs=0)
+    with pytest.raises(UserError, match=r"--data\.max_length 0.*--model\.dropout 1\.5.*--training\.epochs 0"):
+        train(replace(run, data=replace(run.data, max_length=0), model=replace(run.model, dropout=1.5)))
+
+
+def test_distances_are_no_metric_of_two_classes(tmp_path):
+    with pytest.raises(UserError, match="three ordered classes"):
+        train(config(tmp_path, metric="mean_absolute_error"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_encoder_that_lacks_weights_or_has_nan_is_refused(tmp_path):
+    run = config(tmp_path)
+    file = tmp_path / "encoder" / "model.safetensors"
+    whole = load_file(file)
+    key = "encoder.layer.1.output.dense.weight"
+    save_file({name: tensor for name, tensor in whole.items() if name != key}, file, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"1 weights of the encoder are missing.*layer\.1"):
+        train(run)
+    whole[key][0, 0] = torch.nan
+    save_file(whole, file, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="NaN"):
+        train(run)
+
+
+def test_a_run_is_no_encoder(tmp_path):
+    folder = train(config(tmp_path, epochs=1))
+    run = config(tmp_path, "second")
+    with pytest.raises(UserError, match="name an encoder"):
+        train(replace(run, model=replace(run.model, encoder=str(folder.path))))
+
+
+def test_changed_documents_are_not_resumed_nor_called_complete(tmp_path):
+    run = config(tmp_path, epochs=1)
+    train(run)
+    labelled_file(tmp_path / "train.jsonl", 80, seed=7)
+    with pytest.raises(UserError, match=r"has changed since \(documents\.train"):
+        train(run)
+
+
+def test_an_interruption_between_two_states_leaves_one_to_resume_from(tmp_path, monkeypatch):
+    """The newest state is about to take the place of the one before: that one must still be found."""
+    run, swaps = config(tmp_path, epochs=3, patience=3), []
+    swap = os.replace
+
+    def interrupted(source, target):
+        if Path(target).name == "latest":
+            swaps.append(target)
+            if len(swaps) == 2:
+                raise KeyboardInterrupt
+        swap(source, target)
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(run)
+    monkeypatch.undo()
+    epochs, epoch = [], Loop.epoch
+    monkeypatch.setattr(Loop, "epoch", lambda self, number: (epochs.append(number), epoch(self, number))[1])
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+    train(replace(run, resume=True))
+    assert epochs == [1, 2]
+
+
+def test_inputs_longer_than_the_encoders_window_are_refused(tmp_path):
+    """RoBERTa numbers positions from behind its padding index: 66 embeddings serve 66 - (0 + 1) tokens here."""
+    folder = tmp_path / "roberta"
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 29}
+    roberta = RobertaConfig(vocab_size=27, max_position_embeddings=66, pad_token_id=0, **size)
+    AutoModel.from_config(roberta).save_pretrained(folder)
+    tokenizer = tiny_tokenizer()
+    tokenizer.model_max_length = 10**30
+    tokenizer.save_pretrained(folder)
+    run = config(tmp_path, epochs=1)
+    run = replace(run, model=replace(run.model, encoder=str(folder)))
+    with pytest.raises(UserError, match="max_length 66: the model takes 65 tokens"):
+        train(replace(run, data=replace(run.data, max_length=66)))
+    train(replace(run, data=replace(run.data, max_length=65)))
+
+
+@pytest.mark.parametrize("place", ["file", "missing"])
+def test_an_unusable_cache_folder_is_done_without(tmp_path, monkeypatch, caplog, place):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "file" / "x") if place == "file" else "/proc/no/such")
+    with caplog.at_level("INFO", "eraserhead"):
+        train(config(tmp_path, epochs=1))
+    assert "computed again in every epoch" in caplog.text
+
+
+def test_an_interrupted_cache_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eraserhead.runs.vectors.encode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(tmp_path, epochs=1))
+    assert list((cache_root() / "vectors").iterdir()) == []
+
+
+def test_overwrite_removes_what_the_earlier_run_left(tmp_path, monkeypatch):
+    run = config(tmp_path, epochs=1)
+    folder = train(run).path
+    monkeypatch.setattr(Loop, "epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(run, overwrite=True))
+    assert sorted(path.name for path in folder.iterdir()) == ["identity.json", "run.yaml"]
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_folders_of_others_are_left_alone(tmp_path):

@@ -4,6 +4,7 @@ Nothing heavy is imported before a command really runs, so that ``eraserhead --h
 """
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -69,6 +70,9 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 after one clear line on what to mend."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # texts hold characters that some terminals lack
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("eraserhead").setLevel(logging.INFO)
     for library in ("DATASETS", "HF_HUB"):
@@ -80,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
             raise
         where = f" ({error.filename})" if error.filename else ""
         return _fail(f"{error.strerror}{where}; what is finished is kept: mend that and run the same command again")
@@ -103,7 +107,7 @@ def _command_parser(command: Command) -> ArgumentParser:
     parser.add_argument("--config", action="config", help="YAML file; several are merged, and the later one wins")
     for name in command.positional:
         if name in command.optional:
-            parser.add_argument(name, type=str | None, nargs="?")
+            parser.add_argument(name, type=str, nargs="?")
         else:
             parser.add_argument(name, type=str)
     parser.add_class_arguments(command.config, skip=set(command.positional))

@@ -79,7 +79,7 @@ def _config_files(arguments: Sequence[str]) -> Iterator[str]:
 
 def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
     try:
-        content = yaml.safe_load(Path(file).read_text())
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         return [f"cannot be read ({error.strerror})"]
     except (yaml.YAMLError, UnicodeDecodeError) as error:

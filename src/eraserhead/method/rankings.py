@@ -75,11 +75,10 @@ def random_orders(documents: list[str], lengths: list[int], width: int, draws: i
 
 def random_others(documents: list[str], lengths: list[int], tops: Int[Tensor, "batch tops"], seed: int) -> Tensor:
     """Return for each top component one other, drawn uniformly ``[batch, tops]``; the top itself where n < 2."""
-    others = tops.clone()
+    drawn = np.zeros(tops.shape, dtype=np.int64)
     for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):
-        if length < 2:
-            continue
-        generator = document_generator(seed, document, RANDOM_SINGLES)
-        drawn = torch.from_numpy(generator.integers(0, length - 1, size=tops.shape[1]))
-        others[row] = drawn + (drawn >= tops[row].cpu()).long()
-    return others
+        if length > 1:
+            drawn[row] = document_generator(seed, document, RANDOM_SINGLES).integers(0, length - 1, size=tops.shape[1])
+    others = torch.from_numpy(drawn).to(tops.device)
+    alone = torch.tensor(lengths, device=tops.device).unsqueeze(1) < 2
+    return torch.where(alone, tops, others + (others >= tops).long())

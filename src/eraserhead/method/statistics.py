@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-CHUNK = 4_000_000  # resample counts held at a time; bounds the memory whatever the number of documents
+CHUNK = 400_000  # resample counts held at a time; bounds the memory whatever the number of documents
 
 
 @dataclass(frozen=True)

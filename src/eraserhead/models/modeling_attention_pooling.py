@@ -104,7 +104,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             revision: Branch, tag or commit of the encoder.
 
         Raises:
-            ValueError: Fewer than two labels, labels that repeat, or more layers than the encoder has.
+                ValueError: Fewer than two labels, labels that repeat, more layers than the encoder has, or a checkpoint
+                that lacks weights.
             OSError: The encoder cannot be found or loaded.
         """
         if len(set(labels)) != len(labels):
@@ -195,9 +196,19 @@ def _empty_encoder(config: AttentionPoolingConfig) -> nn.Module:
 def _loaded_encoder(
     encoder: str, encoder_config: PreTrainedConfig, revision: str | None, embeddings_alone: bool
 ) -> nn.Module:
-    loaded = AutoModel.from_pretrained(
-        encoder, config=encoder_config, revision=revision, dtype=torch.float32, **_without_pooler(encoder_config)
+    loaded, report = AutoModel.from_pretrained(
+        encoder,
+        config=encoder_config,
+        revision=revision,
+        dtype=torch.float32,
+        output_loading_info=True,
+        **_without_pooler(encoder_config),
     )
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)  # a pooler is not used
+    if missing:
+        raise ValueError(
+            f"{len(missing)} weights of the encoder are missing from the checkpoint, such as '{missing[0]}'"
+        )
     if not embeddings_alone:
         return _encoder_half(loaded)
     weight = loaded.get_input_embeddings().weight

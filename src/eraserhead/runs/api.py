@@ -1,7 +1,7 @@
 """Erasure from Python: texts or a data set in, tables out."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from eraserhead.data.sources import Documents, Provenance
 from eraserhead.errors import UserError, nearest
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
-from eraserhead.runs.checkpoints import Checkpoint, check_weights, load_checkpoint
-from eraserhead.runs.config import EraseConfig
+from eraserhead.runs.checkpoints import Checkpoint, check_weights, load_checkpoint, window
+from eraserhead.runs.config import EraseConfig, check_ranges
 from eraserhead.runs.erasing import erase_documents, load_for
 from eraserhead.runs.results import SCHEMAS, ResultsFolder
 
@@ -58,7 +58,7 @@ class Erasure:
 
 
 def erase(
-    model: str | AttentionPoolingForSequenceClassification,
+    model: str | Path | AttentionPoolingForSequenceClassification,
     data: Sequence[str] | Dataset | DataConfig,
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
@@ -74,13 +74,14 @@ def erase(
     """Erase the attention weights of a classifier, document by document, and see when its decisions flip.
 
     Args:
-        model: Folder or hub id of a classifier, or the classifier itself together with its `tokenizer`.
+        model: Folder or hub id of a classifier, or the classifier itself together with its `tokenizer`; it is put
+            into eval mode and on the device in use.
         data: Texts, a data set with a text column and perhaps a column of class indices, or a `DataConfig`. A column
             ``id`` names the documents, and so seeds their random draws; otherwise they are numbered.
         tokenizer: The tokenizer, where `model` is not a name.
         text_column: Column of the texts in a data set.
         label_column: Column of the gold classes in a data set, as indices; used for accuracy alone, and may be absent.
-        max_length: Tokens a document; default: what the tokenizer or the `DataConfig` says.
+        max_length: Tokens a document; default: what the `DataConfig` or the run says, else the model's window.
         draws: Shuffles a document of the random ranking.
         seed: Seed of all draws.
         output_dir: Folder to keep the results in; by default they live in memory alone.
@@ -96,7 +97,9 @@ def erase(
         length = max_length or data.max_length
     else:
         documents = _documents(data, text_column, label_column, len(checkpoint.class_names))
-        length = max_length or _window(checkpoint)
+        length = max_length or (
+            checkpoint.data.max_length if checkpoint.data else window(checkpoint.model, checkpoint.tokenizer)
+        )
     with tempfile.TemporaryDirectory() as scratch:
         config = EraseConfig(
             model=checkpoint.name,
@@ -107,6 +110,7 @@ def erase(
             batch_tokens=batch_tokens,
             cpu=cpu,
         )
+        check_ranges(config)
         results = erase_documents(checkpoint, documents, config, devices.start(cpu))
         return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
 
@@ -123,10 +127,10 @@ def read(folder: str | Path) -> Erasure:
 
 
 def _checkpoint(
-    model: str | AttentionPoolingForSequenceClassification, tokenizer: PreTrainedTokenizerBase | None
+    model: str | Path | AttentionPoolingForSequenceClassification, tokenizer: PreTrainedTokenizerBase | None
 ) -> Checkpoint:
-    if isinstance(model, str):
-        return load_checkpoint(model)
+    if isinstance(model, (str, Path)):
+        return load_checkpoint(str(model))
     if not isinstance(model, AttentionPoolingForSequenceClassification):
         raise UserError(f"erase: a {type(model).__name__} has no attention-pooling layer to erase")
     if tokenizer is None:
@@ -137,9 +141,10 @@ def _checkpoint(
 
 def _documents(data: Sequence[str] | Dataset, text_column: str, label_column: str, classes: int) -> Documents:
     texts, labels = _texts_and_labels(data, text_column, label_column)
-    wrong = next((label for label in labels if label is not None and not 0 <= label < classes), None)
+    labels = [None if label == -1 else label for label in labels]  # the hub's way to say that a label is unknown
+    wrong = next((label for label in labels if label is not None and label not in range(classes)), None)
     if wrong is not None:
-        raise UserError(f"erase: label {wrong} is none of the model's {classes} classes, which are 0 to {classes - 1}")
+        raise UserError(f"erase: label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
     ids = _ids(data) or [f"texts/{row}" for row in range(len(texts))]
     rows = Dataset.from_dict({"id": ids, "text": texts, "label": labels}, features=FEATURES)
     provenance = Provenance(
@@ -158,6 +163,8 @@ def _ids(data: Sequence[str] | Dataset) -> list[str]:
 def _texts_and_labels(
     data: Sequence[str] | Dataset, text_column: str, label_column: str
 ) -> tuple[list[str], list[int | None]]:
+    if isinstance(data, (str, Mapping)):
+        raise UserError(f"erase: give a list of texts or one split of a data set, not a {type(data).__name__}")
     if isinstance(data, Dataset):
         if text_column not in data.column_names:
             hint = nearest(text_column, data.column_names)
@@ -169,9 +176,3 @@ def _texts_and_labels(
     if not texts or not all(isinstance(text, str) for text in texts):
         raise UserError("erase: give one text or more, each of them a str")
     return texts, labels or [None] * len(texts)
-
-
-def _window(checkpoint: Checkpoint) -> int:
-    """Return the longest input that tokenizer and encoder both take; 512 where neither says."""
-    positions = getattr(checkpoint.model.config.encoder_config, "max_position_embeddings", None)
-    return min(checkpoint.tokenizer.model_max_length, positions or 512)

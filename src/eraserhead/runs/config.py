@@ -1,12 +1,15 @@
 """What the user says about models, training and erasure; light imports only, so that ``--help`` stays quick."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from eraserhead.data.config import DataConfig
+from eraserhead.errors import UserError
 
 RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
@@ -83,8 +86,8 @@ class TrainConfig:
         training: How it is trained.
         resume: Continue the interrupted run in `output_dir`.
         overwrite: Replace the run in `output_dir`.
-        cache_limit: Gigabytes of token vectors that may be kept on disk for a frozen encoder; above it, or above the
-            free disk, they are computed again in every epoch.
+        cache_limit: Gigabytes that the token vectors of one set of documents may take on disk, for a frozen encoder;
+            above it, or above the free disk, they are computed again in every epoch.
         cpu: Use the CPU even where there is an accelerator.
     """
 
@@ -122,7 +125,7 @@ class EraseConfig:
     draws: int = 10
     seed: int = 0
     batch_tokens: int | None = None
-    shard_size: int = 1000
+    shard_size: int = 200
     overwrite: bool = False
     cpu: bool = False
 
@@ -165,10 +168,61 @@ class ExplainConfig:
     cpu: bool = False
 
 
+# Smallest and largest value of every option that is a number, by its name.
+RANGES: dict[str, tuple[float, float]] = {
+    "attention_size": (1, inf),
+    "batch_size": (1, inf),
+    "batch_tokens": (1, inf),
+    "cache_limit": (0, inf),
+    "classes": (2, 5),
+    "clip_norm": (0, inf),
+    "draws": (1, inf),
+    "dropout": (0, 0.99),
+    "encoder_layers": (0, inf),
+    "encoder_learning_rate": (1e-12, 10),
+    "epochs": (1, inf),
+    "learning_rate": (1e-12, 1e30),
+    "max_length": (1, inf),
+    "patience": (1, inf),
+    "seed": (0, 2**32 - 1),
+    "shard_size": (1, inf),
+    "warmup": (0, 1),
+    "weight_decay": (0, inf),
+}
+
+
+def check_ranges(config: Any) -> None:
+    """Refuse numbers that make no sense, all of them at once.
+
+    Raises:
+        UserError: Naming each option, its value and its range.
+    """
+    problems = list(_out_of_range(config, ""))
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _out_of_range(config: Any, prefix: str) -> Iterator[str]:
+    for option in fields(config):
+        value = getattr(config, option.name)
+        if is_dataclass(value):
+            yield from _out_of_range(value, f"{prefix}{option.name}.")
+        elif option.name in RANGES and value is not None:
+            low, high = RANGES[option.name]
+            if not low <= value <= high:
+                allowed = f"at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
+                yield f"--{prefix}{option.name} {value}: must be {allowed}"
+
+
 def stored_data(model: str) -> DataConfig | None:
     """Return the data that a run's folder was trained on; null where the folder does not say."""
     path = Path(model) / RUN_CONFIG
-    return DataConfig(**yaml.safe_load(path.read_text())["data"]) if path.is_file() else None
+    try:
+        return DataConfig(**yaml.safe_load(path.read_text(encoding="utf-8"))["data"]) if path.is_file() else None
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: is not the configuration of a run ({error}); move it out of the model's folder"
+        ) from error
 
 
 def erase_defaults(config: EraseConfig | ExplainConfig) -> dict[str, Any]:
@@ -179,6 +233,7 @@ def erase_defaults(config: EraseConfig | ExplainConfig) -> dict[str, Any]:
     stored = stored_data(config.model)
     if stored is None:
         return {}
-    if config.data.name not in (None, stored.name) or (config.data.path and not stored.name):
+    other_path = config.data.path is not None and stored.name is None and config.data.path != stored.path
+    if config.data.name not in (None, stored.name) or other_path:
         stored = DataConfig(max_length=stored.max_length)
     return {f"data.{name}": value for name, value in asdict(stored).items()}

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from tqdm.auto import tqdm
+
+from eraserhead.errors import UserError
 
 Item = TypeVar("Item")
 
@@ -16,18 +19,30 @@ logger = logging.getLogger("eraserhead")
 CPU_BUDGET, ACCELERATOR_BUDGET = 2048, 32768  # tokens at a time; on a CPU small batches waste least on padding
 
 
-def start(cpu: bool, mixed_precision: str = "no", log_folder: str | None = None) -> Accelerator:
-    """Return the accelerator of this process, and say what it runs on; curves go to `log_folder` for tensorboard."""
+def start(cpu: bool, mixed_precision: str | None = None, log_folder: str | None = None) -> Accelerator:
+    """Return the accelerator of this process, and say what it runs on.
+
+    Args:
+        cpu: Use the CPU even where there is an accelerator.
+        mixed_precision: Precision of training; by default what this process has used before, or full precision.
+        log_folder: Where trackers write curves for tensorboard.
+
+    Raises:
+        UserError: tensorboard is wanted and not installed.
+    """
+    if log_folder and find_spec("tensorboard") is None:
+        raise UserError(
+            "--training.tensorboard: not installed; `pip install 'eraserhead[tensorboard]'`, or leave it out"
+        )
     accelerator = Accelerator(
         cpu=cpu,
         mixed_precision=mixed_precision,
         # Processes accumulate different numbers of batches: synchronising buffers in each would wait for ever.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        # Some families have parameters that classification does not use.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)],
         log_with="tensorboard" if log_folder else None,
         project_dir=log_folder,
     )
-    if log_folder:
-        accelerator.init_trackers("curves")
     tell(accelerator, describe(accelerator))
     return accelerator
 

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,9 @@ from eraserhead.data.sources import Documents, load_documents
 from eraserhead.errors import UserError
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
-from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, padding_id, weights_fingerprint
-from eraserhead.runs.config import EraseConfig
+from eraserhead.runs.checkpoints import Checkpoint, checked_length, load_checkpoint, padding_id, weights_fingerprint
+from eraserhead.runs.config import EraseConfig, check_ranges
+from eraserhead.runs.files import environment
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise
 from eraserhead.runs.tabulate import BatchText, join_batches, tabulate
@@ -32,8 +32,6 @@ from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.site import Attention, Site
 
 logger = logging.getLogger("eraserhead")
-
-PACKAGES = ("eraserhead", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     Raises:
         UserError: The model, the data or the output folder cannot be used; nothing is written then.
     """
+    check_ranges(config)
     accelerator = devices.start(config.cpu)
     with accelerator.main_process_first():
         checkpoint = load_checkpoint(config.model, config.revision)
@@ -89,14 +88,15 @@ def erase_documents(
     """Analyse documents with a model; see `erase_to_folder`."""
     results = ResultsFolder(Path(config.output_dir))
     identity = _identity(checkpoint, documents, config)
+    length = checked_length(config.data.max_length, checkpoint.model, checkpoint.tokenizer)
+    with accelerator.main_process_first():
+        rows = tokenize(documents.rows, checkpoint.tokenizer, length)
     if accelerator.is_main_process:
         results.open(identity, config.overwrite)
     accelerator.wait_for_everyone()
     if results.complete:
         devices.tell(accelerator, f"{results.path}: complete already, nothing to do")
         return results
-    with accelerator.main_process_first():
-        rows = tokenize(documents.rows, checkpoint.tokenizer, config.data.max_length)
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)
     site = PoolingSite(checkpoint.model.to(accelerator.device))
@@ -104,7 +104,7 @@ def erase_documents(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         results.join(shards)
-        run = {"seconds": time.perf_counter() - started, "devices": devices.describe(accelerator), **_versions()}
+        run = {"seconds": time.perf_counter() - started, "devices": devices.describe(accelerator), **environment()}
         results.finish({**summarise(results, config.seed), "configuration": identity, "run": run})
     accelerator.wait_for_everyone()
     return results
@@ -120,7 +120,7 @@ def load_for(checkpoint: Checkpoint, data: DataConfig) -> Documents:
     matched = _match_names(documents.labels, checkpoint.class_names)
     if matched is not None:
         return load_documents(data, "test", matched)
-    logger.info(
+    logger.info(  # on every process: each reads its own documents
         f"no accuracy is reported: the data's classes ({', '.join(documents.labels.names)}) are not the model's "
         f"({', '.join(checkpoint.class_names)})"
     )
@@ -215,10 +215,6 @@ def _identity(checkpoint: Checkpoint, documents: Documents, config: EraseConfig)
         "seed": config.seed,
         "shard_size": config.shard_size,
     }
-
-
-def _versions() -> dict[str, Any]:
-    return {"versions": {package: version(package) for package in PACKAGES}}
 
 
 def _without_labels(labels: list[int | None]) -> dict[str, list[None]]:

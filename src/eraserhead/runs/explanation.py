@@ -13,8 +13,8 @@ from eraserhead.errors import UserError
 from eraserhead.method.flips import Outcome
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import MINIMUM, RANDOM, Analysis, RankingFlips, analyse
-from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, padding_id
-from eraserhead.runs.config import ExplainConfig
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, padding_id, window
+from eraserhead.runs.config import ExplainConfig, check_ranges
 from eraserhead.runs.erasing import load_for
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.site import Attention
@@ -93,6 +93,7 @@ def explain(config: ExplainConfig) -> Explanation:
     given = [name for name, value in sources.items() if value is not None]
     if len(given) != 1:
         raise UserError(f"explain: give one of TEXT, --file and --id, not {' and '.join(given) or 'none'}")
+    check_ranges(config)
     accelerator = devices.start(config.cpu)
     checkpoint = load_checkpoint(config.model, config.revision)
     return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
@@ -100,7 +101,7 @@ def explain(config: ExplainConfig) -> Explanation:
 
 def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
     """Explain the one document of `row`."""
-    length = min(config.data.max_length, checkpoint.tokenizer.model_max_length)
+    length = min(config.data.max_length, window(checkpoint.model, checkpoint.tokenizer))
     document = tokenize(row, checkpoint.tokenizer, length)[0]
     site = PoolingSite(checkpoint.model.to(accelerator.device))
     inputs = pad([document["input_ids"]], padding_id(checkpoint.tokenizer))

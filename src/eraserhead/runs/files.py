@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,19 @@ from safetensors import SafetensorError
 from eraserhead.errors import UserError
 
 UNFINISHED = ".unfinished"
+PACKAGES = ("eraserhead", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "pyarrow")
 FULL = 1 << 20  # bytes: a writer that fails with less than this left has filled the disk
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON under its final name only when all of it is written."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text under its final name only when all of it is written."""
     unfinished = path.with_name(path.name + UNFINISHED)
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    unfinished.write_text(text, encoding="utf-8")
     os.replace(unfinished, path)
 
 
@@ -56,3 +64,12 @@ def differences(first: Any, second: Any, prefix: str = "") -> list[str]:
         for key in sorted({*first, *second})
         for name in differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
     ]
+
+
+def environment() -> dict[str, Any]:
+    """Return versions and the machine, as far as they bear on results."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "versions": {package: version(package) for package in PACKAGES},
+    }

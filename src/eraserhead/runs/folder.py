@@ -8,11 +8,9 @@ came out and where. ``checkpoints/`` holds what `--resume` continues from.
 import dataclasses
 import json
 import os
-import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +24,18 @@ from eraserhead.errors import UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.checkpoints import DATA, quiet
 from eraserhead.runs.config import RUN_CONFIG, TrainConfig
-from eraserhead.runs.files import UNFINISHED, differences, full_disk_is_an_os_error, refuse_foreign, write_json
+from eraserhead.runs.files import (
+    UNFINISHED,
+    differences,
+    environment,
+    full_disk_is_an_os_error,
+    refuse_foreign,
+    write_json,
+    write_text,
+)
 
-METRICS, ENVIRONMENT, CHECKPOINTS = "metrics.json", "environment.json", "checkpoints"
-PACKAGES = ("eraserhead", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "pyarrow")
+METRICS, ENVIRONMENT, IDENTITY = "metrics.json", "environment.json", "identity.json"
+CHECKPOINTS = "checkpoints"
 # What may differ between a run and its continuation: none of it changes the results.
 FREE_TO_DIFFER = ("output_dir", "resume", "overwrite", "cache_limit", "cpu")
 
@@ -51,13 +57,23 @@ class RunFolder:
         return self.path / CHECKPOINTS / "latest"
 
     @property
+    def resumable(self) -> Path | None:
+        """The state to resume from; null where there is none."""
+        return next((state for state in (self.latest, self._previous) if state.is_dir()), None)
+
+    @property
+    def _previous(self) -> Path:
+        """The state before, for the moment in which the newest takes its place."""
+        return self.path / CHECKPOINTS / "previous"
+
+    @property
     def best(self) -> Path:
         """The trained weights of the best epoch."""
         return self.path / CHECKPOINTS / "best.safetensors"
 
     def metrics(self) -> dict[str, Any]:
         """Read the metrics of a finished run."""
-        return json.loads((self.path / METRICS).read_text())
+        return json.loads((self.path / METRICS).read_text(encoding="utf-8"))
 
     def check(self, config: TrainConfig) -> None:
         """Refuse a folder that this run may not use.
@@ -70,16 +86,31 @@ class RunFolder:
         if not stored.is_file():
             refuse_foreign(self.path, "a run")
         elif not config.overwrite:
-            self._check_resumable(config, yaml.safe_load(stored.read_text()))
+            self._check_resumable(config, yaml.safe_load(stored.read_text(encoding="utf-8")))
 
-    def open(self, config: TrainConfig) -> None:
-        """Make the folder this run's, after `check`; an earlier run goes where `overwrite` says so."""
+    def check_identity(self, identity: Mapping[str, Any], overwrite: bool) -> None:
+        """Refuse to continue, or to call complete, a run whose documents or encoder have changed since.
+
+        Raises:
+            UserError: Naming what has changed.
+        """
+        stored = self.path / IDENTITY
+        if overwrite or not stored.is_file():
+            return
+        changed = differences(json.loads(stored.read_text(encoding="utf-8")), identity)
+        if changed:
+            raise UserError(
+                f"{self.path}: what this run was trained on has changed since ({', '.join(changed)}); choose another "
+                "--output_dir, or replace the run with --overwrite"
+            )
+
+    def open(self, config: TrainConfig, identity: Mapping[str, Any]) -> None:
+        """Make the folder this run's, after the checks; an earlier run goes where `overwrite` says so."""
         if config.overwrite:
             self._clear()
         self.path.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path / f"{RUN_CONFIG}{UNFINISHED}"
-        unfinished.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
-        os.replace(unfinished, self.path / RUN_CONFIG)
+        write_json(self.path / IDENTITY, identity)
+        write_text(self.path / RUN_CONFIG, yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
 
     def save_state(self, accelerator: Accelerator) -> None:
         """Save all that resuming needs; the previous state stays until the new one is complete."""
@@ -91,8 +122,11 @@ class RunFolder:
             accelerator.save_state(str(unfinished))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            shutil.rmtree(self.latest, ignore_errors=True)
+            shutil.rmtree(self._previous, ignore_errors=True)
+            if self.latest.is_dir():
+                os.replace(self.latest, self._previous)
             os.replace(unfinished, self.latest)
+            shutil.rmtree(self._previous, ignore_errors=True)
         accelerator.wait_for_everyone()
 
     def save_best(self, state: Mapping[str, Tensor]) -> None:
@@ -139,15 +173,10 @@ class RunFolder:
             )
 
     def _clear(self) -> None:
-        """Remove what a run writes, the model's configuration first, and nothing else."""
+        """Remove what an earlier run wrote, the model's configuration first; folders such as `erasure` stay."""
         (self.path / "config.json").unlink(missing_ok=True)
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
-
-
-def environment() -> dict[str, Any]:
-    """Return versions and the machine, as far as they bear on results."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
-        "versions": {package: version(package) for package in PACKAGES},
-    }
+        for name in (IDENTITY, DATA, METRICS, ENVIRONMENT, "model.safetensors"):
+            (self.path / name).unlink(missing_ok=True)
+        for file in self.path.glob("*token*.json"):
+            file.unlink()

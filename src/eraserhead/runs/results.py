@@ -74,6 +74,8 @@ SINGLES = pa.schema(
 )
 SCHEMAS = {"documents": DOCUMENTS, "flips": FLIPS, "singles": SINGLES}
 
+# How model and data are called; what they are, their fingerprints tell.
+NAMES_ALONE = ("model.name", "data.path")
 MANIFEST, SHARDS, SUMMARY = "manifest.json", "shards", "summary.json"
 
 
@@ -95,15 +97,16 @@ class ResultsFolder:
             UserError: The folder holds results of another configuration and `overwrite` is off, or other files.
         """
         existing = self._configuration()
+        changed = [] if existing is None else differences(existing, _plain(configuration))
+        changed = [name for name in changed if name not in NAMES_ALONE]
         if existing is None:
             refuse_foreign(self.path, "erasure results")
-        elif existing != _plain(configuration):
-            if not overwrite:
-                raise UserError(
-                    f"{self.path}: holds results of another configuration (different: "
-                    f"{', '.join(differences(existing, _plain(configuration)))}); choose another --output_dir, or "
-                    "replace them with --overwrite"
-                )
+        elif changed and not overwrite:
+            raise UserError(
+                f"{self.path}: holds results of another configuration (different: {', '.join(changed)}); choose "
+                "another --output_dir, or replace them with --overwrite"
+            )
+        elif changed:
             self._clear()
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / MANIFEST, configuration)
@@ -153,15 +156,19 @@ class ResultsFolder:
                 "run the same `eraserhead erase` again to finish them" if unfinished else "run `eraserhead erase` first"
             )
             raise UserError(f"{self.path}: {'unfinished' if unfinished else 'no'} erasure results; {mend}")
-        return json.loads((self.path / SUMMARY).read_text())
+        return json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
 
     def _configuration(self) -> Any:
         manifest = self.path / MANIFEST
-        return json.loads(manifest.read_text()) if manifest.is_file() else None
+        return json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None
 
     def _clear(self) -> None:
         (self.path / SUMMARY).unlink(missing_ok=True)  # first: without it nothing here counts as finished
-        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
+        shards, discarded = self.path / SHARDS, self.path / f"{SHARDS}{UNFINISHED}"
+        if shards.is_dir():  # at once, so that an interruption here leaves no half of them
+            shutil.rmtree(discarded, ignore_errors=True)
+            os.replace(shards, discarded)
+        shutil.rmtree(discarded, ignore_errors=True)
         for name in SCHEMAS:
             (self.path / f"{name}.parquet").unlink(missing_ok=True)
 

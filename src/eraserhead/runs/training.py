@@ -16,11 +16,18 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import tokenize, truncation
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.sources import Documents, has_ordered_classes, load_documents
-from eraserhead.errors import MissingSplitError
+from eraserhead.errors import MissingSplitError, UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
-from eraserhead.runs.checkpoints import encoder_path, load_tokenizer, new_classifier, padding_id
-from eraserhead.runs.config import TrainConfig
+from eraserhead.runs.checkpoints import (
+    checked_length,
+    encoder_path,
+    load_tokenizer,
+    new_classifier,
+    padding_id,
+    weights_fingerprint,
+)
+from eraserhead.runs.config import TrainConfig, check_ranges
 from eraserhead.runs.feeds import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
 from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.loop import Loop, Progress
@@ -52,39 +59,47 @@ def train(config: TrainConfig) -> RunFolder:
     Raises:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
+    check_ranges(config)
     folder = RunFolder(Path(config.output_dir))
     folder.check(config)
-    accelerator = devices.start(config.cpu, config.training.mixed_precision, log_folder=_curves(config))
+    accelerator = devices.start(config.cpu, config.training.mixed_precision, _curves(config))
+    set_seed(config.training.seed)
+    with accelerator.main_process_first():
+        documents = load_splits(config)
+        labels = documents["train"].labels
+        assert labels is not None
+        _check_metric(config, labels)
+        tokenizer = load_tokenizer(encoder_path(config.model.encoder), config.model.revision)
+        model = new_classifier(config.model, labels.names)
+        length = checked_length(config.data.max_length, model, tokenizer)
+        splits = {role: Split(found, tokenize(found.rows, tokenizer, length)) for role, found in documents.items()}
+    identity = {
+        "documents": {role: found.fingerprint for role, found in documents.items()},
+        "encoder": weights_fingerprint(model.encoder),
+    }
+    folder.check_identity(identity, config.overwrite)
     if folder.complete and not config.overwrite:
         devices.tell(accelerator, f"{folder.path}: complete already, nothing to do")
         return folder
-    set_seed(config.training.seed)
-    with accelerator.main_process_first():
-        tokenizer = load_tokenizer(encoder_path(config.model.encoder), config.model.revision)
-        splits = load_splits(config, tokenizer)
-    labels = splits["train"].documents.labels
-    assert labels is not None
-    model = new_classifier(config.model, labels.names)
     _announce(config, splits, labels, accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        folder.open(config)
+        folder.open(config, identity)
+    accelerator.wait_for_everyone()
+    if config.training.tensorboard:
+        accelerator.init_trackers("curves")
     loop = prepare(config, model, tokenizer, splits, accelerator)
     run(loop, folder, config)
     finish(loop, folder, model, tokenizer, splits)
     return folder
 
 
-def load_splits(config: TrainConfig, tokenizer: PreTrainedTokenizerBase) -> dict[str, Split]:
-    """Load and tokenise training, validation and, where there are any, test documents."""
+def load_splits(config: TrainConfig) -> dict[str, Documents]:
+    """Load training, validation and, where there are any, test documents."""
     training = load_documents(config.data, "train")
     documents = {"train": training, "validation": load_documents(config.data, "validation", training.labels)}
     test = _test_documents(config.data, training)
-    if test is not None:
-        documents["test"] = test
-    return {
-        role: Split(found, tokenize(found.rows, tokenizer, config.data.max_length)) for role, found in documents.items()
-    }
+    return documents if test is None else {**documents, "test": test}
 
 
 def prepare(
@@ -112,8 +127,7 @@ def prepare(
         optimizer=optimizer,
         scheduler=scheduler,
         feeds=feeds,
-        # Of two classes the distance is the error rate, which accuracy says already.
-        ordered=has_ordered_classes(config.data) and len(model.config.id2label or ()) > 2,
+        ordered=_measures_distance(config, len(model.config.id2label or ())),
         progress=progress,
     )
 
@@ -121,9 +135,11 @@ def prepare(
 def run(loop: Loop, folder: RunFolder, config: TrainConfig) -> None:
     """Train epoch by epoch until patience or the epochs end; every finished epoch can be resumed from."""
     training, progress = config.training, loop.progress
-    if config.resume and folder.latest.is_dir():
-        loop.accelerator.load_state(str(folder.latest))
+    if config.resume and folder.resumable is not None:
+        loop.accelerator.load_state(str(folder.resumable))
         devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
+    elif config.resume:
+        devices.tell(loop.accelerator, "no finished epoch to resume from: starting with the first")
     while progress.epoch < training.epochs and progress.epoch - progress.best_epoch < max(training.patience, 1):
         started = time.perf_counter()
         loss = loop.epoch(progress.epoch)
@@ -222,6 +238,19 @@ def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable,
     for line in lines:
         if line:
             devices.tell(accelerator, line)
+
+
+def _measures_distance(config: TrainConfig, classes: int) -> bool:
+    """Whether the mean absolute error says more than accuracy: classes are ordered, and more than two."""
+    return has_ordered_classes(config.data) and classes > 2
+
+
+def _check_metric(config: TrainConfig, labels: LabelTable) -> None:
+    if config.training.metric == "mean_absolute_error" and not _measures_distance(config, len(labels.names)):
+        raise UserError(
+            "--training.metric mean_absolute_error: wants three ordered classes or more; set --data.ordered true if "
+            "these are ordered, or choose accuracy or macro_f1"
+        )
 
 
 def _curves(config: TrainConfig) -> str | None:

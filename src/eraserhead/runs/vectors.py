@@ -63,7 +63,7 @@ class VectorStore:
 
 def cache_root() -> Path:
     """Return the folder of all caches: ``$ERASERHEAD_CACHE``, or ``~/.cache/eraserhead``."""
-    return Path(os.environ.get("ERASERHEAD_CACHE", Path.home() / ".cache" / "eraserhead"))
+    return Path(os.environ.get("ERASERHEAD_CACHE") or Path.home() / ".cache" / "eraserhead")
 
 
 def vector_store(
@@ -124,8 +124,7 @@ def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Data
 def _fits(shape: tuple[int, int], folder: Path, limit: float, accelerator: Accelerator) -> bool:
     """Decide on the main process whether the vectors may be written, and say so."""
     size = shape[0] * shape[1] * 4
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder.parent).free
+    free = _free_disk(folder.parent)
     fits = broadcast_object_list([size <= min(limit * 1e9, SPARE * free)])[0]
     message = f"token vectors: {size / 1e9:.2f} GB, kept in {folder}"
     if not fits:
@@ -135,6 +134,15 @@ def _fits(shape: tuple[int, int], folder: Path, limit: float, accelerator: Accel
         )
     devices.tell(accelerator, message)
     return fits
+
+
+def _free_disk(folder: Path) -> int:
+    """Return the bytes that may be written to a folder, which is made; 0 where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
+    except OSError:
+        return 0
 
 
 def _write(
@@ -151,9 +159,13 @@ def _write(
     if not _reserve(unfinished, shape, accelerator):
         return False
     store = VectorStore(_open(unfinished, shape, "r+"), ends)
-    for documents, vectors, mask in _encoded(model, rows, accelerator, budget):
-        for row, document in enumerate(documents):
-            store.vectors[store.place(document)] = vectors[row][mask[row]].float().numpy(force=True)
+    try:
+        for documents, vectors, mask in _encoded(model, rows, accelerator, budget):
+            for row, document in enumerate(documents):
+                store.vectors[store.place(document)] = vectors[row][mask[row]].float().numpy(force=True)
+    except BaseException:  # Ctrl-C too: what is reserved would stay on the disk for ever
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
     accelerator.wait_for_everyone()
     if accelerator.is_local_main_process:
         (unfinished / META).write_text(json.dumps({"components": shape[0], "vector_size": shape[1]}))
@@ -200,12 +212,19 @@ def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator)
         unfinished.mkdir(parents=True, exist_ok=True)
         try:
             with (unfinished / VECTORS).open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, max(1, shape[0] * shape[1] * 4))
+                _allocate(file.fileno(), max(1, shape[0] * shape[1] * 4))
         except OSError as error:
             shutil.rmtree(unfinished, ignore_errors=True)
             devices.tell(accelerator, f"token vectors: not kept ({error.strerror}); computed again in every epoch")
     accelerator.wait_for_everyone()
     return (unfinished / VECTORS).is_file()
+
+
+def _allocate(file: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:  # macOS has no such call
+        os.truncate(file, size)
 
 
 def _open(folder: Path, shape: tuple[int, int], mode: str) -> np.ndarray:
