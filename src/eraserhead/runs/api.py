@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from datasets import Dataset, Features, Value
+from datasets import Dataset
 from datasets.table import InMemoryTable
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.sources import Documents, Provenance
+from eraserhead.data.writing import FEATURES
 from eraserhead.errors import UserError, nearest
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
@@ -21,8 +22,6 @@ from eraserhead.runs.checkpoints import Checkpoint, check_weights, load_checkpoi
 from eraserhead.runs.config import EraseConfig, check_ranges
 from eraserhead.runs.erasing import erase_documents, load_for
 from eraserhead.runs.results import SCHEMAS, ResultsFolder
-
-FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def _checkpoint(
     if tokenizer is None:
         raise UserError("erase: give the model's tokenizer too, or the model by its name or folder")
     check_weights(model, "the model")
-    return Checkpoint(model.eval(), tokenizer, "in memory", None, None, None)
+    return Checkpoint(model.eval(), tokenizer, "in memory", None, None, None, None)
 
 
 def _documents(data: Sequence[str] | Dataset, text_column: str, label_column: str, classes: int) -> Documents:

@@ -39,6 +39,7 @@ class Checkpoint:
         revision: Commit that the hub resolved; null for a folder.
         data: The data that it was trained on, where the folder says so.
         labels: The label table of that data.
+        train_split: The split that it was trained on, as in the ids of its documents.
     """
 
     model: AttentionPoolingForSequenceClassification
@@ -47,6 +48,7 @@ class Checkpoint:
     revision: str | None
     data: DataConfig | None
     labels: LabelTable | None
+    train_split: str | None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -86,13 +88,15 @@ def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         missing = sorted(loading["missing_keys"])
         raise UserError(f"{name}: {len(missing)} weights are missing, such as '{missing[0]}'; the file is incomplete")
     check_weights(model, name)
+    labels, train_split = _stored_documents(name)
     return Checkpoint(
         model=model.eval(),
         tokenizer=load_tokenizer(name, revision),
         name=name,
         revision=getattr(config, "_commit_hash", None),
         data=stored_data(name),
-        labels=_stored_labels(name),
+        labels=labels,
+        train_split=train_split,
     )
 
 
@@ -248,12 +252,14 @@ def _model_and_report(
     return loaded
 
 
-def _stored_labels(name: str) -> LabelTable | None:
+def _stored_documents(name: str) -> tuple[LabelTable | None, str | None]:
+    """Return the label table of the data that a run was trained on, and the split."""
     path = Path(name) / DATA
     if not path.is_file():
-        return None
+        return None, None
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
-        return LabelTable(tuple(labels["names"]), labels["mapping"])
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        labels = LabelTable(tuple(stored["labels"]["names"]), stored["labels"]["mapping"])
+        return labels, stored["documents"]["train"]["split"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is not what `train` writes ({error}); move it out of the model's folder") from error

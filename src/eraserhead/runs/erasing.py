@@ -113,7 +113,10 @@ def erase_documents(
 def load_for(checkpoint: Checkpoint, data: DataConfig) -> Documents:
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
-        return load_documents(data, "test", checkpoint.labels)
+        documents = load_documents(data, "test", checkpoint.labels)
+        if documents.provenance.split == checkpoint.train_split:
+            logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
+        return documents
     documents = load_documents(data, "test")
     if documents.labels is None:
         return documents

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eraserhead.method.flips import Outcome
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
 from eraserhead.runs.analysis import MINIMUM, RANDOM
 from eraserhead.runs.results import ResultsFolder
 
-OUTCOMES = ("flip", "bias_only", "never")
+OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", "tokens", "truncated_tokens"]
 FLIP_COLUMNS = ["id", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc"]
