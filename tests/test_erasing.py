@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -383,10 +384,18 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
     command = [
         sys.executable, "-m", "eraserhead", "erase", str(tmp_path / "model"), "--data.path",
         str(tmp_path / "texts.jsonl"), "--data.max_length", "12", "--output_dir", str(tmp_path / "results"),
-        "--shard_size", "20", "--cpu",
+        "--shard_size", "20", "--draws", "100", "--cpu",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # A shell that runs the tests in the background has them, and their children, ignore Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     shards = tmp_path / "results" / "shards"
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and not (shards.is_dir() and len(list(shards.iterdir())) > 3):
