@@ -394,7 +394,7 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
         text=True,
         env=environment,
         # A shell that runs the tests in the background has them, and their children, ignore Ctrl-C.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
     )
     shards = tmp_path / "results" / "shards"
     deadline = time.monotonic() + 90
