@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # for its types alone: showing results needs no torch
     from eraserhead.runs.explanation import Explanation, RankingExplained
 
 WIDTH = 124  # where the output is not a terminal
+FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
 NONE, NEVER = "-", "> all"
 TITLES = {
     "outcomes": "What erasing along a ranking comes to, % of documents",
@@ -106,6 +107,8 @@ def shaded(explanation: "Explanation") -> Text:
 
 
 def _shade(strength: float, erased: bool) -> str:
+    if strength < FAINT:
+        return "bold" if erased else ""
     level = round(255 - 175 * strength)
     return f"{'bold ' if erased else ''}black on rgb(255,{max(level, 120)},{level})"
 
