@@ -108,7 +108,7 @@ def explained(words, rankings):
 def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
     words = [Word(0, 1, 0.01, 0.0, False), Word(2, 6, 0.7, 0.1, True), Word(11, 15, 0.29, -0.1, False)]
     text = shaded(explained(words, []))
-    assert text.plain == "A ⟦fine⟧ (!) cast"
+    assert text.plain == "A ⟦fine⟧ (!) cast✂"
     styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
     assert "rgb(255,120,80)" in styles["⟦fine⟧"]  # the strongest attention
     assert "rgb" in styles["cast"]
@@ -120,10 +120,13 @@ def test_explained_rankings_say_what_the_decision_becomes():
         RankingExplained("attention", 2, 0.5, "flip", "neg"),
         RankingExplained("gradient", 3, 1.0, "bias_only", "neg"),
         RankingExplained("product", None, None, "never", None),
+        RankingExplained("random", 50 / 7, 0.6, "flip", None, (7, 10)),
     ]
     text = written(explanation_view(explained([], rankings)))
     lines = {line.split("│")[1].strip(): line for line in text.splitlines() if line.count("│") > 3}
     assert "0.667" in lines["attention"]
     assert "neg (by the bias alone)" in lines["gradient"]
     assert "does not flip" in lines["product"]
+    assert "7.1" in lines["random"]
+    assert "7 of 10 draws" in lines["random"]
     assert "2 tokens cut off" in text

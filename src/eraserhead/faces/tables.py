@@ -12,6 +12,11 @@ if TYPE_CHECKING:  # for its types alone: showing results needs no torch
     from eraserhead.runs.explanation import Explanation, RankingExplained
 
 WIDTH = 124  # where the output is not a terminal
+NOTES = (
+    "In brackets: 95 % bootstrap intervals over documents. Means are over the n documents (and, of random, the draws) "
+    "that flip; quantiles, shares and pairs are over all. JS: Jensen-Shannon divergence from the original distribution; "
+    "dJS: that of the top minus that of another component; spread: standard deviation over a document's draws."
+)
 FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
 NONE, NEVER = "-", "> all"
 TITLES = {
@@ -57,7 +62,7 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
             if table.row_count
         ),
         Text(f"\n{answer(summary)}", style="bold"),
-        Text("In brackets: 95 % bootstrap intervals over documents.", style="dim"),
+        Text(NOTES, style="dim"),
     )
 
 
@@ -85,6 +90,7 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     gold = f", labelled {explanation.label}" if explanation.label is not None else ""
     cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
     legend = "Shading: attention. ⟦…⟧: the smallest set whose erasure flips the decision."
+    legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
     return Group(
         Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}\n"),
         shaded(explanation),
@@ -103,7 +109,8 @@ def shaded(explanation: "Explanation") -> Text:
         written = explanation.text[word.start : word.end]
         text.append(f"⟦{written}⟧" if word.erased else written, style=_shade(word.attention / strongest, word.erased))
         position = word.end
-    return text.append(explanation.text[position:], style="dim")
+    mark = "✂" if explanation.truncated_tokens else ""
+    return text.append(mark).append(explanation.text[position:], style="dim")
 
 
 def _shade(strength: float, erased: bool) -> str:
@@ -130,7 +137,7 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
     if cut["truncated_documents"]:
         lost = 100 * cut["truncated_tokens"] / (cut["tokens"] + cut["truncated_tokens"])
         yield (
-            f"cut off    {cut['truncated_tokens']} tokens ({lost:.1f} %) of {cut['truncated_documents']} documents, "
+            f"cut off    {cut['truncated_tokens']:,} tokens ({lost:.1f} %) of {cut['truncated_documents']} documents, "
             f"behind the limit of {configuration['max_length']}"
         )
     if documents["decided_otherwise_by_model"]:
@@ -141,7 +148,7 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _fractions(rankings: Mapping[str, Any]) -> Table:
-    headings = ("1st quartile", "median", "3rd quartile", "mean", "of", "mass, median")
+    headings = ("1st quartile", "median", "3rd quartile", "mean", "n", "mass, median")
     table = _table(TITLES["fraction"], "ranking", *headings)
     for name, ranking in rankings.items():
         fraction = ranking["fraction"]
@@ -219,10 +226,16 @@ def _explained(explanation: "Explanation") -> Table:
 def _explained_row(ranking: "RankingExplained", components: int) -> tuple[str, ...]:
     if ranking.removed is None or ranking.mass is None:
         return ranking.ranking, NEVER, NONE, NONE, "does not flip"
-    becomes = ranking.becomes or "(mean over draws)"
+    becomes = ranking.becomes or ""
+    if ranking.draws is not None:
+        becomes = f"(mean over the {ranking.draws[0]} of {ranking.draws[1]} draws that flip)"
     bias = " (by the bias alone)" if ranking.outcome == "bias_only" else ""
-    numbers = (f"{ranking.removed:g}", f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")
+    numbers = (_count(ranking.removed), f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")
     return ranking.ranking, *numbers, becomes + bias
+
+
+def _count(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:.1f}"
 
 
 def _table(title: str, *headings: str) -> Table:

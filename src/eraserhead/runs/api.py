@@ -24,7 +24,7 @@ from eraserhead.runs.erasing import erase_documents, load_for
 from eraserhead.runs.results import SCHEMAS, ResultsFolder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Erasure:
     """The results of an erasure analysis.
 
@@ -35,6 +35,10 @@ class Erasure:
 
     tables: dict[str, pa.Table]
     summary: dict[str, Any]
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name}: {table.num_rows} rows" for name, table in self.tables.items())
+        return f"Erasure({rows}; summary: {', '.join(self.summary)})"
 
     @property
     def documents(self) -> pd.DataFrame:

@@ -19,12 +19,15 @@ logger = logging.getLogger("eraserhead")
 CPU_BUDGET, ACCELERATOR_BUDGET = 2048, 32768  # tokens at a time; on a CPU small batches waste least on padding
 
 
-def start(cpu: bool, mixed_precision: str | None = None, log_folder: str | None = None) -> Accelerator:
+def start(
+    cpu: bool, mixed_precision: str | None = None, log_folder: str | None = None, trains_encoder: bool = False
+) -> Accelerator:
     """Return the accelerator of this process, and say what it runs on.
 
     Args:
         cpu: Use the CPU even where there is an accelerator.
         mixed_precision: Precision of training; by default what this process has used before, or full precision.
+        trains_encoder: Whether gradients go through an encoder; some have parameters that classification leaves unused.
         log_folder: Where trackers write curves for tensorboard.
 
     Raises:
@@ -38,8 +41,7 @@ def start(cpu: bool, mixed_precision: str | None = None, log_folder: str | None 
         cpu=cpu,
         mixed_precision=mixed_precision,
         # Processes accumulate different numbers of batches: synchronising buffers in each would wait for ever.
-        # Some families have parameters that classification does not use.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)],
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=trains_encoder)],
         log_with="tensorboard" if log_folder else None,
         project_dir=log_folder,
     )

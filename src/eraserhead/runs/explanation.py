@@ -49,6 +49,7 @@ class RankingExplained:
         mass: Their attention; null likewise.
         outcome: `flip`, `bias_only` or `never`; for `random` that of most draws.
         becomes: The class then decided for; null where nothing flips, and for `random`.
+        draws: Of `random` alone: how many draws flip, which the means are over, and how many there are.
     """
 
     ranking: str
@@ -56,6 +57,7 @@ class RankingExplained:
     mass: float | None
     outcome: str
     becomes: str | None
+    draws: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     documents = load_for(checkpoint, config.data)
     ids = list(documents.rows["id"])
     if config.id not in ids:
-        raise UserError(f"--id {config.id}: no such document; ids run from {ids[0]} to {ids[-1]}")
+        raise UserError(f"--id {config.id}: no such document among the {len(ids)}, such as {ids[0]} and {ids[-1]}")
     return documents.rows.select([ids.index(config.id)])
 
 
@@ -192,7 +194,7 @@ def _random(draws: list[RankingFlips]) -> list[RankingExplained]:
     flipping = [draw.flips for draw in draws if draw.flips.outcome[0] != Outcome.NEVER]
     outcome = Outcome(int(outcomes.mode().values)).name.lower()
     if not flipping:
-        return [RankingExplained(RANDOM, None, None, outcome, None)]
+        return [RankingExplained(RANDOM, None, None, outcome, None, (0, len(draws)))]
     removed = sum(int(flips.removed[0]) for flips in flipping) / len(flipping)
     mass = sum(float(flips.mass[0]) for flips in flipping) / len(flipping)
-    return [RankingExplained(RANDOM, removed, mass, outcome, None)]
+    return [RankingExplained(RANDOM, removed, mass, outcome, None, (len(flipping), len(draws)))]

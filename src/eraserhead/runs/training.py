@@ -1,6 +1,7 @@
 """Training runs: from a configuration to a folder with a model in it."""
 
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,10 @@ def train(config: TrainConfig) -> RunFolder:
     check_ranges(config)
     folder = RunFolder(Path(config.output_dir))
     folder.check(config)
-    accelerator = devices.start(config.cpu, config.training.mixed_precision, _curves(config))
-    set_seed(config.training.seed)
+    accelerator = devices.start(
+        config.cpu, config.training.mixed_precision, _curves(config), trains_encoder=not config.training.freeze_encoder
+    )
+    set_seed(config.training.seed, device_specific=True)  # processes must not drop the same entries
     with accelerator.main_process_first():
         documents = load_splits(config)
         labels = documents["train"].labels
@@ -119,7 +122,9 @@ def prepare(
     scheduler = get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
-    objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
+    with warnings.catch_warnings():  # torch renames an option for which older versions know the old name alone
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
+        objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
     return Loop(
         config=training,
         accelerator=accelerator,
