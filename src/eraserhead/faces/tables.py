@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # for its types alone: showing results needs no torch
 WIDTH = 124  # where the output is not a terminal
 NOTES = (
     "In brackets: 95 % bootstrap intervals over documents. Means are over the n documents (and, of random, the draws) "
-    "that flip; quantiles, shares and pairs are over all. JS: Jensen-Shannon divergence from the original distribution; "
+    "that flip; quantiles, shares, pairs are over all. JS: Jensen-Shannon divergence from the original distribution; "
     "dJS: that of the top minus that of another component; spread: standard deviation over a document's draws."
 )
 FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
