@@ -21,7 +21,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.runs.api import read
 from eraserhead.runs.config import EraseConfig
-from eraserhead.runs.erasing import erase_to_folder
+from eraserhead.runs.erasing import erase_to_folder, own_shards
 from eraserhead.runs.files import write_json
 from eraserhead.runs.results import ResultsFolder
 from references import first_flip
@@ -411,6 +411,14 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
     assert done.returncode == 0, done.stderr
     assert "of 150 shards are finished" in done.stderr
     assert ResultsFolder(tmp_path / "results").table("documents").num_rows == 3000
+
+
+def test_processes_that_see_different_shards_finished_leave_none_out():
+    """The second of three processes looks when the first has finished shard 0, the third when 0 and 1 are there."""
+    seen = [set(), {0}, {0, 1}]
+    dealt = [own_shards(7, finished, rank, 3) for rank, finished in enumerate(seen)]
+    assert dealt == [[0, 3, 6], [1, 4], [2, 5]]
+    assert own_shards(7, {3, 4}, 0, 3) == [0, 6]
 
 
 def test_two_processes_share_the_shards_and_join_the_same_results(tmp_path):

@@ -104,7 +104,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             revision: Branch, tag or commit of the encoder.
 
         Raises:
-                ValueError: Fewer than two labels, labels that repeat, more layers than the encoder has, or a checkpoint
+            ValueError: Fewer than two labels, labels that repeat, more layers than the encoder has, or a checkpoint
                 that lacks weights.
             OSError: The encoder cannot be found or loaded.
         """

@@ -27,8 +27,8 @@ def start(
     Args:
         cpu: Use the CPU even where there is an accelerator.
         mixed_precision: Precision of training; by default what this process has used before, or full precision.
-        trains_encoder: Whether gradients go through an encoder; some have parameters that classification leaves unused.
         log_folder: Where trackers write curves for tensorboard.
+        trains_encoder: Whether gradients go through an encoder; some have parameters that classification leaves unused.
 
     Raises:
         UserError: tensorboard is wanted and not installed.

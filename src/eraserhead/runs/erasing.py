@@ -123,7 +123,7 @@ def load_for(checkpoint: Checkpoint, data: DataConfig) -> Documents:
     matched = _match_names(documents.labels, checkpoint.class_names)
     if matched is not None:
         return load_documents(data, "test", matched)
-    logger.info(  # on every process: each reads its own documents
+    logger.info(
         f"no accuracy is reported: the data's classes ({', '.join(documents.labels.names)}) are not the model's "
         f"({', '.join(checkpoint.class_names)})"
     )
@@ -160,17 +160,20 @@ def batch_text(
     )
 
 
+def own_shards(shards: int, finished: set[int], rank: int, processes: int) -> list[int]:
+    """Return the shards that a process has still to make.
+
+    They are dealt by number: processes look at the folder at different moments and may see different shards finished.
+    """
+    return [number for number in range(rank, shards, processes) if number not in finished]
+
+
 def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, shards: int) -> None:
     finished = results.finished_shards()
     accelerator, size = analyser.accelerator, analyser.config.shard_size
     if finished:
         devices.tell(accelerator, f"continuing: {len(finished)} of {shards} shards are finished")
-    # Dealt by number: what is finished already may look different from each process.
-    mine = [
-        number
-        for number in range(accelerator.process_index, shards, accelerator.num_processes)
-        if number not in finished
-    ]
+    mine = own_shards(shards, finished, accelerator.process_index, accelerator.num_processes)
     for number in devices.progress(mine, accelerator, "erasing", "shard"):
         results.write_shard(number, analyser.shard(rows[number * size : (number + 1) * size]))
 
