@@ -97,7 +97,7 @@ def test_keep_masks_replay_to_the_closed_forms():
         return torch.einsum("ben,bnk->bek", erased, head.component_logits) + head.bias
 
     prefixes = evaluate_prefixes(head.weights, head.component_logits, head.bias, order)
-    assert_close(replay(prefix_keeps(order)), prefixes.logits)
+    assert_close(replay(prefix_keeps(order, torch.arange(1, order.shape[1] + 1))), prefixes.logits)
     singles = evaluate_singles(head.weights, head.component_logits, head.bias).logits
     assert_close(replay(single_keeps(head.mask))[head.mask], singles[head.mask])
 

@@ -98,8 +98,9 @@ def test_no_ranking_needs_fewer(seed):
     logits = evaluate_whole(head.weights, head.component_logits, head.bias).logits
     _, least = minimum(head)
     assert (least.outcome == Outcome.FLIP).any()
+    gradient = margin_gradient(head.component_logits, logits)
     for key in KEYS.values():
-        order = order_by(key(head.weights, margin_gradient(head.component_logits, logits)), head.mask)
+        order = order_by(key(head.weights, gradient, head.weights * gradient), head.mask)
         flips = flips_along(head, order)
         both = (flips.outcome == Outcome.FLIP) & (least.outcome == Outcome.FLIP)
         assert (flips.removed[both] >= least.removed[both]).all()

@@ -11,9 +11,10 @@ from torch import Tensor
 from eraserhead.method.divergence import js_divergence
 from eraserhead.method.erasure import Evaluation
 
-# Evaluates erasures again: keep[batch, erasures, components] -> logits[batch, erasures, classes].
-Replay = Callable[[Bool[Tensor, "batch erasures components"]], Float[Tensor, "batch erasures classes"]]
+# Evaluates erasures again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
+Replay = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
 
+FIRST_PREFIXES = 8  # evaluated of every order before the first flips are looked for; later by half of what went before
 ZERO_DIFFERENCE = 1e-9  # |dJS| below this counts as zero, not by its sign (METHOD section 3)
 
 
@@ -69,11 +70,48 @@ def first_flips(
     return Flips(first.squeeze(1) + 1, erased_mass.clamp(max=1.0), outcome, becomes)
 
 
-def prefix_keeps(order: Int[Tensor, "batch components"]) -> Bool[Tensor, "batch components components"]:
-    """Return the keep masks of all prefixes of `order`: row k-1 erases the first k components."""
+def first_flips_by_replay(
+    replay: Replay,
+    weights: Float[Tensor, "batch components"],
+    orders: Int[Tensor, "batch rankings components"],
+    mask: Bool[Tensor, "batch components"],
+    decision: Int[Tensor, " batch"],
+) -> list[Flips]:
+    """Return what `first_flips` does for each ranking, where every prefix has to be evaluated by itself.
+
+    Prefixes are evaluated in order and in growing chunks; what has flipped is not evaluated further.
+    """
+    rankings, lengths = orders.shape[1], mask.sum(-1).repeat_interleave(orders.shape[1])
+    documents = torch.arange(len(orders), device=orders.device).repeat_interleave(rankings)
+    pairs, original = orders.flatten(0, 1), decision[documents]
+    removed, becomes = torch.ones_like(documents), original.clone()
+    outcome = torch.full_like(documents, Outcome.NEVER.value)
+    pending, done = (lengths > 0).nonzero().squeeze(1), 0
+    while len(pending):
+        erased = done + 1 + torch.arange(max(FIRST_PREFIXES, done // 2), device=orders.device)
+        erased = erased[erased <= orders.shape[2]]
+        prefixes = replay(documents[pending], prefix_keeps(pairs[pending], erased))
+        decisions = prefixes.decision
+        flipped = (decisions != original[pending].unsqueeze(1)) & (erased <= lengths[pending].unsqueeze(1))
+        first = flipped.int().argmax(-1)
+        some = flipped.any(-1)
+        found = pending[some]
+        removed[found] = done + 1 + first[some]
+        becomes[found] = _at(decisions, first)[some]
+        outcome[found] = torch.where(_at(prefixes.keeps_mass, first)[some], Outcome.FLIP.value, Outcome.BIAS_ONLY.value)
+        done = int(erased[-1])
+        pending = pending[~some & (lengths[pending] > done)]
+    mass = weights[documents].gather(1, pairs).cumsum(-1).gather(1, removed.unsqueeze(1) - 1).squeeze(1)
+    columns = [values.unflatten(0, (-1, rankings)) for values in (removed, mass.clamp(max=1.0), outcome, becomes)]
+    return [Flips(*(column[:, ranking] for column in columns)) for ranking in range(rankings)]
+
+
+def prefix_keeps(
+    order: Int[Tensor, "batch components"], sizes: Int[Tensor, " erasures"]
+) -> Bool[Tensor, "batch erasures components"]:
+    """Return the keep masks of prefixes of `order`: each row erases the first so many components."""
     rank = order.argsort(-1)
-    erased_up_to = torch.arange(order.shape[1], device=order.device)
-    return rank.unsqueeze(1) > erased_up_to.view(1, -1, 1)
+    return rank.unsqueeze(1) >= sizes.view(1, -1, 1)
 
 
 def single_keeps(mask: Bool[Tensor, "batch components"]) -> Bool[Tensor, "batch components components"]:

@@ -8,17 +8,19 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.method.erasure import LIFT, decide
+from eraserhead.method.erasure import decide
 
 Key = Callable[
-    [Float[Tensor, "batch components"], Float[Tensor, "batch components"]], Float[Tensor, "batch components"]
+    [Float[Tensor, "batch components"], Float[Tensor, "batch components"], Float[Tensor, "batch components"]],
+    Float[Tensor, "batch components"],
 ]
 
-# Signed descending keys over (weights, margin gradient). A ranking is one line here; everything after it follows.
+# Signed descending keys over (weights, margin gradient, weight times margin gradient summed over a component's weights).
+# A ranking is one line here; everything after it follows.
 KEYS: dict[str, Key] = {
-    "attention": lambda weights, gradient: weights,
-    "gradient": lambda weights, gradient: gradient,
-    "product": lambda weights, gradient: weights * LIFT * gradient,
+    "attention": lambda weights, gradient, product: weights,
+    "gradient": lambda weights, gradient, product: gradient,
+    "product": lambda weights, gradient, product: product,
 }
 
 RANDOM_ORDERS, RANDOM_SINGLES = 0, 1  # separate random streams, so that one never shifts the other

@@ -1,8 +1,8 @@
 """Tests 1 and 2 and the minimum for one batch of documents, at any site (METHOD sections 3 to 5)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 
 import torch
 from jaxtyping import Bool, Int
@@ -11,21 +11,20 @@ from torch import Tensor
 from eraserhead.method.erasure import Evaluation, evaluate_prefixes, evaluate_singles
 from eraserhead.method.flips import (
     Flips,
-    Replay,
     Singles,
     TopAgainstRandom,
     first_flips,
-    prefix_keeps,
+    first_flips_by_replay,
     single_erasures,
     single_keeps,
     top_against_random,
 )
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.rankings import KEYS, order_by, random_orders, random_others
+from eraserhead.method.search import FlippingSet, greedy_set, smallest_set
 from eraserhead.sites.site import Attention, Site
 
-RANDOM, MINIMUM = "random", "minimum"
-REPLAYED = 256  # erasures of a document replayed at a time, where there is no closed form
+RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,10 @@ class RankingFlips:
     """First flips along one order of the components.
 
     Attributes:
-        ranking: Name of the ranking, or ``minimum``.
+        ranking: Name of the ranking; ``minimum`` for the smallest flipping set of all, ``best_found`` for the smallest
+            that was found where the minimum cannot be computed.
         draw: Number of the shuffle; null for every other ranking.
-        order: Components, first to be erased first; for ``minimum`` the set that was found comes first.
+        order: Components, first to be erased first; for ``minimum`` and ``best_found`` the set comes first.
         flips: The first flips.
     """
 
@@ -52,17 +52,21 @@ class Analysis:
     Attributes:
         singles: Every component erased alone.
         tests: Test 1 for the top of each ranking.
-        flips: Test 2 for each ranking and draw, and the minimum where the head is affine.
+        flips: Test 2 for each ranking and draw, and the minimum where the head is affine, else the best set found.
+        search_seconds: What the greedy search took; 0 without.
     """
 
     singles: Singles
     tests: dict[str, TopAgainstRandom]
     flips: list[RankingFlips]
+    search_seconds: float = 0.0
 
 
 @torch.no_grad()
-def analyse(site: Site, attention: Attention, documents: list[str], draws: int, seed: int) -> Analysis:
-    """Run tests 1 and 2, and find the minimum where there is a closed form.
+def analyse(
+    site: Site, attention: Attention, documents: list[str], draws: int, seed: int, greedy: bool = False
+) -> Analysis:
+    """Run tests 1 and 2, and find the minimum where there is a closed form, else the smallest set of any ranking.
 
     Args:
         site: Where the weights come from; replayed only where its head is not affine.
@@ -70,33 +74,46 @@ def analyse(site: Site, attention: Attention, documents: list[str], draws: int, 
         documents: Ids of the documents, which seed their random draws.
         draws: Shuffles of the random ranking a document.
         seed: Seed of the draws.
+        greedy: Whether to look for smaller sets by a greedy search, where there is no closed form.
     """
-    orders = {
-        name: order_by(key(attention.weights, attention.margin_gradient), attention.mask) for name, key in KEYS.items()
-    }
-    singles = single_erasures(attention.whole, _evaluate_singles(site, attention))
-    return Analysis(
-        singles,
-        _against_random(attention, singles, orders, documents, seed),
-        [
-            RankingFlips(ranking, draw, order, _flips_along(site, attention, order))
-            for ranking, draw, order in _all_orders(attention, orders, documents, draws, seed)
-        ],
-    )
-
-
-def _all_orders(
-    attention: Attention, orders: dict[str, Tensor], documents: list[str], draws: int, seed: int
-) -> Iterator[tuple[str, int | None, Tensor]]:
+    keys = (attention.weights, attention.margin_gradient, attention.product_key)
+    orders = {name: order_by(key(*keys), attention.mask) for name, key in KEYS.items()}
     shuffles = random_orders(documents, attention.lengths.tolist(), attention.mask.shape[1], draws, seed)
-    for draw in range(draws):
-        yield RANDOM, draw, shuffles[:, draw].to(attention.mask.device)
-    for name, order in orders.items():
-        yield name, None, order
+    named = [(RANDOM, draw, shuffles[:, draw].to(attention.mask.device)) for draw in range(draws)]
+    named += [(name, None, order) for name, order in orders.items()]
+    singles = single_erasures(attention.whole, _evaluate_singles(site, attention))
+    tests = _against_random(attention, singles, orders, documents, seed)
     if attention.head is not None:
-        head, whole = attention.head, attention.whole
-        minimal = minimal_order(attention.weights, head.component_logits, head.bias, attention.mask, whole.decision)
-        yield MINIMUM, None, minimal
+        found = [RankingFlips(name, draw, order, _flips_along(attention, order)) for name, draw, order in named]
+        return Analysis(singles, tests, [*found, _minimum(attention)])
+    flips = first_flips_by_replay(
+        partial(_replay, site, attention),
+        attention.weights,
+        torch.stack([order for _, _, order in named], dim=1),
+        attention.mask,
+        attention.whole.decision,
+    )
+    found = [RankingFlips(*order, flips=flip) for order, flip in zip(named, flips, strict=True)]
+    best, seconds = _best_found(site, attention, found, greedy)
+    return Analysis(singles, tests, [*found, best], seconds)
+
+
+def _minimum(attention: Attention) -> RankingFlips:
+    head, decision = attention.head, attention.whole.decision
+    assert head is not None
+    order = minimal_order(attention.weights, head.component_logits, head.bias, attention.mask, decision)
+    return RankingFlips(MINIMUM, None, order, _flips_along(attention, order))
+
+
+def _best_found(
+    site: Site, attention: Attention, rankings: list[RankingFlips], greedy: bool
+) -> tuple[RankingFlips, float]:
+    best = smallest_set([FlippingSet(ranking.order, ranking.flips) for ranking in rankings])
+    started = perf_counter()
+    if greedy:
+        replay = partial(_replay, site, attention)
+        best = greedy_set(replay, attention.weights, attention.mask, attention.whole.decision, best)
+    return RankingFlips(BEST_FOUND, None, best.order, best.flips), greedy * (perf_counter() - started)
 
 
 def _against_random(
@@ -111,19 +128,20 @@ def _against_random(
 def _evaluate_singles(site: Site, attention: Attention) -> Evaluation:
     if attention.head is not None:
         return evaluate_singles(attention.weights, attention.head.component_logits, attention.head.bias)
-    return _replayed(partial(site.replay, attention), attention, single_keeps(attention.mask))
+    documents = torch.arange(len(attention.mask), device=attention.mask.device)
+    return _replay(site, attention, documents, single_keeps(attention.mask))
 
 
-def _flips_along(site: Site, attention: Attention, order: Int[Tensor, "batch components"]) -> Flips:
-    if attention.head is not None:
-        head = attention.head
-        prefixes = evaluate_prefixes(attention.weights, head.component_logits, head.bias, order)
-    else:
-        prefixes = _replayed(partial(site.replay, attention), attention, prefix_keeps(order))
+def _flips_along(attention: Attention, order: Int[Tensor, "batch components"]) -> Flips:
+    head = attention.head
+    assert head is not None
+    prefixes = evaluate_prefixes(attention.weights, head.component_logits, head.bias, order)
     return first_flips(prefixes, attention.weights, order, attention.mask, attention.whole.decision)
 
 
-def _replayed(replay: Replay, attention: Attention, keeps: Bool[Tensor, "batch erasures components"]) -> Evaluation:
-    logits = torch.cat([replay(keep) for keep in keeps.split(REPLAYED, dim=1)], dim=1).double()
-    keeps_mass = (keeps & (attention.weights > 0).unsqueeze(1)).any(-1)
-    return Evaluation(logits, torch.ones_like(logits[..., 0]), keeps_mass)
+def _replay(
+    site: Site, attention: Attention, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+) -> Evaluation:
+    rows = attention.select(documents)
+    logits = site.replay(rows, keep).double()
+    return Evaluation(logits, torch.ones_like(logits[..., 0]), rows.keeps_mass(keep))

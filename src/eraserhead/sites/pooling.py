@@ -10,7 +10,7 @@ from eraserhead.method.erasure import erase, evaluate_whole
 from eraserhead.method.rankings import margin_gradient
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
-from eraserhead.sites.site import AffineHead, Attention
+from eraserhead.sites.site import AffineHead, Attention, components_first
 
 ROWS = 1024  # vectors projected at a time: their float64 copy then fits into the processor's cache
 
@@ -67,9 +67,7 @@ def attention_of(
     model_decision: Int[Tensor, " batch"],
 ) -> Attention:
     """Gather the components among the tokens and evaluate the affine head on them."""
-    width = max(1, int(token_mask.sum(-1).max()))
-    positions = token_mask.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]
-    mask = token_mask.gather(1, positions)
+    positions, mask = components_first(token_mask)
     gathered = scores.double().gather(1, positions).masked_fill(~mask, torch.finfo(torch.float64).min)
     weights = gathered.softmax(-1) * mask
     logits = logits.gather(1, positions.unsqueeze(-1).expand(-1, -1, logits.shape[-1]))
