@@ -265,7 +265,7 @@ def test_missing_weights_are_refused(tmp_path):
 
 def test_models_without_an_erasable_site_are_refused(tmp_path):
     run = config(tmp_path)
-    with pytest.raises(UserError, match="'bert' model has no attention-pooling layer"):
+    with pytest.raises(UserError, match=r"has no classification head .*train --model\.encoder"):
         erase_to_folder(replace(run, model=str(tmp_path / "encoder")))
     with pytest.raises(UserError, match=r"no config\.json"):
         erase_to_folder(replace(run, model=str(tmp_path)))
@@ -353,13 +353,22 @@ def test_labels_that_are_no_classes_are_refused_and_unknown_ones_are_not(tmp_pat
 
 def test_a_model_by_another_name_continues_and_a_refused_command_leaves_no_mark(tmp_path):
     run = config(tmp_path)
-    with pytest.raises(UserError, match="max_length 65"):
-        erase_to_folder(replace(run, data=replace(run.data, max_length=65)))
+    with pytest.raises(UserError, match="max_length 2: the tokenizer adds 2"):
+        erase_to_folder(replace(run, data=replace(run.data, max_length=2)))
     assert not Path(run.output_dir).exists()
     written = (erase_to_folder(run).path / "summary.json").stat().st_mtime_ns
     (tmp_path / "model").rename(tmp_path / "moved")
     folder = erase_to_folder(replace(run, model=str(tmp_path / "moved") + "/"))
     assert (folder.path / "summary.json").stat().st_mtime_ns == written
+
+
+def test_a_length_beyond_the_window_is_cut_to_it_and_said(tmp_path, caplog):
+    """The tiny encoder has 64 positions."""
+    run = config(tmp_path, draws=1)
+    with caplog.at_level("INFO", "eraserhead"):
+        summary = erase_to_folder(replace(run, data=replace(run.data, max_length=1000))).summary()
+    assert "cut at the model's window of 64 tokens" in caplog.text
+    assert summary["configuration"]["max_length"] == 64
 
 
 @pytest.mark.parametrize("changes", [{"draws": 0}, {"shard_size": 0}, {"seed": -1}], ids=str)

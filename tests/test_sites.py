@@ -1,6 +1,6 @@
 """The pooling site against the model itself, and everything to its right on a toy site of a few lines."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -25,22 +25,31 @@ class ToySite:
     def __init__(self, head):
         self.head = head
 
-    def logits(self, weights):
-        return torch.tanh(weights @ self.head.component_logits) * 3 + self.head.bias
+    def logits(self, weights, rows):
+        return torch.tanh(weights @ self.head.component_logits[rows]) * 3 + self.head.bias
 
     def read(self, batch):
         affine = attention_of(
             self.head.scores, self.head.component_logits, self.head.bias, self.head.mask, torch.zeros(3).long()
         )
+        affine = replace(affine, head=None, state=Rows(torch.arange(len(affine.mask))))
         whole = self.replay(affine, affine.mask.unsqueeze(1))[:, 0]
-        return replace(
-            affine, whole=replace(affine.whole, scaled_logits=whole, scale=torch.ones_like(whole[:, 0])), head=None
-        )
+        return replace(affine, whole=replace(affine.whole, scaled_logits=whole, scale=torch.ones_like(whole[:, 0])))
 
     def replay(self, attention, keep):
         kept = attention.weights.unsqueeze(1) * keep
         mass = kept.sum(-1, keepdim=True)
-        return self.logits(torch.where(mass > 0, kept / mass, 0.0))
+        return self.logits(torch.where(mass > 0, kept / mass, 0.0), attention.state.documents)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The state of a site that replays from elsewhere: which documents the rows are."""
+
+    documents: torch.Tensor
+
+    def select(self, documents):
+        return Rows(self.documents[documents])
 
 
 def read(tmp_path, texts=TEXTS, labels=("a", "b", "c")):
@@ -130,9 +139,9 @@ def test_replayed_analysis_equals_the_closed_form(seed):
             raise AssertionError("already read")
 
         def replay(self, attention, keep):
-            return site.replay(affine, keep)
+            return site.replay(affine.select(attention.state.documents), keep)
 
-    generic = analyse(Replayed(), replace(affine, head=None), ids, draws=3, seed=1)
+    generic = analyse(Replayed(), replace(affine, head=None, state=Rows(torch.arange(5))), ids, draws=3, seed=1)
     assert_close(generic.singles.js, closed.singles.js, rtol=0, atol=1e-12)
     assert [flips.ranking for flips in closed.flips[-1:] + generic.flips[-1:]] == ["minimum", "best_found"]
     for slow, fast in zip(generic.flips[:-1], closed.flips[:-1], strict=True):

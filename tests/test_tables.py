@@ -21,7 +21,7 @@ def pair(fewer, more):
 
 def summary(fewer, more, optimal=None):
     ranking = {"optimal": estimate(0.25) if optimal is None else optimal}
-    return {"pairs": pair(fewer, more), "rankings": {"attention": ranking}}
+    return {"pairs": pair(fewer, more), "rankings": {"attention": ranking}, "yardstick": "minimum"}
 
 
 def written(renderable) -> str:
@@ -74,11 +74,14 @@ def full_summary():
         },
         "truncation": {"documents": 12, "truncated_documents": 3, "tokens": 90, "truncated_tokens": 10},
         "accuracy": estimate(0.8, 0.7, 0.9),
+        "yardstick": "minimum",
         "rankings": {"attention": ranking},
+        "beyond_rankings": None,
         "pairs": pair(estimate(0.6), estimate(0.3)),
         "tests": {"attention": test},
         "configuration": {
             "model": {"name": "runs/[red]x"}, "site": "pooling", "special_tokens": "left out", "max_length": 64,
+            "dtype": "float32",
             "data": {"name": "imdb", "path": None, "split": "test"},
         },
     }  # fmt: skip

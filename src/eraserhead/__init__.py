@@ -12,14 +12,23 @@ import wrapt
 if TYPE_CHECKING:
     from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
     from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+    from eraserhead.models.patch import AttentionRecord, erasable
     from eraserhead.runs.api import erase
 
 __version__ = "0.1.0"
-__all__ = ["AttentionPoolingConfig", "AttentionPoolingForSequenceClassification", "erase"]
+__all__ = [
+    "AttentionPoolingConfig",
+    "AttentionPoolingForSequenceClassification",
+    "AttentionRecord",
+    "erasable",
+    "erase",
+]
 
 _HOMES = {
     "AttentionPoolingConfig": "eraserhead.models.configuration_attention_pooling",
     "AttentionPoolingForSequenceClassification": "eraserhead.models.modeling_attention_pooling",
+    "AttentionRecord": "eraserhead.models.patch",
+    "erasable": "eraserhead.models.patch",
     "erase": "eraserhead.runs.api",
 }
 

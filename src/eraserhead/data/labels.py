@@ -1,6 +1,7 @@
 """Gold classes: from the values of a label column, by an explicit table, to class indices."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset
 from numpy.typing import NDArray
 
-from eraserhead.errors import UserError
+from eraserhead.errors import UserError, nearest
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
 DESCRIBED = 12  # classes that `LabelTable.describe` writes out
@@ -121,6 +122,43 @@ def class_indices(raw: RawLabels, table: LabelTable, split: str) -> NDArray[np.i
             row = int(np.argmax(raw.codes == place))
             raise UserError(f"label {value} of document {split}/{row} is none of the classes {_known(table)}")
     return np.array([*found, NO_LABEL], dtype=np.int64)[raw.codes]
+
+
+def matched_labels(
+    labels: LabelTable, classes: tuple[str, ...], pairs: Sequence[str] | None = None
+) -> LabelTable | None:
+    """Return the table that reads the data's labels as a model's classes; None where some have no counterpart.
+
+    Args:
+        labels: The data's own table.
+        classes: The model's class names.
+        pairs: Which mean the same, ``data=model``; those that are not named are matched by name, in any case.
+
+    Raises:
+        UserError: A pair names no class of the data, or none of the model.
+    """
+    index = {name.casefold(): place for place, name in enumerate(classes)}
+    given = _pairs(pairs or (), labels.names, classes)
+    targets = [given.get(name, index.get(name.casefold())) for name in labels.names]
+    found = {raw: target for raw, place in labels.mapping.items() if (target := targets[place]) is not None}
+    return LabelTable(classes, found) if len(found) == len(labels.mapping) else None
+
+
+def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, int]:
+    found, problems = {}, []
+    for pair in pairs:
+        ours, equals, theirs = pair.rpartition("=")
+        if not equals:
+            problems.append(f"'{pair}' is not a pair data=model")
+        elif ours not in names:
+            problems.append(f"'{ours}' is no class of the data{nearest(ours, names)}, which are {', '.join(names)}")
+        elif theirs not in classes:
+            problems.append(f"'{theirs}' is no class of the model{nearest(theirs, classes)}: {', '.join(classes)}")
+        else:
+            found[ours] = classes.index(theirs)
+    if problems:
+        raise UserError(f"--label_map: {'; '.join(problems)}")
+    return found
 
 
 def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:

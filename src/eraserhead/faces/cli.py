@@ -17,7 +17,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from eraserhead.errors import UserError
 from eraserhead.faces.options import check, normalise
-from eraserhead.runs.config import EraseConfig, ExplainConfig, ShowConfig, TrainConfig, erase_defaults
+from eraserhead.runs.config import EraseConfig, ExplainConfig, FamiliesConfig, ShowConfig, TrainConfig, erase_defaults
 
 DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
 means anything (Serrano & Smith 2019)."""
@@ -63,6 +63,11 @@ COMMANDS = {
         ("model", "text"),
         optional=("text",),
         defaults=erase_defaults,
+    ),
+    "families": Command(
+        FamiliesConfig,
+        "eraserhead.faces.commands.families",
+        "list the model families inside of which attention can be erased",
     ),
 }
 

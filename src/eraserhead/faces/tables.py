@@ -1,6 +1,7 @@
 """Results as tables for the terminal; views of ``summary.json`` and of an `Explanation`, never computations."""
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # for its types alone: showing results needs no torch
+    from eraserhead.models.families import Family
     from eraserhead.runs.explanation import Explanation, RankingExplained
 
 WIDTH = 124  # where the output is not a terminal
@@ -19,10 +21,13 @@ NOTES = (
 )
 FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
 NONE, NEVER = "-", "> all"
+BEST_FOUND = "best_found"
+NAMES = {BEST_FOUND: "best found (upper bound)"}  # of rankings, where they are not called as in the results
 TITLES = {
     "outcomes": "What erasing along a ranking comes to, % of documents",
     "fraction": "Fraction of the components erased before the decision flips",
     "minimum": "Against the exact minimum",
+    "best_found": "Against the smallest flipping set that was found, an upper bound of the minimum",
     "pairs": "Which ranking needs strictly fewer removals, % of documents",
     "tests": "Test 1: one weight erased, % of documents (exactly over all other components)",
 }
@@ -55,7 +60,7 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
             for table in (
                 _fractions(summary["rankings"]),
                 _outcomes(summary["rankings"]),
-                _minimum(summary["rankings"]),
+                _yardstick(summary),
                 _pairs(summary["pairs"]),
                 _tests(summary["tests"]),
             )
@@ -64,6 +69,17 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
         Text(f"\n{answer(summary)}", style="bold"),
         Text(NOTES, style="dim"),
     )
+
+
+def families_view(families: "Mapping[str, Family]") -> RenderableType:
+    """Return the table of model families."""
+    headings = ("family", "erased through", "decision read from", "tokens left out at `all`")
+    table = _table("Families inside of which attention can be erased", "model_type", *headings)
+    for name, family in families.items():
+        read_out = family.read_out.value if isinstance(family.read_out, Enum) else "as classifier_pooling says"
+        left_out = "yes" if family.positions is not None else "no"
+        table.add_row(name, family.name, family.route.value, read_out, left_out)
+    return table
 
 
 def answer(summary: Mapping[str, Any]) -> str:
@@ -80,7 +96,9 @@ def answer(summary: Mapping[str, Any]) -> str:
         verdict = "Attention is not distinguishable from chance here"
     numbers = f"fewer removals than random on {_percent(fewer)} % of documents, more on {_percent(more)} %"
     optimal = summary["rankings"]["attention"].get("optimal", {"value": None})
-    least = f"; it is as short as the exact minimum on {_percent(optimal)} %" if optimal["value"] is not None else ""
+    inside = summary["yardstick"] == BEST_FOUND
+    yardstick = "the smallest set found, an upper bound of the minimum," if inside else "the exact minimum"
+    least = f"; it is as short as {yardstick} on {_percent(optimal)} %" if optimal["value"] is not None else ""
     return f"{verdict}: {numbers}{least}."
 
 
@@ -89,7 +107,9 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     probabilities = ", ".join(f"{name} {value:.3f}" for name, value in explanation.probabilities.items())
     gold = f", labelled {explanation.label}" if explanation.label is not None else ""
     cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
-    legend = "Shading: attention. ⟦…⟧: the smallest set whose erasure flips the decision."
+    found = any(ranking.ranking == BEST_FOUND for ranking in explanation.rankings)
+    least = "smallest set found (an upper bound of the minimum)" if found else "smallest set"
+    legend = f"Shading: attention. ⟦…⟧: the {least} whose erasure flips the decision."
     legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
     return Group(
         Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}\n"),
@@ -123,8 +143,7 @@ def _shade(strength: float, erased: bool) -> str:
 def _header(summary: Mapping[str, Any]) -> Iterable[str]:
     configuration, documents, cut = summary["configuration"], summary["documents"], summary["truncation"]
     data = configuration["data"]
-    site = f"site: {configuration['site']}, special tokens {configuration['special_tokens']}"
-    yield f"model      {configuration['model']['name']} ({site})"
+    yield f"model      {configuration['model']['name']} ({_site(configuration)})"
     source = " from ".join(part for part in (data["name"], data["path"]) if part) or "given texts"
     counts = f"{documents['total']} documents, {documents['analysed']} analysed"
     yield f"data       {source}, split {data['split']}: {counts}"
@@ -143,8 +162,22 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
     if documents["decided_otherwise_by_model"]:
         count = documents["decided_otherwise_by_model"]
         yield f"close      {count} documents are decided otherwise in the model's own precision"
+    if configuration.get("search", "none") != "none":
+        seconds, beyond = summary["run"]["search_seconds"], _percent(summary["beyond_rankings"])
+        yield f"search     {configuration['search']}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
     if summary["accuracy"]["value"] is not None:
         yield f"accuracy   {_interval(summary['accuracy'])}"
+
+
+def _site(configuration: Mapping[str, Any]) -> str:
+    parts = [f"site: {configuration['site']}"]
+    if configuration.get("heads", "all") != "all":
+        parts.append(f"heads {', '.join(map(str, configuration['heads']))}")
+    left_out = configuration["special_tokens"] == "left out"
+    parts.append("special tokens left out" if left_out else "special tokens are components")
+    if configuration["dtype"] != "float32":
+        parts.append(configuration["dtype"])
+    return ", ".join(parts)
 
 
 def _fractions(rankings: Mapping[str, Any]) -> Table:
@@ -153,7 +186,7 @@ def _fractions(rankings: Mapping[str, Any]) -> Table:
     for name, ranking in rankings.items():
         fraction = ranking["fraction"]
         table.add_row(
-            name,
+            NAMES.get(name, name),
             _value(fraction["q25"], NEVER),
             _interval(fraction["median"], NEVER),
             _value(fraction["q75"], NEVER),
@@ -168,18 +201,23 @@ def _outcomes(rankings: Mapping[str, Any]) -> Table:
     table = _table(TITLES["outcomes"], "ranking", "flip", "bias only", "never", "spread over draws")
     for name, ranking in rankings.items():
         shares = [_percent(ranking["outcomes"][outcome]) for outcome in ("flip", "bias_only", "never")]
-        table.add_row(name, *shares, _interval(ranking["spread"]) if "spread" in ranking else "")
+        table.add_row(NAMES.get(name, name), *shares, _interval(ranking["spread"]) if "spread" in ranking else "")
     return table
 
 
-def _minimum(rankings: Mapping[str, Any]) -> Table:
+def _yardstick(summary: Mapping[str, Any]) -> Table:
+    """Return how far each ranking is from the minimum, or from the best set found."""
+    rankings = summary["rankings"]
     has_evidence = any(ranking["evidence_auc"]["count"] for ranking in rankings.values())
-    headings = ["ranking", "removals in excess, mean", "optimal, % of documents"]
-    table = _table(TITLES["minimum"], *headings, *(["finds the planted evidence, AUC"] if has_evidence else []))
+    headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
+    headings += ["finds the planted evidence, AUC"] if has_evidence else []
+    table = _table(TITLES[summary["yardstick"] or "minimum"], *headings)
     for name, ranking in rankings.items():
         if "excess" in ranking:
             evidence = [_interval(ranking["evidence_auc"])] if has_evidence else []
-            table.add_row(name, _counted(ranking["excess"], 1), _percent(ranking["optimal"]), *evidence)
+            table.add_row(
+                NAMES.get(name, name), _counted(ranking["excess"], 1), _percent(ranking["optimal"]), *evidence
+            )
     return table
 
 
@@ -191,7 +229,7 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> Table:
         if names not in seen:
             seen.add(names)
             shares = [_percent(pair[column]) for column in ("fewer", "equal", "more")]
-            table.add_row(pair["first"], pair["second"], *shares)
+            table.add_row(*(NAMES.get(pair[side], pair[side]) for side in ("first", "second")), *shares)
     return table
 
 
@@ -207,7 +245,7 @@ def _tests(tests: Mapping[str, Any]) -> Table:
 
 
 def _words(explanation: "Explanation", count: int) -> Table:
-    headings = ("attention", "for (+) or against (-) the decision", "in the minimal set")
+    headings = ("attention", "for (+) or against (-) the decision", "in the smallest set")
     table = _table("Words by attention", "word", *headings)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
         written = explanation.text[word.start : word.end]
@@ -224,14 +262,15 @@ def _explained(explanation: "Explanation") -> Table:
 
 
 def _explained_row(ranking: "RankingExplained", components: int) -> tuple[str, ...]:
+    name = NAMES.get(ranking.ranking, ranking.ranking)
     if ranking.removed is None or ranking.mass is None:
-        return ranking.ranking, NEVER, NONE, NONE, "does not flip"
+        return name, NEVER, NONE, NONE, "does not flip"
     becomes = ranking.becomes or ""
     if ranking.draws is not None:
         becomes = f"(mean over the {ranking.draws[0]} of {ranking.draws[1]} draws that flip)"
     bias = " (by the bias alone)" if ranking.outcome == "bias_only" else ""
     numbers = (_count(ranking.removed), f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")
-    return ranking.ranking, *numbers, becomes + bias
+    return name, *numbers, becomes + bias
 
 
 def _count(number: float) -> str:

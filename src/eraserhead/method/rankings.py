@@ -15,8 +15,8 @@ Key = Callable[
     Float[Tensor, "batch components"],
 ]
 
-# Signed descending keys over (weights, margin gradient, weight times margin gradient summed over a component's weights).
-# A ranking is one line here; everything after it follows.
+# Signed descending keys over weights, margin gradients, and weights times margin gradients summed over each weight of a
+# component. A ranking is one line here; everything after it follows.
 KEYS: dict[str, Key] = {
     "attention": lambda weights, gradient, product: weights,
     "gradient": lambda weights, gradient, product: gradient,

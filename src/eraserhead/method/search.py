@@ -1,4 +1,4 @@
-"""The smallest flipping set where no closed form gives it: upper bounds of the minimum, and named so (METHOD section 5)."""
+"""Small flipping sets where no closed form gives the smallest: upper bounds, and named so (METHOD section 5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

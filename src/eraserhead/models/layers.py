@@ -67,10 +67,9 @@ class Layers:
         with _forwards({id(module): module for module in self.modules}.values(), run):
             yield inputs
 
-
     @contextmanager
     def without_projections(self, layer: int) -> Iterator[None]:
-        """Let a layer's queries, keys and values be zeros, which cost nothing: for passes that bring their own output."""
+        """Let a layer's queries, keys and values be zeros, which cost nothing, where its output is given."""
         widths = {id(module): width for module, width in self.projections[layer]}
 
         def zeros(module: nn.Module, original: Callable[..., Any], given: Tensor) -> Tensor:
@@ -112,7 +111,11 @@ def find_layers(model: PreTrainedModel) -> Layers:
         own = model(**inputs, attention_record=probe).logits
     homes = [_layer_of(model, module) for module in probe.modules]
     calls = _calls(model, inputs, homes)
-    if not homes or len(calls) != len(homes) or any(call is not home for (call, _), home in zip(calls, homes, strict=True)):
+    if (
+        not homes
+        or len(calls) != len(homes)
+        or any(call is not home for (call, _), home in zip(calls, homes, strict=True))
+    ):
         raise UnknownFamilyError(
             f"this '{model.config.model_type}' model called its attention {len(homes)} times in {len(calls)} layers: "
             "erasure would not reach all of it"
@@ -136,9 +139,7 @@ def _layer_of(model: nn.Module, attention: nn.Module) -> nn.Module:
     return attention
 
 
-def _calls(
-    model: nn.Module, inputs: dict[str, Tensor], modules: list[nn.Module]
-) -> list[tuple[nn.Module, int | None]]:
+def _calls(model: nn.Module, inputs: dict[str, Tensor], modules: list[nn.Module]) -> list[tuple[nn.Module, int | None]]:
     """Return which of the modules one forward pass calls, in order, and the length of the tuple each returns."""
     calls: list[tuple[nn.Module, int | None]] = []
 
@@ -170,7 +171,9 @@ def _projections(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[tup
         parts = {id(part) for part in attention.modules()}
         # A shared module's first call: before a later one, its output projection has run for the layer below.
         first = next(number for number, module in enumerate(record.modules) if module is attention)
-        found.append(tuple((module, width) for before, module, width in runs if before == first and id(module) in parts))
+        found.append(
+            tuple((module, width) for before, module, width in runs if before == first and id(module) in parts)
+        )
     return tuple(found)
 
 
@@ -193,7 +196,9 @@ def special_ids(model: PreTrainedModel) -> set[int]:
     config = model.config.get_text_config()
     names = ("pad_token_id", "eos_token_id", "bos_token_id", "cls_token_id", "sep_token_id")
     values = [getattr(config, name, None) for name in names]
-    return {number for value in values for number in (value if isinstance(value, list) else [value]) if number is not None}
+    return {
+        number for value in values for number in (value if isinstance(value, list) else [value]) if number is not None
+    }
 
 
 @torch.no_grad()

@@ -3,9 +3,9 @@
     with erasable(model):
         logits = model(**inputs, attention_keep={5: mask}).logits
 
-`mask` is boolean, ``[batch, erasures or 1, heads or 1, queries or 1, keys]``; where it is False, layer 5 (counted from 0
-in the order of calls) gives the key a weight of 0 and renormalises the query's other weights (METHOD section 6). With
-several erasures a row of the model's batch is one erasure of one document, a document's erasures side by side:
+`mask` is boolean, ``[batch, erasures or 1, heads or 1, queries or 1, keys]``; where it is False, layer 5 (counted from
+0 in the order of calls) gives the key a weight of 0 and renormalises the query's other weights (METHOD section 6).
+With several erasures a row of the model's batch is one erasure of one document, a document's erasures side by side:
 ``len(input_ids) == batch * erasures``.
 
 Families that dispatch through transformers' `AttentionInterface` get one registered function, which keeps SDPA for all
@@ -149,11 +149,8 @@ def _dispatching(model: PreTrainedModel) -> Iterator[None]:
 def implementation(model: PreTrainedModel, name: str) -> Iterator[None]:
     """Let the model's attention dispatch to another implementation for a while."""
     # Without `set_attn_implementation`, which checks what it knows nothing of and cannot tell what was there before.
-    configs = {
-        id(module.config): module.config
-        for module in model.modules()
-        if isinstance(getattr(module, "config", None), PreTrainedConfig)
-    }.values()
+    found = [getattr(module, "config", None) for module in model.modules()]
+    configs = list({id(config): config for config in found if isinstance(config, PreTrainedConfig)}.values())
     before = [config._attn_implementation_internal for config in configs]
     try:
         for config in configs:
@@ -223,8 +220,10 @@ def _attention(
         allowed = rows if allowed is None else allowed & rows
     if layer not in current.record.layers:
         kwargs["is_causal"] = False  # the mask says it all
-        attended, _ = sdpa_attention_forward(module, query, key, value, allowed, scaling=scale, dropout=dropout, **kwargs)
-        return attended if keep is None else _zero_where_nothing(attended, allowed), None
+        attended, _ = sdpa_attention_forward(
+            module, query, key, value, allowed, scaling=scale, dropout=dropout, **kwargs
+        )
+        return _zero_where_nothing(attended, allowed if keep is not None else None), None
     weights = attention_weights(scale * (query @ for_heads(key, query).transpose(-1, -2)), allowed)
     if torch.is_grad_enabled() and not weights.requires_grad:
         weights.requires_grad_()
@@ -272,14 +271,16 @@ def for_heads(states: Tensor, query: Tensor) -> Tensor:
     return states if groups == 1 else states.repeat_interleave(groups, dim=1)
 
 
-def _zero_where_nothing(attended: Tensor, allowed: Tensor) -> Tensor:
+def _zero_where_nothing(attended: Tensor, allowed: Tensor | None) -> Tensor:
+    if allowed is None:
+        return attended
     some = allowed.any(-1, keepdim=True).transpose(1, 2)  # [batch, queries or 1, heads or 1, 1]
     return attended.masked_fill(~some, 0.0)
 
 
 @contextmanager
 def _dropout_hooks(model: PreTrainedModel) -> Iterator[None]:
-    """Erase where the attention weights pass through a dropout: a 4-D tensor whose rows sum to 1, or to 0 at padding."""
+    """Erase where attention weights pass through a dropout: a 4-D tensor whose rows sum to 1, or to 0 at padding."""
     current: list[_Pass] = []
     with ExitStack() as hooks, _passes(model, in_keywords=False, current=current):
         for module in model.modules():

@@ -4,13 +4,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
+import torch
 from datasets import Dataset
 from datasets.table import InMemoryTable
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.sources import Documents, Provenance
@@ -18,7 +19,8 @@ from eraserhead.data.writing import FEATURES
 from eraserhead.errors import UserError, nearest
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
-from eraserhead.runs.checkpoints import Checkpoint, check_weights, load_checkpoint, window
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, window
+from eraserhead.runs.classifiers import check_family, check_weights, give_padding
 from eraserhead.runs.config import EraseConfig, check_ranges
 from eraserhead.runs.erasing import erase_documents, load_for
 from eraserhead.runs.results import SCHEMAS, ResultsFolder
@@ -61,7 +63,7 @@ class Erasure:
 
 
 def erase(
-    model: str | Path | AttentionPoolingForSequenceClassification,
+    model: str | Path | PreTrainedModel,
     data: Sequence[str] | Dataset | DataConfig,
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
@@ -72,6 +74,15 @@ def erase(
     seed: int = 0,
     output_dir: str | None = None,
     batch_tokens: int | None = None,
+    site: str | None = None,
+    heads: Sequence[int] | None = None,
+    special_tokens: bool | None = None,
+    search: Literal["none", "greedy"] = "none",
+    label_map: Sequence[str] | None = None,
+    memory_budget: float = 1.0,
+    revision: str | None = None,
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32",
+    trust_remote_code: bool = False,
     cpu: bool = False,
 ) -> Erasure:
     """Erase the attention weights of a classifier, document by document, and see when its decisions flip.
@@ -89,14 +100,24 @@ def erase(
         seed: Seed of all draws.
         output_dir: Folder to keep the results in; by default they live in memory alone.
         batch_tokens: Tokens processed at a time.
+        site: ``pooling``, or inside an encoder ``layer:L``, ``layer:L:all`` or ``all``; default: the attention-pooling
+            layer where there is one, else the last layer.
+        heads: Heads whose weights are erased, inside an encoder; default: all.
+        special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
+        search: ``greedy`` looks for smaller flipping sets than those of the rankings, inside an encoder.
+        label_map: Classes of a `DataConfig`'s data and of the model that mean the same, as ``data=model`` pairs.
+        memory_budget: Gigabytes that the replays inside an encoder may take.
+        revision: Branch, tag or commit of a model on the hub.
+        dtype: Precision to load a named model in.
+        trust_remote_code: Run Python code that a named model's repository brings with it.
         cpu: Use the CPU even where there is an accelerator.
 
     Raises:
         UserError: The model or the data cannot be used, or `output_dir` holds other results.
     """
-    checkpoint = _checkpoint(model, tokenizer)
+    checkpoint = _checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if isinstance(data, DataConfig):
-        documents = load_for(checkpoint, data)
+        documents = load_for(checkpoint, data, label_map)
         length = max_length or data.max_length
     else:
         documents = _documents(data, text_column, label_column, len(checkpoint.class_names))
@@ -111,6 +132,13 @@ def erase(
             draws=draws,
             seed=seed,
             batch_tokens=batch_tokens,
+            site=site,
+            heads=None if heads is None else list(heads),
+            special_tokens=special_tokens,
+            search=search,
+            label_map=None if label_map is None else list(label_map),
+            memory_budget=memory_budget,
+            dtype=_precision(checkpoint.model.dtype),
             cpu=cpu,
         )
         check_ranges(config)
@@ -130,16 +158,27 @@ def read(folder: str | Path) -> Erasure:
 
 
 def _checkpoint(
-    model: str | Path | AttentionPoolingForSequenceClassification, tokenizer: PreTrainedTokenizerBase | None
+    model: str | Path | PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    revision: str | None,
+    dtype: str,
+    trust_remote_code: bool,
 ) -> Checkpoint:
     if isinstance(model, (str, Path)):
-        return load_checkpoint(str(model))
-    if not isinstance(model, AttentionPoolingForSequenceClassification):
-        raise UserError(f"erase: a {type(model).__name__} has no attention-pooling layer to erase")
+        return load_checkpoint(str(model), revision, dtype, trust_remote_code)
+    if not isinstance(model, PreTrainedModel):
+        raise UserError(f"erase: a {type(model).__name__} is no classifier of transformers")
     if tokenizer is None:
         raise UserError("erase: give the model's tokenizer too, or the model by its name or folder")
+    if not isinstance(model, AttentionPoolingForSequenceClassification):
+        check_family(model.config, "the model")
+        give_padding(model, tokenizer, "the model")
     check_weights(model, "the model")
     return Checkpoint(model.eval(), tokenizer, "in memory", None, None, None, None)
+
+
+def _precision(dtype: torch.dtype) -> Any:
+    return str(dtype).removeprefix("torch.")
 
 
 def _documents(data: Sequence[str] | Dataset, text_column: str, label_column: str, classes: int) -> Documents:

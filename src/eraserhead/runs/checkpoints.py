@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from eraserhead.data.config import DataConfig
@@ -20,6 +28,7 @@ from eraserhead.data.labels import LabelTable
 from eraserhead.errors import UserError
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.runs.classifiers import check_complete, check_family, check_weights, give_padding
 from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig, stored_data
 
 DATA = "data.json"
@@ -33,7 +42,7 @@ class Checkpoint:
     """A classifier that can be erased.
 
     Attributes:
-        model: In eval mode.
+        model: With an attention-pooling layer, or of a family inside of which attention can be erased; in eval mode.
         tokenizer: Its tokenizer.
         name: Folder or hub id.
         revision: Commit that the hub resolved; null for a folder.
@@ -42,7 +51,7 @@ class Checkpoint:
         train_split: The split that it was trained on, as in the ids of its documents.
     """
 
-    model: AttentionPoolingForSequenceClassification
+    model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     name: str
     revision: str | None
@@ -55,6 +64,12 @@ class Checkpoint:
         """Class names in index order."""
         return class_names(self.model.config)
 
+    @property
+    def padding(self) -> int:
+        """The id to pad with: the model's own, which may tell positions and the last token apart from padding."""
+        own = self.model.config.get_text_config().pad_token_id
+        return own if isinstance(own, int) and own >= 0 else padding_id(self.tokenizer)
+
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
     """Return a model's class names in index order."""
@@ -62,13 +77,45 @@ def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
     return tuple(names[index] for index in range(len(names)))
 
 
-def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
+def load_checkpoint(
+    name: str, revision: str | None = None, dtype: str = "float32", trust_remote_code: bool = False
+) -> Checkpoint:
     """Load a classifier and its tokenizer.
 
+    Args:
+        name: Folder or hub id.
+        revision: Branch, tag or commit on the hub.
+        dtype: Precision to load it in.
+        trust_remote_code: Whether code in the model's repository may run.
+
     Raises:
-        UserError: It cannot be found or loaded, has no attention-pooling layer, lacks weights, or has weights that are
-            not numbers.
+        UserError: It cannot be found or loaded, has nothing that can be erased, makes no single decision, lacks
+            weights, or has weights that are not numbers.
     """
+    _check_finished(name)
+    options = {"revision": revision or "main", "trust_remote_code": trust_remote_code}
+    config = _load(name, lambda: _configuration(name, options))
+    if not isinstance(config, AttentionPoolingConfig):
+        check_family(config, name)
+    model, loading = _load(name, lambda: _model_and_report(name, config, getattr(torch, dtype), options))
+    check_complete(model, loading["missing_keys"], name)
+    check_weights(model, name)
+    tokenizer = load_tokenizer(name, **options)
+    if not isinstance(config, AttentionPoolingConfig):
+        give_padding(model, tokenizer, name)
+    labels, train_split = _stored_documents(name)
+    return Checkpoint(
+        model=model.eval(),
+        tokenizer=tokenizer,
+        name=name,
+        revision=getattr(config, "_commit_hash", None),
+        data=stored_data(name),
+        labels=labels,
+        train_split=train_split,
+    )
+
+
+def _check_finished(name: str) -> None:
     if os.path.isdir(name) and not (Path(name) / "config.json").is_file():
         unfinished = (Path(name) / RUN_CONFIG).is_file()
         mend = (
@@ -77,27 +124,18 @@ def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
             else ("give the folder of a finished run, or a hub id")
         )
         raise UserError(f"{name}: not a model (no config.json in it); {mend}")
-    config = _load(name, lambda: AutoConfig.from_pretrained(name, revision=revision))
-    if not isinstance(config, AttentionPoolingConfig):
+
+
+def _configuration(name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
+    """Load a model's config; its repository's own code is refused before transformers asks about it."""
+    content, _ = PreTrainedConfig.get_config_dict(name, revision=options["revision"])
+    unknown = content.get("model_type") not in CONFIG_MAPPING
+    if unknown and "AutoConfig" in content.get("auto_map", {}) and not options["trust_remote_code"]:
         raise UserError(
-            f"{name}: a '{config.model_type}' model has no attention-pooling layer to erase; "
-            "give a model made by `eraserhead train`"
+            f"{name}: brings Python code of its own ({content['auto_map']['AutoConfig']}), which would run on this "
+            "machine with all your rights; read it, and then allow it with --trust_remote_code"
         )
-    model, loading = _load(name, lambda: _model_and_report(name, config, revision))
-    if loading["missing_keys"]:
-        missing = sorted(loading["missing_keys"])
-        raise UserError(f"{name}: {len(missing)} weights are missing, such as '{missing[0]}'; the file is incomplete")
-    check_weights(model, name)
-    labels, train_split = _stored_documents(name)
-    return Checkpoint(
-        model=model.eval(),
-        tokenizer=load_tokenizer(name, revision),
-        name=name,
-        revision=getattr(config, "_commit_hash", None),
-        data=stored_data(name),
-        labels=labels,
-        train_split=train_split,
-    )
+    return AutoConfig.from_pretrained(name, **options)
 
 
 def new_classifier(config: ModelConfig, labels: tuple[str, ...]) -> AttentionPoolingForSequenceClassification:
@@ -126,13 +164,14 @@ def new_classifier(config: ModelConfig, labels: tuple[str, ...]) -> AttentionPoo
     return model
 
 
-def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, revision: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """Load the tokenizer of an encoder or classifier.
 
     Raises:
         UserError: There is none.
     """
-    tokenizer = _load(name, lambda: AutoTokenizer.from_pretrained(name, revision=revision))
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    tokenizer = _load(name, lambda: AutoTokenizer.from_pretrained(name, **options))
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
     return tokenizer
@@ -157,39 +196,25 @@ def encoder_path(encoder: str) -> str:
     return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
-def check_weights(model: nn.Module, name: str) -> None:
-    """Refuse weights that are not numbers.
-
-    Raises:
-        UserError: Naming the first such tensor.
-    """
-    for key, tensor in model.state_dict().items():
-        # The sum alone tells in nearly every case, in a fraction of the time.
-        if tensor.is_floating_point() and not tensor.sum().isfinite() and not torch.isfinite(tensor).all():
-            broken = int((~torch.isfinite(tensor)).sum())
-            raise UserError(
-                f"{name}: {broken} of {tensor.numel()} weights in '{key}' are NaN or infinite; the training diverged, "
-                "or the file is damaged"
-            )
-
-
-def window(model: AttentionPoolingForSequenceClassification, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the longest input, in tokens, that tokenizer and encoder both take."""
-    positions = getattr(model.config.encoder_config, "max_position_embeddings", None)
-    if model.config.encoder_layers == 0 or not positions or positions < 0:
+def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the longest input, in tokens, that tokenizer and model both take."""
+    config = model.config
+    if isinstance(config, AttentionPoolingConfig) and config.encoder_layers == 0:
+        return tokenizer.model_max_length  # a table of word embeddings has no window
+    inner = config.encoder_config if isinstance(config, AttentionPoolingConfig) else config.get_text_config()
+    positions = getattr(inner, "max_position_embeddings", None)
+    if not positions or positions < 0:
         return tokenizer.model_max_length
     # Some families number positions from behind their padding index: 514 embeddings then serve 512 tokens.
     paddings = [
         module.padding_idx
-        for name, module in model.encoder.named_modules()
+        for name, module in model.named_modules()
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None
     ]
     return min(tokenizer.model_max_length, positions - max((padding + 1 for padding in paddings), default=0))
 
 
-def checked_length(
-    max_length: int, model: AttentionPoolingForSequenceClassification, tokenizer: PreTrainedTokenizerBase
-) -> int:
+def checked_length(max_length: int, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """Return `max_length` where the model takes inputs of that length.
 
     Raises:
@@ -228,8 +253,15 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
     try:
         with quiet():
             return load()
+    except UserError:
+        raise
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
+        if isinstance(error, OSError) and "safetensors" in reason:
+            raise UserError(
+                f"{name}: no weights in the safetensors format; pickled ones (pytorch_model.bin) can run code when "
+                "they are loaded and are refused: load them where you trust them, and `save_pretrained` converts them"
+            ) from error
         if os.path.isdir(name):
             raise UserError(f"{name}: cannot be loaded from this folder: {reason}") from error
         raise UserError(
@@ -239,15 +271,10 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
 
 
 def _model_and_report(
-    name: str, config: AttentionPoolingConfig, revision: str | None
-) -> tuple[AttentionPoolingForSequenceClassification, dict[str, Any]]:
-    loaded: Any = AttentionPoolingForSequenceClassification.from_pretrained(
-        name,
-        config=config,
-        dtype=torch.float32,
-        use_safetensors=True,
-        output_loading_info=True,
-        revision=revision or "main",
+    name: str, config: PreTrainedConfig, dtype: torch.dtype, options: Mapping[str, Any]
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+        name, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
     )
     return loaded
 

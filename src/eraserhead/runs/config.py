@@ -101,33 +101,63 @@ class TrainConfig:
     cpu: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class SiteConfig:
+    """How a classifier is loaded, and where in it weights are erased.
+
+    Attributes:
+        revision: Branch, tag or commit of a model on the hub.
+        dtype: Precision of the model. A checkpoint in half precision is loaded in float32 too: rounding flips decisions
+            that are nearly tied.
+        trust_remote_code: Run Python code that the model's repository brings with it, with all your rights on this
+            machine; read it before.
+        site: ``pooling`` (the default where the model has an attention-pooling layer), or inside an encoder
+            ``layer:L`` (the weights of the position that the decision is read from, in layer L; default: the last,
+            ``layer:-1``), ``layer:L:all`` (of every position), ``all`` (in every layer). Layers count from 0.
+        heads: Heads whose weights are erased, from 0, inside an encoder; default: all.
+        special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
+        search: ``greedy`` looks for smaller flipping sets than those of the rankings, inside an encoder; slow.
+        memory_budget: Gigabytes that the replays inside an encoder may take, beside the model and its batch.
+        cpu: Use the CPU even where there is an accelerator.
+    """
+
+    revision: str | None = None
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
+    trust_remote_code: bool = False
+    site: str | None = None
+    heads: list[int] | None = None
+    special_tokens: bool | None = None
+    search: Literal["none", "greedy"] = "none"
+    memory_budget: float = 1.0
+    cpu: bool = False
+
+
 @dataclass(frozen=True)
-class EraseConfig:
+class EraseConfig(SiteConfig):
     """One erasure analysis.
 
     Attributes:
         model: Folder of a run, or folder or hub id of a model.
         output_dir: Folder of the results.
         data: The documents; default: the test split of the run's own data.
-        revision: Branch, tag or commit of a model on the hub.
+        label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
+            (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: those of the same name.
         draws: Shuffles a document of the random ranking.
         seed: Seed of all draws and of the bootstrap.
         batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
         shard_size: Documents that are finished, and kept whatever happens next, together.
         overwrite: Replace results of another configuration in `output_dir`.
-        cpu: Use the CPU even where there is an accelerator.
     """
 
     model: str
     output_dir: str
     data: DataConfig = field(default_factory=DataConfig)
-    revision: str | None = None
+    label_map: list[str] | None = None
     draws: int = 10
     seed: int = 0
     batch_tokens: int | None = None
     shard_size: int = 200
     overwrite: bool = False
-    cpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +172,7 @@ class ShowConfig:
 
 
 @dataclass(frozen=True)
-class ExplainConfig:
+class ExplainConfig(SiteConfig):
     """Which decision is explained.
 
     Attributes:
@@ -151,10 +181,8 @@ class ExplainConfig:
         file: File that holds the text.
         id: Id of one document of the data, such as ``test/17``.
         data: The data that `id` names a document of; default: the test split of the run's own data.
-        revision: Branch, tag or commit of a model on the hub.
         seed: Seed of the random ranking.
         draws: Shuffles of the random ranking.
-        cpu: Use the CPU even where there is an accelerator.
     """
 
     model: str
@@ -162,10 +190,13 @@ class ExplainConfig:
     file: str | None = None
     id: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
-    revision: str | None = None
     seed: int = 0
     draws: int = 10
-    cpu: bool = False
+
+
+@dataclass(frozen=True)
+class FamiliesConfig:
+    """The table of model families; it has no options."""
 
 
 # Smallest and largest value of every option that is a number, by its name.
@@ -183,6 +214,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, inf),
     "learning_rate": (1e-12, 1e30),
     "max_length": (1, inf),
+    "memory_budget": (1e-3, inf),
     "patience": (1, inf),
     "seed": (0, 2**32 - 1),
     "shard_size": (1, inf),

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,19 @@ from transformers import PreTrainedTokenizerBase
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import tokenize
-from eraserhead.data.labels import LabelTable
+from eraserhead.data.labels import arrow_table, matched_labels
 from eraserhead.data.sources import Documents, load_documents
 from eraserhead.errors import UserError
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
-from eraserhead.runs.checkpoints import Checkpoint, checked_length, load_checkpoint, padding_id, weights_fingerprint
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint, window
+from eraserhead.runs.classifiers import check_vocabulary
 from eraserhead.runs.config import EraseConfig, check_ranges
 from eraserhead.runs.files import environment
+from eraserhead.runs.places import ChosenSite, choose_site
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise
 from eraserhead.runs.tabulate import BatchText, join_batches, tabulate
-from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.site import Attention, Site
 
 logger = logging.getLogger("eraserhead")
@@ -40,15 +41,17 @@ class Analyser:
 
     Attributes:
         site: Where weights are erased.
-        tokenizer: For the component strings.
+        checkpoint: Whose tokenizer names the components.
         accelerator: Where the model is.
         config: Draws, seed and batch size.
+        searched: Seconds that the search for smaller sets has taken so far, one entry a batch.
     """
 
     site: Site
-    tokenizer: PreTrainedTokenizerBase
+    checkpoint: Checkpoint
     accelerator: Accelerator
     config: EraseConfig
+    searched: list[float] = field(default_factory=list)
 
     def shard(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Analyse some documents; returns the tables of a shard."""
@@ -60,11 +63,13 @@ class Analyser:
         ids = [rows["id"][row] for row in batch]
         attention = self.site.read(self._inputs([rows["input_ids"][row] for row in batch]))
         _check_numbers(attention, ids)
-        analysis = analyse(self.site, attention, ids, self.config.draws, self.config.seed)
-        return tabulate(batch_text(rows, batch, attention, self.tokenizer), attention, analysis)
+        greedy = self.config.search == "greedy"
+        analysis = analyse(self.site, attention, ids, self.config.draws, self.config.seed, greedy)
+        self.searched.append(analysis.search_seconds)
+        return tabulate(batch_text(rows, batch, attention, self.checkpoint.tokenizer), attention, analysis)
 
     def _inputs(self, sequences: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        inputs = pad(sequences, padding_id(self.tokenizer))
+        inputs = pad(sequences, self.checkpoint.padding)
         return {name: tensor.to(self.accelerator.device) for name, tensor in inputs.items()}
 
 
@@ -77,8 +82,8 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     check_ranges(config)
     accelerator = devices.start(config.cpu)
     with accelerator.main_process_first():
-        checkpoint = load_checkpoint(config.model, config.revision)
-        documents = load_for(checkpoint, config.data)
+        checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
+        documents = load_for(checkpoint, config.data, config.label_map)
     return erase_documents(checkpoint, documents, config, accelerator)
 
 
@@ -87,10 +92,12 @@ def erase_documents(
 ) -> ResultsFolder:
     """Analyse documents with a model; see `erase_to_folder`."""
     results = ResultsFolder(Path(config.output_dir))
-    identity = _identity(checkpoint, documents, config)
-    length = checked_length(config.data.max_length, checkpoint.model, checkpoint.tokenizer)
+    chosen = choose_site(checkpoint, config, accelerator)
+    length = fitting_length(config.data.max_length, checkpoint)
+    identity = _identity(checkpoint, documents, config, length, chosen)
     with accelerator.main_process_first():
         rows = tokenize(documents.rows, checkpoint.tokenizer, length)
+    check_vocabulary(checkpoint.model, largest_id(rows), checkpoint.name)
     if accelerator.is_main_process:
         results.open(identity, config.overwrite)
     accelerator.wait_for_everyone()
@@ -99,18 +106,20 @@ def erase_documents(
         return results
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)
-    site = PoolingSite(checkpoint.model.to(accelerator.device))
-    _write_shards(Analyser(site, checkpoint.tokenizer, accelerator, config), rows, results, shards)
+    analyser = Analyser(chosen.site, checkpoint, accelerator, config)
+    _write_shards(analyser, rows, results, shards)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         results.join(shards)
         run = {"seconds": time.perf_counter() - started, "devices": devices.describe(accelerator), **environment()}
+        if config.search != "none":
+            run["search_seconds"] = sum(analyser.searched)  # of the main process
         results.finish({**summarise(results, config.seed), "configuration": identity, "run": run})
     accelerator.wait_for_everyone()
     return results
 
 
-def load_for(checkpoint: Checkpoint, data: DataConfig) -> Documents:
+def load_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         documents = load_documents(data, "test", checkpoint.labels)
@@ -120,12 +129,12 @@ def load_for(checkpoint: Checkpoint, data: DataConfig) -> Documents:
     documents = load_documents(data, "test")
     if documents.labels is None:
         return documents
-    matched = _match_names(documents.labels, checkpoint.class_names)
+    matched = matched_labels(documents.labels, checkpoint.class_names, label_map)
     if matched is not None:
         return load_documents(data, "test", matched)
     logger.info(
         f"no accuracy is reported: the data's classes ({', '.join(documents.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)})"
+        f"({', '.join(checkpoint.class_names)}); say which mean the same with --label_map data=model,..."
     )
     rows = documents.rows
     unlabelled = rows.map(_without_labels, batched=True, input_columns=["label"], features=rows.features)
@@ -204,7 +213,9 @@ def _check_numbers(attention: Attention, ids: list[str]) -> None:
         )
 
 
-def _identity(checkpoint: Checkpoint, documents: Documents, config: EraseConfig) -> dict[str, Any]:
+def _identity(
+    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, length: int, chosen: ChosenSite
+) -> dict[str, Any]:
     """Return what determines the results; two runs that agree in it may share a folder."""
     return {
         "model": {
@@ -213,14 +224,28 @@ def _identity(checkpoint: Checkpoint, documents: Documents, config: EraseConfig)
             "weights": weights_fingerprint(checkpoint.model),
             "classes": list(checkpoint.class_names),
         },
-        "site": "pooling",
-        "special_tokens": "components" if checkpoint.model.config.pool_special_tokens else "left out",
+        **chosen.description,
         "data": {**dataclasses.asdict(documents.provenance), "fingerprint": documents.fingerprint},
-        "max_length": config.data.max_length,
+        "label_map": config.label_map,
+        "max_length": length,
         "draws": config.draws,
         "seed": config.seed,
         "shard_size": config.shard_size,
     }
+
+
+def fitting_length(max_length: int, checkpoint: Checkpoint) -> int:
+    """Return `max_length`, or the model's window where that is less, which is then said."""
+    longest = window(checkpoint.model, checkpoint.tokenizer)
+    if max_length > longest:
+        logger.info(f"--data.max_length {max_length}: texts are cut at the model's window of {longest} tokens")
+    return min(max_length, longest)
+
+
+def largest_id(rows: Dataset) -> int:
+    """Return the largest token id of tokenised documents; -1 where there is no token."""
+    ids = arrow_table(rows, ["input_ids"]).column("input_ids").combine_chunks().flatten()
+    return int(np.asarray(ids).max()) if len(ids) else -1
 
 
 def _without_labels(labels: list[int | None]) -> dict[str, list[None]]:
@@ -229,10 +254,3 @@ def _without_labels(labels: list[int | None]) -> dict[str, list[None]]:
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:
     return first.name == second.name if first.name is not None else first.path == second.path
-
-
-def _match_names(labels: LabelTable, classes: tuple[str, ...]) -> LabelTable | None:
-    index = {name.casefold(): place for place, name in enumerate(classes)}
-    if not all(name.casefold() in index for name in labels.names):
-        return None
-    return LabelTable(classes, {raw: index[labels.names[place].casefold()] for raw, place in labels.mapping.items()})

@@ -12,11 +12,12 @@ from eraserhead.data.documents import tokenize, word_spans
 from eraserhead.errors import UserError
 from eraserhead.method.flips import Outcome
 from eraserhead.runs import devices
-from eraserhead.runs.analysis import MINIMUM, RANDOM, Analysis, RankingFlips, analyse
-from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, padding_id, window
+from eraserhead.runs.analysis import BEST_FOUND, MINIMUM, RANDOM, Analysis, RankingFlips, analyse
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, window
+from eraserhead.runs.classifiers import check_vocabulary
 from eraserhead.runs.config import ExplainConfig, check_ranges
 from eraserhead.runs.erasing import load_for
-from eraserhead.sites.pooling import PoolingSite
+from eraserhead.runs.places import choose_site
 from eraserhead.sites.site import Attention
 
 
@@ -97,7 +98,7 @@ def explain(config: ExplainConfig) -> Explanation:
         raise UserError(f"explain: give one of TEXT, --file and --id, not {' and '.join(given) or 'none'}")
     check_ranges(config)
     accelerator = devices.start(config.cpu)
-    checkpoint = load_checkpoint(config.model, config.revision)
+    checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
     return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
 
 
@@ -105,10 +106,11 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     """Explain the one document of `row`."""
     length = min(config.data.max_length, window(checkpoint.model, checkpoint.tokenizer))
     document = tokenize(row, checkpoint.tokenizer, length)[0]
-    site = PoolingSite(checkpoint.model.to(accelerator.device))
-    inputs = pad([document["input_ids"]], padding_id(checkpoint.tokenizer))
+    check_vocabulary(checkpoint.model, max(document["input_ids"], default=-1), checkpoint.name)
+    site = choose_site(checkpoint, config, accelerator).site
+    inputs = pad([document["input_ids"]], checkpoint.padding)
     attention = site.read({name: tensor.to(accelerator.device) for name, tensor in inputs.items()})
-    analysis = analyse(site, attention, [document["id"]], config.draws, config.seed)
+    analysis = analyse(site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
     names = checkpoint.class_names
     probabilities = attention.whole.logits.softmax(-1)[0].tolist()
     return Explanation(
@@ -151,7 +153,7 @@ def _words(document: dict[str, Any], attention: Attention, analysis: Analysis) -
     positions = attention.positions[0, : int(attention.lengths[0])].tolist()
     starts = [document["starts"][position] for position in positions]
     ends = [document["ends"][position] for position in positions]
-    weights, products = attention.weights[0].tolist(), (attention.weights * attention.gradient)[0].tolist()
+    weights, products = attention.weights[0].tolist(), attention.product[0].tolist()
     minimal = _minimal_set(analysis)
     return [
         Word(
@@ -167,7 +169,7 @@ def _words(document: dict[str, Any], attention: Attention, analysis: Analysis) -
 
 def _minimal_set(analysis: Analysis) -> set[int]:
     for ranking in analysis.flips:
-        if ranking.ranking == MINIMUM and ranking.flips.outcome[0] != Outcome.NEVER:
+        if ranking.ranking in (MINIMUM, BEST_FOUND) and ranking.flips.outcome[0] != Outcome.NEVER:
             return set(ranking.order[0, : int(ranking.flips.removed[0])].tolist())
     return set()
 

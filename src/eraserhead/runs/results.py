@@ -33,6 +33,7 @@ DOCUMENTS = pa.schema(
         ("ends", pa.list_(pa.int32())),
         ("attention", pa.list_(pa.float64())),
         ("gradient", pa.list_(pa.float64())),
+        ("product", pa.list_(pa.float64())),
         ("single_js", pa.list_(pa.float64())),
         ("single_decision", pa.list_(pa.int32())),
         ("tokens", pa.int32()),

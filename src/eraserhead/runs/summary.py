@@ -9,7 +9,7 @@ import pandas as pd
 
 from eraserhead.method.flips import Outcome
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
-from eraserhead.runs.analysis import MINIMUM, RANDOM
+from eraserhead.runs.analysis import BEST_FOUND, MINIMUM, RANDOM
 from eraserhead.runs.results import ResultsFolder
 
 OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
@@ -26,11 +26,16 @@ def summarise(results: ResultsFolder, seed: int) -> dict[str, Any]:
     documents = results.table("documents", DOCUMENT_COLUMNS).to_pandas()
     rankings = _by_ranking(results.table("flips", FLIP_COLUMNS).to_pandas())
     singles = results.table("singles").to_pandas()
+    yardstick = next((name for name in (MINIMUM, BEST_FOUND) if name in rankings), None)
     return {
         "documents": _counts(documents),
         "truncation": _truncation(documents),
         "accuracy": _accuracy(documents, seed),
-        "rankings": {name: _ranking(name, rows, rankings.get(MINIMUM), seed) for name, rows in rankings.items()},
+        "yardstick": yardstick,
+        "rankings": {
+            name: _ranking(name, rows, rankings.get(yardstick or ""), seed) for name, rows in rankings.items()
+        },
+        "beyond_rankings": _beyond_rankings(rankings, seed),
         "pairs": _pairs(rankings, seed),
         "tests": {name: _test(rows, seed) for name, rows in singles[singles.n >= 2].groupby("ranking", sort=False)},
     }
@@ -86,13 +91,13 @@ def _accuracy(documents: pd.DataFrame, seed: int) -> dict[str, Any]:
     return _means({"accuracy": correct}, seed)["accuracy"]
 
 
-def _ranking(name: str, ranking: _Ranking, minimum: _Ranking | None, seed: int) -> dict[str, Any]:
+def _ranking(name: str, ranking: _Ranking, yardstick: _Ranking | None, seed: int) -> dict[str, Any]:
     columns = {f"outcome_{outcome}": (ranking.outcome == outcome).mean(1) for outcome in OUTCOMES}
     columns |= {
         quantity: _mean_where_number(_numbers(ranking, quantity)) for quantity in ("fraction", "removed", "mass")
     }
-    if minimum is not None:
-        columns |= _against_minimum(ranking, minimum)
+    if yardstick is not None:
+        columns |= _against(ranking, yardstick)
     columns["evidence_auc"] = _mean_where_number(ranking.evidence_auc)
     if name == RANDOM:
         columns["spread"] = _spread(ranking.fraction)
@@ -114,16 +119,26 @@ def _quartiles(ranking: _Ranking, quantity: str, seed: int) -> dict[str, Any]:
     return {name: asdict(estimate) for name, estimate in zip(QUARTILES, estimates, strict=True)}
 
 
-def _against_minimum(ranking: _Ranking, minimum: _Ranking) -> dict[str, np.ndarray]:
-    """Removals in excess of the minimum, over documents where both exist, and whether there is none.
+def _against(ranking: _Ranking, yardstick: _Ranking) -> dict[str, np.ndarray]:
+    """Removals in excess of the minimum, or of the best set found, where both exist, and whether there is none.
 
-    A ranking that never flips where the minimum does is not optimal: rankings are compared on the same documents.
+    A ranking that never flips where the yardstick does is not optimal: rankings are compared on the same documents.
     """
-    optimal = np.where(minimum.never, np.nan, ranking.removed == minimum.removed)
+    optimal = np.where(yardstick.never, np.nan, ranking.removed == yardstick.removed)
     return {
-        "excess": _mean_where_number(_numbers(ranking, "removed") - _numbers(minimum, "removed")),
+        "excess": _mean_where_number(_numbers(ranking, "removed") - _numbers(yardstick, "removed")),
         "optimal": _mean_where_number(optimal),
     }
+
+
+def _beyond_rankings(rankings: dict[str, _Ranking], seed: int) -> dict[str, Any] | None:
+    """Return how often the best set found is smaller than that of every ranking; null where there is a minimum."""
+    if BEST_FOUND not in rankings:
+        return None
+    others = [ranking.removed.min(1) for name, ranking in rankings.items() if name != BEST_FOUND]
+    return _means({"smaller": (rankings[BEST_FOUND].removed[:, 0] < np.min(others, axis=0)).astype(float)}, seed)[
+        "smaller"
+    ]
 
 
 def _mean_where_number(values: np.ndarray) -> np.ndarray:

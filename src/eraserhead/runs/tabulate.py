@@ -90,6 +90,7 @@ def _documents(text: BatchText, attention: Attention, analysis: Analysis) -> dic
         "ends": text.ends if text.ends is not None else [None] * len(text.ids),
         "attention": _ragged(attention.weights, lengths),
         "gradient": _ragged(attention.gradient, lengths),
+        "product": _ragged(attention.product, lengths),
         "single_js": _ragged(analysis.singles.js, lengths),
         "single_decision": _ragged(analysis.singles.decision, lengths),
         "tokens": text.tokens,

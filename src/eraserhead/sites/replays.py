@@ -6,7 +6,7 @@ erased together with a graph from them to the logits.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,6 +17,7 @@ from eraserhead.models.patch import AttentionRecord, for_heads
 from eraserhead.sites.runner import Entries, Kept, Runner
 
 
+@runtime_checkable
 class Replays(Protocol):
     """One way to run the model again."""
 
@@ -86,7 +87,7 @@ class SingleQuery:
     def _weights(
         self, kept: Kept, keep: Bool[Tensor, "rows erasures tokens"]
     ) -> Float[Tensor, "rows heads erasures keys"]:
-        """Return the softmax over what is kept, zeros where nothing is: as `attention_weights`, one mask for all heads."""
+        """Return what `attention_weights` does, of the kept scores and with one mask for all heads."""
         assert kept.scores is not None
         scores = kept.scores[kept.documents].unsqueeze(2)
         visible = (scores != -torch.inf).any(1)

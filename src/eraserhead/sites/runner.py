@@ -121,7 +121,7 @@ class Runner:
         documents = torch.arange(len(ids), device=ids.device)
         return Kept(documents, inputs, mask, read_out_positions(self.read_out, ids, padding))
 
-    def in_heads(self, keep: Bool[Tensor, "rows erasures 1 queries keys"]) -> Bool[Tensor, "rows erasures _ queries keys"]:
+    def in_heads(self, keep: Bool[Tensor, "rows 1 1 queries keys"]) -> Bool[Tensor, "rows 1 _ queries keys"]:
         """Return the mask for the heads that are erased; the others keep everything."""
         return keep if self.heads is None else keep | ~self.heads.view(1, 1, -1, 1, 1)
 

@@ -98,7 +98,7 @@ class SelfAttentionSite:
         self.replays = _replays(self.runner, self.place, family.route, shorten)
 
     def read(self, batch: Mapping[str, Tensor]) -> Attention:
-        """Return weights and gradients after one ordinary pass and one backward pass through the layers above the site."""
+        """Return weights and gradients after one ordinary pass, and one back through the layers above the site."""
         with erasable(self.runner.model):
             return self._read(batch)
 
@@ -160,7 +160,9 @@ class SelfAttentionSite:
         """Sum over layers, the chosen heads, and the queries that count."""
         chosen = self.runner.heads
         sums = [
-            torch.einsum("bhqk,bq->bk", (value if chosen is None else value[:, chosen]).double(), entries.queries.double())
+            torch.einsum(
+                "bhqk,bq->bk", (value if chosen is None else value[:, chosen]).double(), entries.queries.double()
+            )
             for value in values
         ]
         return torch.stack(sums).sum(0)

@@ -99,7 +99,9 @@ class Attention:
         return replace(
             self,
             **{name: rows(getattr(self, name)) for name in PER_DOCUMENT},
-            whole=replace(self.whole, **{part.name: rows(getattr(self.whole, part.name)) for part in fields(self.whole)}),
+            whole=replace(
+                self.whole, **{part.name: rows(getattr(self.whole, part.name)) for part in fields(self.whole)}
+            ),
             head=None if head is None else AffineHead(head.component_logits[documents], head.bias),
             state=None if self.state is None else self.state.select(documents),
         )

@@ -1,0 +1,90 @@
+"""From options to the site in a loaded classifier."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from accelerate import Accelerator
+
+from eraserhead.errors import UserError
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.runs.checkpoints import Checkpoint
+from eraserhead.runs.config import SiteConfig
+from eraserhead.sites.pooling import PoolingSite
+from eraserhead.sites.self_attention import SelfAttentionSite, parse_place
+from eraserhead.sites.site import Site
+
+POOLING = "pooling"
+GIGABYTE = 10**9
+INSIDE_ALONE = "belongs to sites inside an encoder; this model's site is its attention-pooling layer"
+
+
+@dataclass(frozen=True)
+class ChosenSite:
+    """A site, and how results call it.
+
+    Attributes:
+        site: Where weights are read and erased.
+        description: Everything about it that determines results.
+    """
+
+    site: Site
+    description: dict[str, Any]
+
+
+def choose_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:
+    """Return the site that the options name, in the checkpoint's model on the device in use.
+
+    Raises:
+        UserError: The model has no such site, or the options do not belong to it.
+    """
+    if isinstance(checkpoint.model, AttentionPoolingForSequenceClassification):
+        return _pooling(checkpoint.model, config, accelerator)
+    return _inside(checkpoint, config, accelerator)
+
+
+def _pooling(
+    model: AttentionPoolingForSequenceClassification, config: SiteConfig, accelerator: Accelerator
+) -> ChosenSite:
+    problems = [f"--site {config.site}: a model with an attention-pooling layer is erased there, --site {POOLING}"]
+    problems = problems if config.site not in (None, POOLING) else []
+    inside = {"heads": config.heads, "special_tokens": config.special_tokens, "search": config.search}
+    problems += [f"--{name}: {INSIDE_ALONE}" for name, value in inside.items() if value not in (None, "none")]
+    if problems:
+        raise UserError("; ".join(problems))
+    special = "components" if model.config.pool_special_tokens else "left out"
+    site = PoolingSite(model.to(accelerator.device))
+    return ChosenSite(site, {"site": POOLING, "special_tokens": special, **_precision(config)})
+
+
+def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:
+    if config.site == POOLING:
+        raise UserError(
+            f"--site {POOLING}: a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
+            "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`"
+        )
+    with_special = config.special_tokens is not False
+    site = SelfAttentionSite(
+        checkpoint.model.to(accelerator.device),
+        parse_place(config.site or "layer:-1"),
+        heads=config.heads,
+        left_out=() if with_special else special_tokens(checkpoint),
+        memory_budget=config.memory_budget * GIGABYTE,
+    )
+    description = {
+        "site": str(site.place),
+        "heads": "all" if site.heads is None else list(site.heads),
+        "special_tokens": "components" if with_special else "left out",
+        "search": config.search,
+        **_precision(config),
+    }
+    return ChosenSite(site, description)
+
+
+def special_tokens(checkpoint: Checkpoint) -> list[int]:
+    """Return the ids of tokens that stand for no text, such as [CLS]; an unknown word is text."""
+    tokenizer = checkpoint.tokenizer
+    return [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]
+
+
+def _precision(config: SiteConfig) -> dict[str, str]:
+    return {"dtype": config.dtype}
