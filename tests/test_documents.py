@@ -12,8 +12,9 @@ from transformers import AutoTokenizer, BertTokenizerLegacy, PreTrainedTokenizer
 
 from eraserhead.data import documents
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Truncation, tokenize, truncation, word_spans
+from eraserhead.data.documents import Truncation, tokenize, truncation
 from eraserhead.data.sources import load_documents
+from eraserhead.data.words import word_spans
 from eraserhead.errors import UserError
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "room", "was", "loud", ".", "but", "clean"]

@@ -506,6 +506,7 @@ def test_the_provenance_is_json(tmp_path):
         "revision": None,
         "split": "a",
         "text_columns": ["text"],
+        "pair_column": None,
         "label_column": "label",
         "cleaned": True,
         "documents": 5,

@@ -50,12 +50,18 @@ def share(step: Sequence[int], rank: int, processes: int) -> list[int]:
     return list(step[rank::processes])
 
 
-def pad(sequences: Sequence[Sequence[int]], padding: int) -> dict[str, Tensor]:
-    """Return ``input_ids`` and ``attention_mask`` ``[batch, tokens]`` of sequences of ids, padded on the right."""
+def pad(
+    sequences: Sequence[Sequence[int]], padding: int, types: Sequence[Sequence[int]] | None = None
+) -> dict[str, Tensor]:
+    """Return ``input_ids`` and ``attention_mask`` ``[batch, tokens]`` of sequences of ids, padded on the right.
+
+    Where `types` are given, also ``token_type_ids``, 0 at padding.
+    """
     width = max(1, *(len(sequence) for sequence in sequences))
     ids = torch.full((len(sequences), width), padding, dtype=torch.long)
     mask = torch.zeros(len(sequences), width, dtype=torch.long)
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
         mask[row, : len(sequence)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    return inputs if types is None else {**inputs, "token_type_ids": pad(types, 0)["input_ids"]}

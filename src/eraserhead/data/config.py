@@ -15,6 +15,8 @@ class DataConfig:
         subset: Configuration of a hub data set (its "config name").
         revision: Branch, tag or commit of a hub data set.
         text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
+        pair_column: Column of a second sequence, such as the hypothesis of an inference data set; the tokenizer gets
+            the text and it as a pair.
         label_column: Column of the gold class; default: the named set's own, else ``label``.
         clean: Whether to undo the named set's escapes (``\n``, ``<br />``); default: on for named sets, off for
             others.
@@ -36,6 +38,7 @@ class DataConfig:
     subset: str | None = None
     revision: str | None = None
     text_columns: list[str] | None = None
+    pair_column: str | None = None
     label_column: str | None = None
     clean: bool | None = None
     ordered: bool | None = None

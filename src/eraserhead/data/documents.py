@@ -2,11 +2,9 @@
 
 import copy
 import os
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +16,7 @@ from eraserhead.data.labels import arrow_table
 from eraserhead.data.writing import processes
 from eraserhead.errors import UserError
 
-TOKENIZE_VERSION = 1  # part of the cache key: raise it when `_tokenize_batch` writes something else
+TOKENIZE_VERSION = 2  # part of the cache key: raise it when `_tokenize_batch` writes something else
 NO_WINDOW = 10**30  # what transformers itself writes for a tokenizer without a window
 BATCH = 500
 TOKEN_COLUMNS = {
@@ -28,16 +26,8 @@ TOKEN_COLUMNS = {
     "tokens": Value("int32"),
     "truncated_tokens": Value("int32"),
 }
-UNSPACED = (  # scripts written without spaces between words, as ranges of code points
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x2E80, 0x312F),  # CJK radicals and punctuation, kana, Bopomofo
-    (0x31A0, 0x9FFF),  # CJK ideographs
-    (0xF900, 0xFAFF),  # compatibility ideographs
-    (0xFF66, 0xFF9F),  # halfwidth kana
-    (0x20000, 0x3FFFF),  # further ideographs
-)
+TYPES = "token_type_ids"
+TYPE_COLUMN = {TYPES: List(Value("int32"))}
 
 
 @dataclass(frozen=True)
@@ -66,8 +56,12 @@ class Truncation:
 def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
     """Add the tokens of every text; `rows` may have any other columns, which are kept.
 
+    Where `rows` has a column ``second``, the text holds two sequences, the second of which begins there after a newline; the
+    tokenizer gets them as a pair.
+
     New columns:
         input_ids: Token ids, special tokens included, at most `max_length`.
+        token_type_ids: Of pairs alone, where the tokenizer's model takes them: which sequence a token belongs to.
         starts, ends: Code-point offsets of each token in the text, 0 and 0 for special tokens; null where the tokenizer
             knows no offsets.
         tokens: How many tokens the model sees.
@@ -79,15 +73,17 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
     Raises:
         UserError: If `max_length` leaves no room beside the special tokens, or exceeds the tokenizer's window.
     """
-    _check_length(tokenizer, max_length)
+    pairs = "second" in rows.column_names
+    _check_length(tokenizer, max_length, pairs)
+    typed = pairs and TYPES in tokenizer.model_input_names
     with _parallel_once(processes(len(rows))) as count:
         return rows.map(
             _tokenize_batch,
             batched=True,
             batch_size=BATCH,
-            input_columns=["text"],
+            input_columns=["text", "second"] if "second" in rows.column_names else ["text"],
             fn_kwargs={"tokenizer": _neutral(tokenizer), "max_length": max_length, "version": TOKENIZE_VERSION},
-            features=Features({**rows.features, **TOKEN_COLUMNS}),
+            features=Features({**rows.features, **TOKEN_COLUMNS, **(TYPE_COLUMN if typed else {})}),
             num_proc=count,
         )
 
@@ -100,31 +96,8 @@ def truncation(rows: Dataset) -> Truncation:
     return Truncation(len(rows), int((cut > 0).sum()), seen, int(cut.sum()))
 
 
-def word_spans(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[list[int]]:
-    """Group components into written words; every component is in exactly one group, in reading order.
-
-    Components belong together where no whitespace lies between them in the text. Punctuation at either end of such a
-    run stands apart, one group for each component ("wakes up." gives "wakes", "up", "."), and stays inside a word
-    ("don't", "3.14"). In scripts written without spaces (CJK, kana, Thai, ...) every component is a word. So is one
-    that covers no text or only whitespace, such as a special token.
-
-    Args:
-        text: What the offsets index.
-        starts: Code-point offset at which each component begins.
-        ends: Offset after its last code point.
-    """
-    spans = [_strip(text, start, end) for start, end in zip(starts, ends, strict=True)]
-    runs: list[list[int]] = [[0]] if spans else []
-    for place, (before, after) in enumerate(pairwise(spans), start=1):
-        if _joined(text, before, after):
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    return [group for run in runs for group in _set_apart(run, [text[slice(*spans[place])] for place in run])]
-
-
-def _check_length(tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-    special = tokenizer.num_special_tokens_to_add()
+def _check_length(tokenizer: PreTrainedTokenizerBase, max_length: int, pairs: bool) -> None:
+    special = tokenizer.num_special_tokens_to_add(pair=pairs)
     window = tokenizer.model_max_length
     if max_length < special + 1:
         raise UserError(
@@ -169,79 +142,95 @@ def _parallel_once(count: int | None) -> Iterator[int | None]:
 
 
 def _tokenize_batch(
-    texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int, version: int
+    texts: list[str],
+    seconds: list[int] | None = None,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    version: int,
 ) -> dict[str, list[Any]]:
     del version  # only part of the cache key
-    return _fast_batch(texts, tokenizer, max_length) if tokenizer.is_fast else _slow_batch(texts, tokenizer, max_length)
+    sequences = [_Sequences(text, None) for text in texts]
+    if seconds is not None:
+        sequences = [
+            _Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
+        ]
+    batch = _fast_batch if tokenizer.is_fast else _slow_batch
+    columns, types = batch(sequences, tokenizer, max_length)
+    return columns | ({TYPES: types} if seconds is not None and TYPES in tokenizer.model_input_names else {})
 
 
-def _fast_batch(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, list[Any]]:
+@dataclass(frozen=True)
+class _Sequences:
+    """What the tokenizer is given: one sequence, or two, the second of which begins at `start` in the text."""
+
+    first: str
+    second: str | None
+    start: int = 0
+
+    @property
+    def given(self) -> str | tuple[str, str]:
+        return self.first if self.second is None else (self.first, self.second)
+
+
+def _fast_batch(
+    sequences: list[_Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[dict[str, list[Any]], list[list[int]]]:
     backend = _backend(tokenizer)
-    encodings: list[Encoding] = backend.encode_batch(texts)
+    encodings: list[Encoding] = backend.encode_batch([each.given for each in sequences])
     whole = [len(encoding) for encoding in encodings]
     too_long = [place for place, length in enumerate(whole) if length > max_length]
     backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
-    for place, encoding in zip(too_long, backend.encode_batch([texts[place] for place in too_long]), strict=True):
+    for place, encoding in zip(
+        too_long, backend.encode_batch([sequences[place].given for place in too_long]), strict=True
+    ):
         encodings[place] = encoding
     backend.no_truncation()
-    offsets = [encoding.offsets for encoding in encodings]
-    return {
+    offsets = [_offsets(encoding, each.start) for encoding, each in zip(encodings, sequences, strict=True)]
+    columns = {
         "input_ids": [encoding.ids for encoding in encodings],
         "starts": [[start for start, _ in of_text] for of_text in offsets],
         "ends": [[end for _, end in of_text] for of_text in offsets],
         **_counts(whole, map(len, encodings)),
     }
+    return columns, [encoding.type_ids for encoding in encodings]
 
 
-def _slow_batch(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, list[Any]]:
-    ids: list[list[int]] = _ids(tokenizer, texts)
-    whole = [len(of_text) for of_text in ids]
+def _offsets(encoding: Encoding, second: int) -> list[tuple[int, int]]:
+    """Return where each token lies in the text, in which the second sequence begins at `second`."""
+    if not second:
+        return encoding.offsets
+    return [
+        (start + second, end + second) if sequence == 1 else (start, end)
+        for (start, end), sequence in zip(encoding.offsets, encoding.sequence_ids, strict=True)
+    ]
+
+
+def _slow_batch(
+    sequences: list[_Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[dict[str, list[Any]], list[list[int]]]:
+    encoded = [_encoded(tokenizer, each) for each in sequences]
+    whole = [len(of_text["input_ids"]) for of_text in encoded]
     too_long = [place for place, length in enumerate(whole) if length > max_length]
     for place in too_long:
-        ids[place] = _ids(tokenizer, [texts[place]], truncation=True, max_length=max_length)[0]
-    nothing = [None] * len(texts)
-    return {"input_ids": ids, "starts": nothing, "ends": nothing, **_counts(whole, map(len, ids))}
+        encoded[place] = _encoded(tokenizer, sequences[place], truncation=True, max_length=max_length)
+    ids = [of_text["input_ids"] for of_text in encoded]
+    nothing = [None] * len(sequences)
+    columns = {"input_ids": ids, "starts": nothing, "ends": nothing, **_counts(whole, map(len, ids))}
+    return columns, [of_text[TYPES] for of_text in encoded]
 
 
-def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str], **options: Any) -> list[list[int]]:
-    encoded = tokenizer(texts, return_attention_mask=False, return_token_type_ids=False, **options)
-    return cast(list[list[int]], encoded["input_ids"])
+def _encoded(tokenizer: PreTrainedTokenizerBase, sequences: _Sequences, **options: Any) -> dict[str, list[int]]:
+    pair = sequences.second
+    encoded = tokenizer(
+        sequences.first, pair, return_attention_mask=False, return_token_type_ids=pair is not None, **options
+    )
+    return {"input_ids": cast(list[int], encoded["input_ids"]), TYPES: cast(list[int], encoded.get(TYPES, []))}
 
 
 def _counts(whole: list[int], seen: Iterable[int]) -> dict[str, list[Any]]:
     tokens = list(seen)
     return {"tokens": tokens, "truncated_tokens": [all_ - left for all_, left in zip(whole, tokens, strict=True)]}
-
-
-def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the span without whitespace at its ends, which some tokenizers count as part of a token."""
-    covered = text[start:end]
-    return start + len(covered) - len(covered.lstrip()), start + len(covered.rstrip())
-
-
-def _joined(text: str, before: tuple[int, int], after: tuple[int, int]) -> bool:
-    if before[0] >= before[1] or after[0] >= after[1]:
-        return False
-    if any(character.isspace() for character in text[before[1] : after[0]]):
-        return False
-    return not (_is_unspaced(text[before[1] - 1]) or _is_unspaced(text[after[0]]))
-
-
-def _is_unspaced(character: str) -> bool:
-    return any(first <= ord(character) <= last for first, last in UNSPACED)
-
-
-def _is_punctuation(character: str) -> bool:
-    return unicodedata.category(character)[0] in "PS"  # punctuation and symbols
-
-
-def _set_apart(run: list[int], pieces: list[str]) -> list[list[int]]:
-    """Split punctuation off both ends of a run."""
-    wordlike = [place for place, piece in enumerate(pieces) if not all(map(_is_punctuation, piece))]
-    if not wordlike:
-        return [[place] for place in run]
-    first, last = wordlike[0], wordlike[-1] + 1
-    return [[place] for place in run[:first]] + [run[first:last]] + [[place] for place in run[last:]]
 
 
 def _share(part: int, whole: int, what: str) -> str:

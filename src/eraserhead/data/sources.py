@@ -37,6 +37,7 @@ class Provenance:
         revision: Commit of the hub data set where it is known, else the revision asked for.
         split: Split that the rows come from, as in the ids.
         text_columns: Columns joined into the text.
+        pair_column: Column of the second sequence, if any.
         label_column: Column of the gold class; None where the source has none.
         cleaned: Whether the named set's escapes were undone.
         documents: Documents used.
@@ -50,6 +51,7 @@ class Provenance:
     revision: str | None
     split: str
     text_columns: list[str]
+    pair_column: str | None
     label_column: str | None
     cleaned: bool
     documents: int
@@ -142,7 +144,7 @@ def _check(config: DataConfig) -> None:
     if config.text_columns is not None and not config.text_columns:
         problems.append("data.text_columns is empty: name one column or more")
     if config.name == PLANTED:
-        outer = ("path", "subset", "revision", "text_columns", "label_column", "clean")
+        outer = ("path", "subset", "revision", "text_columns", "pair_column", "label_column", "clean")
         given = [f"data.{name}" for name in outer if getattr(config, name) is not None]
         problems += [f"data.name planted is built in: leave out {', '.join(given)}"] if given else []
     if problems:
@@ -224,6 +226,7 @@ def _provenance(
         revision=source.revision,
         split=split,
         text_columns=list(columns.text),
+        pair_column=columns.pair,
         label_column=columns.label,
         cleaned=columns.clean is not unchanged,
         documents=documents,
@@ -248,7 +251,7 @@ def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None
     }
     rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
     provenance = Provenance(
-        PLANTED, None, None, None, split, ["text"], "label", False, len(rows), len(rows), config.seed
+        PLANTED, None, None, None, split, ["text"], None, "label", False, len(rows), len(rows), config.seed
     )
     return Documents(rows, table, provenance)
 

@@ -20,6 +20,7 @@ from eraserhead.errors import UserError, nearest
 MANY_ROWS = 20_000  # from here on several processes pay
 WRITER_VERSION = 1  # part of the cache key: raise it when `_Writer` or a cleaning rule writes something else
 FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
+PAIR_FEATURES = Features({**FEATURES, "second": Value("int32")})  # where the second sequence begins in the text
 
 
 def processes(rows: int) -> int | None:
@@ -31,9 +32,10 @@ def processes(rows: int) -> int | None:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of the source, and the rule that cleans each text column."""
+    """Columns of the source, and the rule that cleans each text column; `pair` is that of a second sequence."""
 
     text: tuple[str, ...]
+    pair: str | None
     label: str | None
     clean: Callable[[str], str]
 
@@ -44,18 +46,24 @@ class Columns:
         label: str | None = config.label_column or named.label_column
         known = rows.column_names
         may_lack_labels = labels_optional and config.label_column is None and label not in known
-        wanted = [(column, "text_columns") for column in text] + [(label, "label_column")] * (not may_lack_labels)
+        wanted = [(column, "text_columns") for column in text]
+        wanted += [(config.pair_column, "pair_column")] * (config.pair_column is not None)
+        wanted += [(label, "label_column")] * (not may_lack_labels)
         missing = [
             f"data.{setting} '{column}': no such column{nearest(str(column), known)}"
             for column, setting in wanted
             if column not in known
         ]
-        unfit = [column for column in text if column in known and not _holds_text(rows, column)]
-        problems = missing + [f"data.text_columns '{column}' holds no text" for column in unfit]
+        unfit = [
+            f"data.{setting} '{column}' holds no text"
+            for column, setting in wanted
+            if setting != "label_column" and column in known and not _holds_text(rows, str(column))
+        ]
+        problems = missing + unfit
         if problems:
             raise UserError(f"{'; '.join(problems)}; split '{split}' has the columns {', '.join(known)}")
         clean = config.clean if config.clean is not None else named.hub is not None
-        return cls(text, None if may_lack_labels else label, named.clean if clean else unchanged)
+        return cls(text, config.pair_column, None if may_lack_labels else label, named.clean if clean else unchanged)
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,12 @@ class _Writer:
         ids = [f"{self.split}/{row}" for row in self.row_numbers[positions]]
         parts = [self._cleaned(batch.column(column)) for column in self.columns.text]
         texts = ["\n".join(filter(None, of_row)) for of_row in zip(*parts, strict=True)]
-        return pa.table({"id": ids, "text": texts, "label": pa.array(classes, pa.int64(), mask=classes == NO_LABEL)})
+        columns = {"id": ids, "text": texts, "label": pa.array(classes, pa.int64(), mask=classes == NO_LABEL)}
+        if self.columns.pair is not None:
+            seconds = self._cleaned(batch.column(self.columns.pair))
+            columns["text"] = [joined_pair(first, second) for first, second in zip(texts, seconds, strict=True)]
+            columns["second"] = pa.array([len(first) + 1 for first in texts], pa.int32())
+        return pa.table(columns)
 
     def _cleaned(self, column: pa.ChunkedArray) -> list[str]:
         """Return the column's texts, "" for null; bytes that are no UTF-8 become U+FFFD."""
@@ -81,10 +94,17 @@ class _Writer:
         return ["" if text is None else self.columns.clean(text.decode("utf-8", "replace")) for text in raw]
 
 
+def joined_pair(first: str, second: str) -> str:
+    """Return one text of two sequences; the second begins at ``len(first) + 1``."""
+    return f"{first}\n{second}"
+
+
 def write_documents(
     rows: Dataset, split: str, columns: Columns, chosen: NDArray[np.int64], classes: NDArray[np.int64], in_place: bool
 ) -> Dataset:
     """Write the chosen rows as documents with the columns ``id``, ``text`` and ``label``; kept in the cache.
+
+    Where there is a second sequence, ``text`` holds both, a newline between them, and ``second`` says where it begins.
 
     Args:
         rows: The source split.
@@ -103,7 +123,7 @@ def write_documents(
             batched=True,
             with_indices=True,
             remove_columns=rows.column_names,
-            features=FEATURES,
+            features=FEATURES if columns.pair is None else PAIR_FEATURES,
             num_proc=processes(len(chosen)),
             cache_file_name=_cache_file(some, writer) if in_place else None,
         )

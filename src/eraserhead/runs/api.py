@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.sources import Documents, Provenance
-from eraserhead.data.writing import FEATURES
+from eraserhead.data.writing import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.errors import UserError, nearest
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
@@ -68,6 +68,7 @@ def erase(
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
     text_column: str = "text",
+    pair_column: str | None = None,
     label_column: str = "label",
     max_length: int | None = None,
     draws: int = 10,
@@ -94,6 +95,7 @@ def erase(
             ``id`` names the documents, and so seeds their random draws; otherwise they are numbered.
         tokenizer: The tokenizer, where `model` is not a name.
         text_column: Column of the texts in a data set.
+        pair_column: Column of a second sequence in a data set, which the tokenizer gets as a pair with the text.
         label_column: Column of the gold classes in a data set, as indices; used for accuracy alone, and may be absent.
         max_length: Tokens a document; default: what the `DataConfig` or the run says, else the model's window.
         draws: Shuffles a document of the random ranking.
@@ -120,7 +122,8 @@ def erase(
         documents = load_for(checkpoint, data, label_map)
         length = max_length or data.max_length
     else:
-        documents = _documents(data, text_column, label_column, len(checkpoint.class_names))
+        columns = Columns(text_column, pair_column, label_column)
+        documents = _documents(data, columns, len(checkpoint.class_names))
         length = max_length or (
             checkpoint.data.max_length if checkpoint.data else window(checkpoint.model, checkpoint.tokenizer)
         )
@@ -181,16 +184,29 @@ def _precision(dtype: torch.dtype) -> Any:
     return str(dtype).removeprefix("torch.")
 
 
-def _documents(data: Sequence[str] | Dataset, text_column: str, label_column: str, classes: int) -> Documents:
-    texts, labels = _texts_and_labels(data, text_column, label_column)
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a data set."""
+
+    text: str
+    pair: str | None
+    label: str
+
+
+def _documents(data: Sequence[str] | Dataset, columns: Columns, classes: int) -> Documents:
+    texts, labels = _texts_and_labels(data, columns)
     labels = [None if label == -1 else label for label in labels]  # the hub's way to say that a label is unknown
     wrong = next((label for label in labels if label is not None and label not in range(classes)), None)
     if wrong is not None:
         raise UserError(f"erase: label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
-    ids = _ids(data) or [f"texts/{row}" for row in range(len(texts))]
-    rows = Dataset.from_dict({"id": ids, "text": texts, "label": labels}, features=FEATURES)
+    content = {"id": _ids(data) or [f"texts/{row}" for row in range(len(texts))], "text": texts, "label": labels}
+    if columns.pair is not None:
+        seconds = _column(data, columns.pair)
+        content["second"] = [len(text) + 1 for text in texts]
+        content["text"] = [joined_pair(first, second) for first, second in zip(texts, seconds, strict=True)]
+    rows = Dataset.from_dict(content, features=FEATURES if columns.pair is None else PAIR_FEATURES)
     provenance = Provenance(
-        None, None, None, None, "texts", [text_column], label_column, False, len(texts), len(texts), 0
+        None, None, None, None, "texts", [columns.text], columns.pair, columns.label, False, len(texts), len(texts), 0
     )
     return Documents(rows, None, provenance)
 
@@ -202,19 +218,23 @@ def _ids(data: Sequence[str] | Dataset) -> list[str]:
     return ids
 
 
-def _texts_and_labels(
-    data: Sequence[str] | Dataset, text_column: str, label_column: str
-) -> tuple[list[str], list[int | None]]:
+def _texts_and_labels(data: Sequence[str] | Dataset, columns: Columns) -> tuple[list[str], list[int | None]]:
     if isinstance(data, (str, Mapping)):
         raise UserError(f"erase: give a list of texts or one split of a data set, not a {type(data).__name__}")
-    if isinstance(data, Dataset):
-        if text_column not in data.column_names:
-            hint = nearest(text_column, data.column_names)
-            raise UserError(f"erase: no column '{text_column}'{hint}; there are: {', '.join(data.column_names)}")
-        texts: list[str] = list(data[text_column])
-        labels: list[int | None] = list(data[label_column]) if label_column in data.column_names else []
-    else:
-        texts, labels = list(data), []
+    if not isinstance(data, Dataset):
+        return _checked(list(data)), [None] * len(data)
+    labels: list[int | None] = list(data[columns.label]) if columns.label in data.column_names else [None] * len(data)
+    return _column(data, columns.text), labels
+
+
+def _column(data: Sequence[str] | Dataset, column: str) -> list[str]:
+    known = data.column_names if isinstance(data, Dataset) else []
+    if not isinstance(data, Dataset) or column not in known:
+        raise UserError(f"erase: no column '{column}'{nearest(column, known)}; there are: {', '.join(known) or 'none'}")
+    return _checked(list(data[column]))
+
+
+def _checked(texts: list[str]) -> list[str]:
     if not texts or not all(isinstance(text, str) for text in texts):
         raise UserError("erase: give one text or more, each of them a str")
-    return texts, labels or [None] * len(texts)
+    return texts

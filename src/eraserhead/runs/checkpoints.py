@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     CONFIG_MAPPING,
@@ -255,7 +256,7 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
             return load()
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         if isinstance(error, OSError) and "safetensors" in reason:
             raise UserError(

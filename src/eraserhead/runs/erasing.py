@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import tokenize
+from eraserhead.data.documents import TYPES, tokenize
 from eraserhead.data.labels import arrow_table, matched_labels
 from eraserhead.data.sources import Documents, load_documents
 from eraserhead.errors import UserError
@@ -24,9 +24,9 @@ from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
 from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint, window
 from eraserhead.runs.classifiers import check_vocabulary
-from eraserhead.runs.config import EraseConfig, check_ranges
+from eraserhead.runs.config import ONE_SEQUENCE, EraseConfig, check_ranges
 from eraserhead.runs.files import environment
-from eraserhead.runs.places import ChosenSite, choose_site
+from eraserhead.runs.places import POOLING, ChosenSite, choose_site
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise
 from eraserhead.runs.tabulate import BatchText, join_batches, tabulate
@@ -61,15 +61,16 @@ class Analyser:
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         ids = [rows["id"][row] for row in batch]
-        attention = self.site.read(self._inputs([rows["input_ids"][row] for row in batch]))
+        attention = self.site.read(self._inputs(rows, batch))
         _check_numbers(attention, ids)
         greedy = self.config.search == "greedy"
         analysis = analyse(self.site, attention, ids, self.config.draws, self.config.seed, greedy)
         self.searched.append(analysis.search_seconds)
         return tabulate(batch_text(rows, batch, attention, self.checkpoint.tokenizer), attention, analysis)
 
-    def _inputs(self, sequences: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        inputs = pad(sequences, self.checkpoint.padding)
+    def _inputs(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Tensor]:
+        types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
+        inputs = pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
         return {name: tensor.to(self.accelerator.device) for name, tensor in inputs.items()}
 
 
@@ -93,6 +94,8 @@ def erase_documents(
     """Analyse documents with a model; see `erase_to_folder`."""
     results = ResultsFolder(Path(config.output_dir))
     chosen = choose_site(checkpoint, config, accelerator)
+    if documents.provenance.pair_column is not None and chosen.description["site"] == POOLING:
+        raise UserError(f"--data.pair_column {documents.provenance.pair_column}: {ONE_SEQUENCE}")
     length = fitting_length(config.data.max_length, checkpoint)
     identity = _identity(checkpoint, documents, config, length, chosen)
     with accelerator.main_process_first():

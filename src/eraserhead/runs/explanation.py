@@ -8,7 +8,8 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from eraserhead.data.batching import pad
-from eraserhead.data.documents import tokenize, word_spans
+from eraserhead.data.documents import TYPES, tokenize
+from eraserhead.data.words import word_spans
 from eraserhead.errors import UserError
 from eraserhead.method.flips import Outcome
 from eraserhead.runs import devices
@@ -108,7 +109,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     document = tokenize(row, checkpoint.tokenizer, length)[0]
     check_vocabulary(checkpoint.model, max(document["input_ids"], default=-1), checkpoint.name)
     site = choose_site(checkpoint, config, accelerator).site
-    inputs = pad([document["input_ids"]], checkpoint.padding)
+    inputs = pad([document["input_ids"]], checkpoint.padding, [document[TYPES]] if TYPES in document else None)
     attention = site.read({name: tensor.to(accelerator.device) for name, tensor in inputs.items()})
     analysis = analyse(site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
     names = checkpoint.class_names

@@ -6,7 +6,10 @@ from typing import Any
 from accelerate import Accelerator
 
 from eraserhead.errors import UserError
-from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.modeling_attention_pooling import (
+    AttentionPoolingForSequenceClassification,
+    structural_token_ids,
+)
 from eraserhead.runs.checkpoints import Checkpoint
 from eraserhead.runs.config import SiteConfig
 from eraserhead.sites.pooling import PoolingSite
@@ -67,7 +70,7 @@ def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
         checkpoint.model.to(accelerator.device),
         parse_place(config.site or "layer:-1"),
         heads=config.heads,
-        left_out=() if with_special else special_tokens(checkpoint),
+        left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
         memory_budget=config.memory_budget * GIGABYTE,
     )
     description = {
@@ -78,12 +81,6 @@ def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
         **_precision(config),
     }
     return ChosenSite(site, description)
-
-
-def special_tokens(checkpoint: Checkpoint) -> list[int]:
-    """Return the ids of tokens that stand for no text, such as [CLS]; an unknown word is text."""
-    tokenizer = checkpoint.tokenizer
-    return [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]
 
 
 def _precision(config: SiteConfig) -> dict[str, str]:

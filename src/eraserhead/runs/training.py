@@ -28,7 +28,7 @@ from eraserhead.runs.checkpoints import (
     padding_id,
     weights_fingerprint,
 )
-from eraserhead.runs.config import TrainConfig, check_ranges
+from eraserhead.runs.config import ONE_SEQUENCE, TrainConfig, check_ranges
 from eraserhead.runs.feeds import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
 from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.loop import Loop, Progress
@@ -61,6 +61,8 @@ def train(config: TrainConfig) -> RunFolder:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
     check_ranges(config)
+    if config.data.pair_column is not None:
+        raise UserError(f"--data.pair_column {config.data.pair_column}: {ONE_SEQUENCE}")
     folder = RunFolder(Path(config.output_dir))
     folder.check(config)
     accelerator = devices.start(
