@@ -220,7 +220,7 @@ def test_pairs_are_refused_by_attention_pooling(tmp_path):
     folder = saved_classifier(tmp_path)
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
-    with pytest.raises(UserError, match="pair_column hypothesis: .* reads one sequence"):
+    with pytest.raises(UserError, match=r"pair_column hypothesis: .* reads one sequence"):
         erase_to_folder(run(tmp_path, model=folder, data=DataConfig(path=str(path), pair_column="hypothesis")))
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
 
 import datasets
+import inside
 import method
 import processes
 import runs
@@ -35,6 +36,12 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "epochs": runs.epochs,
     "memory": processes.memory,
     "help": processes.help_text,
+    "inside-analysis": inside.analysis,
+    "inside-singles": inside.singles,
+    "inside-lower": inside.lower,
+    "inside-prefixes": inside.prefixes,
+    "inside-captum": inside.captum,
+    "inside-memory": inside.memory,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
-PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
+PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "captum")
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Truncation:
 def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
     """Add the tokens of every text; `rows` may have any other columns, which are kept.
 
-    Where `rows` has a column ``second``, the text holds two sequences, the second of which begins there after a newline; the
+    Where `rows` has a column ``second``, the text holds two sequences: the second begins there, after a newline, and the
     tokenizer gets them as a pair.
 
     New columns:

