@@ -56,8 +56,8 @@ class Truncation:
 def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
     """Add the tokens of every text; `rows` may have any other columns, which are kept.
 
-    Where `rows` has a column ``second``, the text holds two sequences: the second begins there, after a newline, and the
-    tokenizer gets them as a pair.
+    Where `rows` has a column ``second``, the text holds two sequences: the second begins there, after a newline, and
+    the tokenizer gets them as a pair.
 
     New columns:
         input_ids: Token ids, special tokens included, at most `max_length`.
