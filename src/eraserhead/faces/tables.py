@@ -75,6 +75,8 @@ def families_view(families: "Mapping[str, Family]") -> RenderableType:
     """Return the table of model families."""
     headings = ("family", "erased through", "decision read from", "tokens left out at `all`")
     table = _table("Families inside of which attention can be erased", "model_type", *headings)
+    for column in table.columns:
+        column.justify = "left"
     for name, family in families.items():
         read_out = family.read_out.value if isinstance(family.read_out, Enum) else "as classifier_pooling says"
         left_out = "yes" if family.positions is not None else "no"

@@ -30,7 +30,7 @@ from eraserhead.runs.places import POOLING, ChosenSite, choose_site
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise
 from eraserhead.runs.tabulate import BatchText, join_batches, tabulate
-from eraserhead.sites.site import Attention, Site
+from eraserhead.sites.site import Attention
 
 logger = logging.getLogger("eraserhead")
 
@@ -40,14 +40,14 @@ class Analyser:
     """Analyses batches of tokenised documents at a site.
 
     Attributes:
-        site: Where weights are erased.
+        chosen: Where weights are erased.
         checkpoint: Whose tokenizer names the components.
         accelerator: Where the model is.
         config: Draws, seed and batch size.
         searched: Seconds that the search for smaller sets has taken so far, one entry a batch.
     """
 
-    site: Site
+    chosen: ChosenSite
     checkpoint: Checkpoint
     accelerator: Accelerator
     config: EraseConfig
@@ -61,17 +61,17 @@ class Analyser:
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         ids = [rows["id"][row] for row in batch]
-        attention = self.site.read(self._inputs(rows, batch))
+        attention = self.chosen.site.read(self._inputs(rows, batch))
         _check_numbers(attention, ids)
         greedy = self.config.search == "greedy"
-        analysis = analyse(self.site, attention, ids, self.config.draws, self.config.seed, greedy)
+        analysis = analyse(self.chosen.site, attention, ids, self.config.draws, self.config.seed, greedy)
         self.searched.append(analysis.search_seconds)
         return tabulate(batch_text(rows, batch, attention, self.checkpoint.tokenizer), attention, analysis)
 
     def _inputs(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Tensor]:
         types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
         inputs = pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
-        return {name: tensor.to(self.accelerator.device) for name, tensor in inputs.items()}
+        return {name: tensor.to(self.chosen.device) for name, tensor in inputs.items()}
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
@@ -109,7 +109,7 @@ def erase_documents(
         return results
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)
-    analyser = Analyser(chosen.site, checkpoint, accelerator, config)
+    analyser = Analyser(chosen, checkpoint, accelerator, config)
     _write_shards(analyser, rows, results, shards)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

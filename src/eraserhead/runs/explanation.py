@@ -108,10 +108,10 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     length = min(config.data.max_length, window(checkpoint.model, checkpoint.tokenizer))
     document = tokenize(row, checkpoint.tokenizer, length)[0]
     check_vocabulary(checkpoint.model, max(document["input_ids"], default=-1), checkpoint.name)
-    site = choose_site(checkpoint, config, accelerator).site
+    chosen = choose_site(checkpoint, config, accelerator)
     inputs = pad([document["input_ids"]], checkpoint.padding, [document[TYPES]] if TYPES in document else None)
-    attention = site.read({name: tensor.to(accelerator.device) for name, tensor in inputs.items()})
-    analysis = analyse(site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
+    attention = chosen.site.read({name: tensor.to(chosen.device) for name, tensor in inputs.items()})
+    analysis = analyse(chosen.site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
     names = checkpoint.class_names
     probabilities = attention.whole.logits.softmax(-1)[0].tolist()
     return Explanation(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 
 from eraserhead.errors import UserError
@@ -28,10 +29,12 @@ class ChosenSite:
     Attributes:
         site: Where weights are read and erased.
         description: Everything about it that determines results.
+        device: Where its model is.
     """
 
     site: Site
     description: dict[str, Any]
+    device: torch.device
 
 
 def choose_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:
@@ -56,7 +59,8 @@ def _pooling(
         raise UserError("; ".join(problems))
     special = "components" if model.config.pool_special_tokens else "left out"
     site = PoolingSite(model.to(accelerator.device))
-    return ChosenSite(site, {"site": POOLING, "special_tokens": special, **_precision(config)})
+    description = {"site": POOLING, "special_tokens": special, **_precision(config)}
+    return ChosenSite(site, description, accelerator.device)
 
 
 def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:
@@ -65,9 +69,11 @@ def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
             f"--site {POOLING}: a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
             "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`"
         )
+    # Apple's devices have no float64, in which the method's arithmetic is done.
+    device = torch.device("cpu") if accelerator.device.type == "mps" else accelerator.device
     with_special = config.special_tokens is not False
     site = SelfAttentionSite(
-        checkpoint.model.to(accelerator.device),
+        checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
         parse_place(config.site or "layer:-1"),
         heads=config.heads,
         left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
@@ -80,7 +86,7 @@ def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
         "search": config.search,
         **_precision(config),
     }
-    return ChosenSite(site, description)
+    return ChosenSite(site, description, device)
 
 
 def _precision(config: SiteConfig) -> dict[str, str]:
