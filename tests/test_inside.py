@@ -151,14 +151,14 @@ def test_show_and_explain_name_the_upper_bound(tmp_path, capsys):
     data = ["--data.path", config.data.path, "--draws", "2", "--cpu"]
     assert main(["erase", config.model, "--site", "all", "--output_dir", config.output_dir, *data]) == 0
     shown = capsys.readouterr().out
-    assert "best found (upper bound)" in shown
+    assert "upper bound │" in shown
     assert "upper bound of the minimum" in shown
     assert "site: all, special tokens are components" in shown
     assert "exact minimum" not in shown
     assert main(["explain", config.model, "a fine cast but a dull script", "--site", "all", "--cpu"]) == 0
     explained = capsys.readouterr().out
     assert "upper bound of the minimum" in explained
-    assert "best found (upper bound)" in explained
+    assert "upper bound │" in explained
 
 
 def test_families_lists_every_family(capsys):

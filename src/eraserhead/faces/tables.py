@@ -19,10 +19,11 @@ NOTES = (
     "that flip; quantiles, shares, pairs are over all. JS: Jensen-Shannon divergence from the original distribution; "
     "dJS: that of the top minus that of another component; spread: standard deviation over a document's draws."
 )
+UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
 FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
 NONE, NEVER = "-", "> all"
 BEST_FOUND = "best_found"
-NAMES = {BEST_FOUND: "best found (upper bound)"}  # of rankings, where they are not called as in the results
+NAMES = {BEST_FOUND: "upper bound"}  # of rankings, where they are not called as in the results
 TITLES = {
     "outcomes": "What erasing along a ranking comes to, % of documents",
     "fraction": "Fraction of the components erased before the decision flips",
@@ -67,7 +68,7 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
             if table.row_count
         ),
         Text(f"\n{answer(summary)}", style="bold"),
-        Text(NOTES, style="dim"),
+        Text(f"{UPPER_BOUND} {NOTES}" if summary["yardstick"] == BEST_FOUND else NOTES, style="dim"),
     )
 
 
