@@ -67,68 +67,70 @@ class SingleQuery:
 
     def entries(self, kept: Kept) -> Entries:
         """Run from the site upwards with the read-out position's weights as variables."""
-        assert kept.scores is not None
-        weights = self._weights(kept, kept.mask[kept.documents].unsqueeze(1)).requires_grad_()
+        documents = kept.documents
+        everything = kept.mask[documents].unsqueeze(1)
+        found = [self._weights(kept, row, keep) for row, keep in zip(documents.tolist(), everything, strict=True)]
+        weights = torch.stack(found).requires_grad_()
         with torch.enable_grad():
-            logits = self._upwards(kept, weights)
-        return Entries([weights], torch.ones_like(kept.documents, dtype=torch.bool).unsqueeze(1), logits)
+            attended = [self._attend(kept, row, own) for row, own in zip(documents.tolist(), weights, strict=True)]
+            logits = self._upwards(kept, documents, torch.cat(attended))
+        return Entries([weights], torch.ones_like(documents, dtype=torch.bool).unsqueeze(1), logits)
 
     @torch.no_grad()
     def logits(self, kept: Kept, keep: Bool[Tensor, "rows erasures tokens"]) -> Float[Tensor, "rows erasures classes"]:
         """Run the layer on single positions, and what is above it."""
-        most = self.runner.rows(1 if self.layer == self.runner.last else keep.shape[2])
+        documents, erasures = kept.documents.repeat_interleave(keep.shape[1]), keep.flatten(0, 1)
+        tokens = 1 if self.layer == self.runner.last else keep.shape[2]
+        # Side by side, a document's erasures share its scores and values, which are then not copied.
+        together = documents.argsort(stable=True)
         found = []
-        for rows in torch.arange(len(keep), device=keep.device).split(max(1, most // keep.shape[1])):
-            part = kept.select(rows)
-            chunks = [self._upwards(part, self._weights(part, chunk)) for chunk in keep[rows].split(most, dim=1)]
-            found.append(torch.cat([chunk.unflatten(0, (len(rows), -1)) for chunk in chunks], dim=1))
-        return torch.cat(found)
+        for rows in together.split(self.runner.rows(tokens, keys=keep.shape[2])):
+            own, counts = documents[rows].unique_consecutive(return_counts=True)
+            groups = zip(own.tolist(), rows.split(counts.tolist()), strict=True)
+            attended = [self._attend(kept, row, self._weights(kept, row, erasures[group])) for row, group in groups]
+            found.append(self._upwards(kept, documents[rows], torch.cat(attended)))
+        return torch.cat(found)[together.argsort()].unflatten(0, keep.shape[:2])
 
     def _weights(
-        self, kept: Kept, keep: Bool[Tensor, "rows erasures tokens"]
-    ) -> Float[Tensor, "rows heads erasures keys"]:
-        """Return what `attention_weights` does, of the kept scores and with one mask for all heads."""
+        self, kept: Kept, document: int, keep: Bool[Tensor, "erasures tokens"]
+    ) -> Float[Tensor, "heads erasures keys"]:
+        """Return what `attention_weights` does, of one document's scores and with one mask for all heads."""
         assert kept.scores is not None
-        scores = kept.scores[kept.documents].unsqueeze(2)
-        visible = (scores != -torch.inf).any(1)
-        nothing = ~(keep & visible).any(-1)[:, None, :, None]
+        scores = kept.scores[document].unsqueeze(1)
+        nothing = ~(keep & (scores != -torch.inf).any(0)).any(-1)[None, :, None]
         erased = torch.zeros(keep.shape, dtype=scores.dtype, device=keep.device).masked_fill_(~keep, -torch.inf)
-        erased = erased.unsqueeze(1)
+        erased = erased.unsqueeze(0)
         if self.runner.heads is not None:
-            chosen = self.runner.heads.view(1, -1, 1, 1)
+            chosen = self.runner.heads.view(-1, 1, 1)
             erased, nothing = torch.where(chosen, erased, 0.0), chosen & nothing
         weights = (scores + erased).softmax(-1)
         return weights.masked_fill(nothing, 0.0) if nothing.any() else weights
 
-    def _upwards(self, kept: Kept, weights: Float[Tensor, "rows heads erasures keys"]) -> Float[Tensor, "_ classes"]:
-        """Return the logits of rows x erasures, from the read-out position's weights in the site's layer."""
+    @staticmethod
+    def _attend(
+        kept: Kept, document: int, weights: Float[Tensor, "heads erasures keys"]
+    ) -> Float[Tensor, "erasures heads head_size"]:
+        """Return the weighted values of one document; heads that share values are rows of one product."""
         assert kept.values is not None
+        values = kept.values[document]
+        shared = weights.unflatten(0, (len(values), -1))
+        return (shared.flatten(1, 2) @ values).unflatten(1, shared.shape[1:3]).flatten(0, 1).transpose(0, 1)
+
+    def _upwards(
+        self, kept: Kept, documents: Int[Tensor, " rows"], attended: Float[Tensor, "rows heads head_size"]
+    ) -> Float[Tensor, "rows classes"]:
+        """Run what follows the attention of the read-out position in the site's layer."""
         assert kept.row is not None
-        runner, erasures = self.runner, weights.shape[2]
-        values = kept.values[kept.documents]
-        groups = weights.shape[1] // values.shape[1]
-        # Heads that share values are folded into the rows of one product.
-        attended = weights.unflatten(1, (-1, groups)).flatten(2, 3) @ values
-        attended = attended.unflatten(2, (groups, erasures)).flatten(1, 2)  # [rows, heads, erasures, head size]
-        attended = attended.transpose(1, 2).flatten(0, 1).unsqueeze(1)
-        row = kept.row[kept.documents].expand(-1, erasures, -1).reshape(-1, 1, kept.row.shape[-1])
-        dummies = runner.dummies(len(row))
-        outputs = {self.layer: attended}
+        runner, row, dummies = self.runner, kept.row[documents], self.runner.dummies(len(documents))
+        outputs = {self.layer: attended.unsqueeze(1)}
         if self.layer == runner.last:
             with runner.layers.running(first=self.layer, hidden=row), runner.layers.without_projections(self.layer):
                 return runner.run(dummies, self.layer, attention_outputs=outputs)
-        return self._layers_above(kept, dummies, row, outputs)
-
-    def _layers_above(
-        self, kept: Kept, dummies: Mapping[str, Tensor], row: Tensor, outputs: Mapping[int, Tensor]
-    ) -> Float[Tensor, "_ classes"]:
         assert kept.hidden is not None
-        runner, above = self.runner, self.layer + 1
+        above = self.layer + 1
         only = runner.layers.running(first=self.layer, last=self.layer, hidden=row, watched=(above,))
         with only as inputs, runner.layers.without_projections(self.layer):
             runner.run(dummies, self.layer, attention_outputs=outputs)
-        erasures = len(row) // len(kept.documents)
-        documents = kept.documents.repeat_interleave(erasures)
         position = kept.read_out[documents].view(-1, 1, 1).expand(-1, 1, row.shape[-1])
         hidden = kept.hidden[documents].scatter(1, position, inputs[above])
         with runner.layers.running(first=above, hidden=hidden):

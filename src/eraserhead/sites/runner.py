@@ -96,15 +96,16 @@ class Runner:
         caching = {"use_cache": False} if self.read_out is ReadOut.LAST else {}
         return self.model(**inputs, attention_first=first, **caching, **erasure).logits
 
-    def rows(self, tokens: int, layers: int = 1) -> int:
-        """Return how many rows of so many tokens may run at a time.
+    def rows(self, tokens: int, layers: int = 1, keys: int | None = None) -> int:
+        """Return how many rows of so many tokens may run at a time; one in any case.
 
         Args:
             tokens: Tokens a row.
             layers: Layers whose intermediate results stay, as they do for a gradient.
+            keys: Keys of each token's attention; default: the row's own tokens.
         """
-        hidden, heads = self.model.config.hidden_size, self.layers.heads
-        row = tokens * (8 * hidden + 2 * self.widest) + 4 * heads * tokens * tokens
+        hidden, weights = self.model.config.hidden_size, tokens * self.layers.heads * (tokens if keys is None else keys)
+        row = tokens * (8 * hidden + 2 * self.widest) + 4 * weights
         by_memory = int(self.memory_budget // (layers * row * self.model.dtype.itemsize))
         by_speed = ROW_TOKENS.get(self.model.device.type, DEFAULT_ROW_TOKENS) // tokens
         return max(1, min(by_memory, by_speed))

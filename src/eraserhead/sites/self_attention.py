@@ -151,21 +151,20 @@ class SelfAttentionSite:
             found = entries.logits.double()
             margin = found.gather(1, decide(logits).unsqueeze(1)).squeeze(1) - (rival_weights(logits) * found).sum(-1)
             gradients = torch.autograd.grad(margin.sum(), entries.weights)
-        weights = [weights.detach() for weights in entries.weights]
-        mean = self._over_entries(entries, weights) / self._entries_a_key(entries)
-        products = [weight.double() * gradient for weight, gradient in zip(weights, gradients, strict=True)]
-        return mean, self._over_entries(entries, gradients), self._over_entries(entries, products)
+        mean = gradient = product = torch.zeros(())
+        # A layer at a time: their float64 copies are the largest tensors of all.
+        for weights, slopes in zip(entries.weights, gradients, strict=True):
+            mean = mean + self._over_entries(entries, weights.detach())
+            gradient = gradient + self._over_entries(entries, slopes)
+            product = product + self._over_entries(entries, weights.detach().double() * slopes)
+        return mean / self._entries_a_key(entries), gradient, product
 
-    def _over_entries(self, entries: Entries, values: Sequence[Tensor]) -> Float[Tensor, "rows keys"]:
-        """Sum over layers, the chosen heads, and the queries that count."""
-        chosen = self.runner.heads
-        sums = [
-            torch.einsum(
-                "bhqk,bq->bk", (value if chosen is None else value[:, chosen]).double(), entries.queries.double()
-            )
-            for value in values
-        ]
-        return torch.stack(sums).sum(0)
+    def _over_entries(
+        self, entries: Entries, values: Float[Tensor, "rows heads queries keys"]
+    ) -> Float[Tensor, "rows keys"]:
+        """Sum over the chosen heads and the queries that count."""
+        heads = slice(None) if self.runner.heads is None else self.runner.heads
+        return torch.einsum("bhqk,bq->bk", values[:, heads].double(), entries.queries.double())
 
     def _entries_a_key(self, entries: Entries) -> Float[Tensor, "rows 1"]:
         heads = self.runner.layers.heads if self.heads is None else len(self.heads)
