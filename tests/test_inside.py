@@ -1,6 +1,7 @@
 """Erasure inside hub checkpoints, from folders to results: what works, and what is refused in one line."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,20 +15,28 @@ from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     BertConfig,
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
     BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
     BertTokenizer,
     BertTokenizerLegacy,
     PreTrainedTokenizerFast,
 )
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 import eraserhead
+from eraserhead.data.batching import pad
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.faces.cli import main
+from eraserhead.method.flips import single_keeps
 from eraserhead.models.families import FAMILIES
 from eraserhead.runs.config import EraseConfig, ExplainConfig
 from eraserhead.runs.erasing import erase_to_folder
 from eraserhead.runs.explanation import explain
+from eraserhead.sites.self_attention import SelfAttentionSite
 from tiny import SPECIAL, WORDS, random_texts, saved_classifier, tiny_tokenizer
 
 LABELS = ("neg", "pos", "mixed")
@@ -220,7 +229,7 @@ def test_pairs_are_refused_by_attention_pooling(tmp_path):
     folder = saved_classifier(tmp_path)
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
-    with pytest.raises(UserError, match=r"pair_column hypothesis: .* reads one sequence"):
+    with pytest.raises(UserError, match=r"--data.pair_column: .* reads one sequence"):
         erase_to_folder(run(tmp_path, model=folder, data=DataConfig(path=str(path), pair_column="hypothesis")))
 
 
@@ -406,3 +415,101 @@ def test_a_command_that_is_refused_exits_with_two_and_one_line(tmp_path, capsys)
     assert main(["erase", config.model, "--site", "layer:9", "--heads", "0,1", *options]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error == "eraserhead: error: --site layer:9: the model has 3 layers, numbered from 0 to 2"
+
+
+@pytest.mark.parametrize("heads", ["0,x", "x", "1.5"])
+def test_heads_that_are_no_numbers_are_refused(tmp_path, capsys, heads):
+    assert main(["erase", "anything", "--heads", heads, "--output_dir", str(tmp_path / "results")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error == f"eraserhead: error: --heads {heads}: give whole numbers, separated by commas"
+
+
+def test_explain_shows_special_tokens_by_name_and_the_text_once(tmp_path, capsys):
+    assert main(["explain", checkpoint(tmp_path / "model"), "a fine cast", "--cpu"]) == 0
+    shown = capsys.readouterr().out
+    line = next(line for line in shown.splitlines() if "CLS" in line)
+    assert line.replace("⟦", "").replace("⟧", "").strip() == "[CLS] a fine cast [SEP]"
+
+
+class MeanBert(BertForSequenceClassification):
+    """BERT by its config, and read from all tokens: what a repository's own code may do."""
+
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        vectors = self.bert(input_ids, attention_mask=attention_mask, **kwargs).last_hidden_state
+        mask = attention_mask.unsqueeze(-1)
+        return SequenceClassifierOutput(logits=self.classifier((vectors * mask).sum(1) / mask.sum(1)))
+
+
+def test_a_model_that_is_read_from_elsewhere_than_its_family_is_refused():
+    torch.manual_seed(0)
+    with pytest.raises(UserError, match="MeanBert is not read from the first token"):
+        SelfAttentionSite(MeanBert(tiny_config()).eval())
+    assert SelfAttentionSite(BertForSequenceClassification(tiny_config()).eval()).place.layer == 2
+
+
+@pytest.mark.parametrize(
+    "kind", [BertModel, BertForMaskedLM, BertForTokenClassification, BertForNextSentencePrediction]
+)
+def test_models_in_memory_that_are_no_classifiers_are_refused(kind):
+    with pytest.raises(UserError, match="no sequence classifier"):
+        eraserhead.erase(kind(tiny_config()), ["a fine cast"], tokenizer=tiny_tokenizer(), cpu=True)
+
+
+@pytest.mark.parametrize("site", ["layer:2", "layer:0", "layer:1:all", "all"])
+def test_a_text_without_tokens_takes_no_part_whatever_the_heads(tmp_path, site):
+    """GPT-2's tokenizer frames nothing; the empty text beside others must leave their numbers alone."""
+    folder = decoder(tmp_path / "decoder", "[PAD]", in_config=True)
+    data = texts_file(tmp_path, ["a fine cast", "", "fine"])
+    site = site.replace("2", "1")
+    results = erase_to_folder(run(tmp_path, model=folder, data=data, site=site, heads=[0]))
+    config = run(tmp_path, model=folder, data=texts_file(tmp_path, ["a fine cast"]), site=site, heads=[0])
+    alone = erase_to_folder(replace(config, output_dir=str(tmp_path / "alone")))
+    together, single = frames(results)["documents"], frames(alone)["documents"]
+    assert together.n.tolist() == [3, 0, 1]
+    assert np.allclose(together.probabilities[0], single.probabilities[0], atol=1e-6)
+    assert np.allclose(together.attention[0], single.attention[0], atol=1e-6)
+
+
+def test_padding_without_an_embedding_is_refused_and_minus_one_is_none(tmp_path):
+    folder = tmp_path / "decoder"
+    decoder(folder, "[PAD]", in_config=False)
+    edited(folder, pad_token_id=-1)
+    erase_to_folder(run(tmp_path, model=str(folder)))
+    assert AutoConfig.from_pretrained(folder).pad_token_id == -1
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer.add_special_tokens({"pad_token": "[NEW]"})
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(UserError, match="another model's tokenizer"):
+        erase_to_folder(run(tmp_path, model=str(folder), overwrite=True))
+
+
+def test_token_types_beyond_the_models_are_refused(tmp_path):
+    tokenizer = BertTokenizer(vocab={token: index for index, token in enumerate([*SPECIAL, *WORDS])})
+    folder = checkpoint(tmp_path / "model", tokenizer, type_vocab_size=1)
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
+    data = DataConfig(path=str(path), pair_column="hypothesis", max_length=15)
+    refused(tmp_path, "tells 2 sequences of a pair apart, and the model knows 1", model=folder, data=data)
+
+
+def test_a_label_map_that_would_have_no_effect_is_refused(tmp_path):
+    model = checkpoint(tmp_path / "model")
+    with pytest.raises(UserError, match="label_map belongs to a DataConfig"):
+        eraserhead.erase(model, ["fine"], label_map=["neg=pos"], cpu=True)
+    refused(tmp_path, "'neg' is named twice", label_map=["neg=pos", "neg=mixed"], model=model)
+
+
+def test_sites_are_made_and_replayed_by_two_threads_on_one_model():
+    """Building a site runs the model in several ways; replays of the other thread must not see any of them."""
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(tiny_config()).eval()
+    site = SelfAttentionSite(model)
+    batch = pad([[2, 7, 9, 11, 3], [2, 8, 3]], 0)
+    attention = site.read(batch)
+    expected = site.replay(attention, single_keeps(attention.mask))
+    with ThreadPoolExecutor(2) as threads:
+        built = [threads.submit(SelfAttentionSite, model) for _ in range(20)]
+        replayed = [threads.submit(site.replay, attention, single_keeps(attention.mask)) for _ in range(60)]
+        assert all(future.result().place.layer == 2 for future in built)
+        assert all(torch.equal(future.result(), expected) for future in replayed)
+    assert model.config._attn_implementation == "sdpa"

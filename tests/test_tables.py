@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from eraserhead.faces.tables import answer, explanation_view, shaded, summary_view
+from eraserhead.faces.explained import explanation_view, shaded
+from eraserhead.faces.tables import answer, summary_view
 from eraserhead.runs.explanation import Explanation, RankingExplained, Word
 
 
@@ -109,13 +110,30 @@ def explained(words, rankings):
 
 
 def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
-    words = [Word(0, 1, 0.01, 0.0, False), Word(2, 6, 0.7, 0.1, True), Word(11, 15, 0.29, -0.1, False)]
+    words = [
+        Word("A", 0, 1, 0.01, 0.0, False),
+        Word("fine", 2, 6, 0.7, 0.1, True),
+        Word("cast", 11, 15, 0.29, -0.1, False),
+    ]
     text = shaded(explained(words, []))
     assert text.plain == "A ⟦fine⟧ (!) cast✂"
     styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
     assert "rgb(255,120,80)" in styles["⟦fine⟧"]  # the strongest attention
     assert "rgb" in styles["cast"]
     assert "rgb" not in styles.get("A", "")
+
+
+def test_special_tokens_stand_beside_the_text_by_their_names():
+    words = [
+        Word("[CLS]", 0, 0, 0.5, 0.0, False),
+        Word("A", 0, 1, 0.1, 0.0, True),
+        Word("[SEP]", 0, 0, 0.4, 0.0, True),
+    ]
+    explanation = explained(words, [RankingExplained("best_found", 2, 0.5, "bias_only", "neg")])
+    assert shaded(explanation).plain == "[CLS] ⟦A⟧ ⟦[SEP]⟧✂ fine (!) cast"
+    text = written(explanation_view(explanation))
+    assert "neg (no attention left)" in text
+    assert "│ [CLS] │" in text
 
 
 def test_explained_rankings_say_what_the_decision_becomes():

@@ -12,7 +12,8 @@ import wrapt
 if TYPE_CHECKING:
     from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
     from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-    from eraserhead.models.patch import AttentionRecord, erasable
+    from eraserhead.models.passes import AttentionRecord
+    from eraserhead.models.patch import erasable
     from eraserhead.runs.api import erase
 
 __version__ = "0.1.0"
@@ -27,7 +28,7 @@ __all__ = [
 _HOMES = {
     "AttentionPoolingConfig": "eraserhead.models.configuration_attention_pooling",
     "AttentionPoolingForSequenceClassification": "eraserhead.models.modeling_attention_pooling",
-    "AttentionRecord": "eraserhead.models.patch",
+    "AttentionRecord": "eraserhead.models.passes",
     "erasable": "eraserhead.models.patch",
     "erase": "eraserhead.runs.api",
 }

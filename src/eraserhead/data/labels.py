@@ -150,6 +150,8 @@ def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...
         ours, equals, theirs = pair.rpartition("=")
         if not equals:
             problems.append(f"'{pair}' is not a pair data=model")
+        elif ours in found:
+            problems.append(f"'{ours}' is named twice")
         elif ours not in names:
             problems.append(f"'{ours}' is no class of the data{nearest(ours, names)}, which are {', '.join(names)}")
         elif theirs not in classes:

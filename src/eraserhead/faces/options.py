@@ -1,8 +1,10 @@
 """What is checked of options before they are parsed: unknown ones, all at once, with the nearest name."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -55,10 +57,24 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
     problems = [
         f"{command}: unknown option '--{name}'{_hint(name, known)}" for name in _named(arguments) if name not in known
     ]
+    problems += _not_whole(arguments, options)
     for file in _config_files(arguments):
         problems += [f"{file}: {problem}" for problem in _file_problems(file, options)]
     if problems:
         raise UserError("; ".join(problems))
+
+
+def _not_whole(arguments: Sequence[str], options: Mapping[str, Any]) -> list[str]:
+    """Name the options that take whole numbers and were given something else: the parser's own words are long."""
+    lists = [f"--{name}" for name, kind in options.items() if _is_list(kind, of=int)]
+    given = [(option, value) for option, value in pairwise([*arguments, ""]) if option in lists]
+    given += [(option, value) for option, _, value in (each.partition("=") for each in arguments) if option in lists]
+    lists_of = {option: list(map(str, yaml.safe_load(value) or [])) for option, value in given if value}
+    return [
+        f"{option} {','.join(values)}: give whole numbers, separated by commas"
+        for option, values in lists_of.items()
+        if not all(re.fullmatch(r"-?\d+", value) for value in values)
+    ]
 
 
 def _named(arguments: Sequence[str]) -> Iterator[str]:
@@ -107,10 +123,10 @@ def _hint(name: str, known: Any) -> str:
     return nearest(last, siblings) or nearest(name, known)
 
 
-def _is_list(kind: Any) -> bool:
+def _is_list(kind: Any, of: type | None = None) -> bool:
     if isinstance(kind, types.UnionType):
-        return any(_is_list(part) for part in get_args(kind))
-    return get_origin(kind) is list
+        return any(_is_list(part, of) for part in get_args(kind))
+    return get_origin(kind) is list and of in (None, *get_args(kind))
 
 
 def _as_list(value: str) -> str:

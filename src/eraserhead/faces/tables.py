@@ -11,7 +11,6 @@ from rich.text import Text
 
 if TYPE_CHECKING:  # for its types alone: showing results needs no torch
     from eraserhead.models.families import Family
-    from eraserhead.runs.explanation import Explanation, RankingExplained
 
 WIDTH = 124  # where the output is not a terminal
 NOTES = (
@@ -20,7 +19,6 @@ NOTES = (
     "dJS: that of the top minus that of another component; spread: standard deviation over a document's draws."
 )
 UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
-FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
 NONE, NEVER = "-", "> all"
 BEST_FOUND = "best_found"
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings, where they are not called as in the results
@@ -42,7 +40,7 @@ def console() -> Console:
 
 def metrics_view(metrics: Mapping[str, Any]) -> RenderableType:
     """Return the metrics of the best epoch on validation and test documents."""
-    table = _table(f"Best epoch: {metrics['best_epoch']} of {len(metrics['epochs'])}", "documents")
+    table = new_table(f"Best epoch: {metrics['best_epoch']} of {len(metrics['epochs'])}", "documents")
     names = [name for name in metrics["validation"] if name not in ("epoch", "loss", "seconds")]
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
@@ -75,7 +73,7 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
 def families_view(families: "Mapping[str, Family]") -> RenderableType:
     """Return the table of model families."""
     headings = ("family", "erased through", "decision read from", "tokens left out at `all`")
-    table = _table("Families inside of which attention can be erased", "model_type", *headings)
+    table = new_table("Families inside of which attention can be erased", "model_type", *headings)
     for column in table.columns:
         column.justify = "left"
     for name, family in families.items():
@@ -103,44 +101,6 @@ def answer(summary: Mapping[str, Any]) -> str:
     yardstick = "the smallest set found, an upper bound of the minimum," if inside else "the exact minimum"
     least = f"; it is as short as {yardstick} on {_percent(optimal)} %" if optimal["value"] is not None else ""
     return f"{verdict}: {numbers}{least}."
-
-
-def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> RenderableType:
-    """Return one explained decision: the shaded text, and what each ranking must erase."""
-    probabilities = ", ".join(f"{name} {value:.3f}" for name, value in explanation.probabilities.items())
-    gold = f", labelled {explanation.label}" if explanation.label is not None else ""
-    cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
-    found = any(ranking.ranking == BEST_FOUND for ranking in explanation.rankings)
-    least = "smallest set found (an upper bound of the minimum)" if found else "smallest set"
-    legend = f"Shading: attention. ⟦…⟧: the {least} whose erasure flips the decision."
-    legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
-    return Group(
-        Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}\n"),
-        shaded(explanation),
-        Text(f"\n{legend}", style="dim"),
-        Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
-        Padding(_explained(explanation), (1, 0, 0, 0)),
-    )
-
-
-def shaded(explanation: "Explanation") -> Text:
-    """Return the text with its words shaded by attention and the minimal flip set marked."""
-    text, position = Text(), 0
-    strongest = max((word.attention for word in explanation.words), default=0.0) or 1.0
-    for word in explanation.words:
-        text.append(explanation.text[position : word.start])
-        written = explanation.text[word.start : word.end]
-        text.append(f"⟦{written}⟧" if word.erased else written, style=_shade(word.attention / strongest, word.erased))
-        position = word.end
-    mark = "✂" if explanation.truncated_tokens else ""
-    return text.append(mark).append(explanation.text[position:], style="dim")
-
-
-def _shade(strength: float, erased: bool) -> str:
-    if strength < FAINT:
-        return "bold" if erased else ""
-    level = round(255 - 175 * strength)
-    return f"{'bold ' if erased else ''}black on rgb(255,{max(level, 120)},{level})"
 
 
 def _header(summary: Mapping[str, Any]) -> Iterable[str]:
@@ -185,7 +145,7 @@ def _site(configuration: Mapping[str, Any]) -> str:
 
 def _fractions(rankings: Mapping[str, Any]) -> Table:
     headings = ("1st quartile", "median", "3rd quartile", "mean", "n", "mass, median")
-    table = _table(TITLES["fraction"], "ranking", *headings)
+    table = new_table(TITLES["fraction"], "ranking", *headings)
     for name, ranking in rankings.items():
         fraction = ranking["fraction"]
         table.add_row(
@@ -201,7 +161,8 @@ def _fractions(rankings: Mapping[str, Any]) -> Table:
 
 
 def _outcomes(rankings: Mapping[str, Any]) -> Table:
-    table = _table(TITLES["outcomes"], "ranking", "flip", "bias only", "never", "spread over draws")
+    nothing_left = "no attention left" if BEST_FOUND in rankings else "bias only"
+    table = new_table(TITLES["outcomes"], "ranking", "flip", nothing_left, "never", "spread over draws")
     for name, ranking in rankings.items():
         shares = [_percent(ranking["outcomes"][outcome]) for outcome in ("flip", "bias_only", "never")]
         table.add_row(NAMES.get(name, name), *shares, _interval(ranking["spread"]) if "spread" in ranking else "")
@@ -214,7 +175,7 @@ def _yardstick(summary: Mapping[str, Any]) -> Table:
     has_evidence = any(ranking["evidence_auc"]["count"] for ranking in rankings.values())
     headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
     headings += ["finds the planted evidence, AUC"] if has_evidence else []
-    table = _table(TITLES[summary["yardstick"] or "minimum"], *headings)
+    table = new_table(TITLES[summary["yardstick"] or "minimum"], *headings)
     for name, ranking in rankings.items():
         if "excess" in ranking:
             evidence = [_interval(ranking["evidence_auc"])] if has_evidence else []
@@ -225,7 +186,7 @@ def _yardstick(summary: Mapping[str, Any]) -> Table:
 
 
 def _pairs(pairs: Iterable[Mapping[str, Any]]) -> Table:
-    table = _table(TITLES["pairs"], "first", "second", "first fewer", "equal", "second fewer")
+    table = new_table(TITLES["pairs"], "first", "second", "first fewer", "equal", "second fewer")
     seen: set[frozenset[str]] = set()
     for pair in pairs:
         names = frozenset((pair["first"], pair["second"]))
@@ -238,7 +199,7 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> Table:
 
 def _tests(tests: Mapping[str, Any]) -> Table:
     headings = ["top of", "erasing", "other flips", "other does not", "E[dJS], nats", "P(dJS < 0), %"]
-    table = _table(TITLES["tests"], *headings)
+    table = new_table(TITLES["tests"], *headings)
     for name, test in tests.items():
         cells = {key: _percent(value) for key, value in test["exact"].items()}
         divergence = (_interval(test["expected_delta_js"], digits=4), _percent(test["share_negative"]))
@@ -247,40 +208,8 @@ def _tests(tests: Mapping[str, Any]) -> Table:
     return table
 
 
-def _words(explanation: "Explanation", count: int) -> Table:
-    headings = ("attention", "for (+) or against (-) the decision", "in the smallest set")
-    table = _table("Words by attention", "word", *headings)
-    for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
-        written = explanation.text[word.start : word.end]
-        table.add_row(Text(written), f"{word.attention:.4f}", f"{word.gradient:+.4f}", "yes" if word.erased else "")
-    return table
-
-
-def _explained(explanation: "Explanation") -> Table:
-    headings = ("components", "fraction", "attention mass", "decision becomes")
-    table = _table("Erased until the decision flips", "ranking", *headings)
-    for ranking in explanation.rankings:
-        table.add_row(*_explained_row(ranking, explanation.components))
-    return table
-
-
-def _explained_row(ranking: "RankingExplained", components: int) -> tuple[str, ...]:
-    name = NAMES.get(ranking.ranking, ranking.ranking)
-    if ranking.removed is None or ranking.mass is None:
-        return name, NEVER, NONE, NONE, "does not flip"
-    becomes = ranking.becomes or ""
-    if ranking.draws is not None:
-        becomes = f"(mean over the {ranking.draws[0]} of {ranking.draws[1]} draws that flip)"
-    bias = " (by the bias alone)" if ranking.outcome == "bias_only" else ""
-    numbers = (_count(ranking.removed), f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")
-    return name, *numbers, becomes + bias
-
-
-def _count(number: float) -> str:
-    return f"{number:.0f}" if number == int(number) else f"{number:.1f}"
-
-
-def _table(title: str, *headings: str) -> Table:
+def new_table(title: str, *headings: str) -> Table:
+    """Return an empty table: what the rows are on the left, numbers on the right."""
     table = Table(title=Text(title), title_justify="left", title_style="bold")
     for position, heading in enumerate(headings):
         table.add_column(Text(heading), justify="left" if position == 0 else "right")

@@ -24,11 +24,11 @@ class FlippingSet:
 
 
 def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
-    """Return for each document the smallest of the sets: flips first, then bare biases; the first among equals."""
+    """Return for each document the smallest of the sets; among equals flips before bare biases, then the first."""
     outcomes = torch.stack([each.flips.outcome for each in found])
     removed = torch.stack([each.flips.removed for each in found])
-    width = found[0].order.shape[1]
-    best = (outcomes * (width + 1) + removed).argmin(0)  # removed is at most the width
+    never = (outcomes == Outcome.NEVER) * (len(Outcome) * (found[0].order.shape[1] + 1))
+    best = (removed * len(Outcome) + outcomes + never).argmin(0)
     rows = torch.arange(len(best), device=best.device)
 
     def of_best(name: str) -> Tensor:
@@ -49,7 +49,7 @@ def greedy_set(
 
     Where that flips no decision with fewer components than `best`, `best` itself is returned.
     """
-    known = best.flips.outcome == Outcome.FLIP
+    known = best.flips.outcome != Outcome.NEVER
     limit = torch.where(known, best.flips.removed, mask.sum(-1)) - 1
     keep, order = mask.clone(), best.order.clone()
     removed, becomes, outcome = best.flips.removed.clone(), best.flips.becomes.clone(), best.flips.outcome.clone()

@@ -139,6 +139,12 @@ def family_of(config: PreTrainedConfig) -> Family:
     return family
 
 
+def padding_of(config: PreTrainedConfig) -> int | None:
+    """Return the id of a model's padding, null where it names none; some exports write -1 for that."""
+    padding = config.get_text_config().pad_token_id
+    return padding if isinstance(padding, int) and padding >= 0 else None
+
+
 def read_out_positions(
     read_out: ReadOut, ids: Int[Tensor, "batch tokens"], padding: int | None
 ) -> Int[Tensor, " batch"]:
@@ -147,7 +153,7 @@ def read_out_positions(
     Args:
         read_out: The kind of read-out.
         ids: Token ids, padding included.
-        padding: `config.pad_token_id`; null: the last position, as transformers' classifiers have it.
+        padding: The model's `padding_of`; null: the last position, as transformers' classifiers have it.
     """
     if read_out is not ReadOut.LAST:
         return torch.zeros(len(ids), dtype=torch.long, device=ids.device)

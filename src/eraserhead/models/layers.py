@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from eraserhead.models.families import Family, Route, UnknownFamilyError, family_of
-from eraserhead.models.patch import AttentionRecord, erasable, implementation
+from eraserhead.models.families import Family, Route, UnknownFamilyError, family_of, padding_of
+from eraserhead.models.patch import AttentionRecord, erasable, implementation, locked
 
 DRY_LENGTHS = (7, 4)  # tokens of the two documents of the dry run
 
@@ -105,7 +105,14 @@ def find_layers(model: PreTrainedModel) -> Layers:
             is not called once a layer, or what the patch computes is not what the model's own attention does.
     """
     family = family_of(model.config)
-    inputs = _dry_inputs(model)
+    if not any("ForSequenceClassification" in base.__name__ for base in type(model).__mro__):
+        raise UnknownFamilyError(f"a {type(model).__name__} is no sequence classifier: it makes no decision to flip")
+    with locked(model):
+        return _find_layers(model, family)
+
+
+def _find_layers(model: PreTrainedModel, family: Family) -> Layers:
+    inputs = dry_inputs(model)
     probe = AttentionRecord()
     with torch.no_grad(), erasable(model):
         own = model(**inputs, attention_record=probe).logits
@@ -177,9 +184,10 @@ def _projections(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[tup
     return tuple(found)
 
 
-def _dry_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
+def dry_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
+    """Return two documents of unequal lengths, for runs that look at how the model works."""
     config = model.config.get_text_config()
-    padding = config.pad_token_id
+    padding = padding_of(model.config)
     ids = [number for number in range(config.vocab_size) if number not in special_ids(model)][: sum(DRY_LENGTHS)]
     ids = (ids * sum(DRY_LENGTHS))[: sum(DRY_LENGTHS)]
     long, short = DRY_LENGTHS
@@ -208,8 +216,12 @@ def _compare(
     """Refuse a model whose attention does something that the patch does not know, such as capping its scores."""
     references = [unpatched]
     if family.route is Route.INTERFACE:
-        with implementation(model, "eager"):
-            references.append(model(**inputs).logits)
+        try:
+            with implementation(model, "eager"):
+                references.append(model(**inputs).logits)
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UnknownFamilyError(f"its own eager attention fails, with which ours is compared: {reason}") from error
     # Some families compute norms and softmax in float32, whatever the model's precision.
     near = max(torch.finfo(patched.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
     for reference in references:

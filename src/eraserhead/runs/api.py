@@ -90,7 +90,7 @@ def erase(
 
     Args:
         model: Folder or hub id of a classifier, or the classifier itself together with its `tokenizer`; it is put
-            into eval mode and on the device in use.
+            into eval mode and on the device in use, and a decoder without a padding token is given its tokenizer's.
         data: Texts, a data set with a text column and perhaps a column of class indices, or a `DataConfig`. A column
             ``id`` names the documents, and so seeds their random draws; otherwise they are numbered.
         tokenizer: The tokenizer, where `model` is not a name.
@@ -122,6 +122,8 @@ def erase(
         documents = load_for(checkpoint, data, label_map)
         length = max_length or data.max_length
     else:
+        if label_map:
+            raise UserError("erase: label_map belongs to a DataConfig; texts and data sets bring class indices")
         columns = Columns(text_column, pair_column, label_column)
         documents = _documents(data, columns, len(checkpoint.class_names))
         length = max_length or (

@@ -28,6 +28,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.errors import UserError
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.models.families import padding_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.classifiers import check_complete, check_family, check_weights, give_padding
 from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig, stored_data
@@ -72,8 +73,8 @@ class Checkpoint:
     @property
     def padding(self) -> int:
         """The id to pad with: the model's own, which may tell positions and the last token apart from padding."""
-        own = self.model.config.get_text_config().pad_token_id
-        return own if isinstance(own, int) and own >= 0 else padding_id(self.tokenizer)
+        own = padding_of(self.model.config)
+        return padding_id(self.tokenizer) if own is None else own
 
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:

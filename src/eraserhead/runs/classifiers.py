@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from eraserhead.errors import UserError
-from eraserhead.models.families import ReadOut, UnknownFamilyError, family_of
+from eraserhead.models.families import ReadOut, UnknownFamilyError, family_of, padding_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 
 logger = logging.getLogger("eraserhead")
@@ -71,8 +72,7 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
     Raises:
         UserError: Neither knows one.
     """
-    config = model.config.get_text_config()
-    if config.pad_token_id is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
+    if padding_of(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
         return
     if not isinstance(tokenizer.pad_token_id, int):
         raise UserError(
@@ -80,7 +80,7 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
             "config.json and pad_token in its tokenizer_config.json, to the end-of-text token for example"
         )
     logger.info(f"the model names no padding token: its tokenizer's is used ('{tokenizer.pad_token}')")
-    config.pad_token_id = tokenizer.pad_token_id
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
 
 
 def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
@@ -89,10 +89,25 @@ def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
     Raises:
         UserError: `largest`, the largest id of the documents, has no embedding.
     """
-    embeddings = model.get_input_embeddings()
+    inner: Any = model.encoder if isinstance(model, AttentionPoolingForSequenceClassification) else model
+    embeddings = inner if isinstance(inner, nn.Embedding) else inner.get_input_embeddings()
     known = embeddings.weight.shape[0] if isinstance(embeddings.weight, torch.Tensor) else 0
     if largest >= known:
         raise UserError(
             f"{name}: its tokenizer gives the id {largest}, and the model knows 0 to {known - 1}: it is another "
             "model's tokenizer; save the right one beside the model"
+        )
+
+
+def check_types(model: PreTrainedModel, largest: int, name: str) -> None:
+    """Refuse token types of sequence pairs that the model does not know.
+
+    Raises:
+        UserError: `largest`, the largest type of the documents' tokens, has no embedding.
+    """
+    known = getattr(model.config, "type_vocab_size", None)
+    if known and largest >= known:  # 0: the model takes types and ignores them
+        raise UserError(
+            f"{name}: its tokenizer tells {largest + 1} sequences of a pair apart, and the model knows {known}: it is "
+            "another model's tokenizer; save the right one beside the model"
         )

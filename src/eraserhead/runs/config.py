@@ -118,7 +118,8 @@ class SiteConfig:
         heads: Heads whose weights are erased, from 0, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, inside an encoder; slow.
-        memory_budget: Gigabytes that the replays inside an encoder may take, beside the model and its batch.
+        memory_budget: Gigabytes that the replays inside an encoder may take, beside the model and its batch; one
+            document, and one erasure, is run in any case.
         cpu: Use the CPU even where there is an accelerator.
     """
 

@@ -23,10 +23,10 @@ from eraserhead.errors import UserError
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
 from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint, window
-from eraserhead.runs.classifiers import check_vocabulary
-from eraserhead.runs.config import ONE_SEQUENCE, EraseConfig, check_ranges
+from eraserhead.runs.classifiers import check_types, check_vocabulary
+from eraserhead.runs.config import EraseConfig, check_ranges
 from eraserhead.runs.files import environment
-from eraserhead.runs.places import POOLING, ChosenSite, choose_site
+from eraserhead.runs.places import ChosenSite, choose_site, refuse_pairs
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise
 from eraserhead.runs.tabulate import BatchText, join_batches, tabulate
@@ -93,14 +93,16 @@ def erase_documents(
 ) -> ResultsFolder:
     """Analyse documents with a model; see `erase_to_folder`."""
     results = ResultsFolder(Path(config.output_dir))
+    refuse_pairs(checkpoint, documents.rows)
+    check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     chosen = choose_site(checkpoint, config, accelerator)
-    if documents.provenance.pair_column is not None and chosen.description["site"] == POOLING:
-        raise UserError(f"--data.pair_column {documents.provenance.pair_column}: {ONE_SEQUENCE}")
     length = fitting_length(config.data.max_length, checkpoint)
     identity = _identity(checkpoint, documents, config, length, chosen)
     with accelerator.main_process_first():
         rows = tokenize(documents.rows, checkpoint.tokenizer, length)
-    check_vocabulary(checkpoint.model, largest_id(rows), checkpoint.name)
+    check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
+    if TYPES in rows.column_names:
+        check_types(checkpoint.model, largest(rows, TYPES), checkpoint.name)
     if accelerator.is_main_process:
         results.open(identity, config.overwrite)
     accelerator.wait_for_everyone()
@@ -125,6 +127,8 @@ def erase_documents(
 def load_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
+        if label_map:
+            raise UserError("--label_map: the data is the run's own, whose classes are the model's; leave it out")
         documents = load_documents(data, "test", checkpoint.labels)
         if documents.provenance.split == checkpoint.train_split:
             logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
@@ -245,9 +249,9 @@ def fitting_length(max_length: int, checkpoint: Checkpoint) -> int:
     return min(max_length, longest)
 
 
-def largest_id(rows: Dataset) -> int:
-    """Return the largest token id of tokenised documents; -1 where there is no token."""
-    ids = arrow_table(rows, ["input_ids"]).column("input_ids").combine_chunks().flatten()
+def largest(rows: Dataset, column: str) -> int:
+    """Return the largest number in a column of lists; -1 where there is none."""
+    ids = arrow_table(rows, [column]).column(column).combine_chunks().flatten()
     return int(np.asarray(ids).max()) if len(ids) else -1
 
 

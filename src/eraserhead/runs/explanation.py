@@ -18,7 +18,7 @@ from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.runs.classifiers import check_vocabulary
 from eraserhead.runs.config import ExplainConfig, check_ranges
 from eraserhead.runs.erasing import load_for
-from eraserhead.runs.places import choose_site
+from eraserhead.runs.places import choose_site, refuse_pairs
 from eraserhead.sites.site import Attention
 
 
@@ -27,13 +27,15 @@ class Word:
     """One word, or one component of a text without words.
 
     Attributes:
-        start: Offset of its first character in the text.
+        name: As it is written; of a component that stands for no text, such as [CLS], the component.
+        start: Offset of its first character in the text; equal to `end` where it stands for no text.
         end: Offset behind its last.
         attention: Sum of its components' weights.
         gradient: Sum over its components of ``a_i d p_c / d a_i``; positive where it speaks for the decision.
         erased: Whether a component of it belongs to the smallest flipping set.
     """
 
+    name: str
     start: int
     end: int
     attention: float
@@ -105,6 +107,8 @@ def explain(config: ExplainConfig) -> Explanation:
 
 def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
     """Explain the one document of `row`."""
+    refuse_pairs(checkpoint, row)
+    check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     length = min(config.data.max_length, window(checkpoint.model, checkpoint.tokenizer))
     document = tokenize(row, checkpoint.tokenizer, length)[0]
     check_vocabulary(checkpoint.model, max(document["input_ids"], default=-1), checkpoint.name)
@@ -112,6 +116,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     inputs = pad([document["input_ids"]], checkpoint.padding, [document[TYPES]] if TYPES in document else None)
     attention = chosen.site.read({name: tensor.to(chosen.device) for name, tensor in inputs.items()})
     analysis = analyse(chosen.site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
+    pieces = list(map(str, checkpoint.tokenizer.convert_ids_to_tokens(document["input_ids"])))
     names = checkpoint.class_names
     probabilities = attention.whole.logits.softmax(-1)[0].tolist()
     return Explanation(
@@ -119,7 +124,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         label=None if document["label"] is None else names[document["label"]],
         decision=names[int(attention.whole.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
-        words=_words(document, attention, analysis),
+        words=_words(document, pieces, attention, analysis),
         rankings=_rankings(analysis, names),
         components=int(attention.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
@@ -148,7 +153,7 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     return documents.rows.select([ids.index(config.id)])
 
 
-def _words(document: dict[str, Any], attention: Attention, analysis: Analysis) -> list[Word]:
+def _words(document: dict[str, Any], pieces: list[str], attention: Attention, analysis: Analysis) -> list[Word]:
     if document["starts"] is None:
         raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
     positions = attention.positions[0, : int(attention.lengths[0])].tolist()
@@ -156,15 +161,17 @@ def _words(document: dict[str, Any], attention: Attention, analysis: Analysis) -
     ends = [document["ends"][position] for position in positions]
     weights, products = attention.weights[0].tolist(), attention.product[0].tolist()
     minimal = _minimal_set(analysis)
+    spans = word_spans(document["text"], starts, ends)
     return [
         Word(
+            name=document["text"][starts[group[0]] : ends[group[-1]]] or pieces[positions[group[0]]],
             start=starts[group[0]],
             end=ends[group[-1]],
             attention=sum(weights[component] for component in group),
             gradient=sum(products[component] for component in group),
             erased=not minimal.isdisjoint(group),
         )
-        for group in word_spans(document["text"], starts, ends)
+        for group in spans
     ]
 
 

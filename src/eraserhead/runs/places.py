@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from datasets import Dataset
 
 from eraserhead.errors import UserError
 from eraserhead.models.modeling_attention_pooling import (
@@ -12,7 +13,7 @@ from eraserhead.models.modeling_attention_pooling import (
     structural_token_ids,
 )
 from eraserhead.runs.checkpoints import Checkpoint
-from eraserhead.runs.config import SiteConfig
+from eraserhead.runs.config import ONE_SEQUENCE, SiteConfig
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.self_attention import SelfAttentionSite, parse_place
 from eraserhead.sites.site import Site
@@ -35,6 +36,16 @@ class ChosenSite:
     site: Site
     description: dict[str, Any]
     device: torch.device
+
+
+def refuse_pairs(checkpoint: Checkpoint, rows: Dataset) -> None:
+    """Refuse documents of two sequences where the model reads one.
+
+    Raises:
+        UserError: The model has an attention-pooling layer.
+    """
+    if "second" in rows.column_names and isinstance(checkpoint.model, AttentionPoolingForSequenceClassification):
+        raise UserError(f"--data.pair_column: {ONE_SEQUENCE}")
 
 
 def choose_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.models.families import ReadOut, family_of
+from eraserhead.models.families import Positions, ReadOut, family_of, padding_of
 from eraserhead.models.patch import AttentionRecord, for_heads
 from eraserhead.sites.runner import Entries, Kept, Runner
 
@@ -57,7 +57,7 @@ class SingleQuery:
         heads, size = states.query.shape[1], states.query.shape[-1]
         query = states.query.gather(2, at.view(-1, 1, 1, 1).expand(-1, heads, 1, size))
         key = for_heads(states.key, states.query)
-        scores = states.scaling * (query @ key.transpose(-1, -2)).squeeze(2)
+        scores = ((states.scaling * query) @ key.transpose(-1, -2)).squeeze(2)
         if states.allowed is not None:
             allowed = states.allowed.expand(len(at), -1, states.query.shape[2], -1)
             here = at.view(-1, 1, 1, 1).expand(-1, allowed.shape[1], 1, allowed.shape[3])
@@ -97,12 +97,13 @@ class SingleQuery:
         """Return what `attention_weights` does, of one document's scores and with one mask for all heads."""
         assert kept.scores is not None
         scores = kept.scores[document].unsqueeze(1)
-        nothing = ~(keep & (scores != -torch.inf).any(0)).any(-1)[None, :, None]
+        visible = scores != -torch.inf
+        nothing = ~(keep & visible.any(0)).any(-1)[None, :, None]
         erased = torch.zeros(keep.shape, dtype=scores.dtype, device=keep.device).masked_fill_(~keep, -torch.inf)
         erased = erased.unsqueeze(0)
         if self.runner.heads is not None:
             chosen = self.runner.heads.view(-1, 1, 1)
-            erased, nothing = torch.where(chosen, erased, 0.0), chosen & nothing
+            erased, nothing = torch.where(chosen, erased, 0.0), (chosen & nothing) | ~visible.any(-1, keepdim=True)
         weights = (scores + erased).softmax(-1)
         return weights.masked_fill(nothing, 0.0) if nothing.any() else weights
 
@@ -212,7 +213,11 @@ class Everywhere:
     def logits(self, kept: Kept, keep: Bool[Tensor, "rows erasures tokens"]) -> Float[Tensor, "rows erasures classes"]:
         """Run the model on repeated rows, shortened where that changes nothing."""
         documents = kept.documents.repeat_interleave(keep.shape[1])
-        rows = self._shortened(kept, documents, keep) if self._shortens else self._masked(kept, documents, keep)
+        positions = self._positions
+        if positions is None:
+            rows = self._masked(kept, documents, keep)
+        else:
+            rows = self._shortened(kept, documents, keep.flatten(0, 1), positions)
         found: list[Tensor] = []
         numbers: list[Tensor] = []
         for chosen, logits in rows:
@@ -221,25 +226,26 @@ class Everywhere:
         return torch.cat(found)[torch.cat(numbers).argsort()].unflatten(0, keep.shape[:2])
 
     @property
-    def _shortens(self) -> bool:
+    def _positions(self) -> Positions | None:
+        """How positions are given where tokens may be left out of rows; null where they may not."""
         runner = self.runner
-        known = family_of(runner.model.config).positions_of(runner.model.config) is not None
-        return self.leave_out and known and runner.heads is None and runner.read_out is not ReadOut.MEAN
+        if not self.leave_out or runner.heads is not None or runner.read_out is ReadOut.MEAN:
+            return None
+        return family_of(runner.model.config).positions_of(runner.model.config)
 
     def _masked(self, kept: Kept, documents: Tensor, keep: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in torch.arange(len(documents), device=keep.device).split(self.runner.rows(keep.shape[2])):
             mask = keep.flatten(0, 1)[rows].view(len(rows), 1, 1, 1, -1)
             yield rows, self._erased(kept.inputs_of(documents[rows]), mask)
 
-    def _shortened(self, kept: Kept, documents: Tensor, keep: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        keep = keep.flatten(0, 1)
+    def _shortened(
+        self, kept: Kept, documents: Tensor, keep: Bool[Tensor, "rows tokens"], positions: Positions
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         read_out = kept.read_out[documents].unsqueeze(1)
         present = (keep & kept.mask[documents]).scatter(1, read_out, True)
         lengths = present.sum(-1)
         by_length = lengths.argsort(descending=True, stable=True)
-        positions = family_of(self.runner.model.config).positions_of(self.runner.model.config)
-        assert positions is not None
-        padding = self.runner.model.config.get_text_config().pad_token_id or 0
+        padding = padding_of(self.runner.model.config) or 0
         all_positions = positions(kept.inputs["input_ids"], padding)
         start = 0
         while start < len(by_length):
@@ -250,7 +256,7 @@ class Everywhere:
             there = present[rows].gather(1, places)
             inputs = {name: values.gather(1, places) for name, values in kept.inputs_of(documents[rows]).items()}
             inputs["input_ids"] = inputs["input_ids"].masked_fill(~there, padding)
-            inputs["attention_mask"] = there.long()
+            inputs["attention_mask"] = inputs["attention_mask"] * there
             inputs["position_ids"] = all_positions[documents[rows]].gather(1, places).masked_fill(~there, 0)
             visible = keep[rows].gather(1, places) | ~there  # all but a read-out position that is erased
             yield rows, self._erased(inputs, visible.view(len(rows), 1, 1, 1, -1))

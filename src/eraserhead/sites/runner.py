@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from eraserhead.models.families import ReadOut, family_of, read_out_positions
+from eraserhead.models.families import ReadOut, family_of, padding_of, read_out_positions
 from eraserhead.models.layers import Layers, special_ids
 
 ROW_TOKENS = {"cpu": 2048}  # tokens run at a time, where memory allows more: larger products are no quicker
@@ -118,9 +118,8 @@ class Runner:
     def bare(self, inputs: Mapping[str, Tensor]) -> "Kept":
         """Return the state of a batch without anything of the layers."""
         ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
-        padding = self.model.config.get_text_config().pad_token_id
         documents = torch.arange(len(ids), device=ids.device)
-        return Kept(documents, inputs, mask, read_out_positions(self.read_out, ids, padding))
+        return Kept(documents, inputs, mask, read_out_positions(self.read_out, ids, padding_of(self.model.config)))
 
     def in_heads(self, keep: Bool[Tensor, "rows 1 1 queries keys"]) -> Bool[Tensor, "rows 1 _ queries keys"]:
         """Return the mask for the heads that are erased; the others keep everything."""

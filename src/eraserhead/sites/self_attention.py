@@ -14,7 +14,7 @@ from eraserhead.errors import UserError
 from eraserhead.method.erasure import Evaluation, decide
 from eraserhead.method.rankings import rival_weights
 from eraserhead.models.families import ReadOut, Route, UnknownFamilyError, family_of
-from eraserhead.models.layers import find_layers
+from eraserhead.models.layers import dry_inputs, find_layers
 from eraserhead.models.patch import erasable
 from eraserhead.sites.replays import Everywhere, FromLayer, Replays, SingleQuery
 from eraserhead.sites.runner import Entries, Kept, Runner
@@ -96,6 +96,7 @@ class SelfAttentionSite:
             chosen[list(self.heads)] = True
         self.runner = Runner(model, layers, chosen, memory_budget)
         self.replays = _replays(self.runner, self.place, family.route, shorten)
+        self._check_replay()
 
     def read(self, batch: Mapping[str, Tensor]) -> Attention:
         """Return weights and gradients after one ordinary pass, and one back through the layers above the site."""
@@ -139,6 +140,21 @@ class SelfAttentionSite:
         tokens.scatter_(2, attention.positions.unsqueeze(1).expand(-1, keep.shape[1], -1), shown)
         with erasable(self.runner.model):
             return self.replays.logits(kept, tokens).double()
+
+    @torch.no_grad()
+    def _check_replay(self) -> None:
+        """Refuse a model that reads its decision from elsewhere than its family does."""
+        model = self.runner.model
+        with erasable(model):
+            kept, own = self.replays.read(dry_inputs(model))
+            replayed = self.replays.logits(kept, torch.ones_like(kept.mask).unsqueeze(1))[:, 0]
+        near = max(torch.finfo(own.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
+        if not torch.allclose(replayed, own, rtol=near, atol=near):
+            raise UserError(
+                f"a {type(model).__name__} is not read from the {self.runner.read_out.value}, as "
+                f"'{model.config.model_type}' models are: with nothing erased its logits would differ by "
+                f"{float((replayed - own).abs().max()):.2g}"
+            )
 
     def _gradients_at_once(self, tokens: int) -> int:
         first = 0 if self.place.layer is None else self.place.layer

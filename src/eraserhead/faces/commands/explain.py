@@ -2,7 +2,8 @@
 
 from datasets import disable_progress_bars
 
-from eraserhead.faces.tables import console, explanation_view
+from eraserhead.faces.explained import explanation_view
+from eraserhead.faces.tables import console
 from eraserhead.runs.config import ExplainConfig
 from eraserhead.runs.explanation import explain
 

@@ -1,0 +1,142 @@
+"""The erasures of one forward pass: from the keywords of a model's call to the layers that they are for."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Keywords of model(...); the last two serve replays, which run some layers alone (`Layers.running`).
+KEEP, RECORD, OUTPUTS, FIRST = "attention_keep", "attention_record", "attention_outputs", "attention_first"
+PASS = "erasure_pass"  # under which one forward pass's masks travel to the attention function
+
+
+@dataclass(frozen=True)
+class AttentionStates:
+    """What the attention of one layer was called with.
+
+    Attributes:
+        query: ``[batch, heads, queries, head size]``, rotated already where positions are rotary.
+        key: ``[batch, key heads, keys, head size]``.
+        value: Like `key`.
+        allowed: Which keys a query may attend to, broadcastable to ``[batch, heads, queries, keys]``; null: all.
+        scaling: Factor of the scores.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    allowed: Tensor | None
+    scaling: float
+
+
+@dataclass
+class AttentionRecord:
+    """Asks for the attention of some layers and holds it after the forward pass; give it as `attention_record`.
+
+    Attributes:
+        layers: Layers whose weights are recorded.
+        state_layers: Layers whose queries, keys and values are recorded (attention interface only).
+        weights: The weights of each layer, ``[batch, heads, queries, keys]``, after erasure; with gradients enabled
+            they are part of the graph: ``torch.autograd.grad(logit, list(record.weights.values()))``.
+        states: What the attention of each layer was called with.
+        modules: The module that computed each layer's attention; grows during the pass.
+    """
+
+    layers: Collection[int] = ()
+    state_layers: Collection[int] = ()
+    weights: dict[int, Tensor] = field(default_factory=dict)
+    states: dict[int, AttentionStates] = field(default_factory=dict)
+    modules: list[nn.Module] = field(default_factory=list)
+
+
+@dataclass
+class ErasurePass:
+    """The erasures of one forward pass, and how far it has come.
+
+    A layer's number is that of its call: modules do not always know theirs, and one module may serve all layers.
+    Gradient checkpointing calls attention again after the pass; then the module tells the layer.
+    """
+
+    keep: Mapping[int, Tensor]
+    record: AttentionRecord
+    outputs: Mapping[int, Tensor]
+    first: int = 0
+    ended: bool = False
+
+    @property
+    def called(self) -> list[nn.Module]:
+        """The modules that have computed attention so far."""
+        return self.record.modules
+
+    def layer(self, module: nn.Module) -> int:
+        """Return the layer whose attention a module is about to compute."""
+        if not self.ended:
+            self.called.append(module)
+            return self.first + len(self.called) - 1
+        found = [self.first + number for number, other in enumerate(self.called) if other is module]
+        if len(found) != 1:
+            raise RuntimeError("gradient checkpointing: one module serves several layers; switch checkpointing off")
+        return found[0]
+
+    def end(self) -> None:
+        """Check that every layer that was asked for has been reached.
+
+        Raises:
+            ValueError: One was not.
+        """
+        self.ended = True
+        asked = {*self.keep, *self.record.layers, *self.record.state_layers, *self.outputs}
+        if not asked <= set(range(self.first, self.first + len(self.called))):
+            raise ValueError(
+                f"attention of layers {sorted(asked)} was asked for, and {len(self.called)} attention calls of the "
+                "model were seen; layers are numbered from 0"
+            )
+
+
+@contextmanager
+def erasure_passes(model: nn.Module, in_keywords: bool, current: list[ErasurePass] | None = None) -> Iterator[None]:
+    """Turn our keywords of a forward call into one `ErasurePass`: handed on in the keywords, or left in `current`."""
+    running: list[ErasurePass] = [] if current is None else current
+
+    def begin(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        running.clear()
+        asked = {name: kwargs.pop(name, None) for name in (KEEP, RECORD, OUTPUTS, FIRST)}
+        if all(asked[name] is None for name in (KEEP, RECORD, OUTPUTS)):
+            return args, kwargs
+        if not in_keywords and _recomputes(module):
+            raise ValueError("gradient checkpointing would compute attention again without its erasures; switch it off")
+        record = asked[RECORD] or AttentionRecord()
+        record.modules.clear()
+        running.append(ErasurePass(asked[KEEP] or {}, record, asked[OUTPUTS] or {}, asked[FIRST] or 0))
+        return args, {**kwargs, PASS: running[0]} if in_keywords else kwargs
+
+    def end(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        while running:
+            running.pop().end()
+
+    with ExitStack() as hooks:
+        # Ours is the outermost of several contexts' hooks: later ones find no keyword of ours any more.
+        hooks.callback(model.register_forward_pre_hook(begin, with_kwargs=True, prepend=True).remove)
+        hooks.callback(model.register_forward_hook(end).remove)
+        yield
+
+
+def _recomputes(model: nn.Module) -> bool:
+    """Tell whether a backward pass calls the layers again."""
+    return model.training and any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+
+
+def mask_rows(keep: Tensor, shape: Sequence[int], layer: int) -> Tensor:
+    """Return a mask ``[batch, erasures, heads, queries, keys]`` as weights ``[rows, heads, queries, keys]`` have it."""
+    rows, heads, queries, keys = shape
+    fits = keep.dtype == torch.bool and keep.dim() == 5 and keep.shape[0] * keep.shape[1] == rows
+    if not fits or keep.shape[2] not in (1, heads) or keep.shape[3] not in (1, queries) or keep.shape[4] != keys:
+        raise ValueError(
+            f"attention_keep[{layer}]: {keep.dtype} {tuple(keep.shape)}; it must be boolean [batch, erasures or 1, "
+            f"{heads} heads or 1, {queries} queries or 1, {keys} keys], with batch x erasures = {rows}, the rows of "
+            "the model's batch"
+        )
+    return keep.flatten(0, 1)
