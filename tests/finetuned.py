@@ -1,8 +1,12 @@
-"""The packaged encoder fine-tuned as transformers' own classifier: what someone would find on the hub."""
+"""The packaged encoder fine-tuned as transformers' own classifier: what someone would find on the hub.
+
+python tests/finetuned.py runs/bert-imdb --data.name imdb --data.path ../shared/data/imdb --data.max_length 128
+"""
 
 from pathlib import Path
 
 import torch
+from jsonargparse import auto_cli
 from torch.nn.utils import clip_grad_norm_
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -16,7 +20,16 @@ from eraserhead.runs.checkpoints import encoder_path, quiet
 def finetune(
     folder: Path, data: DataConfig, epochs: int = 2, batch_size: int = 16, learning_rate: float = 1e-4, seed: int = 0
 ) -> str:
-    """Train encoder and classifier on the training documents of `data`; returns the folder of the checkpoint."""
+    """Train encoder and classifier on the training documents of `data`; returns the folder of the checkpoint.
+
+    Args:
+        folder: Folder of the checkpoint.
+        data: The documents.
+        epochs: Passes over them.
+        batch_size: Documents a step.
+        learning_rate: Peak learning rate.
+        seed: Seed of the head and of the batches.
+    """
     documents = load_documents(data, "train")
     assert documents.labels is not None
     names = documents.labels.names
@@ -44,3 +57,7 @@ def finetune(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+if __name__ == "__main__":
+    auto_cli(finetune)

@@ -122,7 +122,7 @@ def memory() -> list[Result]:
         return [
             _above(place, budget, _peak(folder, place, budget), predicting)
             for place in ("layer:-1", "all")
-            for budget in (0.2, 1.0)
+            for budget in (0.5, 1.0)
         ]
 
 

@@ -26,7 +26,7 @@ TITLES = {
     "outcomes": "What erasing along a ranking comes to, % of documents",
     "fraction": "Fraction of the components erased before the decision flips",
     "minimum": "Against the exact minimum",
-    "best_found": "Against the smallest flipping set that was found, an upper bound of the minimum",
+    "best_found": "Against the smallest set found, an upper bound of the minimum",
     "pairs": "Which ranking needs strictly fewer removals, % of documents",
     "tests": "Test 1: one weight erased, % of documents (exactly over all other components)",
 }
