@@ -82,8 +82,8 @@ def new_model(name: str, **config: object) -> PreTrainedModel:
     torch.manual_seed(0)
     named = {**common, **CONFIGS.get(family, {}), **more, **config}
     model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **named)).eval().double()
-    for name, buffer in model.named_buffers():
-        if name.endswith("inv_freq"):  # as some releases have it and others not: `in_float64` leaves angles alone
+    for buffer_name, buffer in model.named_buffers():
+        if buffer_name.endswith("inv_freq"):  # as some releases have it and others not: `in_float64` leaves angles alone
             buffer.data = buffer.data.float()
     _randomise(model)
     for module in model.modules():

@@ -14,7 +14,7 @@ from eraserhead.method.erasure import Evaluation
 # Evaluates erasures again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
 Replay = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
 
-FIRST_PREFIXES = 8  # evaluated of every order before the first flips are looked for; later by half of what went before
+FIRST_PREFIXES = 8  # evaluated of every order before the first flips are looked for; later a quarter of what went before
 ZERO_DIFFERENCE = 1e-9  # |dJS| below this counts as zero, not by its sign (METHOD section 3)
 
 
@@ -88,7 +88,7 @@ def first_flips_by_replay(
     outcome = torch.full_like(documents, Outcome.NEVER.value)
     pending, done = (lengths > 0).nonzero().squeeze(1), 0
     while len(pending):
-        erased = done + 1 + torch.arange(max(FIRST_PREFIXES, done // 2), device=orders.device)
+        erased = done + 1 + torch.arange(max(FIRST_PREFIXES, done // 4), device=orders.device)
         erased = erased[erased <= orders.shape[2]]
         prefixes = replay(documents[pending], prefix_keeps(pairs[pending], erased))
         decisions = prefixes.decision
