@@ -83,7 +83,8 @@ def new_model(name: str, **config: object) -> PreTrainedModel:
     named = {**common, **CONFIGS.get(family, {}), **more, **config}
     model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **named)).eval().double()
     for buffer_name, buffer in model.named_buffers():
-        if buffer_name.endswith("inv_freq"):  # as some releases have it and others not: `in_float64` leaves angles alone
+        # As some releases have it and others not: `in_float64` leaves angles alone.
+        if buffer_name.endswith("inv_freq"):
             buffer.data = buffer.data.float()
     _randomise(model)
     for module in model.modules():

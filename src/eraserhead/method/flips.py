@@ -14,7 +14,7 @@ from eraserhead.method.erasure import Evaluation
 # Evaluates erasures again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
 Replay = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
 
-FIRST_PREFIXES = 8  # evaluated of every order before the first flips are looked for; later a quarter of what went before
+FIRST_PREFIXES = 8  # of every order are evaluated at first; later as many as a quarter of those before
 ZERO_DIFFERENCE = 1e-9  # |dJS| below this counts as zero, not by its sign (METHOD section 3)
 
 
