@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, DatasetDict
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     AutoConfig,
@@ -245,6 +245,13 @@ def test_labels_are_matched_by_name_or_by_the_map(tmp_path, caplog):
     documents = frames(mapped)["documents"]
     assert documents.label.tolist()[:3] == [2, 0, 1]
     assert mapped.summary()["accuracy"]["value"] == pytest.approx((documents.label == documents.prediction).mean())
+    folder = tmp_path / "named"  # the data and the model call different things by the same names
+    named = DatasetDict({"test": Dataset.from_dict({"text": TEXTS, "label": [i % 3 for i in range(len(TEXTS))]})})
+    named.cast_column("label", ClassLabel(names=["LABEL_0", "LABEL_1", "LABEL_2"])).save_to_disk(folder)
+    turned = ["LABEL_0=LABEL_1", "LABEL_1=LABEL_2", "LABEL_2=LABEL_0"]
+    options = {"data": DataConfig(path=str(folder), max_length=64), "label_map": turned}
+    by_map = erase_to_folder(replace(config, output_dir=str(tmp_path / "turned"), **options))
+    assert frames(by_map)["documents"].label.tolist()[:3] == [1, 2, 0]
     with pytest.raises(UserError, match=r"'nega' is no class of the data; did you mean 'neg'.*'LABEL_7' is no class"):
         erase_to_folder(replace(config, label_map=["nega=LABEL_2", "pos=LABEL_7"], overwrite=True))
     with pytest.raises(UserError, match="'neg' is not a pair"):

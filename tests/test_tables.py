@@ -38,6 +38,7 @@ def test_the_answer_says_better_worse_or_undecided():
     assert "worse than chance" in answer(summary(low, high))
     assert "not distinguishable" in answer(summary(estimate(0.5, 0.35, 0.6), low))
     assert "60.0 [50.0, 70.0] %" in answer(summary(high, low))
+    assert "nothing to tell" in answer(summary(estimate(0.0), estimate(0.0)))
 
 
 def test_the_answer_without_documents_or_minimum():
@@ -105,8 +106,11 @@ def test_every_number_of_the_summary_is_shown():
         assert expected in text, expected
 
 
+SITE = {"site": "pooling", "special_tokens": "left out", "dtype": "float32"}
+
+
 def explained(words, rankings):
-    return Explanation("A fine (!) cast", None, "pos", {"neg": 0.25, "pos": 0.75}, words, rankings, 3, 2)
+    return Explanation("A fine (!) cast", None, "pos", {"neg": 0.25, "pos": 0.75}, words, rankings, 3, 2, SITE)
 
 
 def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
@@ -150,4 +154,5 @@ def test_explained_rankings_say_what_the_decision_becomes():
     assert "does not flip" in lines["product"]
     assert "7.1" in lines["random"]
     assert "7 of 10 draws" in lines["random"]
+    assert "site: pooling, special tokens left out" in text
     assert "2 tokens cut off" in text

@@ -25,10 +25,13 @@ class LabelTable:
     Attributes:
         names: Class names, in the order of the indices.
         mapping: Class index of every raw value, written as text (``{"1": 0, "2": 1}``).
+        by_name: Whether a column with class names of its own is read by these where they are among `names`, in place
+            of `mapping`.
     """
 
     names: tuple[str, ...]
     mapping: dict[str, int]
+    by_name: bool = True
 
     def describe(self) -> str | None:
         """Return one line that says what becomes what, or None where every raw value is its own class index."""
@@ -141,7 +144,7 @@ def matched_labels(
     given = _pairs(pairs or (), labels.names, classes)
     targets = [given.get(name, index.get(name.casefold())) for name in labels.names]
     found = {raw: target for raw, place in labels.mapping.items() if (target := targets[place]) is not None}
-    return LabelTable(classes, found) if len(found) == len(labels.mapping) else None
+    return LabelTable(classes, found, by_name=not pairs) if len(found) == len(labels.mapping) else None
 
 
 def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, int]:
@@ -210,7 +213,7 @@ def _fit(values: tuple[str, ...], names: tuple[str, ...]) -> dict[str, int] | No
 
 
 def _mapping_by_name(class_names: tuple[str, ...], table: LabelTable) -> dict[str, int]:
-    if not class_names or not set(class_names) <= set(table.names):
+    if not table.by_name or not class_names or not set(class_names) <= set(table.names):
         return table.mapping
     return {str(number): table.names.index(name) for number, name in enumerate(class_names)}
 

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from eraserhead.faces.tables import BEST_FOUND, NAMES, NEVER, NONE, new_table
+from eraserhead.faces.tables import BEST_FOUND, NAMES, NEVER, NONE, new_table, site_line
 
 if TYPE_CHECKING:  # for its types alone
     from eraserhead.runs.explanation import Explanation, RankingExplained
@@ -24,7 +24,8 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     legend = f"Shading: attention. ⟦…⟧: the {least} whose erasure flips the decision."
     legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
     return Group(
-        Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}\n"),
+        Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
+        Text(f"{site_line(explanation.site)}\n"),
         shaded(explanation),
         Text(f"\n{legend}", style="dim"),
         Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
@@ -60,7 +61,7 @@ def _inside(explanation: "Explanation") -> bool:
 
 
 def _words(explanation: "Explanation", count: int) -> Table:
-    headings = ("attention", "for (+) or against (-) the decision", "in the smallest set")
+    headings = ("attention", "attention x gradient", "in the smallest set")
     table = new_table("Words by attention", "word", *headings)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
         table.add_row(Text(word.name), f"{word.attention:.4f}", f"{word.gradient:+.4f}", "yes" if word.erased else "")

@@ -15,8 +15,9 @@ if TYPE_CHECKING:  # for its types alone: showing results needs no torch
 WIDTH = 124  # where the output is not a terminal
 NOTES = (
     "In brackets: 95 % bootstrap intervals over documents. Means are over the n documents (and, of random, the draws) "
-    "that flip; quantiles, shares, pairs are over all. JS: Jensen-Shannon divergence from the original distribution; "
-    "dJS: that of the top minus that of another component; spread: standard deviation over a document's draws."
+    "whose decision changes, whether or not attention is left; quantiles, shares, pairs are over all. JS: "
+    "Jensen-Shannon divergence from the original distribution; dJS: that of the top minus that of another component; "
+    "spread: standard deviation over a document's draws."
 )
 UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
 NONE, NEVER = "-", "> all"
@@ -89,6 +90,10 @@ def answer(summary: Mapping[str, Any]) -> str:
     if pair is None or pair["fewer"]["value"] is None:
         return "No document has two components or more: there is nothing to compare."
     fewer, more = pair["fewer"], pair["more"]
+    if fewer["value"] == more["value"] == 0:
+        return (
+            "Erasing along attention flips no decision sooner or later than erasing at random: nothing to tell apart."
+        )
     if fewer["low"] > more["high"]:
         verdict = "Attention finds what the decision rests on better than chance"
     elif more["low"] > fewer["high"]:
@@ -106,7 +111,7 @@ def answer(summary: Mapping[str, Any]) -> str:
 def _header(summary: Mapping[str, Any]) -> Iterable[str]:
     configuration, documents, cut = summary["configuration"], summary["documents"], summary["truncation"]
     data = configuration["data"]
-    yield f"model      {configuration['model']['name']} ({_site(configuration)})"
+    yield f"model      {configuration['model']['name']} ({site_line(configuration)})"
     source = " from ".join(part for part in (data["name"], data["path"]) if part) or "given texts"
     counts = f"{documents['total']} documents, {documents['analysed']} analysed"
     yield f"data       {source}, split {data['split']}: {counts}"
@@ -132,7 +137,8 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
         yield f"accuracy   {_interval(summary['accuracy'])}"
 
 
-def _site(configuration: Mapping[str, Any]) -> str:
+def site_line(configuration: Mapping[str, Any]) -> str:
+    """Return where weights are erased and which, in a few words."""
     parts = [f"site: {configuration['site']}"]
     if configuration.get("heads", "all") != "all":
         parts.append(f"heads {', '.join(map(str, configuration['heads']))}")

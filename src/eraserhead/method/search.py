@@ -24,11 +24,13 @@ class FlippingSet:
 
 
 def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
-    """Return for each document the smallest of the sets; among equals flips before bare biases, then the first."""
+    """Return for each document the smallest of the sets; among equals flips before bare biases, then the lightest."""
     outcomes = torch.stack([each.flips.outcome for each in found])
     removed = torch.stack([each.flips.removed for each in found])
     never = (outcomes == Outcome.NEVER) * (len(Outcome) * (found[0].order.shape[1] + 1))
-    best = (removed * len(Outcome) + outcomes + never).argmin(0)
+    size = removed * len(Outcome) + outcomes + never
+    mass = torch.stack([each.flips.mass for each in found])
+    best = mass.masked_fill(size > size.amin(0), torch.inf).argmin(0)
     rows = torch.arange(len(best), device=best.device)
 
     def of_best(name: str) -> Tensor:

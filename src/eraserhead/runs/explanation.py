@@ -1,5 +1,6 @@
 """One document explained: its attention word by word, and what each ranking must erase to change its decision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Word:
         start: Offset of its first character in the text; equal to `end` where it stands for no text.
         end: Offset behind its last.
         attention: Sum of its components' weights.
-        gradient: Sum over its components of ``a_i d p_c / d a_i``; positive where it speaks for the decision.
+        gradient: Sum over its components of ``a_i d p_c / d a_i``.
         erased: Whether a component of it belongs to the smallest flipping set.
     """
 
@@ -77,6 +78,7 @@ class Explanation:
         rankings: Each ranking's flips.
         components: Number of components.
         truncated_tokens: Tokens behind the model's window.
+        site: Where the weights are, and which of them.
     """
 
     text: str
@@ -87,6 +89,7 @@ class Explanation:
     rankings: list[RankingExplained]
     components: int
     truncated_tokens: int
+    site: Mapping[str, Any]
 
 
 def explain(config: ExplainConfig) -> Explanation:
@@ -128,6 +131,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         rankings=_rankings(analysis, names),
         components=int(attention.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
+        site=chosen.description,
     )
 
 

@@ -225,7 +225,7 @@ def _checked_place(place: Place, layers: int, read_out: ReadOut) -> Place:
 def _checked_heads(heads: Sequence[int] | None, count: int) -> tuple[int, ...] | None:
     if heads is None:
         return None
-    wrong = [head for head in heads if not 0 <= head < count]
+    wrong = [head for head in heads if not isinstance(head, int) or not 0 <= head < count]
     if wrong or not heads:
         named = ",".join(map(str, wrong)) or "(none)"
         raise UserError(f"--heads {named}: a layer of the model has {count} heads, numbered from 0 to {count - 1}")
