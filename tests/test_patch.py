@@ -271,6 +271,36 @@ def held_by_another_thread(
     assert not torch.equal(logits, call(held))
 
 
+def test_no_pass_runs_while_a_dry_run_has_switched_the_model_to_eager():
+    """The dry run is held in its eager pass, which takes no masks; another thread's pass comes after it."""
+    model = copy.deepcopy(tiny("bert"))
+    switched, go, entered = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(module: torch.nn.Module, args: object) -> None:
+        if module.config._attn_implementation == "eager":
+            switched.set()
+            go.wait(60)
+
+    def second() -> Tensor:
+        with erasable(model):
+            entered.set()
+            return call(model, attention_keep={0: torch.zeros(ROWS, 1, 1, 1, WIDTH, dtype=torch.bool)})
+
+    hook = model.register_forward_pre_hook(hold)
+    with ThreadPoolExecutor(2) as pool:
+        layers = pool.submit(find_layers, model)
+        assert switched.wait(60)
+        logits = pool.submit(second)
+        early = entered.wait(0.1)
+        go.set()
+        assert not early
+        assert len(layers.result(60)) == LAYERS
+        erased = logits.result(60)
+    hook.remove()
+    assert torch.equal(erased, call(model, attention_keep={0: torch.zeros(ROWS, 1, 1, 1, WIDTH, dtype=torch.bool)}))
+    assert not torch.equal(erased, call(model))
+
+
 def steep(name: str, layer: Callable[[PreTrainedModel], torch.nn.Linear]) -> PreTrainedModel:
     """A model whose first layer gives one key of each query all the weight that float32 can tell."""
     model = copy.deepcopy(tiny(name))

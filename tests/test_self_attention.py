@@ -1,5 +1,6 @@
 """The self-attention site against slow, plain ways to the same numbers, and what is computed from it."""
 
+import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from eraserhead.sites.self_attention import SelfAttentionSite, parse_place
 from eraserhead.sites.site import Attention
 from families import (
     CLOSES,
+    LAYERS,
     LENGTHS,
     OPENS,
     PLACES,
@@ -231,6 +233,69 @@ def test_a_document_gives_the_same_alone_and_beside_longer_ones(name, place):
             assert_close(alone.whole.logits[0], together.whole.logits[row], rtol=0, atol=1e-10)
             own = site.replay(alone, keep_without(alone, sets[row : row + 1]))
             assert_close(own[0], replayed[row], rtol=0, atol=1e-10)
+
+
+@every_way
+@every_variant
+def test_documents_are_replayed_in_the_order_in_which_they_are_selected(name, place):
+    """Also one that is named twice; each with erasures of its own."""
+    texts, chosen = documents(), [3, 1, 3, 0]
+    site, attention = reading(name, place)
+    sets = [[{0}, {1, 2}], [{3, 4}, {0, 1}], [{2}, {1}], [{0, 1, 5}, {7}]]
+    rows = attention.select(torch.tensor(chosen))
+    with in_float64():
+        found = site.replay(rows, keep_without(rows, sets))
+    chosen_texts = [texts[row] for row in chosen]
+    masks = erasure_masks(slow(name), place, chosen_texts, sets)
+    assert_close(found, patched_logits(tiny(name), place, chosen_texts, masks), rtol=0, atol=1e-10)
+    assert (found[0] - found[2]).abs().max() > 1e-3
+
+
+# Positions that pass through each layer's feed-forward part in a replay of 2 documents of up to 7 tokens, 3 erasures
+# each: all 42 positions of 6 rows, the 6 that are read, or none.
+RUN = {
+    "bert": {"layer:-1": [0, 0, 6], "layer:1": [0, 6, 42], "layer:0": [6, 42, 42], "layer:1:all": [0, 42, 42]},
+    "mpnet": {"layer:-1": [0, 0, 42], "layer:1": [0, 42, 42], "layer:0": [42, 42, 42], "layer:1:all": [0, 42, 42]},
+}
+
+
+@pytest.mark.parametrize(("name", "place"), [(name, place) for name in RUN for place in RUN[name]])
+def test_no_layer_runs_that_an_erasure_does_not_reach(name, place):
+    model = tiny(name)
+    site, counts = site_of(name, place), [0] * LAYERS
+    attention = site.read(batch_of(model, documents((7, 5))))
+
+    def count(layer: int, module: torch.nn.Module, args: tuple[Tensor]) -> None:
+        counts[layer] += args[0].shape[:-1].numel()
+
+    hooks = [
+        layer.intermediate.dense.register_forward_pre_hook(partial(count, number))
+        for number, layer in enumerate(model.base_model.encoder.layer)
+    ]
+    site.replay(attention, keep_without(attention, [[{0}, {1}, {2}]] * 2))
+    for hook in hooks:
+        hook.remove()
+    assert counts == RUN[name][place]
+
+
+@pytest.mark.parametrize("place", ["layer:0", "all"])
+@every_variant
+def test_float32_gives_the_same_up_to_its_rounding(name, place):
+    """As models are loaded; nothing of `in_float64` here."""
+    texts, oracle = documents(), slow(name)
+    sets = random_sets(texts, 1, oracle)
+    single = copy.deepcopy(tiny(name)).float()
+    site = SelfAttentionSite(single, parse_place(place))
+    attention = site.read(batch_of(single, texts))
+    found = site.replay(attention, keep_without(attention, sets))
+    _, exact = reading(name, place)
+    expected = patched_logits(tiny(name), place, texts, erasure_masks(oracle, place, texts, sets))
+    assert_close(found, expected, rtol=0, atol=1e-3)
+    for number in ("weights", "gradient", "product"):
+        assert_close(getattr(attention, number), getattr(exact, number), rtol=0, atol=1e-3)
+    with torch.no_grad():
+        own = single(**batch_of(single, texts)).logits
+    assert_close(attention.whole.logits, own.double(), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("place", ["layer:-1", "all"])
@@ -448,7 +513,7 @@ class Toy:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_first_flips_by_replay_equal_a_loop_over_prefixes(seed):
-    """Long enough for several chunks: beyond a flip come at most eight prefixes more, or half of what went before."""
+    """Long enough for several chunks: beyond a flip come at most eight prefixes more, or a quarter of those before."""
     lengths = (41, 29, 17, 8, 3, 1)
     toy = Toy.draw(seed, lengths, lean=0.5 * seed)
     orders = toy.orders(seed, rankings=2)
@@ -462,7 +527,7 @@ def test_first_flips_by_replay_equal_a_loop_over_prefixes(seed):
             order = orders[row, ranking, :n].tolist()
             outcome, removed, becomes = toy.flips_at(row, order)
             assert flips.outcome[row] == outcome
-            most += (removed or n) + max(8, (removed or n) // 2)
+            most += (removed or n) + max(8, (removed or n) // 4)
             if removed is None:
                 assert flips.becomes[row] == decision[row]
             else:
@@ -574,6 +639,19 @@ def test_the_greedy_set_equals_a_plain_loop_and_is_never_larger_than_what_was_kn
             larger_than_minimum += size > minimum
     assert smaller > 7
     assert larger_than_minimum > 0  # so that "best found" is not called a minimum
+
+
+def test_a_search_where_nothing_has_a_weight_finds_no_flip():
+    """Every decision is then the bare bias's, also one that differs."""
+    for seed in range(4):
+        toy = Toy.draw(seed, SMALL, lean=0.3)
+        toy.weights.zero_()
+        best = smallest_set(sets_along(toy, seed, rankings=1))
+        assert (best.flips.outcome == Outcome.BIAS_ONLY).any()
+        assert (best.flips.removed > 1).any()
+        found = greedy_set(toy.replay, toy.weights, toy.mask, toy.decision, best)
+        for name in ("removed", "mass", "outcome", "becomes"):
+            assert torch.equal(getattr(found.flips, name), getattr(best.flips, name))
 
 
 def exhaustive_minimum(toy: Toy, row: int) -> int:
