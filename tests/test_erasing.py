@@ -172,6 +172,53 @@ def test_summary_numbers_follow_from_the_tables(tmp_path):
     assert summary["rankings"]["random"]["fraction"]["median"]["value"] == (median if np.isfinite(median) else None)
 
 
+def test_others_drawn_by_position_change_test_1_alone(tmp_path):
+    """Over the positions 1..n-1 of each document, the top among them: expectations again from `single_js`."""
+    uniform = frames(erase_to_folder(config(tmp_path, draws=2)))
+    folder = erase_to_folder(config(tmp_path, draws=2, output_dir=str(tmp_path / "other"), random_other="position"))
+    position = frames(folder)
+    assert folder.summary()["configuration"]["random_other"] == "position"
+    assert position["flips"].equals(uniform["flips"])
+    documents = position["documents"].set_index("id")
+    assert documents.single_js.map(list).equals(uniform["documents"].set_index("id").single_js.map(list))
+    singles = position["singles"][position["singles"].n >= 2]
+    assert singles.random.between(1, singles.n - 1).all()
+    assert (singles.random == singles.top).any()
+    assert (singles.top == 0).any()
+    for row in singles.itertuples():
+        js, prediction = documents.single_js[row.id], documents.prediction[row.id]
+        delta = js[int(row.top)] - js[1:]
+        flipped = documents.single_decision[row.id][1:] != prediction
+        assert row.expected_delta_js == pytest.approx(delta.mean(), abs=1e-14)
+        assert row.share_negative == np.mean(delta <= -1e-9)
+        assert row.share_zero == np.mean(np.abs(delta) < 1e-9)
+        assert row.share_random_flips == flipped.mean()
+        assert row.js_random == js[int(row.random)]
+    drawn = (singles.top_flips.astype(float) * singles.share_random_flips)[singles.ranking == "attention"].mean()
+    assert folder.summary()["tests"]["attention"]["exact"]["both_flip"]["value"] == pytest.approx(drawn)
+
+
+def test_counting_nevers_as_all_changes_the_summary_alone(tmp_path):
+    run = config(tmp_path, draws=2)
+    default = erase_to_folder(run)
+    with pytest.raises(UserError, match=r"different: count_never_as\)"):
+        erase_to_folder(replace(run, count_never_as="all"))
+    folder = erase_to_folder(replace(run, count_never_as="all", output_dir=str(tmp_path / "other")))
+    assert all(folder.table(name).equals(default.table(name)) for name in ("documents", "flips", "singles"))
+    flips, summary = folder.table("flips").to_pandas(), folder.summary()
+    assert summary["configuration"]["count_never_as"] == "all"
+    flips = flips[flips.n >= 2]
+    assert (flips.outcome == "never").any()
+    counted = flips.removed.fillna(flips.n)
+    attention, minimum = (counted[flips.ranking == name].to_numpy() for name in ("attention", "minimum"))
+    found = summary["rankings"]["attention"]
+    assert found["removed"]["mean"]["value"] == pytest.approx(attention.mean())
+    assert found["excess"]["value"] == pytest.approx((attention - minimum).mean())
+    assert found["optimal"]["value"] == pytest.approx((attention == minimum).mean())
+    assert found["outcomes"] == default.summary()["rankings"]["attention"]["outcomes"]
+    assert summary["tests"] == default.summary()["tests"]
+
+
 def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
     whole = frames(erase_to_folder(config(tmp_path)))
     cut = config(tmp_path, output_dir=str(tmp_path / "cut"))
@@ -305,6 +352,13 @@ def test_python_api_takes_texts_datasets_and_models(tmp_path):
     assert by_name.documents.text.tolist() == TEXTS
     kept = eraserhead.erase(folder, TEXTS, max_length=12, draws=2, cpu=True, output_dir=str(tmp_path / "kept"))
     assert read(tmp_path / "kept").flips.equals(kept.flips)
+    other = eraserhead.erase(
+        folder, TEXTS, max_length=12, draws=2, cpu=True, random_other="position", count_never_as="all"
+    )
+    counted = [each.summary["rankings"]["attention"]["fraction"]["mean"]["count"] for each in (by_name, other)]
+    assert counted[0] < counted[1] == other.summary["documents"]["analysed"]
+    assert other.singles.random[other.singles.n >= 2].min() == 1
+    assert by_name.singles.random[by_name.singles.n >= 2].min() == 0
 
 
 def test_python_api_takes_the_callers_ids(tmp_path):

@@ -5,6 +5,7 @@ from torch.testing import assert_close
 from eraserhead.method.erasure import erase, evaluate_prefixes, evaluate_singles, evaluate_whole
 from eraserhead.method.flips import (
     Outcome,
+    Singles,
     prefix_keeps,
     single_erasures,
     single_keeps,
@@ -102,6 +103,10 @@ def test_keep_masks_replay_to_the_closed_forms():
     assert_close(replay(single_keeps(head.mask))[head.mask], singles[head.mask])
 
 
+def all_but(component, mask):
+    return mask.scatter(1, component.unsqueeze(1), False)
+
+
 def test_expectations_over_the_other_components_are_exact():
     head = random_head(7, [9, 4, 2], classes=5, bias=0.0, sharpness=0.5)
     whole = evaluate_whole(head.weights, head.component_logits, head.bias)
@@ -110,7 +115,7 @@ def test_expectations_over_the_other_components_are_exact():
     top = head.weights.argmax(-1)
     random = torch.tensor([3, 1, 0])
     random = torch.where(random == top, random + 1, random)
-    result = top_against_random(head.weights, singles, head.mask, decision, top, random)
+    result = top_against_random(head.weights, singles, all_but(top, head.mask), decision, top, random)
     for row, n in enumerate([9, 4, 2]):
         others = [r for r in range(n) if r != top[row]]
         deltas = [(singles.js[row, top[row]] - singles.js[row, r]).item() for r in others]
@@ -131,5 +136,24 @@ def test_differences_below_a_billionth_count_as_zero():
     weights = torch.tensor([[0.4, 0.4, 0.2]], dtype=torch.float64)
     whole = evaluate_whole(weights, head.component_logits, head.bias)
     singles = single_erasures(whole, evaluate_singles(weights, head.component_logits, head.bias))
-    result = top_against_random(weights, singles, head.mask, whole.decision, torch.tensor([0]), torch.tensor([1]))
+    top = torch.tensor([0])
+    others = all_but(top, head.mask)
+    result = top_against_random(weights, singles, others, whole.decision, top, torch.tensor([1]))
     assert result.share_zero.tolist() == [0.5]
+
+
+def test_others_by_position_may_hold_the_top_and_not_the_first():
+    """JS .1, .4, .6 of three components, of which the second is on top and alone flips.
+
+    All but the top: dJS = .4 - .1 and .4 - .6, so E[dJS] = .05, P(dJS < 0) = 1/2, and no other flips. All but the
+    first: dJS = 0 and .4 - .6, so E[dJS] = -.1, P(dJS < 0) = P(dJS = 0) = 1/2, and half of the others flip.
+    """
+    weights = torch.tensor([[0.3, 0.5, 0.2]], dtype=torch.float64)
+    singles = Singles(torch.tensor([[0.1, 0.4, 0.6]], dtype=torch.float64), torch.tensor([[2, 1, 2]]))
+    mask, top, decision = torch.ones(1, 3, dtype=torch.bool), torch.tensor([1]), torch.tensor([2])
+    expected = {"uniform": (0.05, 0.5, 0.0, 0.0), "position": (-0.1, 0.5, 0.5, 0.5)}
+    for left_out, numbers in zip((top, torch.tensor([0])), expected.values(), strict=True):
+        result = top_against_random(weights, singles, all_but(left_out, mask), decision, top, random=top)
+        shares = (result.share_negative, result.share_zero, result.share_random_flips)
+        assert_close(torch.stack([result.expected_delta_js, *shares], 1), torch.tensor([numbers], dtype=torch.float64))
+        assert (result.delta_attention.item(), result.random_flips.item()) == (0.0, True)  # the top drawn as the other

@@ -22,6 +22,7 @@ from transformers import (
     pipeline,
 )
 
+from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import AttentionPooling, attend
 from tiny import random_texts, saved_classifier, tiny_classifier, tiny_encoder, tiny_tokenizer
@@ -143,7 +144,9 @@ def test_trains_under_the_trainer(tmp_path):
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_cut_encoder_equals_the_hidden_states_of_the_whole(tmp_path, layers):
     folder, inputs = tiny_encoder(tmp_path), batch(TEXTS)
-    model = AttentionPoolingForSequenceClassification.from_encoder(folder, ("neg", "pos"), encoder_layers=layers).eval()
+    model = AttentionPoolingForSequenceClassification.from_encoder(
+        folder, ("neg", "pos"), Architecture(encoder_layers=layers)
+    ).eval()
     whole = AutoModel.from_pretrained(folder).eval()
     vectors = model.token_vectors(inputs["input_ids"], inputs["attention_mask"])
     if layers:
@@ -158,7 +161,9 @@ def test_cut_encoder_equals_the_hidden_states_of_the_whole(tmp_path, layers):
 
 def test_too_many_layers_are_refused(tmp_path):
     with pytest.raises(ValueError, match="between 0 and 3"):
-        AttentionPoolingForSequenceClassification.from_encoder(tiny_encoder(tmp_path), ("a", "b"), encoder_layers=4)
+        AttentionPoolingForSequenceClassification.from_encoder(
+            tiny_encoder(tmp_path), ("a", "b"), Architecture(encoder_layers=4)
+        )
 
 
 @pytest.mark.parametrize("labels", [("one",), ("same", "same")])
@@ -191,7 +196,9 @@ def test_any_encoder_family_loads_saves_and_ignores_padding(tmp_path, family, la
     folder = tmp_path / "encoder"
     AutoModel.from_config(FAMILIES[family]).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
-    model = AttentionPoolingForSequenceClassification.from_encoder(str(folder), ("a", "b", "c"), encoder_layers=layers)
+    model = AttentionPoolingForSequenceClassification.from_encoder(
+        str(folder), ("a", "b", "c"), Architecture(encoder_layers=layers)
+    )
     model.eval().save_pretrained(tmp_path / "model")
     again = AttentionPoolingForSequenceClassification.from_pretrained(tmp_path / "model").double()
     inputs = batch(TEXTS)

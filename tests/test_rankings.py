@@ -89,3 +89,21 @@ def test_random_others_are_uniform_over_the_others_and_never_the_top():
         assert counts[top] == 0
         assert all(abs(count - 1000) < 120 for i, count in enumerate(counts.tolist()) if i != top)  # 4 sigma
     assert not torch.equal(others[:, 0], others[:, 1])
+
+
+def test_random_others_with_the_first_left_out_are_uniform_over_the_later_positions():
+    """Lengths 2 to 5: position 1 alone, then 1..2, 1..3, 1..4; below two components there is no other."""
+    for length in range(2, 6):
+        documents = [f"test/{i}" for i in range(2000)]
+        drawn = random_others(documents, [length] * 2000, torch.zeros(2000, 1, dtype=torch.long), seed=0)
+        counts = drawn[:, 0].bincount(minlength=length).tolist()
+        assert counts[0] == 0
+        assert all(abs(count - 2000 / (length - 1)) < 95 for count in counts[1:])  # 4 sigma
+    assert random_others(["a", "b"], [1, 0], torch.zeros(2, 1, dtype=torch.long), seed=0).tolist() == [[0], [0]]
+
+
+def test_random_others_stay_those_of_earlier_results():
+    """Saved draws: results that are in a folder must stay comparable with those of today."""
+    tops = torch.tensor([[0, 2, 4], [1, 1, 0], [6, 0, 3]])
+    drawn = random_others(["test/0", "test/1", "mine"], [5, 2, 7], tops, seed=11)
+    assert drawn.tolist() == [[3, 0, 0], [0, 0, 1], [4, 1, 0]]

@@ -106,6 +106,26 @@ def test_every_number_of_the_summary_is_shown():
         assert expected in text, expected
 
 
+def test_definitions_that_are_not_the_default_are_said():
+    """Each in a line of the header and in what it changes below; of the default neither is a word."""
+    summary = full_summary()
+    default = written(summary_view(summary))
+    summary["configuration"] |= {"random_other": "uniform", "count_never_as": "beyond_all"}
+    assert written(summary_view(summary)) == default
+    lines = {
+        ("random_other", "position"): ("test 1     the other component is drawn from all positions but the first",
+                                       "exactly over all positions but the first)"),
+        ("count_never_as", "all"): ("never      counts as a flip when everything is erased",
+                                    "over all documents, whether or not"),
+    }  # fmt: skip
+    for (option, value), expected in lines.items():
+        summary["configuration"] |= {"random_other": "uniform", "count_never_as": "beyond_all", option: value}
+        text = " ".join(written(summary_view(summary)).split())
+        for words in expected:
+            assert " ".join(words.split()) in text
+            assert " ".join(words.split()) not in " ".join(default.split())
+
+
 SITE = {"site": "pooling", "special_tokens": "left out", "dtype": "float32"}
 
 

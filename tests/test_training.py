@@ -14,6 +14,7 @@ from transformers import AutoModel, RobertaConfig
 
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.checkpoints import load_checkpoint
 from eraserhead.runs.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.runs.loop import Loop
@@ -328,10 +329,10 @@ def test_an_unusable_cache_folder_is_done_without(tmp_path, monkeypatch, caplog,
 
 
 def test_an_interrupted_cache_leaves_nothing(tmp_path, monkeypatch):
-    def interrupted(*arguments):
+    def interrupted(*arguments, **inputs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eraserhead.runs.vectors.encode", interrupted)
+    monkeypatch.setattr(AttentionPoolingForSequenceClassification, "components", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(config(tmp_path, epochs=1))
     assert list((cache_root() / "vectors").iterdir()) == []

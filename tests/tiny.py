@@ -83,7 +83,7 @@ def tiny_classifier(folder: Path, labels: tuple[str, ...] = ("neg", "pos"), seed
     model = AttentionPoolingForSequenceClassification.from_encoder(encoder, labels)
     inputs = tiny_tokenizer()(random_texts(50), return_tensors="pt", padding=True)
     with torch.no_grad():
-        model.head.pooling.context.weight.mul_(2)
+        model.head.last.pooling.context.weight.mul_(2)
         # Centred, so that decisions differ from document to document and flip before everything is erased.
         logits = model.eval()(**inputs).logits
         model.head.classifier.bias.sub_(logits.mean(0)).add_(0.05 * torch.randn(len(labels)))

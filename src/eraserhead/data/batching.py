@@ -65,3 +65,15 @@ def pad(
         mask[row, : len(sequence)] = 1
     inputs = {"input_ids": ids, "attention_mask": mask}
     return inputs if types is None else {**inputs, "token_type_ids": pad(types, 0)["input_ids"]}
+
+
+def pad_sentences(documents: Sequence[Sequence[Sequence[int]]], padding: int) -> dict[str, Tensor]:
+    """Return ``input_ids`` and ``attention_mask`` ``[batch, sentences, tokens]`` of documents of sentences of ids."""
+    counts = [len(sentences) for sentences in documents]
+    flat = pad([sentence for sentences in documents for sentence in sentences] or [[]], padding)
+    present = torch.arange(max(1, *counts)) < torch.tensor(counts).unsqueeze(1)
+    shape = (*present.shape, flat["input_ids"].shape[1])
+    padded = {"input_ids": torch.full(shape, padding, dtype=torch.long), "attention_mask": torch.zeros(shape).long()}
+    for name, tensor in padded.items():
+        tensor[present] = flat[name][: sum(counts)]
+    return padded

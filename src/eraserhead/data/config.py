@@ -28,7 +28,14 @@ class DataConfig:
         train_size: Documents used for training, stratified by class; default: all.
         validation_size: Documents held out for validation, stratified by class.
         test_size: Documents used for testing, stratified by class; default: all.
-        max_length: Tokens a document, special tokens included; what it cuts off is counted.
+        max_length: Tokens a document, special tokens included, for models that read it as a whole; what it cuts off is
+            counted.
+        max_sentences: Sentences a document, for models that read it sentence by sentence; what it cuts off is counted;
+            default: the model's own limit, 100 in training.
+        max_sentence_length: Tokens a sentence, special tokens included; default: the model's own limit, in training 128
+            or the encoder's window.
+        language: Language by whose rules texts are split into sentences (an ISO 639 code such as ``en``); default: the
+            model's own, in training ``en``.
         seed: Seed of the stratified samples, and of the built-in corpus.
         classes: Number of classes of the built-in corpus (2 to 5).
     """
@@ -49,5 +56,8 @@ class DataConfig:
     validation_size: int | None = None
     test_size: int | None = None
     max_length: int = 256
+    max_sentences: int | None = None
+    max_sentence_length: int | None = None
+    language: str | None = None
     seed: int = 0
     classes: int = 2

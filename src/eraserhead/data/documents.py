@@ -26,6 +26,7 @@ TOKEN_COLUMNS = {
     "tokens": Value("int32"),
     "truncated_tokens": Value("int32"),
 }
+COUNTS = ("tokens", "truncated_tokens", "sentences", "truncated_sentences")
 TYPES = "token_type_ids"
 TYPE_COLUMN = {TYPES: List(Value("int32"))}
 
@@ -39,18 +40,25 @@ class Truncation:
         truncated_documents: Those that lost tokens.
         tokens: Tokens that the model sees, special tokens included.
         truncated_tokens: Tokens cut away.
+        sentences: Sentences that the model sees, of documents that are read sentence by sentence; else null.
+        truncated_sentences: Whole sentences cut away; null likewise.
     """
 
     documents: int
     truncated_documents: int
     tokens: int
     truncated_tokens: int
+    sentences: int | None = None
+    truncated_sentences: int | None = None
 
     def describe(self) -> str:
         """Return one line, such as "3 of 10 documents (30.0 %) lost 40 of 400 tokens (10.0 %) to the length limit"."""
         whole = self.tokens + self.truncated_tokens
-        documents = _share(self.truncated_documents, self.documents, "documents")
-        return f"{documents} lost {_share(self.truncated_tokens, whole, 'tokens')} to the length limit"
+        lost = _share(self.truncated_tokens, whole, "tokens")
+        if self.sentences is not None and self.truncated_sentences is not None:
+            every = self.sentences + self.truncated_sentences
+            lost += f", and {_share(self.truncated_sentences, every, 'sentences')} whole,"
+        return f"{_share(self.truncated_documents, self.documents, 'documents')} lost {lost} to the length limit"
 
 
 def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
@@ -71,18 +79,18 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
     The tokenizer itself is left as it is.
 
     Raises:
-        UserError: If `max_length` leaves no room beside the special tokens, or exceeds the tokenizer's window.
+        UserError: If `max_length` leaves no room beside the special tokens.
     """
     pairs = "second" in rows.column_names
-    _check_length(tokenizer, max_length, pairs)
+    check_room(tokenizer, max_length, pairs, "max_length")
     typed = pairs and TYPES in tokenizer.model_input_names
-    with _parallel_once(processes(len(rows))) as count:
+    with parallel_once(processes(len(rows))) as count:
         return rows.map(
             _tokenize_batch,
             batched=True,
             batch_size=BATCH,
             input_columns=["text", "second"] if "second" in rows.column_names else ["text"],
-            fn_kwargs={"tokenizer": _neutral(tokenizer), "max_length": max_length, "version": TOKENIZE_VERSION},
+            fn_kwargs={"tokenizer": neutral(tokenizer), "max_length": max_length, "version": TOKENIZE_VERSION},
             features=Features({**rows.features, **TOKEN_COLUMNS, **(TYPE_COLUMN if typed else {})}),
             num_proc=count,
         )
@@ -90,26 +98,26 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
 
 def truncation(rows: Dataset) -> Truncation:
     """Count what `tokenize` cut away from these rows."""
-    counts = arrow_table(rows, ["tokens", "truncated_tokens"])
-    cut = np.asarray(counts.column("truncated_tokens"), dtype=np.int64)
-    seen = int(np.asarray(counts.column("tokens"), dtype=np.int64).sum())
-    return Truncation(len(rows), int((cut > 0).sum()), seen, int(cut.sum()))
+    names = [name for name in COUNTS if name in rows.column_names]
+    columns = {name: np.asarray(arrow_table(rows, names).column(name), dtype=np.int64) for name in names}
+    cut = int((columns["truncated_tokens"] > 0).sum())
+    return Truncation(len(rows), cut, **{name: int(values.sum()) for name, values in columns.items()})
 
 
-def _check_length(tokenizer: PreTrainedTokenizerBase, max_length: int, pairs: bool) -> None:
+def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, name: str) -> None:
+    """Refuse a length that leaves no room beside the special tokens.
+
+    Raises:
+        UserError: Naming the setting.
+    """
     special = tokenizer.num_special_tokens_to_add(pair=pairs)
-    window = tokenizer.model_max_length
-    if max_length < special + 1:
+    if length < special + 1:
         raise UserError(
-            f"data.max_length {max_length}: the tokenizer adds {special} special tokens; give {special + 1} or more"
-        )
-    if max_length > window:
-        raise UserError(
-            f"data.max_length {max_length}: the tokenizer's window is {window} tokens; give {window} or less"
+            f"data.{name} {length}: the tokenizer adds {special} special tokens; give {special + 1} or more"
         )
 
 
-def _neutral(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+def neutral(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """Return a copy without the traces of earlier calls, which would change the cache key, and without a window."""
     neutral = copy.deepcopy(tokenizer)
     neutral.deprecation_warnings = {}
@@ -127,7 +135,7 @@ def _backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
 
 
 @contextmanager
-def _parallel_once(count: int | None) -> Iterator[int | None]:
+def parallel_once(count: int | None) -> Iterator[int | None]:
     """Keep the tokenizer's own threads out of several processes: they warn of the fork, and the cores are taken."""
     before = os.environ.get("TOKENIZERS_PARALLELISM")
     if count is not None:
@@ -150,18 +158,17 @@ def _tokenize_batch(
     version: int,
 ) -> dict[str, list[Any]]:
     del version  # only part of the cache key
-    sequences = [_Sequences(text, None) for text in texts]
+    sequences = [Sequences(text, None) for text in texts]
     if seconds is not None:
         sequences = [
-            _Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
+            Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
         ]
-    batch = _fast_batch if tokenizer.is_fast else _slow_batch
-    columns, types = batch(sequences, tokenizer, max_length)
+    columns, types = encode(sequences, tokenizer, max_length)
     return columns | ({TYPES: types} if seconds is not None and TYPES in tokenizer.model_input_names else {})
 
 
 @dataclass(frozen=True)
-class _Sequences:
+class Sequences:
     """What the tokenizer is given: one sequence, or two, the second of which begins at `start` in the text."""
 
     first: str
@@ -170,11 +177,20 @@ class _Sequences:
 
     @property
     def given(self) -> str | tuple[str, str]:
+        """What the tokenizer takes."""
         return self.first if self.second is None else (self.first, self.second)
 
 
+def encode(
+    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[dict[str, list[Any]], list[list[int]]]:
+    """Return the `TOKEN_COLUMNS` of sequences, and their token types; the tokenizer is one of `neutral`."""
+    batch = _fast_batch if tokenizer.is_fast else _slow_batch
+    return batch(sequences, tokenizer, max_length)
+
+
 def _fast_batch(
-    sequences: list[_Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
     backend = _backend(tokenizer)
     encodings: list[Encoding] = backend.encode_batch([each.given for each in sequences])
@@ -207,7 +223,7 @@ def _offsets(encoding: Encoding, second: int) -> list[tuple[int, int]]:
 
 
 def _slow_batch(
-    sequences: list[_Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
     encoded = [_encoded(tokenizer, each) for each in sequences]
     whole = [len(of_text["input_ids"]) for of_text in encoded]
@@ -220,7 +236,7 @@ def _slow_batch(
     return columns, [of_text[TYPES] for of_text in encoded]
 
 
-def _encoded(tokenizer: PreTrainedTokenizerBase, sequences: _Sequences, **options: Any) -> dict[str, list[int]]:
+def _encoded(tokenizer: PreTrainedTokenizerBase, sequences: Sequences, **options: Any) -> dict[str, list[int]]:
     pair = sequences.second
     encoded = tokenizer(
         sequences.first, pair, return_attention_mask=False, return_token_type_ids=pair is not None, **options

@@ -13,11 +13,17 @@ if TYPE_CHECKING:  # for its types alone: showing results needs no torch
     from eraserhead.models.families import Family
 
 WIDTH = 124  # where the output is not a terminal
+MEANS = {  # by how a document that never flips is counted
+    "beyond_all": (
+        "Means are over the n documents (and, of random, the draws) whose decision changes, whether or not attention "
+        "is left; quantiles, shares, pairs are over all."
+    ),
+    "all": "Means, quantiles, shares, pairs are over all documents, whether or not their decisions change.",
+}
 NOTES = (
-    "In brackets: 95 % bootstrap intervals over documents. Means are over the n documents (and, of random, the draws) "
-    "whose decision changes, whether or not attention is left; quantiles, shares, pairs are over all. JS: "
-    "Jensen-Shannon divergence from the original distribution; dJS: that of the top minus that of another component; "
-    "spread: standard deviation over a document's draws."
+    "In brackets: 95 % bootstrap intervals over documents. {means} JS: Jensen-Shannon divergence from the original "
+    "distribution; dJS: that of the top minus that of another component; spread: standard deviation over a document's "
+    "draws."
 )
 UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
 NONE, NEVER = "-", "> all"
@@ -30,6 +36,7 @@ TITLES = {
     "best_found": "Against the smallest set found, an upper bound of the minimum",
     "pairs": "Which ranking needs strictly fewer removals, % of documents",
     "tests": "Test 1: one weight erased, % of documents (exactly over all other components)",
+    "tests_by_position": "Test 1: one weight erased, % of documents (exactly over all positions but the first)",
 }
 
 
@@ -62,12 +69,12 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
                 _outcomes(summary["rankings"]),
                 _yardstick(summary),
                 _pairs(summary["pairs"]),
-                _tests(summary["tests"]),
+                _tests(summary),
             )
             if table.row_count
         ),
         Text(f"\n{answer(summary)}", style="bold"),
-        Text(f"{UPPER_BOUND} {NOTES}" if summary["yardstick"] == BEST_FOUND else NOTES, style="dim"),
+        Text(_notes(summary), style="dim"),
     )
 
 
@@ -125,7 +132,7 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
         lost = 100 * cut["truncated_tokens"] / (cut["tokens"] + cut["truncated_tokens"])
         yield (
             f"cut off    {cut['truncated_tokens']:,} tokens ({lost:.1f} %) of {cut['truncated_documents']} documents, "
-            f"behind the limit of {configuration['max_length']}"
+            f"{_whole_sentences(cut)}behind the limit of {_limit(configuration)}"
         )
     if documents["decided_otherwise_by_model"]:
         count = documents["decided_otherwise_by_model"]
@@ -133,13 +140,42 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
     if configuration.get("search", "none") != "none":
         seconds, beyond = summary["run"]["search_seconds"], _percent(summary["beyond_rankings"])
         yield f"search     {configuration['search']}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
+    if _by_position(configuration):
+        yield "test 1     the other component is drawn from all positions but the first, the top among them"
+    if _never_counts_as(configuration) == "all":
+        yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
     if summary["accuracy"]["value"] is not None:
         yield f"accuracy   {_interval(summary['accuracy'])}"
 
 
+def _by_position(configuration: Mapping[str, Any]) -> bool:
+    return configuration.get("random_other") == "position"
+
+
+def _never_counts_as(configuration: Mapping[str, Any]) -> str:
+    return configuration.get("count_never_as", "beyond_all")
+
+
+def _notes(summary: Mapping[str, Any]) -> str:
+    notes = NOTES.format(means=MEANS[_never_counts_as(summary["configuration"])])
+    return f"{UPPER_BOUND} {notes}" if summary["yardstick"] == BEST_FOUND else notes
+
+
+def _whole_sentences(cut: Mapping[str, Any]) -> str:
+    whole = cut.get("truncated_sentences", 0)
+    return f"{whole:,} sentences of them whole, " if whole else ""
+
+
+def _limit(configuration: Mapping[str, Any]) -> str:
+    if "max_length" in configuration:
+        return str(configuration["max_length"])
+    return f"{configuration['max_sentences']} sentences of {configuration['max_sentence_length']} tokens"
+
+
 def site_line(configuration: Mapping[str, Any]) -> str:
     """Return where weights are erased and which, in a few words."""
-    parts = [f"site: {configuration['site']}"]
+    over = " over sentences" if configuration.get("components") == "sentences" else ""
+    parts = [f"site: {configuration['site']}{over}"]
     if configuration.get("heads", "all") != "all":
         parts.append(f"heads {', '.join(map(str, configuration['heads']))}")
     left_out = configuration["special_tokens"] == "left out"
@@ -203,10 +239,10 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _tests(tests: Mapping[str, Any]) -> Table:
+def _tests(summary: Mapping[str, Any]) -> Table:
     headings = ["top of", "erasing", "other flips", "other does not", "E[dJS], nats", "P(dJS < 0), %"]
-    table = new_table(TITLES["tests"], *headings)
-    for name, test in tests.items():
+    table = new_table(TITLES["tests_by_position" if _by_position(summary["configuration"]) else "tests"], *headings)
+    for name, test in summary["tests"].items():
         cells = {key: _percent(value) for key, value in test["exact"].items()}
         divergence = (_interval(test["expected_delta_js"], digits=4), _percent(test["share_negative"]))
         table.add_row(name, "top flips", cells["both_flip"], cells["top_alone_flips"], *divergence)

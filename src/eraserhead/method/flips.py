@@ -143,6 +143,9 @@ def single_erasures(whole: Evaluation, erased: Evaluation) -> Singles:
 class TopAgainstRandom:
     """Test 1 for one ranking: its top component against a random other, a row a document of two or more components.
 
+    By default the others are all but the top. Drawn by position they are all but the first component, and one of them
+    may be the top itself: it counts as a difference of 0.
+
     Attributes:
         top: Component on top of the ranking.
         random: The one drawn other component.
@@ -173,14 +176,13 @@ class TopAgainstRandom:
 def top_against_random(
     weights: Float[Tensor, "batch components"],
     singles: Singles,
-    mask: Bool[Tensor, "batch components"],
+    others: Bool[Tensor, "batch components"],
     decision: Int[Tensor, " batch"],
     top: Int[Tensor, " batch"],
     random: Int[Tensor, " batch"],
 ) -> TopAgainstRandom:
-    """Compare erasing `top` with erasing `random`, and exactly with the expectation over every other component."""
+    """Compare erasing `top` with erasing `random`, and exactly with the expectation over all of `others`."""
     flips = singles.decision != decision.unsqueeze(-1)
-    others = mask.scatter(1, top.unsqueeze(1), False)
     count = others.sum(-1).clamp(min=1)  # documents without another component are left out by the caller
     delta = _at(singles.js, top).unsqueeze(1) - singles.js
 

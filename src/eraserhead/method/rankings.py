@@ -75,12 +75,17 @@ def random_orders(documents: list[str], lengths: list[int], width: int, draws: i
     return torch.from_numpy(orders)
 
 
-def random_others(documents: list[str], lengths: list[int], tops: Int[Tensor, "batch tops"], seed: int) -> Tensor:
-    """Return for each top component one other, drawn uniformly ``[batch, tops]``; the top itself where n < 2."""
-    drawn = np.zeros(tops.shape, dtype=np.int64)
+def random_others(documents: list[str], lengths: list[int], left_out: Int[Tensor, "batch tops"], seed: int) -> Tensor:
+    """Return for each entry one component, drawn uniformly from all but the one left out ``[batch, tops]``.
+
+    Where n < 2 there is no other: the one left out itself.
+    """
+    drawn = np.zeros(left_out.shape, dtype=np.int64)
     for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):
         if length > 1:
-            drawn[row] = document_generator(seed, document, RANDOM_SINGLES).integers(0, length - 1, size=tops.shape[1])
-    others = torch.from_numpy(drawn).to(tops.device)
-    alone = torch.tensor(lengths, device=tops.device).unsqueeze(1) < 2
-    return torch.where(alone, tops, others + (others >= tops).long())
+            drawn[row] = document_generator(seed, document, RANDOM_SINGLES).integers(
+                0, length - 1, size=left_out.shape[1]
+            )
+    others = torch.from_numpy(drawn).to(left_out.device)
+    alone = torch.tensor(lengths, device=left_out.device).unsqueeze(1) < 2
+    return torch.where(alone, left_out, others + (others >= left_out).long())

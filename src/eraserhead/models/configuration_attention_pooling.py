@@ -1,44 +1,41 @@
 """Configuration of attention-pooling classifiers.
 
-This module is pushed as remote code: it imports transformers alone.
+This module is pushed as remote code: it imports transformers and its neighbours alone.
 """
 
 import copy
+from dataclasses import asdict, fields
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
+
+from .architecture import Architecture, Limits
 
 FORMAT_VERSION = 1
 
 
 class AttentionPoolingConfig(PreTrainedConfig):
-    """What an attention-pooling classifier is made of.
+    """What an attention-pooling classifier is made of; each field of `Architecture` is an attribute and an argument.
 
     Args:
         encoder_config: Configuration of the encoder, a config object or its dictionary.
-        encoder_layers: Layers that are kept of the encoder, or None for all; 0 keeps its word-embedding table alone.
         vector_size: Size of the token vectors; by default that of the encoder's output.
-        attention_size: Size of the attention's hidden layer; by default the vector size, as in the paper.
-        dropout: Share of token-vector entries that the head does not see in training.
-        pool_special_tokens: Whether tokens such as [CLS] and [SEP] are pooled.
-        special_token_ids: Ids of those tokens.
+        special_token_ids: Ids of tokens such as [CLS] and [SEP].
+        limits: Fields of `Limits`: what the model was trained to read of a document.
         format_version: Version of this configuration's format.
     """
 
     model_type = "attention_pooling"
     # transformers reads these two from the class.
     sub_configs = {"encoder_config": AutoConfig}  # noqa: RUF012  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-    keys_to_ignore_at_inference = ["pooling_weights"]  # noqa: RUF012 - of another length in each batch
+    keys_to_ignore_at_inference = ["pooling_weights", "word_weights"]  # noqa: RUF012 - of other lengths in each batch
 
     def __init__(
         self,
         encoder_config: PreTrainedConfig | dict[str, Any] | None = None,
-        encoder_layers: int | None = None,
         vector_size: int | None = None,
-        attention_size: int | None = None,
-        dropout: float = 0.1,
-        pool_special_tokens: bool = False,
         special_token_ids: list[int] | None = None,
+        limits: dict[str, Any] | None = None,
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,
     ) -> None:
@@ -50,14 +47,25 @@ class AttentionPoolingConfig(PreTrainedConfig):
         if isinstance(encoder_config, dict):
             encoder_config = AutoConfig.for_model(**encoder_config)
         self.encoder_config: Any = encoder_config
-        self.encoder_layers = encoder_layers
         self.vector_size: Any = vector_size if vector_size is not None else output_size(encoder_config)
-        self.attention_size: Any = attention_size if attention_size is not None else self.vector_size
-        self.dropout = dropout
-        self.pool_special_tokens = pool_special_tokens
         self.special_token_ids = sorted(special_token_ids or [])
+        self.limits = asdict(Limits(**(limits or {})))
         self.format_version = format_version
+        known = {option.name for option in fields(Architecture)}
+        architecture = Architecture(**{name: kwargs.pop(name) for name in sorted(known & set(kwargs))})
+        for name, value in asdict(architecture).items():
+            setattr(self, name, value)
         super().__init__(**kwargs)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The layers between encoder and logits."""
+        return Architecture(**{option.name: getattr(self, option.name) for option in fields(Architecture)})
+
+    @property
+    def reads(self) -> Limits:
+        """What the model reads of a document."""
+        return Limits(**self.limits)
 
 
 def output_size(encoder_config: PreTrainedConfig | None) -> int | None:

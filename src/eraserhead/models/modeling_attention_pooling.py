@@ -6,8 +6,8 @@ the docstrings.
 
 import inspect
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -17,40 +17,31 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig,
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
+from .architecture import Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
-from .pooling import AttentionPooling
+from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups
+from .pooling import components_first
 
 
 @dataclass
 class AttentionPoolingOutput(SequenceClassifierOutput):
-    """Loss where labels were given, logits ``[batch, classes]`` and pooling weights ``[batch, tokens]``.
+    """Loss where labels were given, logits ``[batch, classes]``, and attention weights.
 
-    The weights are 0 at padding, at special tokens that are not pooled, and at erased tokens.
+    `pooling_weights` are those of the last attention, ``[batch, tokens]`` or, of a hierarchical model,
+    ``[batch, sentences]``; `word_weights` are a hierarchical model's weights within each sentence
+    ``[batch, sentences, tokens]``. They are 0 at padding, at special tokens that are not pooled, and where erased.
     """
 
     pooling_weights: Tensor | None = None
-
-
-class AttentionPoolingHead(nn.Module):
-    """Attention pooling over token vectors and one affine map: all that is trained on a frozen encoder."""
-
-    def __init__(self, config: AttentionPoolingConfig) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(config.dropout)
-        self.pooling = AttentionPooling(config.vector_size, config.attention_size)
-        self.classifier = nn.Linear(config.vector_size, len(config.id2label or ()))
-
-    def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits ``[batch, classes]`` and weights ``[batch, tokens]`` of vectors ``[batch, tokens, hidden]``."""
-        pooled, weights = self.pooling(self.dropout(vectors), mask)
-        return self.classifier(pooled), weights
+    word_weights: Tensor | None = None
 
 
 class AttentionPoolingForSequenceClassification(PreTrainedModel):
     """Additive attention with a context vector over an encoder's token vectors, then one affine head.
 
-    Yang et al. 2016; the flat attention networks (FLAN) of Serrano & Smith 2019 are this with a context encoder in
-    between.
+    The flat and hierarchical attention networks of Serrano & Smith 2019 (FLAN and HAN; Yang et al. 2016): token
+    vectors, a context encoder, attention over all tokens of the document; or over those of each sentence, again a
+    context encoder and attention over the sentences.
     """
 
     config_class = AttentionPoolingConfig
@@ -69,7 +60,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         if classes < 2:
             raise ValueError(f"a classifier has two classes or more, not {classes}: there is nothing to decide")
         self.encoder = _empty_encoder(config)
-        self.head = AttentionPoolingHead(config)
+        head = HierarchicalHead if config.architecture.hierarchical else FlatHead
+        self.head: FlatHead | HierarchicalHead = head(config.vector_size, classes, config.architecture)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -77,6 +69,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif isinstance(module, (nn.Conv1d, nn.GRU)):
+            module.reset_parameters()  # torch's own
         else:
             super()._init_weights(module)
 
@@ -85,11 +79,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         cls,
         encoder: str,
         labels: Sequence[str],
+        architecture: Architecture | None = None,
         *,
-        encoder_layers: int | None = None,
-        attention_size: int | None = None,
-        dropout: float = 0.1,
-        pool_special_tokens: bool = False,
+        limits: Limits | None = None,
         revision: str | None = None,
     ) -> "AttentionPoolingForSequenceClassification":
         """Put a fresh attention-pooling head on a pretrained encoder.
@@ -97,36 +89,33 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         Args:
             encoder: Hub id or folder of the encoder and its tokenizer.
             labels: Class names in index order.
-            encoder_layers: Layers that are kept, None for all; 0 keeps the word-embedding table alone.
-            attention_size: Size of the attention's hidden layer; default: the vector size.
-            dropout: Share of token-vector entries that the head does not see in training.
-            pool_special_tokens: Whether tokens such as [CLS] are pooled.
+            architecture: What stands between the encoder and the decision; default: attention over all tokens.
+            limits: What the model will read of a document; `pipeline` keeps to it.
             revision: Branch, tag or commit of the encoder.
 
         Raises:
-            ValueError: Fewer than two labels, labels that repeat, more layers than the encoder has, or a checkpoint
-                that lacks weights.
+            ValueError: Fewer than two labels, labels that repeat, more layers than the encoder has, sizes that do not
+                fit together, or a checkpoint that lacks weights.
             OSError: The encoder cannot be found or loaded.
         """
         if len(set(labels)) != len(labels):
             raise ValueError(f"class names repeat: {', '.join(labels)}")
+        architecture = architecture or Architecture()
         full_config = AutoConfig.from_pretrained(encoder, revision=revision)
-        encoder_config = cut_layers(full_config, encoder_layers)
+        encoder_config = cut_layers(full_config, architecture.encoder_layers)
         tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
-        loaded = _loaded_encoder(encoder, encoder_config, revision, embeddings_alone=encoder_layers == 0)
+        loaded = _loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
         if os.path.isdir(encoder):
             encoder_config._name_or_path = ""  # a local path is nobody else's business
         config = AttentionPoolingConfig(
             encoder_config=encoder_config,
-            encoder_layers=encoder_layers,
             vector_size=loaded.embedding_dim if isinstance(loaded, nn.Embedding) else None,
-            attention_size=attention_size,
-            dropout=dropout,
-            pool_special_tokens=pool_special_tokens,
             special_token_ids=structural_token_ids(tokenizer),
+            limits=asdict(limits or Limits()),
             pad_token_id=tokenizer.pad_token_id,
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
+            **asdict(architecture),
         )
         model = cls(config)
         model.encoder = loaded
@@ -146,10 +135,45 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     def component_mask(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return which input positions are pooled ``[batch, tokens]``: neither padding nor special, as configured."""
         mask = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
-        if self.config.pool_special_tokens:
+        if self.config.architecture.pool_special_tokens:
             return mask
         special = torch.tensor(self.config.special_token_ids, device=input_ids.device, dtype=input_ids.dtype)
         return mask & ~torch.isin(input_ids, special)
+
+    def components(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+    ) -> Group:
+        """Return the vectors of what is pooled of each sequence of ids ``[batch, tokens]``, components first."""
+        mask = self.component_mask(input_ids, attention_mask)
+        vectors = self.token_vectors(input_ids, attention_mask, token_type_ids)
+        return grouped(vectors, mask, torch.arange(len(input_ids), device=input_ids.device))
+
+    def sentences(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Sentences:
+        """Find the sentences among ids ``[batch, sentences, tokens]``; one without anything to pool is none."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        places, exists = components_first(self.component_mask(input_ids, mask).any(-1))
+        chosen = (torch.arange(len(input_ids), device=input_ids.device).unsqueeze(1).expand_as(places)[exists],
+                  places[exists])  # fmt: skip
+        return Sentences(input_ids[chosen], mask[chosen], exists.sum(-1), chosen)
+
+    def sentence_groups(self, sentences: Sentences) -> Iterator[Group]:
+        """Encode sentences of similar length together, whichever documents they belong to."""
+        if isinstance(self.encoder, nn.Embedding):
+            yield from self._embedded_groups(self.encoder, sentences)
+            return
+        for rows in length_groups(sentences.mask.sum(-1)):
+            mask = sentences.mask[rows]
+            width = int(mask.bool().any(0).nonzero().max()) + 1
+            group = self.components(sentences.input_ids[rows, :width], mask[:, :width])
+            yield Group(rows, group.vectors, group.mask, group.positions)
+
+    def _embedded_groups(self, embeddings: nn.Embedding, sentences: Sentences) -> Iterator[Group]:
+        """Look all tokens up at once: each look-up has a gradient as large as the table."""
+        mask = self.component_mask(sentences.input_ids, sentences.mask)
+        positions, _ = components_first(mask)
+        for group in packed_groups(embeddings(sentences.input_ids[mask]), mask.sum(-1)):
+            width = group.mask.shape[1]
+            yield Group(group.rows, group.vectors, group.mask, positions[group.rows, :width])
 
     def forward(
         self,
@@ -158,26 +182,77 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
         keep: Tensor | None = None,
+        keep_words: Tensor | None = None,
         return_dict: bool | None = None,
     ) -> AttentionPoolingOutput | tuple[Any, ...]:
         """Classify documents.
 
         Args:
-            input_ids: ``[batch, tokens]``.
-            attention_mask: ``[batch, tokens]``, 0 at padding.
+            input_ids: ``[batch, tokens]``; of a hierarchical model ``[batch, sentences, tokens]``, each sentence framed
+                by the tokenizer as a text of its own.
+            attention_mask: As `input_ids`, 0 at padding; a sentence of padding is none.
             token_type_ids: ``[batch, tokens]``, for encoders that take them.
             labels: ``[batch]``; gives the loss.
-            keep: ``[batch, tokens]``, False where a token's attention weight is erased: set to 0, the others
-                renormalised. What the encoder saw stays as it is. Where nothing is kept, the logits are the bias.
+            keep: ``[batch, tokens]``, of a hierarchical model ``[batch, sentences]``; False where the weight in the
+                last attention is erased: set to 0, the others renormalised. What lies before stays as it is. Where
+                nothing is kept, the logits are the bias.
+            keep_words: ``[batch, sentences, tokens]``, for a hierarchical model alone: the same for its attention over
+                words. A sentence that keeps nothing has the zero vector; all that follows is computed from it.
             return_dict: False for a plain tuple.
+
+        Raises:
+            ValueError: The shape of the ids is not the model's, or `keep_words` was given to a flat model.
         """
-        mask = self.component_mask(input_ids, attention_mask)
-        if keep is not None:
-            mask = mask & keep.bool()
-        logits, weights = self.head(self.token_vectors(input_ids, attention_mask, token_type_ids), mask)
-        loss = None if labels is None else cross_entropy(logits.float(), labels)
-        output = AttentionPoolingOutput(loss=loss, logits=logits, pooling_weights=weights)
+        hierarchical = isinstance(self.head, HierarchicalHead)
+        if input_ids.ndim != 2 + hierarchical or (keep_words is not None and not hierarchical):
+            shape = "[batch, sentences, tokens]" if hierarchical else "[batch, tokens], and no keep_words"
+            raise ValueError(f"this model takes input_ids {shape}, not {tuple(input_ids.shape)}")
+        if isinstance(self.head, HierarchicalHead):
+            output = self._classify_sentences(self.head, input_ids, attention_mask, keep, keep_words)
+        else:
+            output = self._classify_tokens(self.head, input_ids, attention_mask, token_type_ids, keep)
+        assert output.logits is not None
+        output.loss = None if labels is None else cross_entropy(output.logits.float(), labels)
         return output.to_tuple() if return_dict is False else output
+
+    def _classify_tokens(
+        self,
+        head: FlatHead,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
+        keep: Tensor | None,
+    ) -> AttentionPoolingOutput:
+        group = self.components(input_ids, attention_mask, token_type_ids)
+        kept = None if keep is None else keep.bool().gather(1, group.positions)
+        logits, weights = head(group.vectors, group.mask, kept)
+        everywhere = weights.new_zeros(input_ids.shape).scatter(1, group.positions, weights)
+        return AttentionPoolingOutput(logits=logits, pooling_weights=everywhere)
+
+    def _classify_sentences(
+        self,
+        head: HierarchicalHead,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        keep: Tensor | None,
+        keep_words: Tensor | None,
+    ) -> AttentionPoolingOutput:
+        found = self.sentences(input_ids, attention_mask)
+        kept_words = None if keep_words is None else keep_words.bool()[found.places]
+        groups = self.sentence_groups(found)
+        vectors, inside = head.pool_words(groups, found.input_ids.shape, kept_words)
+        documents, places = found.places
+        exists = torch.arange(max(1, int(found.counts.max())), device=places.device) < found.counts.unsqueeze(1)
+        kept = None
+        if keep is not None:
+            kept = torch.zeros_like(exists)
+            kept[exists] = keep.bool()[documents, places]
+        logits, weights = head.pool_sentences(vectors, found.counts, kept)
+        return AttentionPoolingOutput(
+            logits=logits,
+            pooling_weights=weights.new_zeros(input_ids.shape[:2]).index_put(found.places, weights[exists]),
+            word_weights=inside.new_zeros(input_ids.shape).index_put(found.places, inside),
+        )
 
 
 def structural_token_ids(tokenizer: Any) -> list[int]:
@@ -188,7 +263,7 @@ def structural_token_ids(tokenizer: Any) -> list[int]:
 
 def _empty_encoder(config: AttentionPoolingConfig) -> nn.Module:
     encoder_config = config.encoder_config
-    if config.encoder_layers == 0:
+    if config.architecture.encoder_layers == 0:
         return nn.Embedding(encoder_config.vocab_size, config.vector_size)
     return _encoder_half(AutoModel.from_config(encoder_config, **_without_pooler(encoder_config)))
 

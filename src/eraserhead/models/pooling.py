@@ -41,3 +41,14 @@ class AttentionPooling(nn.Module):
     def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return pooled vectors ``[batch, hidden]`` and weights ``[batch, components]``; see `attend`."""
         return attend(vectors, self.scores(vectors), mask)
+
+
+def components_first(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the positions of each row's components ``[batch, components]``, in reading order, and which exist.
+
+    Args:
+        mask: ``[batch, positions]``, True for components, wherever in the row they stand.
+    """
+    width = max(1, int(mask.sum(-1).max())) if len(mask) else 1
+    positions = mask.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]
+    return positions, mask.gather(1, positions)

@@ -22,6 +22,7 @@ from eraserhead.method.flips import (
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.rankings import KEYS, order_by, random_orders, random_others
 from eraserhead.method.search import FlippingSet, greedy_set, smallest_set
+from eraserhead.runs.config import RandomOther
 from eraserhead.sites.site import Attention, Site
 
 RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
@@ -64,7 +65,13 @@ class Analysis:
 
 @torch.no_grad()
 def analyse(
-    site: Site, attention: Attention, documents: list[str], draws: int, seed: int, greedy: bool = False
+    site: Site,
+    attention: Attention,
+    documents: list[str],
+    draws: int,
+    seed: int,
+    greedy: bool = False,
+    random_other: RandomOther = "uniform",
 ) -> Analysis:
     """Run tests 1 and 2, and find the minimum where there is a closed form, else the smallest set of any ranking.
 
@@ -75,6 +82,7 @@ def analyse(
         draws: Shuffles of the random ranking a document.
         seed: Seed of the draws.
         greedy: Whether to look for smaller sets by a greedy search, where there is no closed form.
+        random_other: Whether test 1 draws from all components but the top, or from all but the first.
     """
     keys = (attention.weights, attention.margin_gradient, attention.product_key)
     orders = {name: order_by(key(*keys), attention.mask) for name, key in KEYS.items()}
@@ -82,7 +90,7 @@ def analyse(
     named = [(RANDOM, draw, shuffles[:, draw].to(attention.mask.device)) for draw in range(draws)]
     named += [(name, None, order) for name, order in orders.items()]
     singles = single_erasures(attention.whole, _evaluate_singles(site, attention))
-    tests = _against_random(attention, singles, orders, documents, seed)
+    tests = _against_random(attention, singles, orders, documents, seed, random_other)
     if attention.head is not None:
         found = [RankingFlips(name, draw, order, _flips_along(attention, order)) for name, draw, order in named]
         return Analysis(singles, tests, [*found, _minimum(attention)])
@@ -117,12 +125,23 @@ def _best_found(
 
 
 def _against_random(
-    attention: Attention, singles: Singles, orders: dict[str, Tensor], documents: list[str], seed: int
+    attention: Attention,
+    singles: Singles,
+    orders: dict[str, Tensor],
+    documents: list[str],
+    seed: int,
+    random_other: RandomOther,
 ) -> dict[str, TopAgainstRandom]:
     tops = torch.stack([order[:, 0] for order in orders.values()], dim=1)
-    others = random_others(documents, attention.lengths.tolist(), tops, seed)
-    compare = partial(top_against_random, attention.weights, singles, attention.mask, attention.whole.decision)
-    return {name: compare(tops[:, column], others[:, column]) for column, name in enumerate(orders)}
+    left_out = tops if random_other == "uniform" else torch.zeros_like(tops)
+    drawn = random_others(documents, attention.lengths.tolist(), left_out, seed)
+    tests = {}
+    for column, name in enumerate(orders):
+        others = attention.mask.scatter(1, left_out[:, [column]], False)
+        tests[name] = top_against_random(
+            attention.weights, singles, others, attention.whole.decision, tops[:, column], drawn[:, column]
+        )
+    return tests
 
 
 def _evaluate_singles(site: Site, attention: Attention) -> Evaluation:

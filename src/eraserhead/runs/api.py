@@ -21,7 +21,7 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.runs import devices
 from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.runs.classifiers import check_family, check_weights, give_padding
-from eraserhead.runs.config import EraseConfig, check_ranges
+from eraserhead.runs.config import LIMITS, CountNeverAs, EraseConfig, RandomOther, check_ranges
 from eraserhead.runs.erasing import erase_documents, load_for
 from eraserhead.runs.results import SCHEMAS, ResultsFolder
 
@@ -73,6 +73,8 @@ def erase(
     max_length: int | None = None,
     draws: int = 10,
     seed: int = 0,
+    random_other: RandomOther = "uniform",
+    count_never_as: CountNeverAs = "beyond_all",
     output_dir: str | None = None,
     batch_tokens: int | None = None,
     site: str | None = None,
@@ -97,13 +99,18 @@ def erase(
         text_column: Column of the texts in a data set.
         pair_column: Column of a second sequence in a data set, which the tokenizer gets as a pair with the text.
         label_column: Column of the gold classes in a data set, as indices; used for accuracy alone, and may be absent.
-        max_length: Tokens a document; default: what the `DataConfig` or the run says, else the model's window.
+        max_length: Tokens a document, for models that read it as a whole; default: what the `DataConfig` or the run
+            says, else what the model was trained on, else its window.
         draws: Shuffles a document of the random ranking.
         seed: Seed of all draws.
+        random_other: What the top component is compared with in test 1: ``uniform``, any component but the top;
+            ``position``, any but the first, the top included, as in Serrano & Smith's released code.
+        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything,
+            and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
         output_dir: Folder to keep the results in; by default they live in memory alone.
         batch_tokens: Tokens processed at a time.
-        site: ``pooling``, or inside an encoder ``layer:L``, ``layer:L:all`` or ``all``; default: the attention-pooling
-            layer where there is one, else the last layer.
+        site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
+            ``all``; default: the last attention-pooling layer where there is one, else the last layer.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, inside an encoder.
@@ -120,22 +127,20 @@ def erase(
     checkpoint = _checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if isinstance(data, DataConfig):
         documents = load_for(checkpoint, data, label_map)
-        length = max_length or data.max_length
     else:
         if label_map:
             raise UserError("erase: label_map belongs to a DataConfig; texts and data sets bring class indices")
         columns = Columns(text_column, pair_column, label_column)
         documents = _documents(data, columns, len(checkpoint.class_names))
-        length = max_length or (
-            checkpoint.data.max_length if checkpoint.data else window(checkpoint.model, checkpoint.tokenizer)
-        )
     with tempfile.TemporaryDirectory() as scratch:
         config = EraseConfig(
             model=checkpoint.name,
             output_dir=output_dir or str(Path(scratch) / "results"),
-            data=DataConfig(max_length=length),
+            data=_limits(checkpoint, data if isinstance(data, DataConfig) else checkpoint.data, max_length),
             draws=draws,
             seed=seed,
+            random_other=random_other,
+            count_never_as=count_never_as,
             batch_tokens=batch_tokens,
             site=site,
             heads=None if heads is None else list(heads),
@@ -180,6 +185,16 @@ def _checkpoint(
         give_padding(model, tokenizer, "the model")
     check_weights(model, "the model")
     return Checkpoint(model.eval(), tokenizer, "in memory", None, None, None, None)
+
+
+def _limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
+    """Return what is read of each document: as asked for, as the data says, as the model was trained, or all it can."""
+    if data is not None:
+        limits = {name: getattr(data, name) for name in LIMITS}
+        return DataConfig(**{**limits, "max_length": max_length or data.max_length})
+    model = checkpoint.model
+    own = model.config.reads.tokens if isinstance(model, AttentionPoolingForSequenceClassification) else None
+    return DataConfig(max_length=max_length or own or window(model, checkpoint.tokenizer))
 
 
 def _precision(dtype: torch.dtype) -> Any:

@@ -25,6 +25,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import NO_WINDOW
 from eraserhead.data.labels import LabelTable
 from eraserhead.errors import UserError
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -157,13 +158,7 @@ def new_classifier(config: ModelConfig, labels: tuple[str, ...]) -> AttentionPoo
     model = _load(
         encoder,
         lambda: AttentionPoolingForSequenceClassification.from_encoder(
-            encoder,
-            labels,
-            encoder_layers=config.encoder_layers,
-            attention_size=config.attention_size,
-            dropout=config.dropout,
-            pool_special_tokens=config.pool_special_tokens,
-            revision=config.revision,
+            encoder, labels, config.architecture, revision=config.revision
         ),
     )
     check_weights(model.encoder, encoder)
@@ -205,8 +200,8 @@ def encoder_path(encoder: str) -> str:
 def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """Return the longest input, in tokens, that tokenizer and model both take."""
     config = model.config
-    if isinstance(config, AttentionPoolingConfig) and config.encoder_layers == 0:
-        return tokenizer.model_max_length  # a table of word embeddings has no window
+    if isinstance(config, AttentionPoolingConfig) and config.architecture.encoder_layers == 0:
+        return NO_WINDOW  # of a table of word embeddings
     inner = config.encoder_config if isinstance(config, AttentionPoolingConfig) else config.get_text_config()
     positions = getattr(inner, "max_position_embeddings", None)
     if not positions or positions < 0:
@@ -218,18 +213,6 @@ def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None
     ]
     return min(tokenizer.model_max_length, positions - max((padding + 1 for padding in paddings), default=0))
-
-
-def checked_length(max_length: int, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return `max_length` where the model takes inputs of that length.
-
-    Raises:
-        UserError: It does not.
-    """
-    longest = window(model, tokenizer)
-    if max_length > longest:
-        raise UserError(f"--data.max_length {max_length}: the model takes {longest} tokens at most")
-    return max_length
 
 
 def weights_fingerprint(module: nn.Module) -> str:

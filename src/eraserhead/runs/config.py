@@ -10,31 +10,32 @@ import yaml
 
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
+from eraserhead.models.architecture import Architecture
 
 RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
 ONE_SEQUENCE = "an attention-pooling classifier reads one sequence; --data.text_columns joins several"
+RandomOther = Literal["uniform", "position"]
+CountNeverAs = Literal["beyond_all", "all"]
+LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # of the data, that belong to the model
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Architecture):
     """An attention-pooling classifier.
 
     Attributes:
         encoder: Hub id or folder of the pretrained encoder; ``packaged`` is the all-MiniLM-L6-v2 of the extra `demo`.
         revision: Branch, tag or commit of the encoder.
-        encoder_layers: Layers of the encoder that are kept; 0 keeps its word-embedding table alone; default: all.
-        attention_size: Size of the attention's hidden layer; default: the size of the token vectors.
-        dropout: Share of token-vector entries that the head does not see in training.
-        pool_special_tokens: Whether tokens such as [CLS] are pooled.
     """
 
     encoder: str = PACKAGED
     revision: str | None = None
-    encoder_layers: int | None = None
-    attention_size: int | None = None
-    dropout: float = 0.1
-    pool_special_tokens: bool = False
+
+    @property
+    def architecture(self) -> Architecture:
+        """What stands between encoder and decision."""
+        return Architecture(**{option.name: getattr(self, option.name) for option in fields(Architecture)})
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ class TrainingConfig:
         learning_rate: Peak learning rate of the head.
         encoder_learning_rate: Peak learning rate of the encoder, where it is not frozen.
         weight_decay: AdamW's weight decay.
-        warmup: Share of all steps over which learning rates rise; they fall linearly to 0 afterwards.
+        schedule: How learning rates fall: ``linear`` (to 0, after a rise over `warmup`), or ``plateau`` (halved after
+            `plateau_patience` epochs without improvement of the validation metric, as in the paper).
+        warmup: Share of all steps over which learning rates rise, before they fall linearly.
+        plateau_patience: Epochs without improvement after which learning rates are halved.
         clip_norm: Largest norm of the gradient; 0 switches clipping off.
         mixed_precision: Precision of the forward pass on devices that have it.
         metric: Validation metric by which the best epoch is chosen.
@@ -67,7 +71,9 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     encoder_learning_rate: float = 3e-5
     weight_decay: float = 0.01
+    schedule: Literal["linear", "plateau"] = "linear"
     warmup: float = 0.1
+    plateau_patience: int = 1
     clip_norm: float = 1.0
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"
     metric: Literal["accuracy", "macro_f1", "mean_absolute_error"] = "accuracy"
@@ -112,7 +118,8 @@ class SiteConfig:
             that are nearly tied.
         trust_remote_code: Run Python code that the model's repository brings with it, with all your rights on this
             machine; read it before.
-        site: ``pooling`` (the default where the model has an attention-pooling layer), or inside an encoder
+        site: ``pooling`` (the default where the model has an attention-pooling layer: the last one, over the sentences
+            of a hierarchical model), ``words`` (the attention over the words of its sentences), or inside an encoder
             ``layer:L`` (the weights of the position that the decision is read from, in layer L; default: the last,
             ``layer:-1``), ``layer:L:all`` (of every position), ``all`` (in every layer). Layers count from 0.
         heads: Heads whose weights are erased, from 0, inside an encoder; default: all.
@@ -146,6 +153,10 @@ class EraseConfig(SiteConfig):
             (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: those of the same name.
         draws: Shuffles a document of the random ranking.
         seed: Seed of all draws and of the bootstrap.
+        random_other: What the top component is compared with in test 1: ``uniform``, any component but the top;
+            ``position``, any but the first, the top included, as in Serrano & Smith's released code.
+        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything,
+            and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
         batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
         shard_size: Documents that are finished, and kept whatever happens next, together.
         overwrite: Replace results of another configuration in `output_dir`.
@@ -157,6 +168,8 @@ class EraseConfig(SiteConfig):
     label_map: list[str] | None = None
     draws: int = 10
     seed: int = 0
+    random_other: RandomOther = "uniform"
+    count_never_as: CountNeverAs = "beyond_all"
     batch_tokens: int | None = None
     shard_size: int = 200
     overwrite: bool = False
@@ -214,12 +227,23 @@ RANGES: dict[str, tuple[float, float]] = {
     "encoder_layers": (0, inf),
     "encoder_learning_rate": (1e-12, 10),
     "epochs": (1, inf),
+    "filter_dropout": (0, 0.99),
+    "filter_widths": (1, inf),
+    "filters": (1, inf),
     "learning_rate": (1e-12, 1e30),
+    "logit_dropout": (0, 0.99),
     "max_length": (1, inf),
+    "max_sentence_length": (1, inf),
+    "max_sentences": (1, inf),
     "memory_budget": (1e-3, inf),
     "patience": (1, inf),
+    "plateau_patience": (1, inf),
+    "recurrent_size": (1, inf),
     "seed": (0, 2**32 - 1),
+    "sentence_dropout": (0, 0.99),
     "shard_size": (1, inf),
+    "transformer_feedforward": (1, inf),
+    "transformer_heads": (1, inf),
     "warmup": (0, 1),
     "weight_decay": (0, inf),
 }
@@ -243,7 +267,7 @@ def _out_of_range(config: Any, prefix: str) -> Iterator[str]:
             yield from _out_of_range(value, f"{prefix}{option.name}.")
         elif option.name in RANGES and value is not None:
             low, high = RANGES[option.name]
-            if not low <= value <= high:
+            if not all(low <= number <= high for number in (value if isinstance(value, list) else [value])):
                 allowed = f"at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
                 yield f"--{prefix}{option.name} {value}: must be {allowed}"
 
@@ -262,12 +286,12 @@ def stored_data(model: str) -> DataConfig | None:
 def erase_defaults(config: EraseConfig | ExplainConfig) -> dict[str, Any]:
     """Return the options that follow from the model: the run's own data, unless other data is named.
 
-    Other data keeps the run's `max_length`, which belongs to the model.
+    Other data keeps the run's limits, which belong to the model.
     """
     stored = stored_data(config.model)
     if stored is None:
         return {}
     other_path = config.data.path is not None and stored.name is None and config.data.path != stored.path
     if config.data.name not in (None, stored.name) or other_path:
-        stored = DataConfig(max_length=stored.max_length)
+        stored = DataConfig(**{name: getattr(stored, name) for name in LIMITS})
     return {f"data.{name}": value for name, value in asdict(stored).items()}

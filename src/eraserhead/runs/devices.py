@@ -17,10 +17,11 @@ Item = TypeVar("Item")
 logger = logging.getLogger("eraserhead")
 
 CPU_BUDGET, ACCELERATOR_BUDGET = 2048, 32768  # tokens at a time; on a CPU small batches waste least on padding
+EMBEDDINGS_ALONE = 8  # times as many, where there is no encoder whose layers each keep their own vectors
 
 
 def start(
-    cpu: bool, mixed_precision: str | None = None, log_folder: str | None = None, trains_encoder: bool = False
+    cpu: bool, mixed_precision: str | None = None, log_folder: str | None = None, leaves_unused: bool = False
 ) -> Accelerator:
     """Return the accelerator of this process, and say what it runs on.
 
@@ -28,7 +29,8 @@ def start(
         cpu: Use the CPU even where there is an accelerator.
         mixed_precision: Precision of training; by default what this process has used before, or full precision.
         log_folder: Where trackers write curves for tensorboard.
-        trains_encoder: Whether gradients go through an encoder; some have parameters that classification leaves unused.
+        leaves_unused: Whether a batch may leave parameters without a gradient, as encoders do that are made for more
+            than classification.
 
     Raises:
         UserError: tensorboard is wanted and not installed.
@@ -41,7 +43,7 @@ def start(
         cpu=cpu,
         mixed_precision=mixed_precision,
         # Processes accumulate different numbers of batches: synchronising buffers in each would wait for ever.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=trains_encoder)],
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=leaves_unused)],
         log_with="tensorboard" if log_folder else None,
         project_dir=log_folder,
     )
@@ -58,9 +60,10 @@ def describe(accelerator: Accelerator) -> str:
     return f"{count} process{'es' if count > 1 else ''}, each on {device.type} ({name}){precision}"
 
 
-def token_budget(batch_tokens: int | None, device: torch.device) -> int:
-    """Return the tokens processed at a time: what was asked for, or what suits the device."""
-    return batch_tokens or (CPU_BUDGET if device.type == "cpu" else ACCELERATOR_BUDGET)
+def token_budget(batch_tokens: int | None, device: torch.device, embeddings_alone: bool = False) -> int:
+    """Return the tokens processed at a time: what was asked for, or what suits the device and the model."""
+    own = CPU_BUDGET if device.type == "cpu" else ACCELERATOR_BUDGET
+    return batch_tokens or own * (EMBEDDINGS_ALONE if embeddings_alone else 1)
 
 
 def tell(accelerator: Accelerator, message: str) -> None:

@@ -14,19 +14,21 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.data.batching import buckets, pad
+from eraserhead.data.batching import buckets
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import TYPES, tokenize
-from eraserhead.data.labels import arrow_table, matched_labels
+from eraserhead.data.documents import COUNTS, TYPES
+from eraserhead.data.labels import matched_labels
 from eraserhead.data.sources import Documents, load_documents
 from eraserhead.errors import UserError
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
-from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint, window
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint
 from eraserhead.runs.classifiers import check_types, check_vocabulary
 from eraserhead.runs.config import EraseConfig, check_ranges
 from eraserhead.runs.files import environment
+from eraserhead.runs.pieces import PIECE_COLUMNS, pieces_of
 from eraserhead.runs.places import ChosenSite, choose_site, refuse_pairs
+from eraserhead.runs.reading import Reading, largest, reading_of
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise
 from eraserhead.runs.tabulate import BatchText, join_batches, tabulate
@@ -41,6 +43,7 @@ class Analyser:
 
     Attributes:
         chosen: Where weights are erased.
+        reading: How the model reads documents.
         checkpoint: Whose tokenizer names the components.
         accelerator: Where the model is.
         config: Draws, seed and batch size.
@@ -48,6 +51,7 @@ class Analyser:
     """
 
     chosen: ChosenSite
+    reading: Reading
     checkpoint: Checkpoint
     accelerator: Accelerator
     config: EraseConfig
@@ -55,7 +59,7 @@ class Analyser:
 
     def shard(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Analyse some documents; returns the tables of a shard."""
-        lengths = [len(ids) for ids in rows["input_ids"]]
+        lengths = list(rows["tokens"])
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
         return join_batches([self._batch(rows, batch) for batch in buckets(range(len(lengths)), lengths, budget)])
 
@@ -64,13 +68,16 @@ class Analyser:
         attention = self.chosen.site.read(self._inputs(rows, batch))
         _check_numbers(attention, ids)
         greedy = self.config.search == "greedy"
-        analysis = analyse(self.chosen.site, attention, ids, self.config.draws, self.config.seed, greedy)
+        analysis = analyse(
+            self.chosen.site, attention, ids, self.config.draws, self.config.seed, greedy, self.config.random_other
+        )
         self.searched.append(analysis.search_seconds)
-        return tabulate(batch_text(rows, batch, attention, self.checkpoint.tokenizer), attention, analysis)
+        text = batch_text(rows, batch, attention, self.checkpoint.tokenizer, self.chosen.components)
+        return tabulate(text, attention, analysis)
 
     def _inputs(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Tensor]:
         types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
-        inputs = pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
+        inputs = self.reading.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
         return {name: tensor.to(self.chosen.device) for name, tensor in inputs.items()}
 
 
@@ -96,10 +103,10 @@ def erase_documents(
     refuse_pairs(checkpoint, documents.rows)
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     chosen = choose_site(checkpoint, config, accelerator)
-    length = fitting_length(config.data.max_length, checkpoint)
-    identity = _identity(checkpoint, documents, config, length, chosen)
+    reading = reading_of(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
+    identity = _identity(checkpoint, documents, config, reading, chosen)
     with accelerator.main_process_first():
-        rows = tokenize(documents.rows, checkpoint.tokenizer, length)
+        rows = reading.tokenize(documents.rows, checkpoint.tokenizer)
     check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
     if TYPES in rows.column_names:
         check_types(checkpoint.model, largest(rows, TYPES), checkpoint.name)
@@ -111,7 +118,7 @@ def erase_documents(
         return results
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)
-    analyser = Analyser(chosen, checkpoint, accelerator, config)
+    analyser = Analyser(chosen, reading, checkpoint, accelerator, config)
     _write_shards(analyser, rows, results, shards)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -119,7 +126,8 @@ def erase_documents(
         run = {"seconds": time.perf_counter() - started, "devices": devices.describe(accelerator), **environment()}
         if config.search != "none":
             run["search_seconds"] = sum(analyser.searched)  # of the main process
-        results.finish({**summarise(results, config.seed), "configuration": identity, "run": run})
+        summary = summarise(results, config.seed, config.count_never_as)
+        results.finish({**summary, "configuration": identity, "run": run})
     accelerator.wait_for_everyone()
     return results
 
@@ -149,30 +157,32 @@ def load_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] 
 
 
 def batch_text(
-    rows: Mapping[str, Sequence[Any]], batch: list[int], attention: Attention, tokenizer: PreTrainedTokenizerBase
+    rows: Mapping[str, Sequence[Any]],
+    batch: list[int],
+    attention: Attention,
+    tokenizer: PreTrainedTokenizerBase,
+    components: str,
 ) -> BatchText:
     """Collect what a batch's documents say, component by component."""
-    positions = [
-        row[:length] for row, length in zip(attention.positions.tolist(), attention.lengths.tolist(), strict=True)
+    found = [
+        pieces_of({name: rows[name][row] for name in PIECE_COLUMNS if name in rows}, tokenizer, components).at(
+            positions[:length]
+        )
+        for row, positions, length in zip(batch, attention.positions.tolist(), attention.lengths.tolist(), strict=True)
     ]
-    chosen = list(zip(batch, positions, strict=True))
-    has_offsets = rows["starts"][batch[0]] is not None
-    starts = [[rows["starts"][row][token] for token in tokens] for row, tokens in chosen] if has_offsets else None
-    ends = [[rows["ends"][row][token] for token in tokens] for row, tokens in chosen] if has_offsets else None
+    starts = [each.starts for each in found if each.starts is not None]
+    ends = [each.ends for each in found if each.ends is not None]
+    without = len(starts) < len(found)
     return BatchText(
         rows=batch,
         ids=[rows["id"][row] for row in batch],
         texts=[rows["text"][row] for row in batch],
         labels=[rows["label"][row] for row in batch],
-        components=[
-            list(map(str, tokenizer.convert_ids_to_tokens([rows["input_ids"][row][token] for token in tokens])))
-            for row, tokens in chosen
-        ],
-        starts=starts,
-        ends=ends,
-        tokens=[rows["tokens"][row] for row in batch],
-        truncated_tokens=[rows["truncated_tokens"][row] for row in batch],
-        evidence=_evidence(rows, batch, starts, ends),
+        components=[each.names for each in found],
+        starts=None if without else starts,
+        ends=None if without else ends,
+        counts={name: [rows[name][row] for row in batch] for name in COUNTS if name in rows},
+        evidence=_evidence(rows, batch, None if without else starts, None if without else ends),
     )
 
 
@@ -221,7 +231,7 @@ def _check_numbers(attention: Attention, ids: list[str]) -> None:
 
 
 def _identity(
-    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, length: int, chosen: ChosenSite
+    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, reading: Reading, chosen: ChosenSite
 ) -> dict[str, Any]:
     """Return what determines the results; two runs that agree in it may share a folder."""
     return {
@@ -234,25 +244,13 @@ def _identity(
         **chosen.description,
         "data": {**dataclasses.asdict(documents.provenance), "fingerprint": documents.fingerprint},
         "label_map": config.label_map,
-        "max_length": length,
+        **reading.description,
         "draws": config.draws,
         "seed": config.seed,
+        "random_other": config.random_other,
+        "count_never_as": config.count_never_as,
         "shard_size": config.shard_size,
     }
-
-
-def fitting_length(max_length: int, checkpoint: Checkpoint) -> int:
-    """Return `max_length`, or the model's window where that is less, which is then said."""
-    longest = window(checkpoint.model, checkpoint.tokenizer)
-    if max_length > longest:
-        logger.info(f"--data.max_length {max_length}: texts are cut at the model's window of {longest} tokens")
-    return min(max_length, longest)
-
-
-def largest(rows: Dataset, column: str) -> int:
-    """Return the largest number in a column of lists; -1 where there is none."""
-    ids = arrow_table(rows, [column]).column(column).combine_chunks().flatten()
-    return int(np.asarray(ids).max()) if len(ids) else -1
 
 
 def _without_labels(labels: list[int | None]) -> dict[str, list[None]]:

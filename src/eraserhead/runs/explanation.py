@@ -8,24 +8,25 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 
-from eraserhead.data.batching import pad
-from eraserhead.data.documents import TYPES, tokenize
+from eraserhead.data.documents import TYPES
 from eraserhead.data.words import word_spans
 from eraserhead.errors import UserError
 from eraserhead.method.flips import Outcome
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import BEST_FOUND, MINIMUM, RANDOM, Analysis, RankingFlips, analyse
-from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, window
+from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.runs.classifiers import check_vocabulary
 from eraserhead.runs.config import ExplainConfig, check_ranges
 from eraserhead.runs.erasing import load_for
+from eraserhead.runs.pieces import SENTENCES, TOKENS, Pieces, pieces_of
 from eraserhead.runs.places import choose_site, refuse_pairs
+from eraserhead.runs.reading import largest, reading_of
 from eraserhead.sites.site import Attention
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word, or one component of a text without words.
+    """One word or one sentence; a component of a text without words.
 
     Attributes:
         name: As it is written; of a component that stands for no text, such as [CLS], the component.
@@ -74,10 +75,11 @@ class Explanation:
         label: Name of the gold class, where it is known.
         decision: Name of the class decided for.
         probabilities: Of every class by name.
-        words: In reading order.
+        words: In reading order; sentences, where they are the components.
+        inside: Where the components are sentences: the words of each, with the attention that they have in it.
         rankings: Each ranking's flips.
         components: Number of components.
-        truncated_tokens: Tokens behind the model's window.
+        truncated_tokens: Tokens behind the model's limits.
         site: Where the weights are, and which of them.
     """
 
@@ -90,6 +92,7 @@ class Explanation:
     components: int
     truncated_tokens: int
     site: Mapping[str, Any]
+    inside: list[list[Word]] | None = None
 
 
 def explain(config: ExplainConfig) -> Explanation:
@@ -112,14 +115,17 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     """Explain the one document of `row`."""
     refuse_pairs(checkpoint, row)
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
-    length = min(config.data.max_length, window(checkpoint.model, checkpoint.tokenizer))
-    document = tokenize(row, checkpoint.tokenizer, length)[0]
-    check_vocabulary(checkpoint.model, max(document["input_ids"], default=-1), checkpoint.name)
+    reading = reading_of(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
+    rows = reading.tokenize(row, checkpoint.tokenizer)
+    check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
+    document = rows[0]
     chosen = choose_site(checkpoint, config, accelerator)
-    inputs = pad([document["input_ids"]], checkpoint.padding, [document[TYPES]] if TYPES in document else None)
-    attention = chosen.site.read({name: tensor.to(chosen.device) for name, tensor in inputs.items()})
+    types = [document[TYPES]] if TYPES in document else None
+    inputs = reading.pad([document["input_ids"]], checkpoint.padding, types)
+    inputs = {name: tensor.to(chosen.device) for name, tensor in inputs.items()}
+    attention = chosen.site.read(inputs)
     analysis = analyse(chosen.site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
-    pieces = list(map(str, checkpoint.tokenizer.convert_ids_to_tokens(document["input_ids"])))
+    pieces = pieces_of(document, checkpoint.tokenizer, chosen.components)
     names = checkpoint.class_names
     probabilities = attention.whole.logits.softmax(-1)[0].tolist()
     return Explanation(
@@ -127,7 +133,8 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         label=None if document["label"] is None else names[document["label"]],
         decision=names[int(attention.whole.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
-        words=_words(document, pieces, attention, analysis),
+        words=_words(document["text"], pieces, attention, analysis, chosen.components),
+        inside=_inside(document, checkpoint, inputs) if chosen.components == SENTENCES else None,
         rankings=_rankings(analysis, names),
         components=int(attention.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
@@ -157,26 +164,53 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     return documents.rows.select([ids.index(config.id)])
 
 
-def _words(document: dict[str, Any], pieces: list[str], attention: Attention, analysis: Analysis) -> list[Word]:
-    if document["starts"] is None:
-        raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
-    positions = attention.positions[0, : int(attention.lengths[0])].tolist()
-    starts = [document["starts"][position] for position in positions]
-    ends = [document["ends"][position] for position in positions]
+def _words(text: str, pieces: Pieces, attention: Attention, analysis: Analysis, components: str) -> list[Word]:
+    shown = pieces.at(attention.positions[0, : int(attention.lengths[0])].tolist())
     weights, products = attention.weights[0].tolist(), attention.product[0].tolist()
-    minimal = _minimal_set(analysis)
-    spans = word_spans(document["text"], starts, ends)
-    return [
-        Word(
-            name=document["text"][starts[group[0]] : ends[group[-1]]] or pieces[positions[group[0]]],
-            start=starts[group[0]],
-            end=ends[group[-1]],
-            attention=sum(weights[component] for component in group),
-            gradient=sum(products[component] for component in group),
-            erased=not minimal.isdisjoint(group),
-        )
-        for group in spans
-    ]
+    groups = _groups(text, shown) if components == TOKENS else [[number] for number in range(len(shown.names))]
+    return [_word(text, shown, group, weights, products, _minimal_set(analysis)) for group in groups]
+
+
+def _groups(text: str, pieces: Pieces) -> list[list[int]]:
+    """Return which pieces make up each word."""
+    if pieces.starts is None or pieces.ends is None:
+        raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
+    return word_spans(text, pieces.starts, pieces.ends)
+
+
+def _word(
+    text: str, pieces: Pieces, group: list[int], weights: list[float], products: list[float], minimal: set[int]
+) -> Word:
+    assert pieces.starts is not None
+    assert pieces.ends is not None
+    start, end = pieces.starts[group[0]], pieces.ends[group[-1]]
+    return Word(
+        name=text[start:end].strip() or pieces.names[group[0]],
+        start=start,
+        end=end,
+        attention=sum(weights[component] for component in group),
+        gradient=sum(products[component] for component in group),
+        erased=not minimal.isdisjoint(group),
+    )
+
+
+def _inside(
+    document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor]
+) -> list[list[Word]]:
+    """Return the words of each sentence with their attention in it."""
+    model = checkpoint.model
+    with torch.no_grad():
+        weights = model(**inputs).word_weights[0].tolist()
+    names = ("input_ids", "starts", "ends")
+    found = []
+    for sentence, within in enumerate(weights[: document["sentences"]]):
+        own = {name: None if document[name] is None else document[name][sentence] for name in names}
+        shown = [place for place, weight in enumerate(within) if weight > 0]
+        pieces = pieces_of(own, checkpoint.tokenizer, TOKENS).at(shown)
+        here = [within[place] for place in shown]
+        groups = _groups(document["text"], pieces) if shown else []
+        found.append([_word(document["text"], pieces, group, here, [0.0] * len(here), set()) for group in groups])
+    return found
 
 
 def _minimal_set(analysis: Analysis) -> set[int]:

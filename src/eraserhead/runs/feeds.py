@@ -11,9 +11,9 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from eraserhead.data.batching import pad
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.config import TrainingConfig
+from eraserhead.runs.reading import Reading
 from eraserhead.runs.vectors import VectorStore, encode
 
 
@@ -30,40 +30,40 @@ class Feed(Protocol):
         """Gold classes, -1 where unknown."""
         ...
 
-    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return the objective's two inputs for some documents, on the device."""
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return the trained part's arguments for some documents, on the device."""
         ...
 
 
 @dataclass(frozen=True)
 class TokenFeed:
-    """Token ids and attention masks ``[batch, tokens]``, for an encoder that is trained too."""
+    """Token ids and attention masks, for an encoder that is trained too."""
 
     rows: Dataset
     lengths: list[int]
     labels: Tensor
     padding: int
+    reading: Reading
     device: torch.device
 
-    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return ``input_ids`` and ``attention_mask``."""
-        inputs = pad(self.rows[list(documents)]["input_ids"], self.padding)
-        return inputs["input_ids"].to(self.device), inputs["attention_mask"].to(self.device)
+        inputs = self.reading.pad(self.rows[list(documents)]["input_ids"], self.padding)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
 
 @dataclass(frozen=True)
 class StoredFeed:
-    """Kept token vectors ``[batch, components, hidden]`` and their mask, for a frozen encoder."""
+    """Kept token vectors, for a frozen encoder."""
 
     store: VectorStore
     lengths: list[int]
     labels: Tensor
     device: torch.device
 
-    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return vectors and mask from disk."""
-        vectors, mask = self.store.batch(documents)
-        return vectors.to(self.device), mask.to(self.device)
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return a head's arguments from disk."""
+        return {name: tensor.to(self.device) for name, tensor in self.store.batch(documents).items()}
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class EncodedFeed:
         """Gold classes."""
         return self.tokens.labels
 
-    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return vectors and mask from one forward pass of the encoder."""
-        return encode(self.model, *self.tokens.batch(documents))
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return a head's arguments from one forward pass of the encoder."""
+        return encode(self.model, self.tokens.batch(documents))
 
 
 class Objective(nn.Module):
@@ -96,9 +96,9 @@ class Objective(nn.Module):
         self.trained: nn.Module = model.head if frozen else model
         self.frozen = frozen
 
-    def forward(self, inputs: Tensor, mask: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss, summed over the batch, and logits ``[batch, classes]``."""
-        logits = self.trained(inputs, mask)[0] if self.frozen else self.trained(inputs, mask).logits
+        logits = self.trained(**inputs)[0] if self.frozen else self.trained(**inputs).logits
         return cross_entropy(logits.float(), labels, reduction="sum"), logits
 
 
@@ -129,7 +129,7 @@ def predict(objective: nn.Module, feed: Feed, batches: Sequence[list[int]], acce
     found: list[tuple[int, int]] = []
     with torch.no_grad():
         for documents in batches[accelerator.process_index :: accelerator.num_processes]:
-            _, logits = objective(*feed.batch(documents), feed.labels[documents].clamp(min=0).to(accelerator.device))
+            _, logits = objective(feed.batch(documents), feed.labels[documents].clamp(min=0).to(accelerator.device))
             found += zip(documents, logits.argmax(-1).tolist(), strict=True)
     objective.train(was_training)
     return dict(gather_object(found))

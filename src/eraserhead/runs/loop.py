@@ -50,16 +50,18 @@ class Loop:
 
     Attributes:
         config: How to train.
+        budget: Tokens that a device processes at a time.
         accelerator: Devices and processes.
         objective: What is optimised, wrapped for distribution.
         optimizer: AdamW, wrapped.
-        scheduler: Steps once an optimisation step, on every process alike.
+        scheduler: Steps once an optimisation step, on every process alike; or once an epoch, by the validation metric.
         feeds: Documents by role.
         ordered: Whether classes are ordered.
         progress: How far the run has come.
     """
 
     config: TrainingConfig
+    budget: int
     accelerator: Accelerator
     objective: nn.Module
     optimizer: Any
@@ -98,7 +100,7 @@ class Loop:
             last = number == max(len(batches), 1) - 1
             labels = feed.labels[documents].to(accelerator.device)
             with nullcontext() if last else accelerator.no_sync(self.objective):
-                loss, _ = self.objective(*feed.batch(documents), labels)
+                loss, _ = self.objective(feed.batch(documents), labels)
                 # A process without a share still takes part in averaging the gradients, with a loss of 0.
                 loss = loss * (accelerator.num_processes / len(step) if batches else 0.0)
                 accelerator.backward(loss)
@@ -107,10 +109,15 @@ class Loop:
             accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if not accelerator.optimizer_step_was_skipped:
+        if self.config.schedule == "linear" and not accelerator.optimizer_step_was_skipped:
             self.scheduler.step()
         mean: Any = accelerator.reduce(total, "mean")
         return float(mean)
+
+    def lower_rates(self, metric: float) -> None:
+        """Lower the learning rates after an epoch, where they follow the validation metric and it has stalled."""
+        if self.config.schedule == "plateau":
+            self.scheduler.step(metric)
 
     def evaluate(self, role: str) -> dict[str, float]:
         """Return the metrics of a role's labelled documents, the same on every process."""
@@ -123,5 +130,4 @@ class Loop:
         )
 
     def _split(self, documents: Sequence[int], feed: Feed) -> list[list[int]]:
-        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
-        return buckets(documents, feed.lengths, budget)
+        return buckets(documents, feed.lengths, self.budget)

@@ -14,13 +14,15 @@ from eraserhead.models.modeling_attention_pooling import (
 )
 from eraserhead.runs.checkpoints import Checkpoint
 from eraserhead.runs.config import ONE_SEQUENCE, SiteConfig
+from eraserhead.runs.pieces import SENTENCES, TOKENS
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.self_attention import SelfAttentionSite, parse_place
 from eraserhead.sites.site import Site
+from eraserhead.sites.words import WordsSite
 
-POOLING = "pooling"
+POOLING, WORDS = "pooling", "words"
 GIGABYTE = 10**9
-INSIDE_ALONE = "belongs to sites inside an encoder; this model's site is its attention-pooling layer"
+INSIDE_ALONE = "belongs to sites inside an encoder; this model's are its own attention layers"
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class ChosenSite:
         site: Where weights are read and erased.
         description: Everything about it that determines results.
         device: Where its model is.
+        components: What they are: ``tokens`` or ``sentences`` of the text.
     """
 
     site: Site
     description: dict[str, Any]
     device: torch.device
+    components: str = TOKENS
 
 
 def refuse_pairs(checkpoint: Checkpoint, rows: Dataset) -> None:
@@ -62,16 +66,26 @@ def choose_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Acceler
 def _pooling(
     model: AttentionPoolingForSequenceClassification, config: SiteConfig, accelerator: Accelerator
 ) -> ChosenSite:
-    problems = [f"--site {config.site}: a model with an attention-pooling layer is erased there, --site {POOLING}"]
-    problems = problems if config.site not in (None, POOLING) else []
-    inside = {"heads": config.heads, "special_tokens": config.special_tokens, "search": config.search}
+    hierarchical = model.config.architecture.hierarchical
+    known = (POOLING, WORDS) if hierarchical else (POOLING,)
+    problems = [
+        f"--site {config.site}: a model with attention-pooling layers is erased there, --site {' or '.join(known)}"
+    ]
+    problems = problems if config.site not in (None, *known) else []
+    inside = {"heads": config.heads, "special_tokens": config.special_tokens}
+    inside |= {"search": config.search} if config.site != WORDS else {}
     problems += [f"--{name}: {INSIDE_ALONE}" for name, value in inside.items() if value not in (None, "none")]
     if problems:
         raise UserError("; ".join(problems))
-    special = "components" if model.config.pool_special_tokens else "left out"
-    site = PoolingSite(model.to(accelerator.device))
-    description = {"site": POOLING, "special_tokens": special, **_precision(config)}
-    return ChosenSite(site, description, accelerator.device)
+    special = "components" if model.config.architecture.pool_special_tokens else "left out"
+    description = {"site": config.site or POOLING, "special_tokens": special, **_precision(config)}
+    model = model.to(accelerator.device)
+    if config.site == WORDS:
+        description["search"] = config.search
+        return ChosenSite(WordsSite(model, config.memory_budget * GIGABYTE), description, accelerator.device)
+    components = SENTENCES if hierarchical else TOKENS
+    description["components"] = components
+    return ChosenSite(PoolingSite(model), description, accelerator.device, components)
 
 
 def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:

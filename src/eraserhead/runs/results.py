@@ -38,6 +38,8 @@ DOCUMENTS = pa.schema(
         ("single_decision", pa.list_(pa.int32())),
         ("tokens", pa.int32()),
         ("truncated_tokens", pa.int32()),
+        ("sentences", pa.int32()),
+        ("truncated_sentences", pa.int32()),
     ]
 )
 FLIPS = pa.schema(

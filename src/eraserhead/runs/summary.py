@@ -7,24 +7,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eraserhead.data.documents import COUNTS
 from eraserhead.method.flips import Outcome
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
 from eraserhead.runs.analysis import BEST_FOUND, MINIMUM, RANDOM
+from eraserhead.runs.config import CountNeverAs
 from eraserhead.runs.results import ResultsFolder
 
 OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
-DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", "tokens", "truncated_tokens"]
+DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", *COUNTS]
 FLIP_COLUMNS = ["id", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc"]
 
 
-def summarise(results: ResultsFolder, seed: int) -> dict[str, Any]:
+def summarise(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = "beyond_all") -> dict[str, Any]:
     """Return all aggregates with their 95 % bootstrap intervals over documents.
 
-    Documents with fewer than two components are counted and left out of every aggregate.
+    Documents with fewer than two components are counted and left out of every aggregate. Counted as ``all``, a
+    document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
     """
     documents = results.table("documents", DOCUMENT_COLUMNS).to_pandas()
-    rankings = _by_ranking(results.table("flips", FLIP_COLUMNS).to_pandas())
+    rankings = _by_ranking(results.table("flips", FLIP_COLUMNS).to_pandas(), count_never_as)
     singles = results.table("singles").to_pandas()
     yardstick = next((name for name in (MINIMUM, BEST_FOUND) if name in rankings), None)
     return {
@@ -42,23 +45,29 @@ def summarise(results: ResultsFolder, seed: int) -> dict[str, Any]:
 
 
 class _Ranking:
-    """One ranking's rows as arrays ``[documents, draws]``; "never" is infinity in `removed` and NaN elsewhere."""
+    """One ranking's rows as arrays ``[documents, draws]``.
+
+    A "never" is infinity in `removed` and NaN in `fraction` and `mass`, unless it is counted as all being erased.
+    """
 
     def __init__(self, rows: pd.DataFrame, draws: int) -> None:
         shape = (len(rows) // draws, draws)
         self.outcome = rows.outcome.to_numpy().reshape(shape)
         self.fraction = rows.fraction.to_numpy(dtype=float).reshape(shape)
         self.mass = rows.mass.to_numpy(dtype=float).reshape(shape)
-        self.removed = np.where(self.never, np.inf, rows.removed.to_numpy(dtype=float).reshape(shape))
+        self.removed = np.where(self.beyond_all, np.inf, rows.removed.to_numpy(dtype=float).reshape(shape))
         self.evidence_auc = rows.evidence_auc.to_numpy(dtype=float).reshape(shape)
 
     @property
-    def never(self) -> np.ndarray:
-        return self.outcome == "never"
+    def beyond_all(self) -> np.ndarray:
+        """Which are larger than everything."""
+        return np.isnan(self.fraction)
 
 
-def _by_ranking(flips: pd.DataFrame) -> dict[str, _Ranking]:
+def _by_ranking(flips: pd.DataFrame, count_never_as: CountNeverAs = "beyond_all") -> dict[str, _Ranking]:
     flips = flips.loc[flips.n >= 2]
+    if count_never_as == "all":
+        flips = flips.fillna({"removed": flips.n, "fraction": 1.0, "mass": 1.0})
     documents = max(flips.id.nunique(), 1)
     return {
         str(name): _Ranking(rows, max(len(rows) // documents, 1)) for name, rows in flips.groupby("ranking", sort=False)
@@ -77,11 +86,13 @@ def _counts(documents: pd.DataFrame) -> dict[str, int]:
 
 
 def _truncation(documents: pd.DataFrame) -> dict[str, int]:
+    """Count what was cut off; sentences only of documents that were read by sentence."""
+    columns = {name: documents[name].to_numpy(dtype=float) for name in COUNTS}
+    counts = {name: int(values.sum()) for name, values in columns.items() if not np.isnan(values).any()}
     return {
         "documents": len(documents),
         "truncated_documents": int((documents.truncated_tokens > 0).sum()),
-        "tokens": int(documents.tokens.sum()),
-        "truncated_tokens": int(documents.truncated_tokens.sum()),
+        **counts,
     }
 
 
@@ -109,12 +120,12 @@ def _ranking(name: str, ranking: _Ranking, yardstick: _Ranking | None, seed: int
 
 
 def _numbers(ranking: _Ranking, quantity: str) -> np.ndarray:
-    return np.where(ranking.never, np.nan, getattr(ranking, quantity))
+    return np.where(ranking.beyond_all, np.nan, getattr(ranking, quantity))
 
 
 def _quartiles(ranking: _Ranking, quantity: str, seed: int) -> dict[str, Any]:
     """A document's draws are averaged first; one draw that never flips makes the average larger than everything."""
-    values = np.where(ranking.never, np.inf, getattr(ranking, quantity)).mean(1)
+    values = np.where(ranking.beyond_all, np.inf, getattr(ranking, quantity)).mean(1)
     estimates = bootstrap_quantiles(values, list(QUARTILES.values()), seed)
     return {name: asdict(estimate) for name, estimate in zip(QUARTILES, estimates, strict=True)}
 
@@ -124,7 +135,7 @@ def _against(ranking: _Ranking, yardstick: _Ranking) -> dict[str, np.ndarray]:
 
     A ranking that never flips where the yardstick does is not optimal: rankings are compared on the same documents.
     """
-    optimal = np.where(yardstick.never, np.nan, ranking.removed == yardstick.removed)
+    optimal = np.where(yardstick.beyond_all, np.nan, ranking.removed == yardstick.removed)
     return {
         "excess": _mean_where_number(_numbers(ranking, "removed") - _numbers(yardstick, "removed")),
         "optimal": _mean_where_number(optimal),

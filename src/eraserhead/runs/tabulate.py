@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
+from eraserhead.data.documents import COUNTS
 from eraserhead.method.flips import Outcome, TopAgainstRandom
 from eraserhead.method.statistics import ranking_auc
 from eraserhead.runs.analysis import Analysis, RankingFlips
@@ -29,8 +30,7 @@ class BatchText:
         components: Token strings of their components.
         starts: Offsets of the components' first characters in the text; null for tokenizers without offsets.
         ends: Offsets behind their last characters; null likewise.
-        tokens: Tokens that the model saw.
-        truncated_tokens: Tokens that were cut off.
+        counts: Tokens that the model saw and that were cut off; of documents read by sentence, also sentences.
         evidence: Where the truth is known, whether each component lies in it; else null.
     """
 
@@ -41,8 +41,7 @@ class BatchText:
     components: list[list[str]]
     starts: list[list[int]] | None
     ends: list[list[int]] | None
-    tokens: list[int]
-    truncated_tokens: list[int]
+    counts: Mapping[str, list[int]]
     evidence: list[np.ndarray] | None
 
 
@@ -93,8 +92,7 @@ def _documents(text: BatchText, attention: Attention, analysis: Analysis) -> dic
         "product": _ragged(attention.product, lengths),
         "single_js": _ragged(analysis.singles.js, lengths),
         "single_decision": _ragged(analysis.singles.decision, lengths),
-        "tokens": text.tokens,
-        "truncated_tokens": text.truncated_tokens,
+        **{name: text.counts.get(name, [None] * len(text.ids)) for name in COUNTS},
     }
 
 

@@ -11,28 +11,29 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from datasets import Dataset
 from safetensors.torch import load_file
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import tokenize, truncation
+from eraserhead.data.documents import truncation
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.sources import Documents, has_ordered_classes, load_documents
 from eraserhead.errors import MissingSplitError, UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
 from eraserhead.runs.checkpoints import (
-    checked_length,
     encoder_path,
     load_tokenizer,
     new_classifier,
     padding_id,
     weights_fingerprint,
 )
-from eraserhead.runs.config import ONE_SEQUENCE, TrainConfig, check_ranges
+from eraserhead.runs.config import ONE_SEQUENCE, TrainConfig, TrainingConfig, check_ranges
 from eraserhead.runs.feeds import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
 from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.loop import Loop, Progress
-from eraserhead.runs.metrics import improves
+from eraserhead.runs.metrics import HIGHER_IS_BETTER, improves
+from eraserhead.runs.reading import Reading, reading_of
 from eraserhead.runs.vectors import vector_store
 
 
@@ -66,7 +67,7 @@ def train(config: TrainConfig) -> RunFolder:
     folder = RunFolder(Path(config.output_dir))
     folder.check(config)
     accelerator = devices.start(
-        config.cpu, config.training.mixed_precision, _curves(config), trains_encoder=not config.training.freeze_encoder
+        config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
     )
     set_seed(config.training.seed, device_specific=True)  # processes must not drop the same entries
     with accelerator.main_process_first():
@@ -76,8 +77,9 @@ def train(config: TrainConfig) -> RunFolder:
         _check_metric(config, labels)
         tokenizer = load_tokenizer(encoder_path(config.model.encoder), config.model.revision)
         model = new_classifier(config.model, labels.names)
-        length = checked_length(config.data.max_length, model, tokenizer)
-        splits = {role: Split(found, tokenize(found.rows, tokenizer, length)) for role, found in documents.items()}
+        reading = reading_of(model, tokenizer, config.data, cut_to_window=False)
+        model.config.limits = asdict(reading.limits)
+        splits = {role: Split(found, reading.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
     identity = {
         "documents": {role: found.fingerprint for role, found in documents.items()},
         "encoder": weights_fingerprint(model.encoder),
@@ -93,7 +95,7 @@ def train(config: TrainConfig) -> RunFolder:
     accelerator.wait_for_everyone()
     if config.training.tensorboard:
         accelerator.init_trackers("curves")
-    loop = prepare(config, model, tokenizer, splits, accelerator)
+    loop = prepare(config, model, tokenizer, reading, splits, accelerator)
     run(loop, folder, config)
     finish(loop, folder, model, tokenizer, splits)
     return folder
@@ -111,6 +113,7 @@ def prepare(
     config: TrainConfig,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
+    reading: Reading,
     splits: dict[str, Split],
     accelerator: Accelerator,
 ) -> Loop:
@@ -118,10 +121,10 @@ def prepare(
     training = config.training
     model.to(accelerator.device)
     model.encoder.requires_grad_(not training.freeze_encoder)
-    feeds = {role: _feed(config, role, model, tokenizer, split, accelerator) for role, split in splits.items()}
-    optimizer = torch.optim.AdamW(trained_parameters(model, training))
+    feeds = {role: _feed(config, role, model, tokenizer, reading, split, accelerator) for role, split in splits.items()}
+    optimizer = torch.optim.AdamW(trained_parameters(model, training), fused=True)
     steps = -(-len(feeds["train"].lengths) // training.batch_size) * training.epochs
-    scheduler = get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
+    scheduler = schedule(optimizer, training, steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
     with warnings.catch_warnings():  # torch renames an option for which older versions know the old name alone
@@ -129,6 +132,7 @@ def prepare(
         objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
     return Loop(
         config=training,
+        budget=devices.token_budget(training.batch_tokens, accelerator.device, config.model.encoder_layers == 0),
         accelerator=accelerator,
         objective=objective,
         optimizer=optimizer,
@@ -152,6 +156,7 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig) -> None:
         loss = loop.epoch(progress.epoch)
         metrics = loop.evaluate("validation")
         progress.epoch += 1
+        loop.lower_rates(metrics[training.metric])
         if improves(training.metric, metrics[training.metric], progress.best):
             progress.best, progress.best_epoch = metrics[training.metric], progress.epoch
             _save_best(loop, folder)
@@ -209,11 +214,12 @@ def _feed(
     role: str,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
+    reading: Reading,
     split: Split,
     accelerator: Accelerator,
 ) -> Feed:
     lengths, labels = list(split.rows["tokens"]), split.labels
-    tokens = TokenFeed(split.rows, lengths, labels, padding_id(tokenizer), accelerator.device)
+    tokens = TokenFeed(split.rows, lengths, labels, padding_id(tokenizer), reading, accelerator.device)
     if not config.training.freeze_encoder:
         return tokens
     # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
@@ -222,6 +228,14 @@ def _feed(
     budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
     store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
     return EncodedFeed(tokens, model) if store is None else StoredFeed(store, lengths, labels, accelerator.device)
+
+
+def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
+    """Return what lowers the learning rates: step by step, or whenever validation stalls (METHOD section 7)."""
+    if training.schedule == "linear":
+        return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
+    better = "max" if HIGHER_IS_BETTER[training.metric] else "min"
+    return ReduceLROnPlateau(optimizer, better, factor=0.5, patience=training.plateau_patience - 1, threshold=0.0)
 
 
 def _save_best(loop: Loop, folder: RunFolder) -> None:
@@ -234,7 +248,7 @@ def _save_best(loop: Loop, folder: RunFolder) -> None:
 def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
     """Say what is trained on, how labels are read, and what the window cuts off."""
     training = config.training
-    budget = devices.token_budget(training.batch_tokens, accelerator.device)
+    budget = devices.token_budget(training.batch_tokens, accelerator.device, config.model.encoder_layers == 0)
     sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
     lines = [
         f"documents: {sizes}; classes: {', '.join(labels.names)}",
@@ -258,6 +272,11 @@ def _check_metric(config: TrainConfig, labels: LabelTable) -> None:
             "--training.metric mean_absolute_error: wants three ordered classes or more; set --data.ordered true if "
             "these are ordered, or choose accuracy or macro_f1"
         )
+
+
+def _leaves_unused(config: TrainConfig) -> bool:
+    """Whether a batch may leave parameters without a gradient: of an encoder, or where no document has a sentence."""
+    return config.model.hierarchical or not config.training.freeze_encoder
 
 
 def _curves(config: TrainConfig) -> str | None:

@@ -8,23 +8,26 @@ its name only when it is complete, so that it is never half-written and never st
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
-from datasets import Dataset
+from datasets import Dataset, Features, List, Value
 from torch import Tensor
 
 from eraserhead.data.batching import buckets, pad
+from eraserhead.models.heads import Group
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
 from eraserhead.runs.checkpoints import weights_fingerprint
+from eraserhead.runs.reading import is_hierarchical
 
 VECTORS, META = "vectors.float32", "meta.json"
 BLOCK = 8192  # documents whose tokens are read at a time
@@ -37,14 +40,23 @@ class VectorStore:
 
     Attributes:
         vectors: ``[components of all documents, hidden]``.
-        ends: Where each document's vectors end.
+        ends: Where the vectors of each sequence end: of each document, or of each sentence.
+        sentence_ends: Where the sentences of each document end among all of them; null where documents are read whole.
     """
 
     vectors: np.ndarray
     ends: np.ndarray
+    sentence_ends: np.ndarray | None = None
 
-    def batch(self, documents: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return vectors ``[batch, components, hidden]`` and their mask ``[batch, components]``."""
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return the arguments of a head; see `FlatHead` and `HierarchicalHead`."""
+        return self._whole(documents) if self.sentence_ends is None else self._by_sentence(documents)
+
+    def place(self, sequence: int) -> slice:
+        """Return where a sequence's vectors lie."""
+        return _place(self.ends, sequence)
+
+    def _whole(self, documents: Sequence[int]) -> dict[str, Tensor]:
         slices = [self.place(document) for document in documents]
         width = max(1, *(piece.stop - piece.start for piece in slices))
         vectors = torch.zeros(len(slices), width, self.vectors.shape[1])
@@ -54,11 +66,23 @@ class VectorStore:
             if length:
                 vectors[row, :length] = torch.from_numpy(np.array(self.vectors[piece]))
             mask[row, :length] = True
-        return vectors, mask
+        return {"vectors": vectors, "mask": mask}
 
-    def place(self, document: int) -> slice:
-        """Return where a document's vectors lie."""
-        return slice(int(self.ends[document - 1]) if document else 0, int(self.ends[document]))
+    def _by_sentence(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        assert self.sentence_ends is not None
+        sentences = [_place(self.sentence_ends, document) for document in documents]
+        bounds = [np.append(self.place(piece.start).start, self.ends[piece]) for piece in sentences]
+        counts = [np.diff(each) for each in bounds]
+        pieces = [np.array(self.vectors[each[0] : each[-1]]) for each in bounds]
+        return {
+            "vectors": torch.from_numpy(np.concatenate(pieces)),
+            "token_counts": torch.from_numpy(np.concatenate([each[each > 0] for each in counts])),
+            "sentence_counts": torch.tensor([int((each > 0).sum()) for each in counts]),
+        }
+
+
+def _place(ends: np.ndarray, number: int) -> slice:
+    return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
 
 
 def cache_root() -> Path:
@@ -77,7 +101,7 @@ def vector_store(
 
     Args:
         model: With its encoder on the device.
-        rows: Tokenised documents.
+        rows: Tokenised documents, of which a hierarchical model's are lists of sentences.
         accelerator: All its processes call this together, and share the work.
         budget: Tokens encoded at a time.
         limit: Gigabytes that may be written.
@@ -85,6 +109,7 @@ def vector_store(
     Returns:
         None where the vectors would not fit into `limit` or the free disk; a line says so.
     """
+    rows, sentence_ends = _sequences(rows, is_hierarchical(model))
     key, counts = _key_and_counts(model, rows)
     ends = np.cumsum(counts, dtype=np.int64)
     shape = (int(ends[-1]), int(model.config.vector_size))
@@ -95,17 +120,33 @@ def vector_store(
         folder, ends, shape, model, rows, accelerator, budget
     ):
         return None
-    return VectorStore(_open(folder, shape, "r"), ends)
+    return VectorStore(_open(folder, shape, "r"), ends, sentence_ends)
+
+
+def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
+    """Return what the encoder sees, a row a sequence: documents, or sentences and where those of each document end."""
+    if not hierarchical:
+        return rows, None
+    ends = np.cumsum(np.asarray(rows["sentences"]), dtype=np.int64)
+    features = Features({"input_ids": List(Value("int32")), "tokens": Value("int32")})
+    return rows.map(
+        _sentences, batched=True, input_columns=["input_ids"], remove_columns=rows.column_names, features=features
+    ), ends
+
+
+def _sentences(documents: list[list[list[int]]]) -> dict[str, list[Any]]:
+    sentences = [sentence for document in documents for sentence in document]
+    return {"input_ids": sentences, "tokens": [len(sentence) for sentence in sentences]}
 
 
 def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Dataset) -> tuple[str, np.ndarray]:
     """Hash everything that changes the vectors, and count the pooled tokens of each document on the way."""
     config = model.config
-    special = [] if config.pool_special_tokens else config.special_token_ids
+    special = [] if config.architecture.pool_special_tokens else config.special_token_ids
     parts = {
         "weights": weights_fingerprint(model.encoder),
         "encoder": config.encoder_config.to_dict(),
-        "layers": config.encoder_layers,
+        "layers": config.architecture.encoder_layers,
         "special": special,
         "versions": [version("torch"), version("transformers")],
     }
@@ -160,9 +201,10 @@ def _write(
         return False
     store = VectorStore(_open(unfinished, shape, "r+"), ends)
     try:
-        for documents, vectors, mask in _encoded(model, rows, accelerator, budget):
-            for row, document in enumerate(documents):
-                store.vectors[store.place(document)] = vectors[row][mask[row]].float().numpy(force=True)
+        for sequences, group in _encoded(model, rows, accelerator, budget):
+            for row, sequence in enumerate(sequences):
+                found = group.vectors[row][group.mask[row]]
+                store.vectors[store.place(sequence)] = found.float().numpy(force=True)
     except BaseException:  # Ctrl-C too: what is reserved would stay on the disk for ever
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -179,24 +221,36 @@ def _write(
 
 def _encoded(
     model: AttentionPoolingForSequenceClassification, rows: Dataset, accelerator: Accelerator, budget: int
-) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+) -> Iterator[tuple[list[int], Group]]:
     batches = buckets(range(len(rows)), list(rows["tokens"]), budget)
     local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", str(accelerator.num_processes)))
     mine = batches[accelerator.local_process_index :: local_processes]
-    for documents in devices.progress(mine, accelerator, "encoding", "batch"):
-        inputs = pad(rows[documents]["input_ids"], model.config.pad_token_id or 0)
-        inputs = {name: tensor.to(accelerator.device) for name, tensor in inputs.items()}
-        vectors, mask = encode(model, inputs["input_ids"], inputs["attention_mask"])
-        yield documents, vectors, mask
+    model.encoder.eval()
+    for sequences in devices.progress(mine, accelerator, "encoding", "batch"):
+        inputs = pad(rows[sequences]["input_ids"], model.config.pad_token_id or 0)
+        with torch.no_grad():
+            yield sequences, model.components(**{name: each.to(accelerator.device) for name, each in inputs.items()})
 
 
-def encode(
-    model: AttentionPoolingForSequenceClassification, input_ids: Tensor, attention_mask: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return a frozen encoder's vectors, in eval mode and without gradients, and which of them are pooled."""
+def encode(model: AttentionPoolingForSequenceClassification, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a head's arguments from a frozen encoder, in eval mode and without gradients."""
     model.encoder.eval()
     with torch.no_grad():
-        return model.token_vectors(input_ids, attention_mask), model.component_mask(input_ids, attention_mask)
+        if not is_hierarchical(model):
+            group = model.components(**inputs)
+            return {"vectors": group.vectors, "mask": group.mask}
+        found = model.sentences(**inputs)
+        counts, pieces = torch.zeros_like(found.mask[:, 0]), {}
+        for group in model.sentence_groups(found):
+            counts[group.rows] = group.mask.sum(-1)
+            pieces |= zip(
+                group.rows.tolist(),
+                (each[kept] for each, kept in zip(group.vectors, group.mask, strict=True)),
+                strict=True,
+            )
+        vectors = [pieces[row] for row in range(len(pieces))]
+    packed = torch.cat(vectors) if vectors else torch.zeros(0, model.config.vector_size, device=counts.device)
+    return {"vectors": packed, "token_counts": counts, "sentence_counts": found.counts}
 
 
 def _unfinished(folder: Path) -> Path:

@@ -1,6 +1,7 @@
-"""The attention-pooling layer of our own models: an affine head, so that everything has a closed form."""
+"""The last attention-pooling layer of our own models: an affine head, so that everything has a closed form."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,15 +9,19 @@ from torch import Tensor
 
 from eraserhead.method.erasure import erase, evaluate_whole
 from eraserhead.method.rankings import margin_gradient
+from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.models.pooling import attend
-from eraserhead.sites.site import AffineHead, Attention, components_first
+from eraserhead.models.pooling import attend, components_first
+from eraserhead.sites.site import AffineHead, Attention
 
 ROWS = 1024  # vectors projected at a time: their float64 copy then fits into the processor's cache
 
 
 class PoolingSite:
-    """Erasure in the pooling layer of an `AttentionPoolingForSequenceClassification` in eval mode."""
+    """Erasure in the last attention of an `AttentionPoolingForSequenceClassification` in eval mode.
+
+    Over the tokens of a flat model, over the sentences of a hierarchical one.
+    """
 
     def __init__(self, model: AttentionPoolingForSequenceClassification) -> None:
         self.model = model
@@ -24,21 +29,31 @@ class PoolingSite:
     @torch.no_grad()
     def read(self, batch: Mapping[str, Tensor]) -> Attention:
         """Return weights, gradients and component logits after one forward pass; the softmax is taken in float64."""
-        model = self.model
-        vectors = model.token_vectors(batch["input_ids"], batch["attention_mask"])
-        token_mask = model.component_mask(batch["input_ids"], batch["attention_mask"])
-        head = model.head
-        scores = head.pooling.scores(vectors)
-        pooled, _ = attend(vectors, scores, token_mask)
+        group, head = self._components(batch), self.model.head
+        vectors = head.last.encode(group.vectors, group.mask)
+        scores = head.last.pooling.scores(vectors)
+        pooled, _ = attend(vectors, scores, group.mask)
         # Apple's devices have no float64; there the arithmetic of the method is the processor's.
         device = torch.device("cpu") if vectors.device.type == "mps" else vectors.device
-        return attention_of(
+        found = attention_of(
             scores.to(device),
             component_logits(vectors.to(device), head.classifier.weight.to(device)),
             head.classifier.bias.to(device).double(),
-            token_mask.to(device),
+            group.mask.to(device),
             model_decision=head.classifier(pooled).argmax(-1).to(device),
         )
+        return replace(found, positions=group.positions.to(device))
+
+    def _components(self, batch: Mapping[str, Tensor]) -> Group:
+        """Return what the last level reads: tokens, or the vectors of sentences."""
+        model = self.model
+        if not isinstance(model.head, HierarchicalHead):
+            return model.components(batch["input_ids"], batch["attention_mask"])
+        found = model.sentences(batch["input_ids"], batch["attention_mask"])
+        vectors, _ = model.head.pool_words(model.sentence_groups(found), found.input_ids.shape)
+        padded, mask = by_document(vectors, found.counts)
+        places, _ = by_document(found.places[1].unsqueeze(-1), found.counts)
+        return Group(torch.arange(len(padded), device=padded.device), padded, mask, places.squeeze(-1))
 
     def replay(
         self, attention: Attention, keep: Bool[Tensor, "batch erasures components"]
@@ -66,7 +81,7 @@ def attention_of(
     token_mask: Bool[Tensor, "batch tokens"],
     model_decision: Int[Tensor, " batch"],
 ) -> Attention:
-    """Gather the components among the tokens and evaluate the affine head on them."""
+    """Gather the components among the tokens and evaluate the affine head on them; positions are those in the rows."""
     positions, mask = components_first(token_mask)
     gathered = scores.double().gather(1, positions).masked_fill(~mask, torch.finfo(torch.float64).min)
     weights = gathered.softmax(-1) * mask

@@ -16,9 +16,10 @@ from eraserhead.method.rankings import rival_weights
 from eraserhead.models.families import ReadOut, Route, UnknownFamilyError, family_of
 from eraserhead.models.layers import dry_inputs, find_layers
 from eraserhead.models.patch import erasable
+from eraserhead.models.pooling import components_first
 from eraserhead.sites.replays import Everywhere, FromLayer, Replays, SingleQuery
 from eraserhead.sites.runner import Entries, Kept, Runner
-from eraserhead.sites.site import Attention, components_first
+from eraserhead.sites.site import Attention
 
 LAYER = re.compile(r"layer:(-?\d+)(:all)?")
 

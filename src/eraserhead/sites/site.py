@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -113,15 +112,6 @@ class Attention:
 
 
 PER_DOCUMENT = ("weights", "margin_gradient", "mask", "positions", "model_decision", "weighted_gradient", "outside")
-
-
-def components_first(
-    mask: Bool[Tensor, "batch tokens"],
-) -> tuple[Int[Tensor, "batch components"], Bool[Tensor, "batch components"]]:
-    """Return the positions of each document's components among its tokens, in reading order, and which exist."""
-    width = max(1, int(mask.sum(-1).max()))
-    positions = mask.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]
-    return positions, mask.gather(1, positions)
 
 
 class Site(Protocol):

@@ -1,0 +1,136 @@
+"""From texts to the tokens of their sentences, for models that read a document sentence by sentence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Dataset, Features, List, Value
+from transformers import PreTrainedTokenizerBase
+
+from eraserhead.data.documents import BATCH, Sequences, check_room, encode, neutral, parallel_once
+from eraserhead.data.writing import processes
+
+SENTENCES_VERSION = 1  # part of the cache key: raise it when `_tokenize_batch` writes something else
+SENTENCE_COLUMNS = {
+    "input_ids": List(List(Value("int32"))),
+    "starts": List(List(Value("int32"))),
+    "ends": List(List(Value("int32"))),
+    "sentence_starts": List(Value("int32")),
+    "sentence_ends": List(Value("int32")),
+    "tokens": Value("int32"),
+    "truncated_tokens": Value("int32"),
+    "sentences": Value("int32"),
+    "truncated_sentences": Value("int32"),
+}
+Split = Callable[[str], Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    ids: list[int]
+    starts: list[int] | None
+    ends: list[int] | None
+    span: tuple[int, int]
+    tokens: int
+    truncated_tokens: int
+
+
+def tokenize_sentences(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, split: Split, max_sentences: int, max_tokens: int
+) -> Dataset:
+    """Add the tokens of every sentence of every text; `rows` may have any other columns, which are kept.
+
+    New columns:
+        input_ids: Token ids of each sentence, special tokens included; sentences without any other token are left out.
+        starts, ends: Code-point offsets of each token in the text, empty for special tokens; null where the tokenizer
+            knows no offsets.
+        sentence_starts, sentence_ends: The same of each sentence.
+        tokens: How many tokens the model sees, special tokens included.
+        truncated_tokens: How many were cut away, with whole sentences or from long ones.
+        sentences: How many sentences the model sees.
+        truncated_sentences: How many were cut away whole.
+
+    The result is kept in the cache of `datasets`; the same rows, tokenizer and limits find it again.
+
+    Args:
+        rows: With a column ``text``.
+        tokenizer: It frames each sentence as a text of its own.
+        split: Where sentences begin and end.
+        max_sentences: Sentences a document.
+        max_tokens: Tokens a sentence, special tokens included.
+
+    Raises:
+        UserError: If `max_tokens` leaves no room beside the special tokens.
+    """
+    check_room(tokenizer, max_tokens, False, "max_sentence_length")
+    with parallel_once(processes(len(rows))) as count:
+        return rows.map(
+            _tokenize_batch,
+            batched=True,
+            batch_size=BATCH,
+            input_columns=["text"],
+            fn_kwargs={
+                "tokenizer": neutral(tokenizer),
+                "split": split,
+                "max_sentences": max_sentences,
+                "max_tokens": max_tokens,
+                "version": SENTENCES_VERSION,
+            },
+            features=Features({**rows.features, **SENTENCE_COLUMNS}),
+            num_proc=count,
+        )
+
+
+def _tokenize_batch(
+    texts: list[str],
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    split: Split,
+    max_sentences: int,
+    max_tokens: int,
+    version: int,
+) -> dict[str, list[Any]]:
+    del version  # only part of the cache key
+    spans = [list(split(text)) for text in texts]
+    written = [Sequences(text[start:end], None) for text, cut in zip(texts, spans, strict=True) for start, end in cut]
+    columns, _ = encode(written, tokenizer, max_tokens) if written else ({}, [])
+    encoded = iter(_sentences(columns, [span for cut in spans for span in cut]))
+    framing = tokenizer.num_special_tokens_to_add(pair=False)
+    documents = [[next(encoded) for _ in cut] for cut in spans]
+    documents = [[each for each in found if each.tokens + each.truncated_tokens > framing] for found in documents]
+    rows = [_columns(found[:max_sentences], found[max_sentences:]) for found in documents]
+    return {name: [row[name] for row in rows] for name in SENTENCE_COLUMNS}
+
+
+def _sentences(columns: dict[str, list[Any]], spans: list[tuple[int, int]]) -> list[_Sentence]:
+    return [
+        _Sentence(
+            ids=columns["input_ids"][row],
+            starts=_shifted(columns["starts"][row], span[0]),
+            ends=_shifted(columns["ends"][row], span[0]),
+            span=span,
+            tokens=columns["tokens"][row],
+            truncated_tokens=columns["truncated_tokens"][row],
+        )
+        for row, span in enumerate(spans)
+    ]
+
+
+def _shifted(offsets: list[int] | None, by: int) -> list[int] | None:
+    return None if offsets is None else [offset + by for offset in offsets]
+
+
+def _columns(seen: list[_Sentence], cut: list[_Sentence]) -> dict[str, Any]:
+    without = any(sentence.starts is None for sentence in seen)
+    lost = sum(sentence.truncated_tokens for sentence in seen)
+    return {
+        "input_ids": [sentence.ids for sentence in seen],
+        "starts": None if without else [sentence.starts for sentence in seen],
+        "ends": None if without else [sentence.ends for sentence in seen],
+        "sentence_starts": [sentence.span[0] for sentence in seen],
+        "sentence_ends": [sentence.span[1] for sentence in seen],
+        "tokens": sum(sentence.tokens for sentence in seen),
+        "truncated_tokens": lost + sum(sentence.tokens + sentence.truncated_tokens for sentence in cut),
+        "sentences": len(seen),
+        "truncated_sentences": len(cut),
+    }

@@ -1,0 +1,67 @@
+"""What stands between an encoder and the decision; standard library only, so that ``--help`` stays quick.
+
+This module is pushed as remote code.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+ContextKind = Literal["none", "conv", "rnn", "transformer"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Layers between an encoder's token vectors and the logits; sizes and kinds as in the paper.
+
+    Attributes:
+        encoder_layers: Layers of the encoder that are kept; 0 keeps its word-embedding table alone; default: all.
+        hierarchical: Pool the words of each sentence and then the sentences (HAN), instead of all tokens of the
+            document at once (FLAN).
+        context: Context encoder over token vectors: ``none``, ``conv`` (convolutions), ``rnn`` (a bidirectional GRU),
+            ``transformer`` (one layer).
+        sentence_context: Context encoder over sentence vectors of a hierarchical model; default: as `context`.
+        attention_size: Size of the attention's hidden layer; default: the size of the vectors it averages.
+        dropout: Share of token-vector entries that the context encoder does not see in training.
+        sentence_dropout: Share of sentence-vector entries that theirs does not see in training.
+        logit_dropout: Share of logits that the loss does not see in training.
+        pool_special_tokens: Whether tokens such as [CLS] are components.
+        recurrent_size: Hidden size of ``rnn``, a direction.
+        filters: Filters of each convolution of ``conv``.
+        filter_widths: Widths of the convolutions, in components.
+        filter_dropout: Share of entries that the convolutions do not see in training.
+        transformer_heads: Heads of ``transformer``; they divide the size of the vectors.
+        transformer_feedforward: Size of its hidden layer; default: four times the size of the vectors.
+    """
+
+    encoder_layers: int | None = None
+    hierarchical: bool = False
+    context: ContextKind = "none"
+    sentence_context: ContextKind | None = None
+    attention_size: int | None = None
+    dropout: float = 0.1
+    sentence_dropout: float = 0.0
+    logit_dropout: float = 0.0
+    pool_special_tokens: bool = False
+    recurrent_size: int = 50
+    filters: int = 50
+    filter_widths: list[int] = field(default_factory=lambda: [3, 5])
+    filter_dropout: float = 0.3
+    transformer_heads: int = 8
+    transformer_feedforward: int | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model reads of a document; what lies behind is cut off.
+
+    Attributes:
+        tokens: Tokens of a document that is read as a whole, special tokens included; null for no limit.
+        sentences: Sentences of a document that is read sentence by sentence.
+        sentence_tokens: Tokens of each of them, special tokens included.
+        language: Language by whose rules texts are split into sentences, as its ISO 639 code.
+    """
+
+    tokens: int | None = None
+    sentences: int = 100
+    sentence_tokens: int = 128
+    language: str = "en"

@@ -1,0 +1,115 @@
+"""Context encoders: how far a component's vector sees its neighbours before attention averages it.
+
+The kinds of Serrano & Smith 2019 (sec. 3 and appendix): none, convolutions, a recurrent network; and one transformer
+layer. This module is pushed as remote code: it imports torch and its neighbours alone,
+and its shapes stand in the docstrings.
+
+Every encoder takes vectors ``[batch, components, hidden]`` and a mask ``[batch, components]``, True for components,
+which come first in each row. Its output at a component does not depend on what stands at padding, nor on how much
+padding there is; at padding it is 0.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from .architecture import Architecture
+
+
+class NoContext(nn.Module):
+    """Every component alone."""
+
+    def __init__(self, vector_size: int, sizes: Architecture) -> None:
+        super().__init__()
+        self.output_size = vector_size
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return the vectors themselves, 0 at padding."""
+        return _masked(vectors, mask)
+
+
+class ConvolutionalContext(nn.Module):
+    """Parallel convolutions of several widths with rectification, concatenated: a few neighbours on either side."""
+
+    def __init__(self, vector_size: int, sizes: Architecture) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(sizes.filter_dropout)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(vector_size, sizes.filters, width, padding="same") for width in sizes.filter_widths
+        )
+        self.output_size = sizes.filters * len(sizes.filter_widths)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return ``[batch, components, filters x widths]``; beyond either end of a row there are zeros."""
+        channels = self.dropout(_masked(vectors, mask)).transpose(1, 2)
+        found = torch.cat([convolution(channels) for convolution in self.convolutions], dim=1)
+        return _masked(torch.relu(found).transpose(1, 2), mask)
+
+
+class RecurrentContext(nn.Module):
+    """One layer of a bidirectional gated recurrent network: the whole row, the near more than the far."""
+
+    def __init__(self, vector_size: int, sizes: Architecture) -> None:
+        super().__init__()
+        self.network = nn.GRU(vector_size, sizes.recurrent_size, batch_first=True, bidirectional=True)
+        self.output_size = 2 * sizes.recurrent_size
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return both directions' states ``[batch, components, 2 x size]``; each begins at its row's own end."""
+        lengths = mask.sum(-1).clamp(min=1).cpu()  # a row of padding alone runs one step, and is masked
+        packed = pack_padded_sequence(_masked(vectors, mask), lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.network(packed)[0], batch_first=True, total_length=mask.shape[1])
+        return _masked(states, mask)
+
+
+class TransformerContext(nn.Module):
+    """One pre-norm transformer layer with sinusoidal positions: every component sees every other."""
+
+    def __init__(self, vector_size: int, sizes: Architecture) -> None:
+        super().__init__()
+        if vector_size % sizes.transformer_heads:
+            raise ValueError(
+                f"transformer_heads {sizes.transformer_heads} must divide {vector_size}, the size of the vectors"
+            )
+        self.layer = nn.TransformerEncoderLayer(
+            vector_size,
+            sizes.transformer_heads,
+            sizes.transformer_feedforward or 4 * vector_size,
+            batch_first=True,
+            norm_first=True,
+        )
+        self.output_size = vector_size
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return ``[batch, components, hidden]``."""
+        vectors = _masked(vectors, mask) + sinusoidal_positions(vectors)
+        # A row of padding alone would attend to nothing, which is not a number; it is masked afterwards.
+        seen = mask.clone()
+        seen[:, :1] = True
+        return _masked(self.layer(vectors, src_key_padding_mask=~seen), mask)
+
+
+def sinusoidal_positions(vectors: Tensor) -> Tensor:
+    """Return the positions of Vaswani et al. 2017, sec. 3.5, ``[components, hidden]``, as vectors to be added."""
+    count, size = vectors.shape[-2:]
+    positions = torch.arange(count, device=vectors.device, dtype=vectors.dtype).unsqueeze(1)
+    rates = torch.arange(0, size, 2, device=vectors.device, dtype=vectors.dtype) * (-math.log(10_000) / size)
+    angles = positions * rates.exp()
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[:, :size]
+
+
+def _masked(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Set what stands at padding, NaN included, to 0."""
+    return vectors.masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
+# An encoder is one class and one line here; the parametrised tests then cover it.
+CONTEXTS: dict[str, Callable[[int, Architecture], nn.Module]] = {
+    "none": NoContext,
+    "conv": ConvolutionalContext,
+    "rnn": RecurrentContext,
+    "transformer": TransformerContext,
+}

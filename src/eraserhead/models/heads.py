@@ -1,0 +1,223 @@
+"""What is trained on top of token vectors: attention over tokens, or over words and then sentences, and an affine map.
+
+This module is pushed as remote code: it imports torch and its neighbours alone, and its shapes stand in the
+docstrings.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .architecture import Architecture
+from .context import CONTEXTS
+from .pooling import AttentionPooling, attend, components_first
+
+GROUPS = 8  # of sequences, about; each is padded to its own longest
+SHORTEST = 0.75  # of a group's longest: what is shorter begins another
+
+
+class AttentionLevel(nn.Module):
+    """A context encoder and attention pooling over its output."""
+
+    def __init__(self, vector_size: int, context: str, dropout: float, architecture: Architecture) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.context = CONTEXTS[context](vector_size, architecture)
+        self.output_size: int = self.context.output_size  # pyright: ignore[reportAttributeAccessIssue]
+        self.pooling = AttentionPooling(self.output_size, architecture.attention_size or self.output_size)
+
+    def encode(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return what the attention averages, ``[batch, components, output]``; components come first in each row."""
+        return self.context(self.dropout(vectors), mask)
+
+    def forward(self, vectors: Tensor, mask: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return pooled vectors ``[batch, output]`` and weights ``[batch, components]``; the context sees all of them.
+
+        Args:
+            vectors: ``[batch, components, hidden]``.
+            mask: ``[batch, components]``, True for components, which come first.
+            keep: ``[batch, components]``, False where a weight is erased.
+        """
+        encoded = self.encode(vectors, mask)
+        return attend(encoded, self.pooling.scores(encoded), mask if keep is None else mask & keep)
+
+
+class FlatHead(nn.Module):
+    """One attention level over all tokens of a document, and one affine map (FLAN)."""
+
+    def __init__(self, vector_size: int, classes: int, architecture: Architecture) -> None:
+        super().__init__()
+        self.words = AttentionLevel(vector_size, architecture.context, architecture.dropout, architecture)
+        self.classifier = nn.Linear(self.words.output_size, classes)
+        self.logit_dropout = nn.Dropout(architecture.logit_dropout)
+
+    @property
+    def last(self) -> AttentionLevel:
+        """The level whose average the decision is made of."""
+        return self.words
+
+    def forward(self, vectors: Tensor, mask: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return logits ``[batch, classes]`` and weights ``[batch, components]``; see `AttentionLevel`."""
+        pooled, weights = self.words(vectors, mask, keep)
+        return self.logit_dropout(self.classifier(pooled)), weights
+
+
+@dataclass
+class Group:
+    """Sequences of similar length, padded to the longest of them.
+
+    Attributes:
+        rows: Their numbers among all sequences ``[group]``.
+        vectors: ``[group, components, hidden]``.
+        mask: ``[group, components]``, True for components, which come first.
+        positions: Where each component stands in its sequence's input ``[group, components]``.
+    """
+
+    rows: Tensor
+    vectors: Tensor
+    mask: Tensor
+    positions: Tensor
+
+
+@dataclass
+class Sentences:
+    """The sentences of a batch, document behind document.
+
+    Attributes:
+        input_ids: ``[sentences, tokens]``.
+        mask: ``[sentences, tokens]``, 0 at padding.
+        counts: Sentences of each document ``[batch]``.
+        places: Document and place within it of each sentence, ``[sentences]`` each.
+    """
+
+    input_ids: Tensor
+    mask: Tensor
+    counts: Tensor
+    places: tuple[Tensor, Tensor]
+
+
+class HierarchicalHead(nn.Module):
+    """Attention over the words of each sentence, then over the sentences, and one affine map (HAN)."""
+
+    def __init__(self, vector_size: int, classes: int, architecture: Architecture) -> None:
+        super().__init__()
+        self.words = AttentionLevel(vector_size, architecture.context, architecture.dropout, architecture)
+        self.sentences = AttentionLevel(
+            self.words.output_size,
+            architecture.sentence_context or architecture.context,
+            architecture.sentence_dropout,
+            architecture,
+        )
+        self.classifier = nn.Linear(self.sentences.output_size, classes)
+        self.logit_dropout = nn.Dropout(architecture.logit_dropout)
+
+    @property
+    def last(self) -> AttentionLevel:
+        """The level whose average the decision is made of."""
+        return self.sentences
+
+    def forward(self, vectors: Tensor, token_counts: Tensor, sentence_counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits ``[batch, classes]`` and weights ``[batch, sentences]`` of documents without any padding.
+
+        Args:
+            vectors: ``[tokens, hidden]``, sentence behind sentence.
+            token_counts: ``[sentences]``, tokens of each sentence, document behind document.
+            sentence_counts: ``[batch]``, sentences of each document.
+        """
+        groups = packed_groups(vectors, token_counts)
+        longest = max(token_counts.tolist(), default=0)
+        pooled, _ = self.pool_words(groups, (len(token_counts), longest))
+        return self.pool_sentences(pooled, sentence_counts)
+
+    def pool_words(
+        self, groups: Iterable[Group], shape: tuple[int, ...], keep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the vector of each sentence ``[sentences, output]`` and its weights ``[sentences, tokens]``.
+
+        Args:
+            groups: All sentences that have components; the others have the zero vector.
+            shape: How many sentences there are, and positions in the longest.
+            keep: ``[sentences, tokens]``, False where a weight is erased.
+        """
+        like = self.classifier.weight
+        vectors, weights = like.new_zeros(shape[0], self.words.output_size), like.new_zeros(shape)
+        rows, pooled, spread = [], [], []
+        for group in groups:
+            kept = None if keep is None else keep[group.rows].gather(1, group.positions)
+            found, inside = self.words(group.vectors, group.mask, kept)
+            rows.append(group.rows)
+            pooled.append(found.to(vectors.dtype))
+            empty = weights.new_zeros(len(inside), shape[1])
+            spread.append(empty.scatter(1, group.positions, inside.to(weights.dtype)))
+        if not rows:
+            return vectors, weights
+        order = torch.cat(rows)
+        return vectors.index_copy(0, order, torch.cat(pooled)), weights.index_copy(0, order, torch.cat(spread))
+
+    def pool_sentences(
+        self, vectors: Tensor, sentence_counts: Tensor, keep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits ``[batch, classes]`` and weights ``[batch, sentences]`` of sentence vectors.
+
+        Args:
+            vectors: ``[sentences of all documents, hidden]``.
+            sentence_counts: ``[batch]``.
+            keep: ``[batch, sentences]``, False where a sentence's weight is erased.
+        """
+        padded, mask = by_document(vectors, sentence_counts)
+        pooled, weights = self.sentences(padded, mask, keep)
+        return self.logit_dropout(self.classifier(pooled)), weights
+
+
+def by_document(vectors: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows ``[rows of all documents, hidden]`` as ``[batch, rows, hidden]``, and which of those exist."""
+    mask = torch.arange(max(1, int(counts.max())), device=counts.device) < counts.unsqueeze(1)
+    padded = vectors.new_zeros(*mask.shape, vectors.shape[-1])
+    return padded.masked_scatter(mask.unsqueeze(-1), vectors), mask
+
+
+def packed_groups(vectors: Tensor, counts: Tensor) -> Iterator[Group]:
+    """Yield sequences that lie one behind the other in `vectors` ``[tokens, hidden]``, `counts` tokens each."""
+    groups = length_groups(counts)
+    if not groups:
+        return
+    starts = counts.cumsum(0) - counts
+    order = torch.cat(groups)
+    within = torch.arange(int(counts.max()), device=counts.device)
+    places = (starts[order].unsqueeze(1) + within)[within < counts[order].unsqueeze(1)]
+    # Sorted at once and split: slices of the whole would each fill a gradient as large as the whole with zeros.
+    chunks = vectors[places].split([int(counts[rows].sum()) for rows in groups])
+    for rows, chunk in zip(groups, chunks, strict=True):
+        positions = torch.arange(int(counts[rows].max()), device=counts.device)
+        mask = positions < counts[rows].unsqueeze(1)
+        ends = counts[rows].cumsum(0)
+        within_chunk = ((ends - counts[rows]).unsqueeze(1) + positions) * mask  # padding reads the first, and is masked
+        yield Group(rows, chunk[within_chunk], mask, positions.expand(mask.shape))
+
+
+def length_groups(lengths: Tensor) -> list[Tensor]:
+    """Split sequences ``[sequences]`` into groups of similar length, longest first, so that little is padding.
+
+    A group ends where a sequence is much shorter than its longest, unless it is too small to be worth a pass of its
+    own. Sequences of length 0 are in no group.
+    """
+    order = lengths.argsort(descending=True, stable=True).tolist()
+    sizes = lengths.tolist()
+    least = sum(sizes) / GROUPS
+    groups: list[list[int]] = []
+    for row in order:
+        longest = sizes[groups[-1][0]] if groups else 0
+        if sizes[row] and (not groups or (sizes[row] < SHORTEST * longest and longest * len(groups[-1]) >= least)):
+            groups.append([row])
+        elif sizes[row]:
+            groups[-1].append(row)
+    return [torch.tensor(group, device=lengths.device) for group in groups]
+
+
+def grouped(vectors: Tensor, mask: Tensor, rows: Tensor) -> Group:
+    """Return sequences with components anywhere, ``[group, positions, hidden]``, with their components first."""
+    positions, present = components_first(mask)
+    gathered = vectors.gather(1, positions.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
+    return Group(rows, gathered, present, positions)

@@ -1,0 +1,193 @@
+"""The attention over words in hierarchical models (METHOD section 6): everything after it is computed again."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from eraserhead.method.erasure import Evaluation, decide, erase
+from eraserhead.method.rankings import rival_weights
+from eraserhead.models.heads import HierarchicalHead
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.sites.site import Attention
+
+FLOAT64 = 8  # bytes
+COPIES = 12  # of the sentence vectors, about, that the layers over them hold at a time
+
+
+@dataclass(frozen=True)
+class Document:
+    """The words of one document, a row a sentence. All float64.
+
+    Attributes:
+        vectors: What the word attention averages.
+        weights: Word attention, which sums to 1 within each sentence; 0 where there is no component.
+        mask: Where the components are.
+        positions: Where each component stands among the document's tokens.
+    """
+
+    vectors: Float[Tensor, "sentences tokens hidden"]
+    weights: Float[Tensor, "sentences tokens"]
+    mask: Bool[Tensor, "sentences tokens"]
+    positions: Int[Tensor, " components"]
+
+    @property
+    def components(self) -> int:
+        """How many words there are."""
+        return len(self.positions)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a replay starts from.
+
+    Attributes:
+        documents: Of the batch.
+        rows: Which of them each row of a replay is about.
+    """
+
+    documents: tuple[Document, ...]
+    rows: Int[Tensor, " rows"]
+
+    def select(self, documents: Int[Tensor, " selected"]) -> "Words":
+        """Return the state of some rows, each as often as it is named; no vector is copied."""
+        return replace(self, rows=self.rows[documents])
+
+
+class WordsSite:
+    """Erasure in the word attention of a hierarchical `AttentionPoolingForSequenceClassification` in eval mode.
+
+    Erased words weigh 0, the others of their sentence are renormalised; a sentence that keeps nothing has the zero
+    vector and remains a sentence. The sentences' context encoder and attention and the decision are computed again.
+    The head is not affine in the word weights, so there is no closed form.
+
+    Args:
+        model: A hierarchical model.
+        memory_budget: Bytes that a replay may take; one erasure is run in any case.
+    """
+
+    def __init__(self, model: AttentionPoolingForSequenceClassification, memory_budget: float) -> None:
+        assert isinstance(model.head, HierarchicalHead)
+        self.model = model
+        # Apple's devices have no float64; there the arithmetic of the method is the processor's.
+        self.device = torch.device("cpu") if model.device.type == "mps" else model.device
+        self.head: HierarchicalHead = copy.deepcopy(model.head).to(self.device).double().eval().requires_grad_(False)
+        self.memory_budget = memory_budget
+
+    def read(self, batch: Mapping[str, Tensor]) -> Attention:
+        """Return weights and gradients after one forward pass, and one back through what lies after the words.
+
+        A word's weight is that in its sentence times that of the sentence; its gradient is with respect to the former,
+        every weight a free variable.
+        """
+        documents = self._documents(batch)
+        with torch.no_grad():
+            own = self.model(batch["input_ids"], batch["attention_mask"]).logits
+        found = [self._read(document) for document in documents]
+        whole = torch.stack([each.logits for each in found])
+        weights = pad_sequence([each.weights for each in found], batch_first=True)
+        gradient = pad_sequence([each.gradient for each in found], batch_first=True)
+        inside = pad_sequence([each.weights[each.mask] for each in documents], batch_first=True)
+        mask = pad_sequence([torch.ones_like(each.positions).bool() for each in documents], batch_first=True)
+        if not mask.shape[1]:  # no document has a word
+            weights, gradient, inside, mask = (
+                each.new_zeros(len(mask), 1) for each in (weights, gradient, inside, mask)
+            )
+        positions = torch.zeros(mask.shape, dtype=torch.long, device=self.device)
+        positions[mask] = torch.cat([each.positions for each in documents])
+        return Attention(
+            weights=weights,
+            margin_gradient=gradient,
+            whole=Evaluation(whole, torch.ones_like(whole[:, 0]), (weights > 0).any(-1)),
+            mask=mask,
+            positions=positions,
+            model_decision=decide(own.to(self.device)),
+            weighted_gradient=inside * gradient,
+            state=Words(documents, torch.arange(len(documents), device=self.device)),
+        )
+
+    @torch.no_grad()
+    def replay(
+        self, attention: Attention, keep: Bool[Tensor, "batch erasures components"]
+    ) -> Float[Tensor, "batch erasures classes"]:
+        """Return the logits with the word weights outside each keep mask erased."""
+        words = attention.state
+        assert isinstance(words, Words)
+        logits = torch.zeros(
+            *keep.shape[:2], self.head.classifier.out_features, dtype=torch.float64, device=keep.device
+        )
+        for number in words.rows.unique().tolist():
+            document, rows = words.documents[number], (words.rows == number).nonzero().squeeze(1)
+            erasures = keep[rows].flatten(0, 1)
+            at_once = max(1, int(self.memory_budget // self._bytes(document)))
+            found = [self._erased(document, part) for part in erasures.split(at_once)]
+            logits[rows] = torch.cat(found).view(len(rows), keep.shape[1], -1) if found else logits[rows]
+        return logits
+
+    def _bytes(self, document: Document) -> int:
+        """Return about what one erasure takes: weights, sentence vectors, and the layers over them."""
+        sentences, tokens, hidden = document.vectors.shape
+        return (4 * sentences * tokens + COPIES * max(1, sentences) * hidden) * FLOAT64
+
+    def _erased(self, document: Document, keep: Bool[Tensor, "erasures width"]) -> Float[Tensor, "erasures classes"]:
+        everywhere = torch.zeros(len(keep), *document.mask.shape, dtype=torch.bool, device=self.device)
+        everywhere[:, document.mask] = keep[:, : document.components]
+        weights = erase(document.weights.expand(everywhere.shape), everywhere)
+        return self._decide(document, weights)[0]
+
+    def _decide(
+        self, document: Document, weights: Float[Tensor, "erasures sentences tokens"]
+    ) -> tuple[Float[Tensor, "erasures classes"], Float[Tensor, "erasures sentences"]]:
+        """Return logits and sentence weights from word weights."""
+        if not weights.shape[1]:
+            return self.head.classifier.bias.expand(len(weights), -1), weights.sum(-1)
+        vectors = torch.einsum("est,sth->esh", weights, document.vectors)
+        exists = torch.ones(vectors.shape[:2], dtype=torch.bool, device=self.device)
+        average, sentence_weights = self.head.sentences(vectors, exists)
+        return self.head.classifier(average), sentence_weights
+
+    def _read(self, document: Document) -> "_Reading":
+        """Return logits, words' weights, and ``d/da (z_c - sum_{k != c} w_k z_k)`` of each word's own weight."""
+        free = document.weights.clone().requires_grad_()
+        with torch.enable_grad():
+            logits, sentence_weights = self._decide(document, free.unsqueeze(0))
+            whole = logits.detach()
+            rivals = (rival_weights(whole) * logits).sum(-1)
+            margin = logits.gather(1, decide(whole).unsqueeze(1)).squeeze(1) - rivals
+            (gradient,) = torch.autograd.grad(margin.sum(), free) if document.components else (torch.zeros_like(free),)
+        weights = document.weights * sentence_weights.detach()[0].unsqueeze(-1)
+        return _Reading(whole[0], weights[document.mask], gradient[document.mask])
+
+    @torch.no_grad()
+    def _documents(self, batch: Mapping[str, Tensor]) -> tuple[Document, ...]:
+        """Encode the words of all sentences together, and give each document its own."""
+        found = self.model.sentences(batch["input_ids"], batch["attention_mask"])
+        shape, level = found.input_ids.shape, self.model.head.words
+        vectors = torch.zeros(*shape, level.output_size, dtype=torch.float64, device=self.device)
+        weights = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        mask = torch.zeros(shape, dtype=torch.bool, device=self.device)
+        for group in self.model.sentence_groups(found):
+            encoded = level.encode(group.vectors, group.mask)
+            scores = level.pooling.scores(encoded).to(self.device).double()
+            present, rows, places = (each.to(self.device) for each in (group.mask, group.rows, group.positions))
+            rows = rows.unsqueeze(1)
+            vectors[rows, places] = encoded.to(self.device).double()
+            weights[rows, places] = scores.masked_fill(~present, -torch.inf).softmax(-1)
+            mask[rows, places] = present
+        attended = batch["attention_mask"].to(self.device).flatten(1).bool().cumsum(1) - 1
+        attended = attended.view(batch["attention_mask"].shape)[tuple(each.to(self.device) for each in found.places)]
+        parts = zip(*(each.split(found.counts.tolist()) for each in (vectors, weights, mask, attended)), strict=True)
+        return tuple(Document(own, weight, present, place[present]) for own, weight, present, place in parts)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What reading one document gives: logits ``[classes]``, weights and gradient ``[components]``."""
+
+    logits: Tensor
+    weights: Tensor
+    gradient: Tensor
