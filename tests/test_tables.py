@@ -147,6 +147,24 @@ def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
     assert "rgb" not in styles.get("A", "")
 
 
+def test_sentences_have_a_line_each_with_their_share_and_their_words_shaded():
+    """Shares .8 and .2; "cast" has all attention in the first sentence; the second is the minimal set."""
+    text = "A fine\ncast.  \n It was bad! Never seen"
+    sentences = [Word("A fine cast.", 0, 15, 0.8, 0.1, False), Word("It was bad!", 15, 28, 0.2, 0.0, True)]
+    inside = [[Word("fine", 2, 6, 0.04, 0.0, False), Word("cast", 7, 11, 0.96, 0.0, False)], []]
+    site = {**SITE, "components": "sentences"}
+    shown = Explanation(text, None, "pos", {"neg": 0.25, "pos": 0.75}, sentences, [], 2, 2, site, inside)
+    shaded_text = shaded(shown)
+    assert shaded_text.plain == " 80.0 %  A fine cast.\n 20.0 % ⟦It was bad!⟧\n✂Never seen"
+    styles = {shaded_text.plain[span.start : span.end]: str(span.style) for span in shaded_text.spans}
+    assert "rgb(255,120,80)" in styles["cast"]
+    assert "rgb(255,120,80)" in styles[" 80.0 %"]
+    assert "bold" in styles[" 20.0 %"]
+    assert "fine" not in styles
+    assert "Sentences by attention" in written(explanation_view(shown))
+    assert "site: pooling over sentences" in written(explanation_view(shown))
+
+
 def test_special_tokens_stand_beside_the_text_by_their_names():
     words = [
         Word("[CLS]", 0, 0, 0.5, 0.0, False),

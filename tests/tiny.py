@@ -8,7 +8,10 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, BertConfig, PreTrainedTokenizerFast
 
+from eraserhead.data.batching import pad_sentences
+from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.splitting import sentence_spans
 
 WORDS = [
     "a",
@@ -125,3 +128,78 @@ def texts_dataset(texts: list[str]) -> Dataset:
     return Dataset.from_dict(
         {"id": [f"test/{i}" for i in range(len(texts))], "text": texts, "label": [None] * len(texts)}
     )
+
+
+HIERARCHICAL = {
+    "hierarchical": True,
+    "attention_size": 7,
+    "dropout": 0.0,
+    "recurrent_size": 5,
+    "filters": 5,
+    "filter_dropout": 0.0,
+    "transformer_heads": 2,
+    "transformer_feedforward": 13,
+}
+
+
+def tiny_hierarchical(
+    folder: Path,
+    context: str = "none",
+    sentence_context: str | None = None,
+    encoder_layers: int = 0,
+    labels: tuple[str, ...] = ("a", "b", "c"),
+    seed: int = 0,
+    **changes,
+):
+    """A random hierarchical classifier in float64 whose attentions are far from uniform; decisions as above."""
+    encoder = tiny_encoder(folder / "encoder", seed)
+    torch.manual_seed(seed + 1)
+    architecture = Architecture(
+        **(HIERARCHICAL | changes), context=context, sentence_context=sentence_context, encoder_layers=encoder_layers
+    )
+    model = AttentionPoolingForSequenceClassification.from_encoder(encoder, labels, architecture).eval().double()
+    inputs = pad_sentences(sentence_ids(sentence_texts(50)), 0)
+    with torch.no_grad():
+        for name, parameter in model.head.named_parameters():
+            if parameter.ndim == 1:  # biases are zeros at first, or tiny
+                parameter.add_(0.1 * torch.randn_like(parameter))
+            parameter.mul_(3 if "pooling" in name or "classifier" in name else 1)
+        if encoder_layers == 0:
+            model.encoder.weight.mul_(7)
+        logits = model(**inputs).logits
+        noise = 0.05 * torch.randn(len(labels), dtype=torch.float64)
+        model.head.classifier.bias.sub_(logits.mean(0)).add_(noise)
+    return model
+
+
+def saved_hierarchical(folder: Path, *arguments, **changes) -> str:
+    """The same in float32 in a folder of its own, with its tokenizer."""
+    model = tiny_hierarchical(folder, *arguments, **changes).float()
+    model.save_pretrained(folder / "model")
+    tiny_tokenizer().save_pretrained(folder / "model")
+    return str(folder / "model")
+
+
+def sentence_texts(count: int, seed: int = 0, most: int = 7, longest: int = 11) -> list[str]:
+    """Texts of one to `most` sentences of one to `longest` words, each with a full stop behind it."""
+    generator = torch.Generator().manual_seed(seed)
+    sentences = torch.randint(1, most + 1, (count,), generator=generator).tolist()
+    words = iter(random_texts(sum(sentences), seed, longest))
+    return [" ".join(f"{next(words)}." for _ in range(number)) for number in sentences]
+
+
+def sentence_ids(texts: list[str]) -> list[list[list[int]]]:
+    """Ids of every sentence of every text, framed as a text of its own."""
+    tokenizer = tiny_tokenizer()
+    return [[tokenizer(text[start:end])["input_ids"] for start, end in sentence_spans(text)] for text in texts]
+
+
+def labelled_sentences(path: Path, count: int, seed: int = 0) -> str:
+    """As `labelled_file`, with texts of several sentences."""
+    rows = []
+    for text in sentence_texts(20 * count, seed, most=5, longest=7):
+        difference = text.count("good") - text.count("bad")
+        if difference:
+            rows.append({"text": text, "label": "pos" if difference > 0 else "neg"})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:count]))
+    return str(path)

@@ -47,6 +47,7 @@ def __dir__() -> list[str]:
 # Whichever is imported first, transformers' half or ours, brings the other; ours registers when it is complete.
 _CONFIGURATION = "eraserhead.models.configuration_attention_pooling"
 _MODEL = "eraserhead.models.modeling_attention_pooling"
+_PIPELINE = "eraserhead.models.pipeline_attention_pooling"
 
 
 @wrapt.when_imported("transformers.models.auto.configuration_auto")
@@ -57,6 +58,14 @@ def _bring_configuration(auto: Any) -> None:
 @wrapt.when_imported("transformers.models.auto.modeling_auto")
 def _bring_model(auto: Any) -> None:
     import_module(_MODEL)
+
+
+@wrapt.when_imported("transformers.pipelines")
+def _register_pipeline(pipelines: Any) -> None:
+    # In its place, and not by `register_pipeline`, which would warn; ours serves every other model as before.
+    pipelines.PIPELINE_REGISTRY.supported_tasks["text-classification"]["impl"] = import_module(
+        _PIPELINE
+    ).AttentionPoolingPipeline
 
 
 @wrapt.when_imported(_CONFIGURATION)

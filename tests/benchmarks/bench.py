@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
 
 import datasets
+import hierarchy
 import inside
 import method
 import processes
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "epochs": runs.epochs,
     "memory": processes.memory,
     "help": processes.help_text,
+    "hierarchy": hierarchy.throughput,
     "inside-analysis": inside.analysis,
     "inside-singles": inside.singles,
     "inside-lower": inside.lower,

@@ -19,6 +19,7 @@ from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import tokenize
 from eraserhead.data.sources import load_documents
+from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.checkpoints import encoder_path, padding_id, quiet
 from eraserhead.runs.config import EraseConfig, ModelConfig, TrainConfig, TrainingConfig
@@ -54,7 +55,7 @@ def save_classifier(folder: Path, data: DataConfig, encoder_layers: int | None =
     torch.manual_seed(0)
     with quiet():
         model = AttentionPoolingForSequenceClassification.from_encoder(
-            encoder, labels.names, encoder_layers=encoder_layers
+            encoder, labels.names, Architecture(encoder_layers=encoder_layers)
         )
         model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(encoder).save_pretrained(folder)

@@ -32,6 +32,7 @@ class NamedSet:
         class_names: Names of the classes, for copies that carry none.
         ordered: Whether the classes are ordered.
         headerless: All columns, for CSV copies that lack a header line.
+        folder: Name of its folder under a data root.
     """
 
     hub: str | None = None
@@ -42,6 +43,7 @@ class NamedSet:
     class_names: tuple[str, ...] = ()
     ordered: bool = False
     headerless: tuple[str, ...] = ()
+    folder: str | None = None
 
 
 STARS = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
@@ -60,15 +62,23 @@ TOPICS = (
 
 NAMED = {
     "yelp": NamedSet(
-        hub="Yelp/yelp_review_full", subset="yelp_review_full", clean=undo_escapes, class_names=STARS, ordered=True
+        hub="Yelp/yelp_review_full",
+        subset="yelp_review_full",
+        clean=undo_escapes,
+        class_names=STARS,
+        ordered=True,
+        folder="yelp_review_full",
     ),
-    "imdb": NamedSet(hub="stanfordnlp/imdb", subset="plain_text", clean=undo_line_breaks, class_names=("neg", "pos")),
+    "imdb": NamedSet(
+        hub="stanfordnlp/imdb", subset="plain_text", clean=undo_line_breaks, class_names=("neg", "pos"), folder="imdb"
+    ),
     "amazon": NamedSet(
         hub="yassiracharki/Amazon_Reviews_for_Sentiment_Analysis_fine_grained_5_classes",
         text_columns=("title", "content"),
         class_names=STARS,
         ordered=True,
         headerless=("label", "title", "content"),
+        folder="amazon_review_full",
     ),
     "yahoo": NamedSet(
         hub="community-datasets/yahoo_answers_topics",
@@ -77,5 +87,6 @@ NAMED = {
         label_column="topic",
         clean=undo_escapes,
         class_names=TOPICS,
+        folder="yahoo_answers_topics",
     ),
 }

@@ -8,40 +8,26 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 from eraserhead.errors import UserError
 from eraserhead.faces.options import check, normalise
-from eraserhead.runs.config import EraseConfig, ExplainConfig, FamiliesConfig, ShowConfig, TrainConfig, erase_defaults
+from eraserhead.faces.parsing import Command, as_config, command_parser, parse
+from eraserhead.runs.config import (
+    EraseConfig,
+    ExplainConfig,
+    FamiliesConfig,
+    ReproduceConfig,
+    ShowConfig,
+    TrainConfig,
+    erase_defaults,
+)
 
 DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
 means anything (Serrano & Smith 2019)."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command of the command line.
-
-    Attributes:
-        config: Dataclass of its options; fields without a default are positional.
-        module: Where its function `run` is.
-        help: One line.
-        positional: Options that are given by position.
-        optional: Those of them that may be left out.
-        defaults: Defaults that follow from what was parsed at first, such as the data of a run.
-    """
-
-    config: type
-    module: str
-    help: str
-    positional: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    defaults: Callable[[Any], dict[str, Any]] | None = None
 
 
 COMMANDS = {
@@ -63,6 +49,11 @@ COMMANDS = {
         ("model", "text"),
         optional=("text",),
         defaults=erase_defaults,
+    ),
+    "reproduce": Command(
+        ReproduceConfig,
+        "eraserhead.faces.commands.reproduce",
+        "train and erase many models on many data sets, and write the tables and figures of the paper",
     ),
     "families": Command(
         FamiliesConfig,
@@ -102,21 +93,9 @@ def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     commands = parser.add_subcommands(dest="command", required=False)
     parsers = {}
     for name, command in COMMANDS.items():
-        parsers[name] = _command_parser(command)
+        parsers[name] = command_parser(command)
         commands.add_subcommand(name, parsers[name], help=command.help)
     return parser, parsers
-
-
-def _command_parser(command: Command) -> ArgumentParser:
-    parser = ArgumentParser(description=command.help, exit_on_error=False)
-    parser.add_argument("--config", action="config", help="YAML file; several are merged, and the later one wins")
-    for name in command.positional:
-        if name in command.optional:
-            parser.add_argument(name, type=str, nargs="?")
-        else:
-            parser.add_argument(name, type=str)
-    parser.add_class_arguments(command.config, skip=set(command.positional))
-    return parser
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -126,45 +105,17 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     if name not in COMMANDS:
-        parsed = _parse(parser, arguments)  # --help and --version end here
+        parsed = parse(parser, arguments)  # --help and --version end here
         raise UserError(f"no command in '{' '.join(arguments)}'; the commands are {', '.join(COMMANDS)} ({parsed})")
     command = COMMANDS[name]
     arguments = normalise(arguments, command.config)
     check(arguments, name, command.config, command.positional)
-    parsed = _parse(parser, arguments)[name]
+    parsed = parse(parser, arguments)[name]
     if command.defaults is not None:
-        parsers[name].set_defaults(command.defaults(_config(command, parsed)))
-        parsed = _parse(parser, arguments)[name]
-    import_module(command.module).run(_config(command, parsed))
+        parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
+        parsed = parse(parser, arguments)[name]
+    import_module(command.module).run(as_config(command, parsed))
     return 0
-
-
-def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
-    try:
-        return parser.parse_args(arguments)
-    except SystemExit:
-        raise
-    except Exception as error:  # jsonargparse raises several kinds for what the user typed
-        raise UserError(" ".join(str(error).split())) from error
-
-
-def _config(command: Command, parsed: Namespace) -> Any:
-    values = parsed.as_dict()
-    values.pop("config", None)
-    return build(command.config, values)
-
-
-def build(config: type, values: dict[str, Any]) -> Any:
-    """Build a config dataclass, nested ones included, from a dictionary."""
-    return config(
-        **{
-            field.name: build(field.type, values[field.name])
-            if is_dataclass(field.type) and isinstance(field.type, type)
-            else values[field.name]
-            for field in fields(config)
-            if field.name in values
-        }
-    )
 
 
 def _fail(message: str) -> int:

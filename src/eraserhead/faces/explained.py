@@ -1,5 +1,7 @@
 """One explained decision for the terminal; a view of an `Explanation`, never a computation."""
 
+import re
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -10,8 +12,10 @@ from rich.text import Text
 from eraserhead.faces.tables import BEST_FOUND, NAMES, NEVER, NONE, new_table, site_line
 
 if TYPE_CHECKING:  # for its types alone
-    from eraserhead.runs.explanation import Explanation, RankingExplained
+    from eraserhead.runs.explanation import Explanation, RankingExplained, Word
 
+LINE_ENDS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
+LONGEST = 60  # characters of a sentence in a table
 FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
 
 
@@ -21,7 +25,8 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     gold = f", labelled {explanation.label}" if explanation.label is not None else ""
     cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
     least = "smallest set found (an upper bound of the minimum)" if _inside(explanation) else "smallest set"
-    legend = f"Shading: attention. ⟦…⟧: the {least} whose erasure flips the decision."
+    shading = "Shading: of the share, a sentence's attention; of the words, theirs in it" if explanation.inside else ""
+    legend = f"{shading or 'Shading: attention'}. ⟦…⟧: the {least} whose erasure flips the decision."
     legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
     return Group(
         Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
@@ -34,18 +39,46 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
 
 
 def shaded(explanation: "Explanation") -> Text:
-    """Return the text with its words shaded by attention and the minimal flip set marked."""
+    """Return the text shaded by attention, the minimal flip set marked; where sentences are erased, a line for each."""
+    if explanation.inside is not None:
+        return _sentences(explanation, explanation.inside)
+    text, position = _shaded_words(explanation.text, explanation.words, 0)
+    return _with_rest(text, explanation, position)
+
+
+def _sentences(explanation: "Explanation", inside: "list[list[Word]]") -> Text:
     text, position = Text(), 0
-    strongest = max((word.attention for word in explanation.words), default=0.0) or 1.0
-    for word in explanation.words:
+    written = LINE_ENDS.sub(" ", explanation.text)  # a line is a sentence
+    strongest = max((sentence.attention for sentence in explanation.words), default=0.0) or 1.0
+    for sentence, words in zip(explanation.words, inside, strict=True):
+        style = _shade(sentence.attention / strongest, sentence.erased)
+        text.append(f"{100 * sentence.attention:5.1f} %", style=style).append(" ⟦" if sentence.erased else "  ")
+        start = sentence.end - len(written[sentence.start : sentence.end].lstrip())
+        shaded_words, reached = _shaded_words(written, words, start)
+        text.append(shaded_words).append(written[reached : sentence.end].rstrip())
+        text.append("⟧\n" if sentence.erased else "\n")
+        position = sentence.end
+    return _with_rest(text, explanation, position)
+
+
+def _with_rest(text: Text, explanation: "Explanation", position: int) -> Text:
+    """Append what the model did not see."""
+    mark = "✂" if explanation.truncated_tokens else ""
+    return text.append(mark).append(explanation.text[position:], style="dim")
+
+
+def _shaded_words(whole: str, words: "list[Word]", position: int) -> tuple[Text, int]:
+    """Return the text from `position` to the last word, shaded, and where that ends."""
+    text = Text()
+    strongest = max((word.attention for word in words), default=0.0) or 1.0
+    for word in words:
         style, written = _shade(word.attention / strongest, word.erased), f"⟦{word.name}⟧" if word.erased else word.name
         if word.start == word.end:  # such as [CLS], which stands beside the text
             text.append(" " * bool(text)).append(written, style=style).append(" " * (position == 0))
             continue
-        text.append(explanation.text[position : word.start]).append(written, style=style)
+        text.append(whole[position : word.start]).append(written, style=style)
         position = word.end
-    mark = "✂" if explanation.truncated_tokens else ""
-    return text.append(mark).append(explanation.text[position:], style="dim")
+    return text, position
 
 
 def _shade(strength: float, erased: bool) -> str:
@@ -62,9 +95,15 @@ def _inside(explanation: "Explanation") -> bool:
 
 def _words(explanation: "Explanation", count: int) -> Table:
     headings = ("attention", "attention x gradient", "in the smallest set")
-    table = new_table("Words by attention", "word", *headings)
+    unit = "word" if explanation.inside is None else "sentence"
+    table = new_table(f"{unit.capitalize()}s by attention", unit, *headings)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
-        table.add_row(Text(word.name), f"{word.attention:.4f}", f"{word.gradient:+.4f}", "yes" if word.erased else "")
+        table.add_row(
+            Text(shorten(word.name, LONGEST)),
+            f"{word.attention:.4f}",
+            f"{word.gradient:+.4f}",
+            "yes" if word.erased else "",
+        )
     return table
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 ContextKind = Literal["none", "conv", "rnn", "transformer"]
+CONTEXTS = ("none", "conv", "rnn", "transformer")  # by how far they mix context
 
 
 @dataclass(frozen=True)

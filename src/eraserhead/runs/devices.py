@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 logger = logging.getLogger("eraserhead")
 
 CPU_BUDGET, ACCELERATOR_BUDGET = 2048, 32768  # tokens at a time; on a CPU small batches waste least on padding
-EMBEDDINGS_ALONE = 8  # times as many, where there is no encoder whose layers each keep their own vectors
+WITHOUT_ENCODER = 8  # times as many, where no encoder runs, whose layers each keep their own vectors
 
 
 def start(
@@ -60,10 +60,10 @@ def describe(accelerator: Accelerator) -> str:
     return f"{count} process{'es' if count > 1 else ''}, each on {device.type} ({name}){precision}"
 
 
-def token_budget(batch_tokens: int | None, device: torch.device, embeddings_alone: bool = False) -> int:
-    """Return the tokens processed at a time: what was asked for, or what suits the device and the model."""
+def token_budget(batch_tokens: int | None, device: torch.device, without_encoder: bool = False) -> int:
+    """Return the tokens processed at a time: what was asked for, or what suits the device and what runs on it."""
     own = CPU_BUDGET if device.type == "cpu" else ACCELERATOR_BUDGET
-    return batch_tokens or own * (EMBEDDINGS_ALONE if embeddings_alone else 1)
+    return batch_tokens or own * (WITHOUT_ENCODER if without_encoder else 1)
 
 
 def tell(accelerator: Accelerator, message: str) -> None:

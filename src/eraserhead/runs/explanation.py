@@ -134,7 +134,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         decision=names[int(attention.whole.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
         words=_words(document["text"], pieces, attention, analysis, chosen.components),
-        inside=_inside(document, checkpoint, inputs) if chosen.components == SENTENCES else None,
+        inside=_inside(document, checkpoint, inputs, attention) if chosen.components == SENTENCES else None,
         rankings=_rankings(analysis, names),
         components=int(attention.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
@@ -195,7 +195,7 @@ def _word(
 
 
 def _inside(
-    document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor]
+    document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor], attention: Attention
 ) -> list[list[Word]]:
     """Return the words of each sentence with their attention in it."""
     model = checkpoint.model
@@ -203,7 +203,8 @@ def _inside(
         weights = model(**inputs).word_weights[0].tolist()
     names = ("input_ids", "starts", "ends")
     found = []
-    for sentence, within in enumerate(weights[: document["sentences"]]):
+    for sentence in attention.positions[0, : int(attention.lengths[0])].tolist():
+        within = weights[sentence]
         own = {name: None if document[name] is None else document[name][sentence] for name in names}
         shown = [place for place, weight in enumerate(within) if weight > 0]
         pieces = pieces_of(own, checkpoint.tokenizer, TOKENS).at(shown)

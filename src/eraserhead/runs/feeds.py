@@ -30,6 +30,11 @@ class Feed(Protocol):
         """Gold classes, -1 where unknown."""
         ...
 
+    @property
+    def without_encoder(self) -> bool:
+        """Whether a batch runs no layer of an encoder, so that more of it fits into memory."""
+        ...
+
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return the trained part's arguments for some documents, on the device."""
         ...
@@ -45,6 +50,7 @@ class TokenFeed:
     padding: int
     reading: Reading
     device: torch.device
+    without_encoder: bool = False
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return ``input_ids`` and ``attention_mask``."""
@@ -60,6 +66,7 @@ class StoredFeed:
     lengths: list[int]
     labels: Tensor
     device: torch.device
+    without_encoder: bool = True
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return a head's arguments from disk."""
@@ -82,6 +89,11 @@ class EncodedFeed:
     def labels(self) -> Tensor:
         """Gold classes."""
         return self.tokens.labels
+
+    @property
+    def without_encoder(self) -> bool:
+        """Whether there is a table of embeddings alone."""
+        return self.tokens.without_encoder
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return a head's arguments from one forward pass of the encoder."""

@@ -50,7 +50,6 @@ class Loop:
 
     Attributes:
         config: How to train.
-        budget: Tokens that a device processes at a time.
         accelerator: Devices and processes.
         objective: What is optimised, wrapped for distribution.
         optimizer: AdamW, wrapped.
@@ -61,7 +60,6 @@ class Loop:
     """
 
     config: TrainingConfig
-    budget: int
     accelerator: Accelerator
     objective: nn.Module
     optimizer: Any
@@ -130,4 +128,5 @@ class Loop:
         )
 
     def _split(self, documents: Sequence[int], feed: Feed) -> list[list[int]]:
-        return buckets(documents, feed.lengths, self.budget)
+        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, feed.without_encoder)
+        return buckets(documents, feed.lengths, budget)

@@ -132,7 +132,6 @@ def prepare(
         objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
     return Loop(
         config=training,
-        budget=devices.token_budget(training.batch_tokens, accelerator.device, config.model.encoder_layers == 0),
         accelerator=accelerator,
         objective=objective,
         optimizer=optimizer,
@@ -195,7 +194,8 @@ def finish(
         }
         folder.finish(model, tokenizer, data, metrics)
     accelerator.wait_for_everyone()
-    accelerator.end_training()  # last: it takes the process group down
+    for tracker in accelerator.trackers:
+        tracker.finish()
 
 
 def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
@@ -219,11 +219,14 @@ def _feed(
     accelerator: Accelerator,
 ) -> Feed:
     lengths, labels = list(split.rows["tokens"]), split.labels
-    tokens = TokenFeed(split.rows, lengths, labels, padding_id(tokenizer), reading, accelerator.device)
+    embeddings_alone = config.model.encoder_layers == 0
+    tokens = TokenFeed(
+        split.rows, lengths, labels, padding_id(tokenizer), reading, accelerator.device, embeddings_alone
+    )
     if not config.training.freeze_encoder:
         return tokens
     # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
-    if role == "test" or config.model.encoder_layers == 0:
+    if role == "test" or embeddings_alone:
         return EncodedFeed(tokens, model)
     budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
     store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
@@ -248,13 +251,12 @@ def _save_best(loop: Loop, folder: RunFolder) -> None:
 def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
     """Say what is trained on, how labels are read, and what the window cuts off."""
     training = config.training
-    budget = devices.token_budget(training.batch_tokens, accelerator.device, config.model.encoder_layers == 0)
     sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
     lines = [
         f"documents: {sizes}; classes: {', '.join(labels.names)}",
         labels.describe(),
         *(f"{role}: {truncation(split.rows).describe()}" for role, split in splits.items()),
-        f"a step is {training.batch_size} documents over all processes, at most {budget} tokens at a time on each",
+        f"a step is {training.batch_size} documents over all processes",
     ]
     for line in lines:
         if line:

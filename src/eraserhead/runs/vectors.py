@@ -71,7 +71,7 @@ class VectorStore:
     def _by_sentence(self, documents: Sequence[int]) -> dict[str, Tensor]:
         assert self.sentence_ends is not None
         sentences = [_place(self.sentence_ends, document) for document in documents]
-        bounds = [np.append(self.place(piece.start).start, self.ends[piece]) for piece in sentences]
+        bounds = [np.append(_start(self.ends, piece.start), self.ends[piece]) for piece in sentences]
         counts = [np.diff(each) for each in bounds]
         pieces = [np.array(self.vectors[each[0] : each[-1]]) for each in bounds]
         return {
@@ -82,7 +82,12 @@ class VectorStore:
 
 
 def _place(ends: np.ndarray, number: int) -> slice:
-    return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
+    return slice(_start(ends, number), int(ends[number]))
+
+
+def _start(ends: np.ndarray, number: int) -> int:
+    """Return where a sequence begins: where the one before it ends, whether or not it exists itself."""
+    return int(ends[number - 1]) if number else 0
 
 
 def cache_root() -> Path:
@@ -112,7 +117,7 @@ def vector_store(
     rows, sentence_ends = _sequences(rows, is_hierarchical(model))
     key, counts = _key_and_counts(model, rows)
     ends = np.cumsum(counts, dtype=np.int64)
-    shape = (int(ends[-1]), int(model.config.vector_size))
+    shape = (_start(ends, len(ends)), int(model.config.vector_size))
     folder = cache_root() / "vectors" / key
     if all(gather_object([(folder / META).is_file()])):
         devices.tell(accelerator, f"token vectors: found in {folder}")

@@ -16,3 +16,4 @@ def run(config: TrainConfig) -> None:
         screen = console()
         screen.print(metrics_view(folder.metrics()))
         screen.print(f"model in {folder.path}", soft_wrap=True)
+    PartialState().destroy_process_group()
