@@ -107,11 +107,11 @@ def answer(summary: Mapping[str, Any]) -> str:
         verdict = "Attention finds what the decision rests on worse than chance"
     else:
         verdict = "Attention is not distinguishable from chance here"
-    numbers = f"fewer removals than random on {_percent(fewer)} % of documents, more on {_percent(more)} %"
+    numbers = f"fewer removals than random on {percent(fewer)} % of documents, more on {percent(more)} %"
     optimal = summary["rankings"]["attention"].get("optimal", {"value": None})
     inside = summary["yardstick"] == BEST_FOUND
     yardstick = "the smallest set found, an upper bound of the minimum," if inside else "the exact minimum"
-    least = f"; it is as short as {yardstick} on {_percent(optimal)} %" if optimal["value"] is not None else ""
+    least = f"; it is as short as {yardstick} on {percent(optimal)} %" if optimal["value"] is not None else ""
     return f"{verdict}: {numbers}{least}."
 
 
@@ -138,14 +138,14 @@ def _header(summary: Mapping[str, Any]) -> Iterable[str]:
         count = documents["decided_otherwise_by_model"]
         yield f"close      {count} documents are decided otherwise in the model's own precision"
     if configuration.get("search", "none") != "none":
-        seconds, beyond = summary["run"]["search_seconds"], _percent(summary["beyond_rankings"])
+        seconds, beyond = summary["run"]["search_seconds"], percent(summary["beyond_rankings"])
         yield f"search     {configuration['search']}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
     if _by_position(configuration):
         yield "test 1     the other component is drawn from all positions but the first, the top among them"
     if _never_counts_as(configuration) == "all":
         yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
     if summary["accuracy"]["value"] is not None:
-        yield f"accuracy   {_interval(summary['accuracy'])}"
+        yield f"accuracy   {interval(summary['accuracy'])}"
 
 
 def _by_position(configuration: Mapping[str, Any]) -> bool:
@@ -193,11 +193,11 @@ def _fractions(rankings: Mapping[str, Any]) -> Table:
         table.add_row(
             NAMES.get(name, name),
             _value(fraction["q25"], NEVER),
-            _interval(fraction["median"], NEVER),
+            interval(fraction["median"], NEVER),
             _value(fraction["q75"], NEVER),
-            _interval(fraction["mean"]),
+            interval(fraction["mean"]),
             str(fraction["mean"]["count"]),
-            _interval(ranking["mass"]["median"], NEVER),
+            interval(ranking["mass"]["median"], NEVER),
         )
     return table
 
@@ -206,8 +206,8 @@ def _outcomes(rankings: Mapping[str, Any]) -> Table:
     nothing_left = "no attention left" if BEST_FOUND in rankings else "bias only"
     table = new_table(TITLES["outcomes"], "ranking", "flip", nothing_left, "never", "spread over draws")
     for name, ranking in rankings.items():
-        shares = [_percent(ranking["outcomes"][outcome]) for outcome in ("flip", "bias_only", "never")]
-        table.add_row(NAMES.get(name, name), *shares, _interval(ranking["spread"]) if "spread" in ranking else "")
+        shares = [percent(ranking["outcomes"][outcome]) for outcome in ("flip", "bias_only", "never")]
+        table.add_row(NAMES.get(name, name), *shares, interval(ranking["spread"]) if "spread" in ranking else "")
     return table
 
 
@@ -220,10 +220,8 @@ def _yardstick(summary: Mapping[str, Any]) -> Table:
     table = new_table(TITLES[summary["yardstick"] or "minimum"], *headings)
     for name, ranking in rankings.items():
         if "excess" in ranking:
-            evidence = [_interval(ranking["evidence_auc"])] if has_evidence else []
-            table.add_row(
-                NAMES.get(name, name), _counted(ranking["excess"], 1), _percent(ranking["optimal"]), *evidence
-            )
+            evidence = [interval(ranking["evidence_auc"])] if has_evidence else []
+            table.add_row(NAMES.get(name, name), _counted(ranking["excess"], 1), percent(ranking["optimal"]), *evidence)
     return table
 
 
@@ -234,7 +232,7 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> Table:
         names = frozenset((pair["first"], pair["second"]))
         if names not in seen:
             seen.add(names)
-            shares = [_percent(pair[column]) for column in ("fewer", "equal", "more")]
+            shares = [percent(pair[column]) for column in ("fewer", "equal", "more")]
             table.add_row(*(NAMES.get(pair[side], pair[side]) for side in ("first", "second")), *shares)
     return table
 
@@ -243,8 +241,8 @@ def _tests(summary: Mapping[str, Any]) -> Table:
     headings = ["top of", "erasing", "other flips", "other does not", "E[dJS], nats", "P(dJS < 0), %"]
     table = new_table(TITLES["tests_by_position" if _by_position(summary["configuration"]) else "tests"], *headings)
     for name, test in summary["tests"].items():
-        cells = {key: _percent(value) for key, value in test["exact"].items()}
-        divergence = (_interval(test["expected_delta_js"], digits=4), _percent(test["share_negative"]))
+        cells = {key: percent(value) for key, value in test["exact"].items()}
+        divergence = (interval(test["expected_delta_js"], digits=4), percent(test["share_negative"]))
         table.add_row(name, "top flips", cells["both_flip"], cells["top_alone_flips"], *divergence)
         table.add_row("", "top does not", cells["other_alone_flips"], cells["none_flips"], end_section=True)
     return table
@@ -258,7 +256,7 @@ def new_table(title: str, *headings: str) -> Table:
     return table
 
 
-def _interval(estimate: Mapping[str, Any], absent: str = NONE, scale: float = 1, digits: int = 3) -> str:
+def interval(estimate: Mapping[str, Any], absent: str = NONE, scale: float = 1, digits: int = 3) -> str:
     """Write an estimate with its interval; `absent` where it does not exist."""
     if not estimate["count"]:
         return NONE
@@ -271,12 +269,13 @@ def _interval(estimate: Mapping[str, Any], absent: str = NONE, scale: float = 1,
 
 def _value(estimate: Mapping[str, Any], absent: str) -> str:
     """Write an estimate without its interval."""
-    return _interval({**estimate, "low": None, "high": None}, absent).partition(" [")[0]
+    return interval({**estimate, "low": None, "high": None}, absent).partition(" [")[0]
 
 
-def _percent(estimate: Mapping[str, Any]) -> str:
-    return _interval(estimate, scale=100, digits=1)
+def percent(estimate: Mapping[str, Any]) -> str:
+    """Write a share in percent, with its interval."""
+    return interval(estimate, scale=100, digits=1)
 
 
 def _counted(estimate: Mapping[str, Any], digits: int = 3) -> str:
-    return f"{_interval(estimate, digits=digits)} n={estimate['count']}" if estimate["count"] else NONE
+    return f"{interval(estimate, digits=digits)} n={estimate['count']}" if estimate["count"] else NONE

@@ -1,0 +1,108 @@
+"""Made-up cells of a study: tables of which every number can be worked out by hand, summarised as real ones are."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eraserhead.runs.results import SCHEMAS, ResultsFolder
+from eraserhead.runs.study import ERASURE, Cell
+from eraserhead.runs.summary import summarise
+
+NEVER = None
+RANKINGS = ("random", "attention", "gradient", "product", "minimum")
+
+
+@dataclass(frozen=True)
+class Single:
+    """Test 1 of one document."""
+
+    delta_attention: float = 0.2
+    delta_js: float = 0.1
+    top_flips: bool = False
+    random_flips: bool = False
+    share_random_flips: float = 0.0
+    expected_delta_js: float = 0.1
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document: removals by ranking, a list of draws for random; null is never. A mass is a hundredth of it."""
+
+    removed: dict[str, Any] = field(default_factory=dict)
+    n: int = 23
+    single: Single = field(default_factory=Single)
+
+
+def made_up(folder: Path, dataset: str, model: str, documents: dict[str, Document], never: str = "beyond_all") -> Cell:
+    """Write a cell whose removals are 3 wherever they are not given."""
+    cell = Cell(dataset, model, folder / f"{dataset}-{model}")
+    results = ResultsFolder(cell.folder / ERASURE)
+    results.path.mkdir(parents=True)
+    tables = {
+        "documents": [_document(name, document) for name, document in documents.items()],
+        "flips": [row for name, document in documents.items() for row in _flips(name, document)],
+        "singles": [row for name, document in documents.items() for row in _singles(name, document)],
+    }
+    for name, rows in tables.items():
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), results.path / f"{name}.parquet")
+    configuration = {"count_never_as": never, "random_other": "uniform"}
+    results.finish({**summarise(results, 0, never), "configuration": configuration, "run": {}})
+    metrics = {"test": {"accuracy": 0.75}}
+    (cell.folder / "metrics.json").write_text(json.dumps(metrics))
+    (cell.folder / "data.json").write_text(json.dumps({"documents": {"test": {"documents": 41}}}))
+    return cell
+
+
+def random_documents(count: int, seed: int, classes_of_n: tuple[int, ...] = (1, 5, 23, 101)) -> dict[str, Document]:
+    """Documents with every kind of value: one component, no flip, no sign, draws that differ."""
+    generator = np.random.default_rng(seed)
+
+    def removed(n: int) -> int | None:
+        drawn = int(generator.integers(1, n + 3))
+        return drawn if drawn <= n else NEVER
+
+    documents = {}
+    for number in range(count):
+        n = int(generator.choice(classes_of_n))
+        removals: dict[str, Any] = {ranking: removed(n) for ranking in RANKINGS[1:]}
+        removals["random"] = [removed(n) for _ in range(3)]
+        difference = float(generator.choice([0.0, 1e-10, -1e-10, 1.0, -1.0]) * generator.random())
+        flips = bool(generator.random() < 0.3), bool(generator.random() < 0.2)
+        single = Single(float(generator.random()), difference, *flips, float(generator.random()), difference)
+        documents[f"test/{number}"] = Document(removals, n, single)
+    return documents
+
+
+def _document(name: str, document: Document) -> dict[str, Any]:
+    return {"id": name, "label": 0, "prediction": 0, "model_prediction": 0, "n": document.n} | {
+        "tokens": 30,
+        "truncated_tokens": 10,
+    }
+
+
+def _flips(name: str, document: Document) -> list[dict[str, Any]]:
+    rows = []
+    for ranking in RANKINGS:
+        given = document.removed.get(ranking, 3)
+        draws = given if isinstance(given, list) else [given] * (3 if ranking == "random" else 1)
+        for draw, removed in enumerate(draws):
+            row = {"id": name, "ranking": ranking, "draw": draw if ranking == "random" else None, "n": document.n}
+            if removed is None:
+                rows.append(row | {"outcome": "never"})
+            else:
+                outcome = "bias_only" if removed == document.n else "flip"
+                shares = {"fraction": removed / document.n, "mass": removed / 1000}
+                rows.append(row | shares | {"removed": removed, "outcome": outcome})
+    return rows
+
+
+def _singles(name: str, document: Document) -> list[dict[str, Any]]:
+    row = {"n": document.n, "share_negative": 0.0, "share_zero": 0.0} | vars(document.single)
+    if document.n < 2:
+        row = {"n": document.n}
+    return [{"id": name, "ranking": ranking} | row for ranking in ("attention", "gradient", "product")]
