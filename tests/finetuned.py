@@ -40,7 +40,7 @@ def finetune(
         model = AutoModelForSequenceClassification.from_pretrained(
             encoder, id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)}
         ).train()
-    rows = tokenize(documents.rows, tokenizer, data.max_length)
+    rows = tokenize(documents.rows, tokenizer, data.max_length or 256)
     ids, labels = list(rows["input_ids"]), torch.tensor(rows["label"])
     steps = [step for epoch in range(epochs) for step in training_steps(list(map(len, ids)), batch_size, seed, epoch)]
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate)

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from eraserhead.models.architecture import Architecture
-from eraserhead.models.context import CONTEXTS, sinusoidal_positions
+from eraserhead.models.context import ENCODERS, sinusoidal_positions
 
 SIZES = Architecture(
     recurrent_size=5, filters=3, filter_widths=[3, 5], filter_dropout=0.3, transformer_heads=2,
@@ -20,7 +20,7 @@ LENGTHS = [7, 3, 0, 1, 5]
 def context(kind, hidden=HIDDEN, sizes=SIZES):
     """A context encoder whose every parameter, biases too, is large enough to matter."""
     torch.manual_seed(3)
-    encoder = CONTEXTS[kind](hidden, sizes).double().eval()
+    encoder = ENCODERS[kind](hidden, sizes).double().eval()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.copy_(0.4 * torch.randn_like(parameter))
@@ -36,7 +36,7 @@ def rows(lengths, width, at_padding=0.0):
 
 @pytest.mark.parametrize("gradients", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("at_padding", [0.0, 1e9, torch.nan, torch.inf])
-@pytest.mark.parametrize("kind", CONTEXTS)
+@pytest.mark.parametrize("kind", ENCODERS)
 def test_a_row_is_the_same_alone_and_beside_longer_ones(kind, at_padding, gradients):
     """Without gradients torch takes other, quicker paths."""
     encoder = context(kind)
@@ -51,7 +51,7 @@ def test_a_row_is_the_same_alone_and_beside_longer_ones(kind, at_padding, gradie
             assert_close(together[row, :length], alone[0, :length], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", CONTEXTS)
+@pytest.mark.parametrize("kind", ENCODERS)
 def test_rows_without_components_give_zeros_and_gradients_without_nan(kind):
     encoder = context(kind)
     vectors, mask = rows([0, 0], 3, torch.nan)
@@ -93,7 +93,7 @@ def test_convolutions_by_hand():
     0 + 0 - 1, rectified to 0; 7 + 0 - 1 = 6. The second row lacks the third vector: 3.5 and -0.5, rectified to 0;
     -1 and -1, likewise.
     """
-    encoder = CONTEXTS["conv"](2, Architecture(filters=1, filter_widths=[3, 5])).double().eval()
+    encoder = ENCODERS["conv"](2, Architecture(filters=1, filter_widths=[3, 5])).double().eval()
     three, five = encoder.convolutions
     with torch.no_grad():
         three.weight.copy_(torch.tensor([[[2.0, 0.0, -1.0], [0.0, 3.0, 0.0]]]))
@@ -188,10 +188,10 @@ def test_transformer_knows_the_order_and_position_zero_is_first():
 
 def test_heads_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="transformer_heads 3 must divide 14"):
-        CONTEXTS["transformer"](HIDDEN, Architecture(transformer_heads=3))
+        ENCODERS["transformer"](HIDDEN, Architecture(transformer_heads=3))
 
 
 def test_feedforward_is_four_times_as_wide_by_default():
-    layer = CONTEXTS["transformer"](HIDDEN, Architecture(transformer_heads=7)).layer
+    layer = ENCODERS["transformer"](HIDDEN, Architecture(transformer_heads=7)).layer
     assert layer.linear1.out_features == 4 * HIDDEN
     assert context("transformer").layer.linear1.out_features == 13

@@ -1,5 +1,8 @@
+import ast
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,10 +25,14 @@ from transformers import (
     pipeline,
 )
 
+from eraserhead.errors import UserError
+from eraserhead.models import modeling_attention_pooling
 from eraserhead.models.architecture import Architecture
+from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import AttentionPooling, attend
-from tiny import random_texts, saved_classifier, tiny_classifier, tiny_encoder, tiny_tokenizer
+from eraserhead.runs.checkpoints import load_checkpoint
+from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_classifier, tiny_encoder, tiny_tokenizer
 
 TEXTS = ["a fine cast wasted on a script that never wakes up", "good", "", "it was not bad but dull"]
 
@@ -112,6 +119,68 @@ def test_auto_classes_know_the_model_whichever_is_imported_first(tmp_path, first
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() in ("neg", "pos"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import eraserhead\nfrom transformers import AutoTokenizer, AutoModelForSequenceClassification",
+        "import transformers, eraserhead\nfrom transformers import AutoTokenizer, AutoModelForSequenceClassification",
+        "from transformers import AutoTokenizer\nimport eraserhead\n"
+        "from transformers import AutoModelForSequenceClassification",
+        "from eraserhead import AttentionPoolingConfig\nfrom transformers import AutoModelForSequenceClassification",
+    ],
+)
+def test_auto_classes_know_the_model_whatever_is_imported_before(tmp_path, imports):
+    code = f"{imports}\nprint(type(AutoModelForSequenceClassification.from_pretrained({saved_classifier(tmp_path)!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "AttentionPoolingForSequenceClassification" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"limits": {"language": None}}, "limits: language is None"),
+        ({"limits": {"sentences": 0}}, "limits: sentences is 0"),
+        ({"limits": {"sentence_tokens": "abc"}}, "limits: sentence_tokens is 'abc'"),
+        ({"limits": {"pages": 3}}, "limits: unknown key 'pages'"),
+        ({"context": "lstm"}, "context: no context encoder 'lstm'"),
+        ({"sentence_context": "lstm"}, "sentence_context: no context encoder"),
+        ({"filter_widths": []}, "filter_widths is empty"),
+        ({"special_token_ids": ["a"]}, "invalid literal"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        AttentionPoolingConfig(**changes)
+
+
+def test_a_configuration_of_another_kind_of_head_is_refused(tmp_path):
+    folder = Path(saved_hierarchical(tmp_path))
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**content, "hierarchical": False}))
+    with pytest.raises(UserError, match=r"knows no 'head\.sentences"):
+        load_checkpoint(str(folder))
+
+
+def test_modules_that_are_pushed_import_only_what_their_users_have():
+    """torch, transformers, sentencex, the standard library, and flat siblings that are pushed too."""
+    folder = Path(modeling_attention_pooling.__file__).parent
+    names = ["modeling_attention_pooling", "configuration_attention_pooling", "pipeline_attention_pooling"]
+    seen = set()
+    while names:
+        name = names.pop()
+        seen.add(name)
+        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert node.level == 1
+                assert "." not in (node.module or ".")
+                names += [node.module] if node.module not in seen else []
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                module = node.names[0].name if isinstance(node, ast.Import) else node.module
+                top = str(module).partition(".")[0]
+                assert top in {"torch", "transformers", "sentencex"} | sys.stdlib_module_names
+    assert seen >= {"architecture", "heads", "context", "pooling", "splitting"}
 
 
 def test_importing_the_package_does_not_import_torch():

@@ -3,6 +3,8 @@
 import errno
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from eraserhead.faces.parsing import configuration
 from eraserhead.runs import reproduction
 from eraserhead.runs.config import ReproduceConfig, TrainConfig
 from eraserhead.runs.loop import Loop
+from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.study import SplitStatistics
 from tiny import labelled_file, tiny_encoder
 
@@ -134,7 +137,7 @@ class Killed(BaseException):
 
 
 def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, monkeypatch, capsys):
-    """Killed in the second epoch of the second cell, then in the analysis of the third, then finished."""
+    """Killed in the second epoch of the second cell, then with the third's results not yet joined, then finished."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(arguments(configs, whole)) == 0
     epochs = 0
@@ -152,22 +155,20 @@ def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, mon
         with pytest.raises(Killed):
             main(arguments(configs, broken))
     assert not (broken / "paper.md").exists()
-    erased, erase = [], reproduction.erase_to_folder
+    joined, join = [], ResultsFolder.join
 
-    def killed_before_erasing(config):
-        erased.append(config.output_dir)
-        if "second-flan-none" in config.output_dir:
+    def killed_before_joining(self, shards):
+        joined.append(self.path.parent.name)
+        if joined[-1] == "second-flan-none":
             raise Killed
-        return erase(config)
+        join(self, shards)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reproduction, "erase_to_folder", killed_before_erasing)
+        patch.setattr(ResultsFolder, "join", killed_before_joining)
         with pytest.raises(Killed):
             main(arguments(configs, broken))
-    assert [Path(each).parent.name for each in erased] == [
-        "first-han-rnn",
-        "second-flan-none",
-    ]  # the first was complete
+    assert joined == ["first-han-rnn", "second-flan-none"]  # the first was complete
+    assert (broken / "cells/second-flan-none/erasure/shards").is_dir()
     assert main(arguments(configs, broken)) == 0
     assert (broken / "paper.md").read_text() == (whole / "paper.md").read_text()
     tables = sorted(path.name for path in (whole / "figures").glob("*.csv"))
@@ -214,7 +215,8 @@ def test_a_cell_without_enough_memory_is_listed_with_what_to_lower(configs, tmp_
     assert (tmp_path / "study/cells/second-flan-none/erasure/summary.json").is_file()
     monkeypatch.undo()
     monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
-    assert main(arguments(configs, tmp_path / "study")) == 0
+    assert main(arguments(configs, tmp_path / "study", "--batch_tokens", "100")) == 0  # as was advised
+    assert not list((tmp_path / "study").rglob("failures/*"))
     assert "lower --batch_tokens" not in (tmp_path / "study/paper.md").read_text()
 
 
@@ -238,11 +240,91 @@ def test_a_full_disk_ends_the_study(configs, tmp_path, monkeypatch, capsys):
     assert "No space left on device" in capsys.readouterr().err
 
 
-def test_other_sizes_need_another_folder(configs, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("option", "value", "named"), [("--train_size", "20", "data.train_size"), ("--draws", "4", "draws")]
+)
+def test_another_study_needs_another_folder_and_leaves_this_one(configs, tmp_path, capsys, option, value, named):
     one = arguments(configs, tmp_path / "study", "--datasets", "first", "--models", "flan-none")
     assert main(one) == 0
-    assert main([*one, "--train_size", "20"]) == 2
-    assert "another configuration (different: data.train_size)" in capsys.readouterr().err
+    before = (tmp_path / "study/paper.md").read_text()
+    assert main([*one, option, value]) == 2
+    assert f"first-flan-none (different: {named})" in capsys.readouterr().err
+    assert (tmp_path / "study/paper.md").read_text() == before
+
+
+def test_a_study_of_which_no_cell_could_begin_goes_on_when_that_is_mended(configs, tmp_path, capsys):
+    one = arguments(configs, tmp_path / "study", "--datasets", "first", "--models", "flan-none")
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    assert main(one) == 2
+    assert "1 of 1 cells failed" in capsys.readouterr().err
+    (tmp_path / "elsewhere").rename(tmp_path / "data")
+    assert main(one) == 0
+
+
+def test_mixed_precision_is_the_studys(configs, tmp_path, capsys):
+    write_yaml(configs / "training/half.yaml", {"training": {"mixed_precision": "bf16"}})
+    write_yaml(configs / "model/flan-none.yaml", {"training": {"mixed_precision": "fp16"}})
+    chosen = ["--datasets", "first", "--models", "flan-none,han-rnn"]
+    assert main(arguments(configs, tmp_path / "study", *chosen)) == 2
+    assert "one process has one, not fp16 and no" in capsys.readouterr().err
+
+
+def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
+    """A data set of one class fails on both; its model's other cell is done, and the paper written once."""
+    file = tmp_path / "data/first/train.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps({**row, "label": "pos"}) + "\n" for row in rows))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29617",
+        "-m", "eraserhead", *arguments(configs, tmp_path / "study", "--models", "flan-none"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert "1 of 2 cells failed: first-flan-none" in done.stderr
+    assert (tmp_path / "study/cells/second-flan-none/erasure/summary.json").is_file()
+    assert "second | flan-none" in (tmp_path / "study/paper.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("erasure/summary.json", "{"),
+        ("erasure/manifest.json", "[1"),
+        ("erasure/flips.parquet", "cut"),
+        ("run.yaml", "a: b: c"),
+        ("run.yaml", ""),
+        ("metrics.json", "{"),
+        ("data.json", "[]"),
+    ],
+)
+def test_a_damaged_file_fails_its_cell_and_is_named(configs, tmp_path, capsys, file, content):
+    study = arguments(configs, tmp_path / "study", "--models", "flan-none")
+    assert main(study) == 0
+    cell = tmp_path / "study/cells/first-flan-none"
+    (cell / file).write_text(content)
+    if file == "erasure/manifest.json":  # read again where the results are not whole
+        (cell / "erasure/summary.json").unlink()
+    assert main(study) == 2
+    said = capsys.readouterr().err
+    assert "1 of 2 cells failed: first-flan-none" in said
+    assert f"{file}: damaged (" in said
+    shutil.rmtree(cell / "erasure" if file.startswith("erasure") else cell)
+    assert main(study) == 0
+
+
+def test_a_study_of_nothing_is_refused(configs, tmp_path, capsys):
+    assert main(arguments(configs, tmp_path / "study", "--datasets", "[]")) == 2
+    assert "nothing to do" in capsys.readouterr().err
+
+
+def test_an_option_younger_than_a_run_leaves_it_complete(configs, tmp_path, monkeypatch):
+    study = arguments(configs, tmp_path / "study", "--datasets", "first", "--models", "flan-none")
+    assert main(study) == 0
+    path = tmp_path / "study/cells/first-flan-none/run.yaml"
+    stored = yaml.safe_load(path.read_text())
+    del stored["model"]["transformer_dropout"]
+    path.write_text(yaml.safe_dump(stored))
+    monkeypatch.setattr(reproduction, "train", None)
+    assert main(study) == 0
 
 
 def test_foreign_folders_are_left_alone(configs, tmp_path, capsys):

@@ -369,3 +369,20 @@ def test_explained_words_belong_to_their_sentences(tmp_path):
         assert all(sentence.start <= word.start < word.end <= sentence.end for word in inside)
         assert sum(word.attention for word in inside) == pytest.approx(1.0)
     assert sum(sentence.attention for sentence in explanation.words) == pytest.approx(1.0)
+
+
+def test_few_masks_at_a_time_give_the_same(tmp_path, monkeypatch):
+    """So that long documents need no more memory; the chunks then end within a document's singles and prefixes."""
+    model = tiny_hierarchical(tmp_path, "none", "rnn")
+    site = WordsSite(model, 1e9)
+    attention = site.read(pad_sentences(sentence_ids(sentence_texts(3)), 0))
+    names = ["a", "b", "c"]
+    whole = analyse(site, attention, names, 2, 0)
+    monkeypatch.setattr("eraserhead.method.flips.MASKS", 64)
+    monkeypatch.setattr("eraserhead.runs.analysis.MASKS", 64)
+    parts = analyse(site, attention, names, 2, 0)
+    assert torch.equal(parts.singles.decision, whole.singles.decision)
+    assert_close(parts.singles.js, whole.singles.js)
+    for first, second in zip(parts.flips, whole.flips, strict=True):
+        assert torch.equal(first.flips.removed, second.flips.removed)
+        assert torch.equal(first.flips.outcome, second.flips.outcome)

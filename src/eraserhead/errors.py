@@ -8,6 +8,10 @@ class UserError(Exception):
     """Something that the user can mend; the command line prints it on one line and exits with 2."""
 
 
+class DocumentError(UserError):
+    """One document cannot be used; of several processes, the one that has it alone finds out."""
+
+
 class MissingSplitError(UserError):
     """A data set has no split of the name asked for."""
 

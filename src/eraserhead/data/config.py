@@ -29,7 +29,7 @@ class DataConfig:
         validation_size: Documents held out for validation, stratified by class.
         test_size: Documents used for testing, stratified by class; default: all.
         max_length: Tokens a document, special tokens included, for models that read it as a whole; what it cuts off is
-            counted.
+            counted; default: the model's own limit, in training 256 or the encoder's window.
         max_sentences: Sentences a document, for models that read it sentence by sentence; what it cuts off is counted;
             default: the model's own limit, 100 in training.
         max_sentence_length: Tokens a sentence, special tokens included; default: the model's own limit, in training 128
@@ -55,7 +55,7 @@ class DataConfig:
     train_size: int | None = None
     validation_size: int | None = None
     test_size: int | None = None
-    max_length: int = 256
+    max_length: int | None = None
     max_sentences: int | None = None
     max_sentence_length: int | None = None
     language: str | None = None

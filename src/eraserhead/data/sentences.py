@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version as installed
 from typing import Any
 
 from datasets import Dataset, Features, List, Value
@@ -74,7 +75,7 @@ def tokenize_sentences(
                 "split": split,
                 "max_sentences": max_sentences,
                 "max_tokens": max_tokens,
-                "version": SENTENCES_VERSION,
+                "version": f"{SENTENCES_VERSION} {installed('sentencex')}",
             },
             features=Features({**rows.features, **SENTENCE_COLUMNS}),
             num_proc=count,
@@ -88,7 +89,7 @@ def _tokenize_batch(
     split: Split,
     max_sentences: int,
     max_tokens: int,
-    version: int,
+    version: str,
 ) -> dict[str, list[Any]]:
     del version  # only part of the cache key
     spans = [list(split(text)) for text in texts]

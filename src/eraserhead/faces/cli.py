@@ -3,7 +3,6 @@
 Nothing heavy is imported before a command really runs, so that ``eraserhead --help`` and mistakes are answered at once.
 """
 
-import errno
 import io
 import logging
 import os
@@ -25,6 +24,7 @@ from eraserhead.runs.config import (
     TrainConfig,
     erase_defaults,
 )
+from eraserhead.runs.files import DISK_IS_FULL
 
 DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
 means anything (Serrano & Smith 2019)."""
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        if error.errno not in DISK_IS_FULL and error.filename is None:
             raise
         where = f" ({error.filename})" if error.filename else ""
         return _fail(f"{error.strerror}{where}; what is finished is kept: mend that and run the same command again")

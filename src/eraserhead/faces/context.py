@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 
 from eraserhead.faces.panels import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
 from eraserhead.method.statistics import Estimate
+from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.analysis import MINIMUM
 from eraserhead.runs.cell_tables import FRACTION
-from eraserhead.runs.study import CONTEXTS, FAMILIES, CellResults
+from eraserhead.runs.study import FAMILIES, CellResults
 
 LINES: dict[str, dict[str, Any]] = {
     "flan": {"color": BLUE, "marker": "o", "linestyle": "-"},

@@ -14,8 +14,9 @@ import pyarrow.csv
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.files import UNFINISHED
-from eraserhead.runs.study import CONTEXTS, FAMILIES, Place
+from eraserhead.runs.study import FAMILIES, Place
 
 NEVER, ZONE = 1.16, (1.06, 1.26)  # where what never flips is drawn, above everything
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]

@@ -9,13 +9,13 @@ from eraserhead.faces.tables import NEVER, NONE
 from eraserhead.faces.tables import interval as written
 from eraserhead.method.rankings import KEYS
 from eraserhead.method.statistics import Estimate
+from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.analysis import MINIMUM
 from eraserhead.runs.cell_tables import RANKINGS
 from eraserhead.runs.evidence import Finding, Verdict
 from eraserhead.runs.study import (
     AUTHORS_DOCUMENTS,
     AUTHORS_GRADIENT_FEWER,
-    CONTEXTS,
     FAMILIES,
     PLACES,
     ROLES,

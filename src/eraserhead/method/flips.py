@@ -14,6 +14,7 @@ from eraserhead.method.erasure import Evaluation
 # Evaluates erasures again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
 Replay = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
 
+MASKS = 2**26  # entries of keep masks that are made at a time, about
 FIRST_PREFIXES = 8  # of every order are evaluated at first; later as many as a quarter of those before
 ZERO_DIFFERENCE = 1e-9  # |dJS| below this counts as zero, not by its sign (METHOD section 3)
 
@@ -88,7 +89,8 @@ def first_flips_by_replay(
     outcome = torch.full_like(documents, Outcome.NEVER.value)
     pending, done = (lengths > 0).nonzero().squeeze(1), 0
     while len(pending):
-        erased = done + 1 + torch.arange(max(FIRST_PREFIXES, done // 4), device=orders.device)
+        room = MASKS // (len(pending) * orders.shape[2])
+        erased = done + 1 + torch.arange(max(FIRST_PREFIXES, min(done // 4, room)), device=orders.device)
         erased = erased[erased <= orders.shape[2]]
         prefixes = replay(documents[pending], prefix_keeps(pairs[pending], erased))
         decisions = prefixes.decision
@@ -114,10 +116,12 @@ def prefix_keeps(
     return rank.unsqueeze(1) >= sizes.view(1, -1, 1)
 
 
-def single_keeps(mask: Bool[Tensor, "batch components"]) -> Bool[Tensor, "batch components components"]:
-    """Return the keep masks of all single erasures: row i erases component i alone."""
-    alone = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-    return mask.unsqueeze(1) & ~alone
+def single_keeps(
+    mask: Bool[Tensor, "batch components"], erased: Int[Tensor, " erasures"] | None = None
+) -> Bool[Tensor, "batch erasures components"]:
+    """Return the keep masks of single erasures: a row for each component of `erased`, by default of all."""
+    components = torch.arange(mask.shape[1], device=mask.device)
+    return mask.unsqueeze(1) & (components != (components if erased is None else erased).unsqueeze(1))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ This module is pushed as remote code.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 ContextKind = Literal["none", "conv", "rnn", "transformer"]
-CONTEXTS = ("none", "conv", "rnn", "transformer")  # by how far they mix context
+CONTEXTS: tuple[str, ...] = get_args(ContextKind)  # by how far they mix context
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Architecture:
         filter_dropout: Share of entries that the convolutions do not see in training.
         transformer_heads: Heads of ``transformer``; they divide the size of the vectors.
         transformer_feedforward: Size of its hidden layer; default: four times the size of the vectors.
+        transformer_dropout: Share of entries that its parts do not see in training.
     """
 
     encoder_layers: int | None = None
@@ -49,6 +50,7 @@ class Architecture:
     filter_dropout: float = 0.3
     transformer_heads: int = 8
     transformer_feedforward: int | None = None
+    transformer_dropout: float = 0.1
 
 
 @dataclass(frozen=True)

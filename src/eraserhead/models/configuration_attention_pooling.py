@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from .architecture import Architecture, Limits
+from .architecture import CONTEXTS, Architecture, Limits
 
 FORMAT_VERSION = 1
 
@@ -48,11 +48,11 @@ class AttentionPoolingConfig(PreTrainedConfig):
             encoder_config = AutoConfig.for_model(**encoder_config)
         self.encoder_config: Any = encoder_config
         self.vector_size: Any = vector_size if vector_size is not None else output_size(encoder_config)
-        self.special_token_ids = sorted(special_token_ids or [])
-        self.limits = asdict(Limits(**(limits or {})))
+        self.special_token_ids = sorted(int(token) for token in special_token_ids or [])
+        self.limits = asdict(Limits(**_known(Limits, limits or {})))
         self.format_version = format_version
-        known = {option.name for option in fields(Architecture)}
-        architecture = Architecture(**{name: kwargs.pop(name) for name in sorted(known & set(kwargs))})
+        names = {option.name for option in fields(Architecture)}
+        architecture = _checked(Architecture(**{name: kwargs.pop(name) for name in sorted(names & set(kwargs))}))
         for name, value in asdict(architecture).items():
             setattr(self, name, value)
         super().__init__(**kwargs)
@@ -66,6 +66,29 @@ class AttentionPoolingConfig(PreTrainedConfig):
     def reads(self) -> Limits:
         """What the model reads of a document."""
         return Limits(**self.limits)
+
+
+def _known(of: type, given: dict[str, Any]) -> dict[str, Any]:
+    known = [option.name for option in fields(of)]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ValueError(f"limits: unknown key '{unknown[0]}'; there are {', '.join(known)}")
+    for name, value in given.items():
+        wanted = "a language code" if name == "language" else "a whole number from 1"
+        right = isinstance(value, str) if name == "language" else isinstance(value, int) and value >= 1
+        if not right and not (name == "tokens" and value is None):
+            raise ValueError(f"limits: {name} is {value!r}, and must be {wanted}")
+    return given
+
+
+def _checked(architecture: Architecture) -> Architecture:
+    for name in ("context", "sentence_context"):
+        kind = getattr(architecture, name)
+        if kind not in CONTEXTS and (kind is not None or name == "context"):
+            raise ValueError(f"{name}: no context encoder '{kind}'; there are {', '.join(CONTEXTS)}")
+    if not architecture.filter_widths:
+        raise ValueError("filter_widths is empty: give one width or more")
+    return architecture
 
 
 def output_size(encoder_config: PreTrainedConfig | None) -> int | None:

@@ -78,6 +78,7 @@ class TransformerContext(nn.Module):
             vector_size,
             sizes.transformer_heads,
             sizes.transformer_feedforward or 4 * vector_size,
+            sizes.transformer_dropout,
             batch_first=True,
             norm_first=True,
         )
@@ -95,10 +96,10 @@ class TransformerContext(nn.Module):
 def sinusoidal_positions(vectors: Tensor) -> Tensor:
     """Return the positions of Vaswani et al. 2017, sec. 3.5, ``[components, hidden]``, as vectors to be added."""
     count, size = vectors.shape[-2:]
-    positions = torch.arange(count, device=vectors.device, dtype=vectors.dtype).unsqueeze(1)
-    rates = torch.arange(0, size, 2, device=vectors.device, dtype=vectors.dtype) * (-math.log(10_000) / size)
-    angles = positions * rates.exp()
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[:, :size]
+    options = {"device": vectors.device, "dtype": torch.promote_types(vectors.dtype, torch.float32)}
+    positions = torch.arange(count, **options).unsqueeze(1)  # half precision cannot tell 257 from 256
+    angles = positions * (torch.arange(0, size, 2, **options) * (-math.log(10_000) / size)).exp()
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[:, :size].to(vectors.dtype)
 
 
 def _masked(vectors: Tensor, mask: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ def _masked(vectors: Tensor, mask: Tensor) -> Tensor:
 
 
 # An encoder is one class and one line here; the parametrised tests then cover it.
-CONTEXTS: dict[str, Callable[[int, Architecture], nn.Module]] = {
+ENCODERS: dict[str, Callable[[int, Architecture], nn.Module]] = {
     "none": NoContext,
     "conv": ConvolutionalContext,
     "rnn": RecurrentContext,

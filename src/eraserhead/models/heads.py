@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .architecture import Architecture
-from .context import CONTEXTS
+from .context import ENCODERS
 from .pooling import AttentionPooling, attend, components_first
 
 GROUPS = 8  # of sequences, about; each is padded to its own longest
@@ -24,7 +24,7 @@ class AttentionLevel(nn.Module):
     def __init__(self, vector_size: int, context: str, dropout: float, architecture: Architecture) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.context = CONTEXTS[context](vector_size, architecture)
+        self.context = ENCODERS[context](vector_size, architecture)
         self.output_size: int = self.context.output_size  # pyright: ignore[reportAttributeAccessIssue]
         self.pooling = AttentionPooling(self.output_size, architecture.attention_size or self.output_size)
 
@@ -127,34 +127,28 @@ class HierarchicalHead(nn.Module):
             sentence_counts: ``[batch]``, sentences of each document.
         """
         groups = packed_groups(vectors, token_counts)
-        longest = max(token_counts.tolist(), default=0)
-        pooled, _ = self.pool_words(groups, (len(token_counts), longest))
+        pooled, _ = self.pool_words(groups, len(token_counts))
         return self.pool_sentences(pooled, sentence_counts)
 
     def pool_words(
-        self, groups: Iterable[Group], shape: tuple[int, ...], keep: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the vector of each sentence ``[sentences, output]`` and its weights ``[sentences, tokens]``.
+        self, groups: Iterable[Group], sentences: int, keep: Tensor | None = None
+    ) -> tuple[Tensor, list[tuple[Group, Tensor]]]:
+        """Return the vector of each sentence ``[sentences, output]``, and each group's weights ``[group, components]``.
 
         Args:
             groups: All sentences that have components; the others have the zero vector.
-            shape: How many sentences there are, and positions in the longest.
+            sentences: How many there are.
             keep: ``[sentences, tokens]``, False where a weight is erased.
         """
-        like = self.classifier.weight
-        vectors, weights = like.new_zeros(shape[0], self.words.output_size), like.new_zeros(shape)
-        rows, pooled, spread = [], [], []
+        vectors = self.classifier.weight.new_zeros(sentences, self.words.output_size)
+        rows, pooled, inside = [], [], []
         for group in groups:
             kept = None if keep is None else keep[group.rows].gather(1, group.positions)
-            found, inside = self.words(group.vectors, group.mask, kept)
+            found, weights = self.words(group.vectors, group.mask, kept)
             rows.append(group.rows)
             pooled.append(found.to(vectors.dtype))
-            empty = weights.new_zeros(len(inside), shape[1])
-            spread.append(empty.scatter(1, group.positions, inside.to(weights.dtype)))
-        if not rows:
-            return vectors, weights
-        order = torch.cat(rows)
-        return vectors.index_copy(0, order, torch.cat(pooled)), weights.index_copy(0, order, torch.cat(spread))
+            inside.append((group, weights))
+        return (vectors.index_copy(0, torch.cat(rows), torch.cat(pooled)) if rows else vectors), inside
 
     def pool_sentences(
         self, vectors: Tensor, sentence_counts: Tensor, keep: Tensor | None = None
@@ -171,9 +165,14 @@ class HierarchicalHead(nn.Module):
         return self.logit_dropout(self.classifier(pooled)), weights
 
 
+def rows_that_exist(counts: Tensor) -> Tensor:
+    """Return a mask ``[batch, rows]`` whose rows have the first so many, and room for one at least."""
+    return torch.arange(max(1, int(counts.max())), device=counts.device) < counts.unsqueeze(1)
+
+
 def by_document(vectors: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Return rows ``[rows of all documents, hidden]`` as ``[batch, rows, hidden]``, and which of those exist."""
-    mask = torch.arange(max(1, int(counts.max())), device=counts.device) < counts.unsqueeze(1)
+    mask = rows_that_exist(counts)
     padded = vectors.new_zeros(*mask.shape, vectors.shape[-1])
     return padded.masked_scatter(mask.unsqueeze(-1), vectors), mask
 

@@ -11,15 +11,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from .architecture import Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
-from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups
+from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
 from .pooling import components_first
 
 
@@ -103,7 +104,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         architecture = architecture or Architecture()
         full_config = AutoConfig.from_pretrained(encoder, revision=revision)
         encoder_config = cut_layers(full_config, architecture.encoder_layers)
-        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
+        # Not imported by name: importing AutoTokenizer can be what brings this module in the first place.
+        tokenizer = transformers.AutoTokenizer.from_pretrained(encoder, revision=revision)
         loaded = _loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
         if os.path.isdir(encoder):
             encoder_config._name_or_path = ""  # a local path is nobody else's business
@@ -207,6 +209,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         if input_ids.ndim != 2 + hierarchical or (keep_words is not None and not hierarchical):
             shape = "[batch, sentences, tokens]" if hierarchical else "[batch, tokens], and no keep_words"
             raise ValueError(f"this model takes input_ids {shape}, not {tuple(input_ids.shape)}")
+        for name, mask, like in (("keep", keep, input_ids.shape[:2]), ("keep_words", keep_words, input_ids.shape)):
+            if mask is not None and mask.shape != like:
+                raise ValueError(f"{name} is {tuple(mask.shape)}, and must be {tuple(like)} as the input_ids")
         if isinstance(self.head, HierarchicalHead):
             output = self._classify_sentences(self.head, input_ids, attention_mask, keep, keep_words)
         else:
@@ -239,10 +244,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     ) -> AttentionPoolingOutput:
         found = self.sentences(input_ids, attention_mask)
         kept_words = None if keep_words is None else keep_words.bool()[found.places]
-        groups = self.sentence_groups(found)
-        vectors, inside = head.pool_words(groups, found.input_ids.shape, kept_words)
+        vectors, inside = head.pool_words(self.sentence_groups(found), len(found.input_ids), kept_words)
         documents, places = found.places
-        exists = torch.arange(max(1, int(found.counts.max())), device=places.device) < found.counts.unsqueeze(1)
+        exists = rows_that_exist(found.counts)
         kept = None
         if keep is not None:
             kept = torch.zeros_like(exists)
@@ -251,8 +255,17 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         return AttentionPoolingOutput(
             logits=logits,
             pooling_weights=weights.new_zeros(input_ids.shape[:2]).index_put(found.places, weights[exists]),
-            word_weights=inside.new_zeros(input_ids.shape).index_put(found.places, inside),
+            word_weights=vectors.new_zeros(input_ids.shape).index_put(found.places, _spread(found, inside, vectors)),
         )
+
+
+def _spread(sentences: Sentences, inside: list[tuple[Group, Tensor]], like: Tensor) -> Tensor:
+    """Return the weights of each group at the positions of their tokens ``[sentences, tokens]``."""
+    spread = like.new_zeros(sentences.input_ids.shape)
+    for group, weights in inside:
+        empty = like.new_zeros(len(weights), spread.shape[1])
+        spread = spread.index_copy(0, group.rows, empty.scatter(1, group.positions, weights.to(like.dtype)))
+    return spread
 
 
 def structural_token_ids(tokenizer: Any) -> list[int]:

@@ -1,6 +1,6 @@
 """Tests 1 and 2 and the minimum for one batch of documents, at any site (METHOD sections 3 to 5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from time import perf_counter
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eraserhead.method.erasure import Evaluation, evaluate_prefixes, evaluate_singles
 from eraserhead.method.flips import (
+    MASKS,
     Flips,
     Singles,
     TopAgainstRandom,
@@ -148,7 +149,10 @@ def _evaluate_singles(site: Site, attention: Attention) -> Evaluation:
     if attention.head is not None:
         return evaluate_singles(attention.weights, attention.head.component_logits, attention.head.bias)
     documents = torch.arange(len(attention.mask), device=attention.mask.device)
-    return _replay(site, attention, documents, single_keeps(attention.mask))
+    at_once = max(1, MASKS // attention.mask.numel())
+    parts = torch.arange(attention.mask.shape[1], device=attention.mask.device).split(at_once)
+    found = [_replay(site, attention, documents, single_keeps(attention.mask, erased)) for erased in parts]
+    return Evaluation(*(torch.cat([getattr(each, part.name) for each in found], 1) for part in fields(Evaluation)))
 
 
 def _flips_along(attention: Attention, order: Int[Tensor, "batch components"]) -> Flips:

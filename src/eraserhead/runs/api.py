@@ -23,6 +23,7 @@ from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.runs.classifiers import check_family, check_weights, give_padding
 from eraserhead.runs.config import LIMITS, CountNeverAs, EraseConfig, RandomOther, check_ranges
 from eraserhead.runs.erasing import erase_documents, load_for
+from eraserhead.runs.reading import check_text
 from eraserhead.runs.results import SCHEMAS, ResultsFolder
 
 
@@ -113,9 +114,9 @@ def erase(
             ``all``; default: the last attention-pooling layer where there is one, else the last layer.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
-        search: ``greedy`` looks for smaller flipping sets than those of the rankings, inside an encoder.
+        search: ``greedy`` looks for smaller flipping sets than those of the rankings, where there is no exact minimum.
         label_map: Classes of a `DataConfig`'s data and of the model that mean the same, as ``data=model`` pairs.
-        memory_budget: Gigabytes that the replays inside an encoder may take.
+        memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
         revision: Branch, tag or commit of a model on the hub.
         dtype: Precision to load a named model in.
         trust_remote_code: Run Python code that a named model's repository brings with it.
@@ -193,8 +194,8 @@ def _limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | N
         limits = {name: getattr(data, name) for name in LIMITS}
         return DataConfig(**{**limits, "max_length": max_length or data.max_length})
     model = checkpoint.model
-    own = model.config.reads.tokens if isinstance(model, AttentionPoolingForSequenceClassification) else None
-    return DataConfig(max_length=max_length or own or window(model, checkpoint.tokenizer))
+    known = isinstance(model, AttentionPoolingForSequenceClassification) and model.config.reads.tokens
+    return DataConfig(max_length=max_length or (None if known else window(model, checkpoint.tokenizer)))
 
 
 def _precision(dtype: torch.dtype) -> Any:
@@ -254,4 +255,4 @@ def _column(data: Sequence[str] | Dataset, column: str) -> list[str]:
 def _checked(texts: list[str]) -> list[str]:
     if not texts or not all(isinstance(text, str) for text in texts):
         raise UserError("erase: give one text or more, each of them a str")
-    return texts
+    return [check_text(text, f"erase: text {number}") for number, text in enumerate(texts)]

@@ -31,7 +31,7 @@ from eraserhead.errors import UserError
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.families import padding_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.runs.classifiers import check_complete, check_family, check_weights, give_padding
+from eraserhead.runs.classifiers import check_complete, check_family, check_used, check_weights, give_padding
 from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig, stored_data
 
 DATA = "data.json"
@@ -106,6 +106,8 @@ def load_checkpoint(
         check_family(config, name)
     model, loading = _load(name, lambda: _model_and_report(name, config, getattr(torch, dtype), options))
     check_complete(model, loading["missing_keys"], name)
+    if isinstance(config, AttentionPoolingConfig):
+        check_used(loading["unexpected_keys"], name)
     check_weights(model, name)
     tokenizer = load_tokenizer(name, **options)
     if not isinstance(config, AttentionPoolingConfig):
@@ -242,7 +244,7 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
     try:
         with quiet():
             return load()
-    except UserError:
+    except (UserError, torch.OutOfMemoryError):
         raise
     except LOADING_ERRORS as error:
         reason = " ".join(str(error).split())[:300]

@@ -50,6 +50,19 @@ def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) 
     raise UserError(f"{name}: {count} weights are missing, such as '{first}'; the file is incomplete")
 
 
+def check_used(unexpected: Collection[str], name: str) -> None:
+    """Refuse a model of ours whose file holds layers that its configuration does not have.
+
+    Raises:
+        UserError: Naming one of them.
+    """
+    ours = sorted(key for key in unexpected if key.startswith(("head.", "encoder.")))
+    if ours:
+        raise UserError(
+            f"{name}: its config.json knows no '{ours[0]}', which its weights hold: the two do not belong together"
+        )
+
+
 def check_weights(model: nn.Module, name: str) -> None:
     """Refuse weights that are not numbers.
 

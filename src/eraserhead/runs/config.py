@@ -124,9 +124,10 @@ class SiteConfig:
             ``layer:-1``), ``layer:L:all`` (of every position), ``all`` (in every layer). Layers count from 0.
         heads: Heads whose weights are erased, from 0, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
-        search: ``greedy`` looks for smaller flipping sets than those of the rankings, inside an encoder; slow.
-        memory_budget: Gigabytes that the replays inside an encoder may take, beside the model and its batch; one
-            document, and one erasure, is run in any case.
+        search: ``greedy`` looks for smaller flipping sets than those of the rankings, at ``words`` and inside an
+            encoder; slow.
+        memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take, beside the model and its
+            batch; one document, and one erasure, is run in any case.
         cpu: Use the CPU even where there is an accelerator.
     """
 

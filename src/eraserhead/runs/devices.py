@@ -1,7 +1,8 @@
 """Which devices and processes a run really uses."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TypeVar
 
@@ -58,6 +59,18 @@ def describe(accelerator: Accelerator) -> str:
     count = accelerator.num_processes
     precision = "" if accelerator.mixed_precision in (None, "no") else f", {accelerator.mixed_precision}"
     return f"{count} process{'es' if count > 1 else ''}, each on {device.type} ({name}){precision}"
+
+
+@contextmanager
+def main_first(accelerator: Accelerator) -> Iterator[None]:
+    """Let the main process go first, and the others follow even where it fails: they then fail as it did."""
+    if not accelerator.is_main_process:
+        accelerator.wait_for_everyone()
+    try:
+        yield
+    finally:
+        if accelerator.is_main_process:
+            accelerator.wait_for_everyone()
 
 
 def token_budget(batch_tokens: int | None, device: torch.device, without_encoder: bool = False) -> int:

@@ -19,7 +19,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import COUNTS, TYPES
 from eraserhead.data.labels import matched_labels
 from eraserhead.data.sources import Documents, load_documents
-from eraserhead.errors import UserError
+from eraserhead.errors import DocumentError, UserError
 from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
 from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint
@@ -89,7 +89,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     """
     check_ranges(config)
     accelerator = devices.start(config.cpu)
-    with accelerator.main_process_first():
+    with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
         documents = load_for(checkpoint, config.data, config.label_map)
     return erase_documents(checkpoint, documents, config, accelerator)
@@ -105,13 +105,15 @@ def erase_documents(
     chosen = choose_site(checkpoint, config, accelerator)
     reading = reading_of(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
     identity = _identity(checkpoint, documents, config, reading, chosen)
-    with accelerator.main_process_first():
+    with devices.main_first(accelerator):
         rows = reading.tokenize(documents.rows, checkpoint.tokenizer)
     check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
     if TYPES in rows.column_names:
         check_types(checkpoint.model, largest(rows, TYPES), checkpoint.name)
+    results.check(identity, config.overwrite)
+    accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        results.open(identity, config.overwrite)
+        results.open(identity)
     accelerator.wait_for_everyone()
     if results.complete:
         devices.tell(accelerator, f"{results.path}: complete already, nothing to do")
@@ -225,7 +227,7 @@ def _check_numbers(attention: Attention, ids: list[str]) -> None:
     broken = ~(attention.whole.logits.isfinite().all(-1) & attention.margin_gradient.isfinite().all(-1))
     if broken.any():
         first = ids[int(broken.int().argmax())]
-        raise UserError(
+        raise DocumentError(
             f"document {first}: the model's logits are NaN or infinite; load it in float32, or train it again"
         )
 

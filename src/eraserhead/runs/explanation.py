@@ -20,7 +20,7 @@ from eraserhead.runs.config import ExplainConfig, check_ranges
 from eraserhead.runs.erasing import load_for
 from eraserhead.runs.pieces import SENTENCES, TOKENS, Pieces, pieces_of
 from eraserhead.runs.places import choose_site, refuse_pairs
-from eraserhead.runs.reading import largest, reading_of
+from eraserhead.runs.reading import check_text, largest, reading_of
 from eraserhead.sites.site import Attention
 
 
@@ -153,7 +153,7 @@ def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
             raise UserError(f"{config.file}: cannot be read as text ({error})") from error
     else:
         text = config.text or ""
-    return Dataset.from_dict({"id": ["text"], "text": [text], "label": [None]})
+    return Dataset.from_dict({"id": ["text"], "text": [check_text(text, "TEXT")], "label": [None]})
 
 
 def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:

@@ -11,13 +11,41 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import yaml
 from safetensors import SafetensorError
 
 from eraserhead.errors import UserError
 
 UNFINISHED = ".unfinished"
-PACKAGES = ("eraserhead", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy", "pyarrow")
+PACKAGES = (
+    "eraserhead",
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "tokenizers",
+    "sentencex",
+    "numpy",
+    "pyarrow",
+)
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL = 1 << 20  # bytes: a writer that fails with less than this left has filled the disk
+
+
+def read_mapping(path: Path, mend: str) -> dict[str, Any]:
+    """Read a JSON or YAML file that holds a mapping.
+
+    Raises:
+        UserError: It is damaged; `mend` says what to do then.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:100]}); {mend}") from error
+    if not isinstance(content, dict) or not content:
+        raise UserError(f"{path}: damaged (no mapping in it); {mend}")
+    return content
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -64,6 +92,16 @@ def differences(first: Any, second: Any, prefix: str = "") -> list[str]:
         for key in sorted({*first, *second})
         for name in differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
     ]
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two mappings as one, nested ones too; the second wins."""
+    both = {
+        name: merged(first[name], second[name])
+        for name in {*first, *second}
+        if isinstance(first.get(name), dict) and isinstance(second.get(name), dict)
+    }
+    return {**first, **second, **both}
 
 
 def environment() -> dict[str, Any]:

@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from eraserhead.method.statistics import Estimate, bootstrap_means, compare
+from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.analysis import MINIMUM, RANDOM
 from eraserhead.runs.cell_tables import Fractions, common_rows, read_fractions, read_points
 from eraserhead.runs.evidence import Evidence, Finding, bound
-from eraserhead.runs.study import CONTEXTS, FAMILIES, CellResults, Place
+from eraserhead.runs.study import FAMILIES, CellResults, Place
 
 COMPARED_RANKINGS = ("gradient", "product")  # with attention, in flat and in hierarchical models
 LATER = "context-later"

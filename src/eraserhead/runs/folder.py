@@ -6,7 +6,6 @@ came out and where. ``checkpoints/`` holds what `--resume` continues from.
 """
 
 import dataclasses
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -29,6 +28,8 @@ from eraserhead.runs.files import (
     differences,
     environment,
     full_disk_is_an_os_error,
+    merged,
+    read_mapping,
     refuse_foreign,
     write_json,
     write_text,
@@ -37,7 +38,7 @@ from eraserhead.runs.files import (
 METRICS, ENVIRONMENT, IDENTITY = "metrics.json", "environment.json", "identity.json"
 CHECKPOINTS = "checkpoints"
 # What may differ between a run and its continuation: none of it changes the results.
-FREE_TO_DIFFER = ("output_dir", "resume", "overwrite", "cache_limit", "cpu")
+FREE_TO_DIFFER = ("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class RunFolder:
 
     def metrics(self) -> dict[str, Any]:
         """Read the metrics of a finished run."""
-        return json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+        return read_mapping(self.path / METRICS, self._again)
 
     def check(self, config: TrainConfig) -> None:
         """Refuse a folder that this run may not use.
@@ -82,11 +83,11 @@ class RunFolder:
             UserError: There is a run that is neither to be resumed nor to be replaced, a run of another configuration,
                 or something else.
         """
-        stored = self.path / RUN_CONFIG
-        if not stored.is_file():
+        changed = self.changed(config)
+        if changed is None:
             refuse_foreign(self.path, "a run")
         elif not config.overwrite:
-            self._check_resumable(config, yaml.safe_load(stored.read_text(encoding="utf-8")))
+            self._check_resumable(config, changed)
 
     def check_identity(self, identity: Mapping[str, Any], overwrite: bool) -> None:
         """Refuse to continue, or to call complete, a run whose documents or encoder have changed since.
@@ -97,7 +98,7 @@ class RunFolder:
         stored = self.path / IDENTITY
         if overwrite or not stored.is_file():
             return
-        changed = differences(json.loads(stored.read_text(encoding="utf-8")), identity)
+        changed = differences(read_mapping(stored, self._again), identity)
         if changed:
             raise UserError(
                 f"{self.path}: what this run was trained on has changed since ({', '.join(changed)}); choose another "
@@ -109,8 +110,8 @@ class RunFolder:
         if config.overwrite:
             self._clear()
         self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / IDENTITY, identity)
         write_text(self.path / RUN_CONFIG, yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
+        write_json(self.path / IDENTITY, identity)
 
     def save_state(self, accelerator: Accelerator) -> None:
         """Save all that resuming needs; the previous state stays until the new one is complete."""
@@ -119,7 +120,8 @@ class RunFolder:
             shutil.rmtree(unfinished, ignore_errors=True)
         accelerator.wait_for_everyone()
         with full_disk_is_an_os_error(self.path):
-            accelerator.save_state(str(unfinished))
+            # On a GPU a recurrent network's weights are views of one buffer, of which safetensors would keep one.
+            accelerator.save_state(str(unfinished), safe_serialization=False)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             shutil.rmtree(self._previous, ignore_errors=True)
@@ -158,10 +160,20 @@ class RunFolder:
         unfinished.rmdir()
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
 
-    def _check_resumable(self, config: TrainConfig, stored: dict[str, Any]) -> None:
-        changed = [
-            name for name in differences(stored, dataclasses.asdict(config)) if name.split(".")[0] not in FREE_TO_DIFFER
-        ]
+    def changed(self, config: TrainConfig) -> list[str] | None:
+        """Return the names of what differs from the configuration of the run here; null where there is none."""
+        stored = self.path / RUN_CONFIG
+        if not stored.is_file():
+            return None
+        defaults = dataclasses.asdict(TrainConfig(""))  # of options that are younger than the run
+        found = differences(merged(defaults, read_mapping(stored, self._again)), dataclasses.asdict(config))
+        return [name for name in found if name not in FREE_TO_DIFFER]
+
+    @property
+    def _again(self) -> str:
+        return f"delete {self.path} and train again"
+
+    def _check_resumable(self, config: TrainConfig, changed: list[str]) -> None:
         if changed:
             raise UserError(
                 f"{self.path}: holds a run of another configuration (different: {', '.join(changed)}); choose another "

@@ -22,6 +22,8 @@ from eraserhead.models.configuration_attention_pooling import AttentionPoolingCo
 from eraserhead.models.splitting import sentence_spans
 from eraserhead.runs.checkpoints import window
 
+DOCUMENT = 256  # tokens, where neither the user nor the model says
+
 logger = logging.getLogger("eraserhead")
 
 
@@ -82,8 +84,9 @@ def reading_of(
     """
     longest = window(model, tokenizer)
     if not is_hierarchical(model):
-        tokens = _within(data.max_length, longest, "max_length", cut_to_window)
-        return Reading(False, Limits(tokens=tokens))
+        own = model.config.reads.tokens if isinstance(model.config, AttentionPoolingConfig) else None
+        wanted = data.max_length or own or min(DOCUMENT, longest)
+        return Reading(False, Limits(tokens=_within(wanted, longest, "max_length", cut_to_window)))
     own = model.config.reads
     wanted = data.max_sentence_length or min(own.sentence_tokens, longest)
     tokens = _within(wanted, longest, "max_sentence_length", cut_to_window)
@@ -97,6 +100,21 @@ def _within(length: int, longest: int, name: str, cut: bool) -> int:
     if length > longest:
         logger.info(f"--data.{name} {length}: texts are cut at the model's window of {longest} tokens")
     return min(length, longest)
+
+
+def check_text(text: str, name: str) -> str:
+    """Return a text that is valid Unicode.
+
+    Raises:
+        UserError: It holds half of a surrogate pair, as undecodable bytes leave it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{name}: not valid Unicode at character {error.start}; decode it with the right encoding"
+        ) from error
+    return text
 
 
 def largest(rows: Dataset, column: str) -> int:

@@ -1,12 +1,12 @@
 """A study cell by cell: trained, erased, skipped where complete, continued where interrupted, listed where failed."""
 
-import errno
 import gc
 import logging
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,31 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset, Features, Value
 
-from eraserhead.errors import UserError
+from eraserhead.errors import DocumentError, UserError
 from eraserhead.models.architecture import Limits
 from eraserhead.models.splitting import sentence_spans
 from eraserhead.runs import devices
 from eraserhead.runs.config import RUN_CONFIG, EraseConfig, TrainConfig
 from eraserhead.runs.erasing import erase_to_folder
-from eraserhead.runs.files import write_text
+from eraserhead.runs.files import DISK_IS_FULL, write_text
 from eraserhead.runs.folder import RunFolder
-from eraserhead.runs.study import Cell, DatasetStatistics, SplitStatistics
+from eraserhead.runs.study import Cell, DatasetStatistics, SplitStatistics, read_cells
 from eraserhead.runs.training import load_splits, train
 
 logger = logging.getLogger("eraserhead")
 
+COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` counts otherwise
 FAILURES = "failures"  # folder of what failed and where
 OUT_OF_MEMORY = (
-    "out of memory; lower --batch_tokens, or data.max_length, data.max_sentences, data.max_sentence_length in its YAML"
+    "out of memory; lower --batch_tokens, or for another study data.max_length, data.max_sentences or "
+    "data.max_sentence_length in its YAML"
 )
 # What torch says where a CPU has no more memory: it has no exception of its own.
-ALLOCATION = ("can't allocate memory", "not enough memory", "Cannot allocate memory", "std::bad_alloc")
+ALLOCATION = (
+    "can't allocate memory", "not enough memory", "Cannot allocate memory", "std::bad_alloc", "out of memory",
+    "STATUS_ALLOC_FAILED",
+)  # fmt: skip
+ANALYSIS = ("draws", "seed", "random_other", "count_never_as")  # of `EraseConfig`, that a study sets
 
 
 @dataclass(frozen=True)
@@ -66,29 +72,66 @@ class Study:
     failures: dict[str, str]
 
 
+def check(plans: Sequence[Plan]) -> None:
+    """Refuse plans that do not fit together, or to what an earlier run has left of them; nothing is done then.
+
+    Raises:
+        UserError: Naming the first such cell, what differs, and how many there are.
+    """
+    if not plans:
+        raise UserError("there is nothing to do: name one of the datasets and one of the models at least")
+    precisions = sorted({plan.train.training.mixed_precision for plan in plans})
+    if len(precisions) > 1:
+        raise UserError(
+            f"training.mixed_precision: one process has one, not {' and '.join(precisions)}; run them apart"
+        )
+    changed = {plan.cell.name: differs for plan in plans if (differs := _changed(plan))}
+    if changed:
+        first = next(iter(changed))
+        raise UserError(
+            f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells are there in another "
+            f"configuration, such as {first} (different: {', '.join(changed[first])}); choose another --output_dir, or "
+            "delete the cells that are to be done again"
+        )
+
+
+def _changed(plan: Plan) -> list[str]:
+    """Name what differs between a cell's plan and what is there of it; what is damaged fails when its turn comes."""
+    try:
+        changed = RunFolder(plan.cell.folder).changed(plan.train) or []
+        found: Any = plan.cell.results.summary().get("configuration", {}) if plan.cell.results.complete else None
+    except UserError:
+        return []
+    return changed + [name for name in ANALYSIS if found and found.get(name) != getattr(plan.erase, name)]
+
+
 def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
     """Do all cells, and go on past those that fail; a full disk and an interruption end it.
 
-    Every process of a distributed run calls this.
+    Every process of a distributed run calls this. With several of them, only what all of them refuse alike is gone
+    past: a failure of one leaves the others waiting, so that it ends the run, and the same command continues.
     """
-    accelerator = devices.start(cpu)
+    accelerator = devices.start(cpu, plans[0].train.training.mixed_precision)
     cells, datasets, failures = [], {}, {}
     for number, plan in enumerate(devices.progress(plans, accelerator, "cells", "cell"), start=1):
-        name = plan.cell.name
+        name, trace = plan.cell.name, folder / FAILURES / f"{plan.cell.name}.txt"
         devices.tell(accelerator, f"cell {number} of {len(plans)}: {name}")
         try:
             if plan.cell.dataset not in datasets:
-                with accelerator.main_process_first():
+                with devices.main_first(accelerator):
                     datasets[plan.cell.dataset] = statistics(plan.train)
             _do(plan, accelerator)
             cells.append(plan.cell)
+            trace.unlink(missing_ok=True)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise  # on a full disk no other cell would do better
+            if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+                raise  # no other cell would do better
+            if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
+                raise
             failures[name] = reason(error)
             devices.tell(accelerator, f"cell {name} failed: {failures[name]}")
-            if accelerator.is_main_process and not isinstance(error, UserError):
-                _write_traceback(folder, name)
+            if not isinstance(error, UserError):
+                _write_traceback(trace)
         _release()
     return Study(cells, datasets, failures)
 
@@ -114,7 +157,7 @@ def statistics(config: TrainConfig) -> DatasetStatistics:
 def _split_statistics(rows: Dataset, language: str) -> SplitStatistics:
     features = Features({"words": Value("int32"), "sentences": Value("int32")})
     counts = rows.map(
-        partial(_counts, language=language),
+        partial(_counts, language=language, version=COUNTS_VERSION),
         batched=True,
         input_columns=["text"],
         remove_columns=rows.column_names,
@@ -124,7 +167,8 @@ def _split_statistics(rows: Dataset, language: str) -> SplitStatistics:
     return SplitStatistics(len(rows), words, sentences)
 
 
-def _counts(texts: list[str], language: str) -> dict[str, list[int]]:
+def _counts(texts: list[str], language: str, version: str) -> dict[str, list[int]]:
+    del version  # only part of the cache key
     sentences = [[text[start:end] for start, end in sentence_spans(text, language)] for text in texts]
     return {
         "words": [len(text.split()) for text in texts],
@@ -134,23 +178,16 @@ def _counts(texts: list[str], language: str) -> dict[str, list[int]]:
 
 def _do(plan: Plan, accelerator: Accelerator) -> None:
     """Train and erase one cell, as far as that is not done."""
-    run = RunFolder(plan.cell.folder)
-    run.check(replace(plan.train, resume=True))
-    if run.complete and plan.cell.results.complete and _same_analysis(plan):
+    RunFolder(plan.cell.folder).changed(plan.train)  # a damaged file is named
+    if RunFolder(plan.cell.folder).complete and plan.cell.results.complete:
+        plan.cell.results.check_readable()
+        read_cells([plan.cell])
         devices.tell(accelerator, f"{plan.cell.folder}: complete already")
         return
     started = (plan.cell.folder / RUN_CONFIG).is_file()
     train(replace(plan.train, resume=started))
     _release()
     erase_to_folder(plan.erase)
-
-
-def _same_analysis(plan: Plan) -> bool:
-    """Tell whether the results are those of the analysis that is wanted; the data and the model are the run's own."""
-    found: Any = plan.cell.results.summary()["configuration"]
-    return all(
-        found.get(name) == getattr(plan.erase, name) for name in ("draws", "seed", "random_other", "count_never_as")
-    )
 
 
 def _release() -> None:
@@ -160,8 +197,7 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def _write_traceback(folder: Path, name: str) -> None:
-    path = folder / FAILURES / f"{name}.txt"
+def _write_traceback(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, traceback.format_exc())
     logger.info(f"what led to it is in {path}")

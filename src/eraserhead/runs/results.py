@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eraserhead.errors import UserError
-from eraserhead.runs.files import UNFINISHED, differences, refuse_foreign, write_json
+from eraserhead.runs.files import UNFINISHED, differences, read_mapping, refuse_foreign, write_json
 
 DOCUMENTS = pa.schema(
     [
@@ -91,25 +91,34 @@ class ResultsFolder:
     @property
     def complete(self) -> bool:
         """Whether everything is written."""
-        return (self.path / SUMMARY).is_file()
+        return all((self.path / name).is_file() for name in (SUMMARY, *(f"{table}.parquet" for table in SCHEMAS)))
 
-    def open(self, configuration: Mapping[str, Any], overwrite: bool) -> None:
-        """Prepare the folder for results of a configuration; finished shards of the same one stay.
+    def check(self, configuration: Mapping[str, Any], overwrite: bool) -> None:
+        """Refuse a folder that these results may not use.
 
         Raises:
-            UserError: The folder holds results of another configuration and `overwrite` is off, or other files.
+            UserError: It holds results of another configuration and `overwrite` is off, or other files.
         """
-        existing = self._configuration()
-        changed = [] if existing is None else differences(existing, _plain(configuration))
-        changed = [name for name in changed if name not in NAMES_ALONE]
-        if existing is None:
+        changed = self.changed(configuration)
+        if changed is None:
             refuse_foreign(self.path, "erasure results")
         elif changed and not overwrite:
             raise UserError(
                 f"{self.path}: holds results of another configuration (different: {', '.join(changed)}); choose "
                 "another --output_dir, or replace them with --overwrite"
             )
-        elif changed:
+
+    def changed(self, configuration: Mapping[str, Any]) -> list[str] | None:
+        """Return the names of what differs from the configuration of the results here; null where there are none."""
+        manifest = self.path / MANIFEST
+        if not manifest.is_file():
+            return None
+        stored = read_mapping(manifest, self._again)
+        return [name for name in differences(stored, _plain(configuration)) if name not in NAMES_ALONE]
+
+    def open(self, configuration: Mapping[str, Any]) -> None:
+        """Prepare the folder for results of a configuration, after the check; finished shards of the same one stay."""
+        if self.changed(configuration):
             self._clear()
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / MANIFEST, configuration)
@@ -159,11 +168,25 @@ class ResultsFolder:
                 "run the same `eraserhead erase` again to finish them" if unfinished else "run `eraserhead erase` first"
             )
             raise UserError(f"{self.path}: {'unfinished' if unfinished else 'no'} erasure results; {mend}")
-        return json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
+        return read_mapping(self.path / SUMMARY, self._again)
 
-    def _configuration(self) -> Any:
-        manifest = self.path / MANIFEST
-        return json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None
+    def check_readable(self) -> None:
+        """Refuse finished results of which a file is damaged.
+
+        Raises:
+            UserError: Naming the file.
+        """
+        self.summary()
+        for name in SCHEMAS:
+            path = self.path / f"{name}.parquet"
+            try:
+                pq.read_metadata(path)
+            except (OSError, pa.ArrowException) as error:
+                raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:100]}); {self._again}") from error
+
+    @property
+    def _again(self) -> str:
+        return f"delete {self.path} and erase again"
 
     def _clear(self) -> None:
         (self.path / SUMMARY).unlink(missing_ok=True)  # first: without it nothing here counts as finished

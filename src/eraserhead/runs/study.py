@@ -3,7 +3,6 @@
 What a cell's ``summary.json`` holds is taken from there and never computed again.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import numpy as np
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.checkpoints import DATA
+from eraserhead.runs.files import read_mapping
 from eraserhead.runs.folder import METRICS, RunFolder
 from eraserhead.runs.results import ResultsFolder
 
@@ -158,5 +158,5 @@ def _read_cell(cell: Cell) -> CellResults:
 
 def _test_documents(cell: Cell) -> int | None:
     path = cell.folder / DATA
-    data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    data = read_mapping(path, f"delete {cell.folder} and train again") if path.is_file() else {}
     return data.get("documents", {}).get("test", {}).get("documents")

@@ -64,13 +64,15 @@ def train(config: TrainConfig) -> RunFolder:
     check_ranges(config)
     if config.data.pair_column is not None:
         raise UserError(f"--data.pair_column {config.data.pair_column}: {ONE_SEQUENCE}")
+    if config.model.sentence_context is not None and not config.model.hierarchical:
+        raise UserError("--model.sentence_context: belongs to hierarchical models; add --model.hierarchical")
     folder = RunFolder(Path(config.output_dir))
     folder.check(config)
     accelerator = devices.start(
         config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
     )
     set_seed(config.training.seed, device_specific=True)  # processes must not drop the same entries
-    with accelerator.main_process_first():
+    with devices.main_first(accelerator):
         documents = load_splits(config)
         labels = documents["train"].labels
         assert labels is not None
@@ -192,7 +194,7 @@ def finish(
             "epochs": loop.progress.history,
             "devices": devices.describe(accelerator),
         }
-        folder.finish(model, tokenizer, data, metrics)
+        folder.finish(model.cpu(), tokenizer, data, metrics)
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
         tracker.finish()
@@ -221,7 +223,13 @@ def _feed(
     lengths, labels = list(split.rows["tokens"]), split.labels
     embeddings_alone = config.model.encoder_layers == 0
     tokens = TokenFeed(
-        split.rows, lengths, labels, padding_id(tokenizer), reading, accelerator.device, embeddings_alone
+        split.rows.select_columns(["input_ids"]),
+        lengths,
+        labels,
+        padding_id(tokenizer),
+        reading,
+        accelerator.device,
+        embeddings_alone,
     )
     if not config.training.freeze_encoder:
         return tokens

@@ -23,6 +23,7 @@ from datasets import Dataset, Features, List, Value
 from torch import Tensor
 
 from eraserhead.data.batching import buckets, pad
+from eraserhead.data.writing import processes
 from eraserhead.models.heads import Group
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
@@ -114,7 +115,8 @@ def vector_store(
     Returns:
         None where the vectors would not fit into `limit` or the free disk; a line says so.
     """
-    rows, sentence_ends = _sequences(rows, is_hierarchical(model))
+    with devices.main_first(accelerator):
+        rows, sentence_ends = _sequences(rows, is_hierarchical(model))
     key, counts = _key_and_counts(model, rows)
     ends = np.cumsum(counts, dtype=np.int64)
     shape = (_start(ends, len(ends)), int(model.config.vector_size))
@@ -130,13 +132,20 @@ def vector_store(
 
 def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
     """Return what the encoder sees, a row a sequence: documents, or sentences and where those of each document end."""
+    rows_of_ids = rows.select_columns(["input_ids", "tokens"])
     if not hierarchical:
-        return rows, None
+        return rows_of_ids, None
     ends = np.cumsum(np.asarray(rows["sentences"]), dtype=np.int64)
     features = Features({"input_ids": List(Value("int32")), "tokens": Value("int32")})
-    return rows.map(
-        _sentences, batched=True, input_columns=["input_ids"], remove_columns=rows.column_names, features=features
-    ), ends
+    sequences = rows_of_ids.map(
+        _sentences,
+        batched=True,
+        input_columns=["input_ids"],
+        remove_columns=["input_ids", "tokens"],
+        features=features,
+        num_proc=processes(len(rows)),
+    )
+    return sequences, ends
 
 
 def _sentences(documents: list[list[list[int]]]) -> dict[str, list[Any]]:
@@ -245,16 +254,15 @@ def encode(model: AttentionPoolingForSequenceClassification, inputs: Mapping[str
             group = model.components(**inputs)
             return {"vectors": group.vectors, "mask": group.mask}
         found = model.sentences(**inputs)
-        counts, pieces = torch.zeros_like(found.mask[:, 0]), {}
-        for group in model.sentence_groups(found):
-            counts[group.rows] = group.mask.sum(-1)
-            pieces |= zip(
-                group.rows.tolist(),
-                (each[kept] for each, kept in zip(group.vectors, group.mask, strict=True)),
-                strict=True,
-            )
-        vectors = [pieces[row] for row in range(len(pieces))]
-    packed = torch.cat(vectors) if vectors else torch.zeros(0, model.config.vector_size, device=counts.device)
+        groups = list(model.sentence_groups(found))
+    counts = torch.zeros_like(found.mask[:, 0])
+    for group in groups:
+        counts[group.rows] = group.mask.sum(-1)
+    packed = model.head.classifier.weight.new_zeros(int(counts.sum()), model.config.vector_size)
+    starts = counts.cumsum(0) - counts
+    for group in groups:
+        places = starts[group.rows].unsqueeze(1) + torch.arange(group.mask.shape[1], device=counts.device)
+        packed[places[group.mask]] = group.vectors[group.mask].to(packed.dtype)
     return {"vectors": packed, "token_counts": counts, "sentence_counts": found.counts}
 
 

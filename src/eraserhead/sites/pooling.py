@@ -50,7 +50,7 @@ class PoolingSite:
         if not isinstance(model.head, HierarchicalHead):
             return model.components(batch["input_ids"], batch["attention_mask"])
         found = model.sentences(batch["input_ids"], batch["attention_mask"])
-        vectors, _ = model.head.pool_words(model.sentence_groups(found), found.input_ids.shape)
+        vectors, _ = model.head.pool_words(model.sentence_groups(found), len(found.input_ids))
         padded, mask = by_document(vectors, found.counts)
         places, _ = by_document(found.places[1].unsqueeze(-1), found.counts)
         return Group(torch.arange(len(padded), device=padded.device), padded, mask, places.squeeze(-1))

@@ -39,16 +39,16 @@ class Attention:
 
     Attributes:
         weights: Attention weights, 0 at padding; with `outside` they sum to 1. Where a component has several weights
-            (one a layer, head and query), their mean.
+            (one a layer, head and query), their mean; of a word in a sentence, its own times the sentence's.
         margin_gradient: ``d/da_i`` of the decided logit minus the rivals', which orders components as
             ``d p_c / d a_i`` does (METHOD section 4). Where a component has several weights, their sum.
         whole: The decision with nothing erased, evaluated as every erasure is.
         mask: Which components exist.
-        positions: Position of each component among the batch's tokens.
+        positions: Position of each component among its document's tokens, or among its sentences.
         model_decision: What the model's own forward pass decided.
         head: The closed form, where the head is affine.
-        weighted_gradient: Sum over a component's weights of each times its margin gradient, where it has several; null
-            where it has one.
+        weighted_gradient: Sum over a component's weights of each times its margin gradient, where these are not
+            `weights`; null where they are.
         outside: Weight on tokens that are no components and are never erased; null where there are none.
         state: What the site's replay starts from, where that is more than the above.
     """

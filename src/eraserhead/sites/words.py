@@ -13,6 +13,7 @@ from eraserhead.method.erasure import Evaluation, decide, erase
 from eraserhead.method.rankings import rival_weights
 from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.pooling import attend
 from eraserhead.sites.site import Attention
 
 FLOAT64 = 8  # bytes
@@ -84,9 +85,7 @@ class WordsSite:
         A word's weight is that in its sentence times that of the sentence; its gradient is with respect to the former,
         every weight a free variable.
         """
-        documents = self._documents(batch)
-        with torch.no_grad():
-            own = self.model(batch["input_ids"], batch["attention_mask"]).logits
+        documents, own = self._documents(batch)
         found = [self._read(document) for document in documents]
         whole = torch.stack([each.logits for each in found])
         weights = pad_sequence([each.weights for each in found], batch_first=True)
@@ -124,7 +123,8 @@ class WordsSite:
             document, rows = words.documents[number], (words.rows == number).nonzero().squeeze(1)
             erasures = keep[rows].flatten(0, 1)
             at_once = max(1, int(self.memory_budget // self._bytes(document)))
-            found = [self._erased(document, part) for part in erasures.split(at_once)]
+            with torch.backends.cudnn.flags(enabled=False):
+                found = [self._erased(document, part) for part in erasures.split(at_once)]
             logits[rows] = torch.cat(found).view(len(rows), keep.shape[1], -1) if found else logits[rows]
         return logits
 
@@ -153,7 +153,8 @@ class WordsSite:
     def _read(self, document: Document) -> "_Reading":
         """Return logits, words' weights, and ``d/da (z_c - sum_{k != c} w_k z_k)`` of each word's own weight."""
         free = document.weights.clone().requires_grad_()
-        with torch.enable_grad():
+        # cuDNN has no gradient of recurrent networks outside training; and all evaluations are of one kind.
+        with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
             logits, sentence_weights = self._decide(document, free.unsqueeze(0))
             whole = logits.detach()
             rivals = (rival_weights(whole) * logits).sum(-1)
@@ -163,25 +164,53 @@ class WordsSite:
         return _Reading(whole[0], weights[document.mask], gradient[document.mask])
 
     @torch.no_grad()
-    def _documents(self, batch: Mapping[str, Tensor]) -> tuple[Document, ...]:
-        """Encode the words of all sentences together, and give each document its own."""
-        found = self.model.sentences(batch["input_ids"], batch["attention_mask"])
-        shape, level = found.input_ids.shape, self.model.head.words
-        vectors = torch.zeros(*shape, level.output_size, dtype=torch.float64, device=self.device)
-        weights = torch.zeros(shape, dtype=torch.float64, device=self.device)
-        mask = torch.zeros(shape, dtype=torch.bool, device=self.device)
-        for group in self.model.sentence_groups(found):
-            encoded = level.encode(group.vectors, group.mask)
-            scores = level.pooling.scores(encoded).to(self.device).double()
-            present, rows, places = (each.to(self.device) for each in (group.mask, group.rows, group.positions))
-            rows = rows.unsqueeze(1)
-            vectors[rows, places] = encoded.to(self.device).double()
-            weights[rows, places] = scores.masked_fill(~present, -torch.inf).softmax(-1)
-            mask[rows, places] = present
-        attended = batch["attention_mask"].to(self.device).flatten(1).bool().cumsum(1) - 1
-        attended = attended.view(batch["attention_mask"].shape)[tuple(each.to(self.device) for each in found.places)]
-        parts = zip(*(each.split(found.counts.tolist()) for each in (vectors, weights, mask, attended)), strict=True)
-        return tuple(Document(own, weight, present, place[present]) for own, weight, present, place in parts)
+    def _documents(self, batch: Mapping[str, Tensor]) -> tuple[tuple[Document, ...], Float[Tensor, "batch classes"]]:
+        """Encode the words of all sentences together; returns each document's, and the model's own logits."""
+        model, head = self.model, self.model.head
+        assert isinstance(head, HierarchicalHead)
+        found = model.sentences(batch["input_ids"], batch["attention_mask"])
+        vectors = head.classifier.weight.new_zeros(len(found.input_ids), head.words.output_size)
+        sentences: dict[int, _Sentence] = {}
+        for group in model.sentence_groups(found):
+            encoded = head.words.encode(group.vectors, group.mask)
+            scores = head.words.pooling.scores(encoded)
+            vectors[group.rows] = attend(encoded, scores, group.mask)[0].to(vectors.dtype)
+            weights = scores.to(self.device).double().masked_fill(~group.mask.to(self.device), -torch.inf).softmax(-1)
+            encoded = encoded.to(self.device).double()
+            for place, (row, count) in enumerate(zip(group.rows.tolist(), group.mask.sum(-1).tolist(), strict=True)):
+                own = (encoded[place, :count], weights[place, :count], group.positions[place, :count].to(self.device))
+                sentences[row] = _Sentence(*own)
+        attended = batch["attention_mask"].to(self.device)
+        slots = (attended.flatten(1).bool().cumsum(1) - 1).view(attended.shape)
+        slots = slots[tuple(each.to(self.device) for each in found.places)]
+        rows = torch.arange(len(found.input_ids)).split(found.counts.tolist())
+        documents = tuple(
+            _document([sentences[row] for row in own.tolist()], slots[own], vectors.shape[1]) for own in rows
+        )
+        return documents, head.pool_sentences(vectors, found.counts)[0]
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    """Vectors ``[components, hidden]`` and weights of one sentence, and where its components stand in its input."""
+
+    vectors: Tensor
+    weights: Tensor
+    positions: Tensor
+
+
+def _document(sentences: list[_Sentence], slots: Int[Tensor, "sentences tokens"], hidden: int) -> Document:
+    """Put sentences together, no wider than the longest of them."""
+    if not sentences:
+        empty = torch.zeros(0, 0, dtype=torch.float64, device=slots.device)
+        return Document(empty.new_zeros(0, 0, hidden), empty, empty.bool(), slots.new_zeros(0))
+    places = [slot[sentence.positions] for slot, sentence in zip(slots, sentences, strict=True)]
+    return Document(
+        vectors=pad_sequence([sentence.vectors for sentence in sentences], batch_first=True),
+        weights=pad_sequence([sentence.weights for sentence in sentences], batch_first=True),
+        mask=pad_sequence([torch.ones_like(place).bool() for place in places], batch_first=True),
+        positions=torch.cat(places),
+    )
 
 
 @dataclass(frozen=True)

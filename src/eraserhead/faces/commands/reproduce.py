@@ -8,17 +8,17 @@ from accelerate import PartialState
 from datasets import disable_progress_bars
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.named import NAMED, NamedSet
+from eraserhead.data.named import NAMED
 from eraserhead.errors import UserError, nearest
 from eraserhead.faces.paper import write_paper
 from eraserhead.faces.parsing import configuration
 from eraserhead.faces.tables import console
 from eraserhead.runs.config import EraseConfig, ReproduceConfig, TrainConfig, check_ranges
 from eraserhead.runs.files import refuse_foreign
-from eraserhead.runs.reproduction import Plan, reproduce
+from eraserhead.runs.reproduction import Plan, check, reproduce
 from eraserhead.runs.study import ERASURE, Cell
 
-CELLS, PAPER = "cells", "paper.md"
+CELLS = "cells"
 
 
 def run(config: ReproduceConfig) -> None:
@@ -32,6 +32,8 @@ def run(config: ReproduceConfig) -> None:
     folder, plans = Path(config.output_dir), plan(config)
     if not (folder / CELLS).is_dir():
         refuse_foreign(folder, "a study")
+    check(plans)
+    (folder / CELLS).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
         paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
@@ -92,7 +94,7 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
     train = replace(
         train,
         data=data,
-        model=replace(train.model, **_given(config, "encoder")),
+        model=replace(train.model, encoder=config.encoder, revision=None) if config.encoder else train.model,
         training=replace(train.training, **_given(config, "batch_tokens"), seed=config.seed),
         cache_limit=config.cache_limit,
         cpu=config.cpu,
@@ -115,6 +117,9 @@ def _given(config: ReproduceConfig, *names: str) -> dict[str, Any]:
 
 def _path(config: ReproduceConfig, data: DataConfig) -> str | None:
     """Return the folder of a named data set under the data root; null without a root, or for other data."""
-    if config.data_root is None or data.name not in NAMED:
-        return None
-    return str(Path(config.data_root) / (NAMED.get(data.name, NamedSet()).folder or data.name))
+    named = NAMED.get(data.name or "")
+    return (
+        None
+        if config.data_root is None or named is None or named.folder is None
+        else str(Path(config.data_root) / named.folder)
+    )
