@@ -14,12 +14,12 @@ import torch
 import transformers
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from .architecture import Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
+from .encoders import empty_encoder, loaded_encoder, structural_token_ids
 from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
 from .pooling import components_first
 
@@ -60,7 +60,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         classes = len(config.id2label or ())
         if classes < 2:
             raise ValueError(f"a classifier has two classes or more, not {classes}: there is nothing to decide")
-        self.encoder = _empty_encoder(config)
+        self.encoder = empty_encoder(config)
         head = HierarchicalHead if config.architecture.hierarchical else FlatHead
         self.head: FlatHead | HierarchicalHead = head(config.vector_size, classes, config.architecture)
         self.post_init()
@@ -106,7 +106,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         encoder_config = cut_layers(full_config, architecture.encoder_layers)
         # Not imported by name: importing AutoTokenizer can be what brings this module in the first place.
         tokenizer = transformers.AutoTokenizer.from_pretrained(encoder, revision=revision)
-        loaded = _loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
+        loaded = loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
         if os.path.isdir(encoder):
             encoder_config._name_or_path = ""  # a local path is nobody else's business
         config = AttentionPoolingConfig(
@@ -266,48 +266,3 @@ def _spread(sentences: Sentences, inside: list[tuple[Group, Tensor]], like: Tens
         empty = like.new_zeros(len(weights), spread.shape[1])
         spread = spread.index_copy(0, group.rows, empty.scatter(1, group.positions, weights.to(like.dtype)))
     return spread
-
-
-def structural_token_ids(tokenizer: Any) -> list[int]:
-    """Return the ids of the tokens that frame a text: those of classes, separators, padding, beginning and end."""
-    ids = {getattr(tokenizer, f"{role}_token_id", None) for role in ("cls", "sep", "pad", "bos", "eos")}
-    return sorted(token for token in ids if token is not None)
-
-
-def _empty_encoder(config: AttentionPoolingConfig) -> nn.Module:
-    encoder_config = config.encoder_config
-    if config.architecture.encoder_layers == 0:
-        return nn.Embedding(encoder_config.vocab_size, config.vector_size)
-    return _encoder_half(AutoModel.from_config(encoder_config, **_without_pooler(encoder_config)))
-
-
-def _loaded_encoder(
-    encoder: str, encoder_config: PreTrainedConfig, revision: str | None, embeddings_alone: bool
-) -> nn.Module:
-    loaded, report = AutoModel.from_pretrained(
-        encoder,
-        config=encoder_config,
-        revision=revision,
-        dtype=torch.float32,
-        output_loading_info=True,
-        **_without_pooler(encoder_config),
-    )
-    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)  # a pooler is not used
-    if missing:
-        raise ValueError(
-            f"{len(missing)} weights of the encoder are missing from the checkpoint, such as '{missing[0]}'"
-        )
-    if not embeddings_alone:
-        return _encoder_half(loaded)
-    weight = loaded.get_input_embeddings().weight
-    return nn.Embedding.from_pretrained(weight.detach().clone(), freeze=False)
-
-
-def _encoder_half(model: PreTrainedModel) -> nn.Module:
-    return model.get_encoder() if model.config.is_encoder_decoder else model
-
-
-def _without_pooler(encoder_config: PreTrainedConfig) -> dict[str, bool]:
-    """Leave out the pooler of families that have one: unused parameters break distributed training."""
-    parameters = inspect.signature(MODEL_MAPPING[type(encoder_config)].__init__).parameters
-    return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}

@@ -21,8 +21,9 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.runs import devices
 from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.runs.classifiers import check_family, check_weights, give_padding
-from eraserhead.runs.config import LIMITS, CountNeverAs, EraseConfig, RandomOther, check_ranges
+from eraserhead.runs.config import LIMITS, CountNeverAs, EraseConfig, RandomOther
 from eraserhead.runs.erasing import erase_documents, load_for
+from eraserhead.runs.ranges import check_ranges
 from eraserhead.runs.reading import check_text
 from eraserhead.runs.results import SCHEMAS, ResultsFolder
 

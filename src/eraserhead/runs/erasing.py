@@ -24,10 +24,11 @@ from eraserhead.runs import devices
 from eraserhead.runs.analysis import analyse
 from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint
 from eraserhead.runs.classifiers import check_types, check_vocabulary
-from eraserhead.runs.config import EraseConfig, check_ranges
+from eraserhead.runs.config import EraseConfig
 from eraserhead.runs.files import environment
 from eraserhead.runs.pieces import PIECE_COLUMNS, pieces_of
 from eraserhead.runs.places import ChosenSite, choose_site, refuse_pairs
+from eraserhead.runs.ranges import check_ranges
 from eraserhead.runs.reading import Reading, largest, reading_of
 from eraserhead.runs.results import ResultsFolder
 from eraserhead.runs.summary import summarise

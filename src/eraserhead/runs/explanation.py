@@ -16,10 +16,11 @@ from eraserhead.runs import devices
 from eraserhead.runs.analysis import BEST_FOUND, MINIMUM, RANDOM, Analysis, RankingFlips, analyse
 from eraserhead.runs.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.runs.classifiers import check_vocabulary
-from eraserhead.runs.config import ExplainConfig, check_ranges
+from eraserhead.runs.config import ExplainConfig
 from eraserhead.runs.erasing import load_for
 from eraserhead.runs.pieces import SENTENCES, TOKENS, Pieces, pieces_of
 from eraserhead.runs.places import choose_site, refuse_pairs
+from eraserhead.runs.ranges import check_ranges
 from eraserhead.runs.reading import check_text, largest, reading_of
 from eraserhead.sites.site import Attention
 

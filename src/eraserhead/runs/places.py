@@ -8,10 +8,8 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from eraserhead.errors import UserError
-from eraserhead.models.modeling_attention_pooling import (
-    AttentionPoolingForSequenceClassification,
-    structural_token_ids,
-)
+from eraserhead.models.encoders import structural_token_ids
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.checkpoints import Checkpoint
 from eraserhead.runs.config import ONE_SEQUENCE, SiteConfig
 from eraserhead.runs.pieces import SENTENCES, TOKENS

@@ -28,11 +28,12 @@ from eraserhead.runs.checkpoints import (
     padding_id,
     weights_fingerprint,
 )
-from eraserhead.runs.config import ONE_SEQUENCE, TrainConfig, TrainingConfig, check_ranges
+from eraserhead.runs.config import ONE_SEQUENCE, TrainConfig, TrainingConfig
 from eraserhead.runs.feeds import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
 from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.loop import Loop, Progress
 from eraserhead.runs.metrics import HIGHER_IS_BETTER, improves
+from eraserhead.runs.ranges import check_ranges
 from eraserhead.runs.reading import Reading, reading_of
 from eraserhead.runs.vectors import vector_store
 

@@ -13,8 +13,9 @@ from eraserhead.errors import UserError, nearest
 from eraserhead.faces.paper import write_paper
 from eraserhead.faces.parsing import configuration
 from eraserhead.faces.tables import console
-from eraserhead.runs.config import EraseConfig, ReproduceConfig, TrainConfig, check_ranges
+from eraserhead.runs.config import EraseConfig, ReproduceConfig, TrainConfig
 from eraserhead.runs.files import refuse_foreign
+from eraserhead.runs.ranges import check_ranges
 from eraserhead.runs.reproduction import Plan, check, reproduce
 from eraserhead.runs.study import ERASURE, Cell
 
