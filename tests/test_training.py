@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 from transformers import AutoModel, RobertaConfig
@@ -17,6 +18,7 @@ from eraserhead.errors import UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs.checkpoints import load_checkpoint
 from eraserhead.runs.config import ModelConfig, TrainConfig, TrainingConfig
+from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.loop import Loop
 from eraserhead.runs.metrics import improves, score
 from eraserhead.runs.training import train
@@ -375,7 +377,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     run = config(tmp_path, epochs=3, patience=3)
     saved = []
 
-    def save_state(self, folder):
+    def save_state(self, folder, safe_serialization):
         Path(folder).mkdir(parents=True)
         saved.append(folder)
         if len(saved) == 2:
@@ -404,3 +406,23 @@ def test_curves_are_written_for_tensorboard(tmp_path):
     run = config(tmp_path, epochs=1, tensorboard=True)
     train(run)
     assert list(Path(run.output_dir).rglob("events.out.tfevents*"))
+
+
+def test_a_checkpoint_keeps_weights_that_are_views_of_one_buffer(tmp_path):
+    """As those of a recurrent network are on a GPU."""
+    network = torch.nn.GRU(3, 5, bidirectional=True)
+    buffer = torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+    sizes = [parameter.numel() for parameter in network.parameters()]
+    for parameter, view in zip(network.parameters(), buffer.split(sizes), strict=True):
+        parameter.data = view.view(parameter.shape)
+    accelerator = Accelerator(cpu=True)
+    network = accelerator.prepare(network)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    folder = RunFolder(tmp_path)
+    folder.save_state(accelerator)
+    torch.nn.init.zeros_(buffer)
+    accelerator.load_state(str(folder.latest))
+    after = network.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert any(weight.any() for weight in after.values())

@@ -41,6 +41,7 @@ def run(config: ReproduceConfig) -> None:
         console().print(
             f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}", soft_wrap=True
         )
+    PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:
         reasons = "; ".join(f"{name} ({why})" for name, why in study.failures.items())
