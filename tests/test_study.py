@@ -1,5 +1,7 @@
 """Findings from made-up tables in which each holds, is contrary, and is undecided; boxes and pairs by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -234,3 +236,12 @@ def test_cells_are_read_in_the_order_of_the_context_and_the_unfinished_left_out(
     assert (results[0].test_accuracy, results[0].test_documents) == (0.75, 41)
     assert results[0].estimate("pairs", "gradient", "attention", "fewer") == Estimate(0.0, 0.0, 0.0, 7)
     assert results[0].estimate("rankings", "no such", "excess") is None
+
+
+def test_a_cell_no_better_than_its_largest_class_is_told(tmp_path):
+    """All documents are of class 0, which is always answered: accuracy 1 is not above the largest class's 1."""
+    found = read_cells([made_up(tmp_path, "yelp", "flan-rnn", random_documents(20, 0))])[0]
+    assert found.largest_class == 1.0
+    assert not found.learnt
+    assert replace(found, largest_class=0.9).learnt
+    assert replace(found, largest_class=None).learnt

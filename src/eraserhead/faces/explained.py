@@ -31,6 +31,7 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     return Group(
         Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
         Text(f"{site_line(explanation.site)}\n"),
+        *([] if explanation.components else [Text("nothing to attend to: the bias alone decides")]),
         shaded(explanation),
         Text(f"\n{legend}", style="dim"),
         Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),

@@ -24,6 +24,7 @@ from eraserhead.faces.paper_tables import (
     flip_tables,
     grid,
     quantity_table,
+    training_table,
 )
 from eraserhead.method.statistics import RESAMPLES, Estimate
 from eraserhead.runs.cell_tables import FRACTION, MASS
@@ -106,6 +107,8 @@ def write_paper(
             deviations=_deviations(results),
             missing=missing,
             cells=len(results),
+            unlearnt=[found.cell.name for found in results if not found.learnt],
+            draws=sorted({str(found.summary["configuration"].get("draws", "-")) for found in results}),
         )
     )
     write_text(folder / PAPER, BLANK_LINES.sub("\n\n", text))
@@ -152,6 +155,7 @@ def _tables(
     return {
         "datasets": dataset_table(datasets, cells.datasets),
         "accuracy": accuracy_table(cells),
+        "training": training_table(cells),
         "flips": flip_tables(cells),
         "fractions": quantity_table(cells, FRACTION),
         "masses": quantity_table(cells, MASS),

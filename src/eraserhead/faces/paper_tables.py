@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isnan
+from pathlib import PurePath
 
 from eraserhead.faces.context import QUANTITIES
 from eraserhead.faces.tables import NEVER, NONE
@@ -97,12 +98,20 @@ def dataset_table(datasets: Mapping[str, DatasetStatistics], names: Sequence[str
 
 def accuracy_table(grid: Grid) -> Table:
     """Accuracy on all test documents and on those analysed, and what was left out or cut off."""
-    headings = ["data set", "model", "accuracy, all test documents", "n", "accuracy, analysed", "analysed"]
+    headings = [
+        "data set",
+        "model",
+        "accuracy, all test documents",
+        "n",
+        "accuracy, analysed",
+        "largest class",
+        "analysed",
+    ]
     headings += ["left out (n < 2)", "tokens cut off", "of documents"]
     rows = []
     for dataset, model, found in grid:
         if found is None:
-            rows.append([dataset, model, *[NONE] * 7])
+            rows.append([dataset, model, *[NONE] * 8])
             continue
         documents, cut = found.summary["documents"], found.summary["truncation"]
         tokens = cut["tokens"] + cut["truncated_tokens"]
@@ -113,6 +122,7 @@ def accuracy_table(grid: Grid) -> Table:
                 NONE if found.test_accuracy is None else f"{found.test_accuracy:.3f}",
                 NONE if found.test_documents is None else f"{found.test_documents:,}",
                 interval(found.estimate("accuracy")),
+                NONE if found.largest_class is None else f"{found.largest_class:.3f}",
                 f"{documents['analysed']:,}",
                 f"{documents['total'] - documents['analysed']:,}",
                 f"{100 * cut['truncated_tokens'] / max(tokens, 1):.1f} %",
@@ -120,6 +130,23 @@ def accuracy_table(grid: Grid) -> Table:
             ]
         )
     return Table(headings, rows)
+
+
+def training_table(grid: Grid) -> Table:
+    """How each model was trained: its encoder by name, not by folder."""
+    rows = []
+    for dataset, model, found in grid:
+        if found is None or not found.training:
+            continue
+        chosen, training = found.training["model"], found.training["training"]
+        layers = "all" if chosen["encoder_layers"] is None else str(chosen["encoder_layers"])
+        rates = f"{training['learning_rate']:g}"
+        rates += "" if training["freeze_encoder"] else f", encoder {training['encoder_learning_rate']:g}"
+        epochs = NONE if found.epochs is None else f"{found.epochs[0]} ({found.epochs[1]})"
+        encoder = chosen["encoder"]
+        name = PurePath(encoder).name if PurePath(encoder).is_absolute() else encoder
+        rows.append([dataset, model, name, layers, rates, epochs, str(training["seed"])])
+    return Table(["data set", "model", "encoder", "layers", "learning rate", "epochs (the best)", "seed"], rows)
 
 
 def flip_tables(grid: Grid) -> dict[str, Table]:

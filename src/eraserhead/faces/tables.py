@@ -23,7 +23,8 @@ MEANS = {  # by how a document that never flips is counted
 NOTES = (
     "In brackets: 95 % bootstrap intervals over documents. {means} JS: Jensen-Shannon divergence from the original "
     "distribution; dJS: that of the top minus that of another component; spread: standard deviation over a document's "
-    "draws."
+    "draws. As short: of the documents on which the smallest set flips at all. A document's random draws are averaged "
+    "for quantiles; one that never flips makes the average > all."
 )
 UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
 NONE, NEVER = "-", "> all"

@@ -207,7 +207,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         """
         hierarchical = isinstance(self.head, HierarchicalHead)
         if input_ids.ndim != 2 + hierarchical or (keep_words is not None and not hierarchical):
-            shape = "[batch, sentences, tokens]" if hierarchical else "[batch, tokens], and no keep_words"
+            deep, flat = "[batch, sentences, tokens], as its pipeline's preprocess gives them", "[batch, tokens]"
+            shape = deep if hierarchical else f"{flat}, and no keep_words"
             raise ValueError(f"this model takes input_ids {shape}, not {tuple(input_ids.shape)}")
         for name, mask, like in (("keep", keep, input_ids.shape[:2]), ("keep_words", keep_words, input_ids.shape)):
             if mask is not None and mask.shape != like:

@@ -4,7 +4,7 @@ What a cell's ``summary.json`` holds is taken from there and never computed agai
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.checkpoints import DATA
+from eraserhead.runs.config import RUN_CONFIG
 from eraserhead.runs.files import read_mapping
 from eraserhead.runs.folder import METRICS, RunFolder
 from eraserhead.runs.results import ResultsFolder
@@ -116,12 +117,27 @@ class CellResults:
         test_accuracy: Share of all test documents whose class is right, in the model's own precision; null where the
             run has not been tested.
         test_documents: How many test documents that is.
+        largest_class: Accuracy over the documents analysed of always answering their most frequent class; null where
+            none is labelled.
+        training: How the model was trained, as ``run.yaml`` says; empty where there is none.
+        epochs: Epochs that it was trained for, and the best of them; null where there is no record.
     """
 
     cell: Cell
     summary: Mapping[str, Any]
     test_accuracy: float | None
     test_documents: int | None
+    largest_class: float | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    epochs: tuple[int, int] | None = None
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the model's accuracy is above that of always answering the most frequent class, interval included."""
+        accuracy = self.estimate("accuracy")
+        if self.largest_class is None or accuracy is None or accuracy.low is None:
+            return True  # nothing is known against it
+        return accuracy.low > self.largest_class
 
     def estimate(self, *path: str) -> Estimate | None:
         """Return an estimate by its place in the summary; null where there is none or no document to estimate from."""
@@ -152,11 +168,30 @@ def _read_cell(cell: Cell) -> CellResults:
     pairs: dict[str, dict[str, Any]] = {}
     for pair in summary["pairs"]:
         pairs.setdefault(pair["first"], {})[pair["second"]] = pair
-    test = (RunFolder(cell.folder).metrics().get("test") if (cell.folder / METRICS).is_file() else None) or {}
-    return CellResults(cell, {**summary, "pairs": pairs}, test.get("accuracy"), _test_documents(cell) if test else None)
+    metrics = RunFolder(cell.folder).metrics() if (cell.folder / METRICS).is_file() else {}
+    test = metrics.get("test") or {}
+    return CellResults(
+        cell=cell,
+        summary={**summary, "pairs": pairs},
+        test_accuracy=test.get("accuracy"),
+        test_documents=_test_documents(cell) if test else None,
+        largest_class=_largest_class(cell),
+        training=_mapping(cell, RUN_CONFIG),
+        epochs=(len(metrics["epochs"]), metrics["best_epoch"]) if "epochs" in metrics else None,
+    )
+
+
+def _largest_class(cell: Cell) -> float | None:
+    documents = cell.results.table("documents", ["label", "n"]).to_pandas()
+    shares = documents.label[documents.n >= 2].value_counts(normalize=True)
+    return float(shares.max()) if len(shares) else None
 
 
 def _test_documents(cell: Cell) -> int | None:
-    path = cell.folder / DATA
-    data = read_mapping(path, f"delete {cell.folder} and train again") if path.is_file() else {}
+    data = _mapping(cell, DATA)
     return data.get("documents", {}).get("test", {}).get("documents")
+
+
+def _mapping(cell: Cell, name: str) -> dict[str, Any]:
+    path = cell.folder / name
+    return read_mapping(path, f"delete {cell.folder} and train again") if path.is_file() else {}
