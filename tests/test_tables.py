@@ -165,6 +165,12 @@ def test_sentences_have_a_line_each_with_their_share_and_their_words_shaded():
     assert "site: pooling over sentences" in written(explanation_view(shown))
 
 
+def test_a_text_without_components_is_told():
+    empty = Explanation("", None, "pos", {"neg": 0.25, "pos": 0.75}, [], [], 0, 0, SITE)
+    assert "nothing to attend to: the bias alone decides" in written(explanation_view(empty))
+    assert "nothing to attend to" not in written(explanation_view(explained([], [])))
+
+
 def test_special_tokens_stand_beside_the_text_by_their_names():
     words = [
         Word("[CLS]", 0, 0, 0.5, 0.0, False),
