@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tiny import tiny_hierarchical
+
 torch.set_num_threads(1)
 DATA_ROOT = Path(os.environ.get("ERASERHEAD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -28,3 +30,16 @@ def data_root() -> Path:
     if not DATA_ROOT.is_dir():
         pytest.skip(f"no real samples at {DATA_ROOT}: set ERASERHEAD_DATA to run this")
     return DATA_ROOT
+
+
+@pytest.fixture(scope="session")
+def model_of(tmp_path_factory):
+    """Models by context, sentence context and layers; no test may change them."""
+    made = {}
+
+    def find(*kind):
+        if kind not in made:
+            made[kind] = tiny_hierarchical(tmp_path_factory.mktemp("model"), *kind).requires_grad_(False)
+        return made[kind]
+
+    return find

@@ -59,19 +59,6 @@ KINDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def model_of(tmp_path_factory):
-    """Models by context, sentence context and layers; no test may change them."""
-    made = {}
-
-    def find(*kind):
-        if kind not in made:
-            made[kind] = tiny_hierarchical(tmp_path_factory.mktemp("model"), *kind).requires_grad_(False)
-        return made[kind]
-
-    return find
-
-
 def attended(level, vectors, keep):
     """Additive attention over vectors `[n, hidden]`, erased and renormalised: the average and its weights."""
     encoded = level.context(vectors.unsqueeze(0), torch.ones(1, len(vectors), dtype=torch.bool))[0]

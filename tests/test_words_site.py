@@ -31,19 +31,6 @@ KINDS = [("none", "none", 0), ("none", "conv", 0), ("conv", "rnn", 0), ("rnn", "
 PLENTY = 1e9
 
 
-@pytest.fixture(scope="module")
-def model_of(tmp_path_factory):
-    """Models by context, sentence context and layers; no test may change them."""
-    made = {}
-
-    def find(*kind):
-        if kind not in made:
-            made[kind] = tiny_hierarchical(tmp_path_factory.mktemp("model"), *kind).requires_grad_(False)
-        return made[kind]
-
-    return find
-
-
 def read(model, documents=DOCUMENTS, budget=PLENTY):
     site, inputs = WordsSite(model, budget), pad_sentences(documents, 0)
     return site, inputs, site.read(inputs)

@@ -3,7 +3,7 @@
 This module is pushed as remote code.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 ContextKind = Literal["none", "conv", "rnn", "transformer"]
@@ -51,6 +51,11 @@ class Architecture:
     transformer_heads: int = 8
     transformer_feedforward: int | None = None
     transformer_dropout: float = 0.1
+
+    @classmethod
+    def of(cls, owner: object) -> "Architecture":
+        """Return the architecture among the attributes of a configuration that has more of them."""
+        return cls(**{option.name: getattr(owner, option.name) for option in fields(Architecture)})
 
 
 @dataclass(frozen=True)

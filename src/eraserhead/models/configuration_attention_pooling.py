@@ -60,7 +60,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
     @property
     def architecture(self) -> Architecture:
         """The layers between encoder and logits."""
-        return Architecture(**{option.name: getattr(self, option.name) for option in fields(Architecture)})
+        return Architecture.of(self)
 
     @property
     def reads(self) -> Limits:

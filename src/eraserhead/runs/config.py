@@ -1,6 +1,6 @@
 """What the user says about models, training and erasure; light imports only, so that ``--help`` stays quick."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +33,7 @@ class ModelConfig(Architecture):
     @property
     def architecture(self) -> Architecture:
         """What stands between encoder and decision."""
-        return Architecture(**{option.name: getattr(self, option.name) for option in fields(Architecture)})
+        return Architecture.of(self)
 
 
 @dataclass(frozen=True)

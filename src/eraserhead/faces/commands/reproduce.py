@@ -120,8 +120,6 @@ def _given(config: ReproduceConfig, *names: str) -> dict[str, Any]:
 def _path(config: ReproduceConfig, data: DataConfig) -> str | None:
     """Return the folder of a named data set under the data root; null without a root, or for other data."""
     named = NAMED.get(data.name or "")
-    return (
-        None
-        if config.data_root is None or named is None or named.folder is None
-        else str(Path(config.data_root) / named.folder)
-    )
+    if config.data_root is None or named is None or named.folder is None:
+        return None
+    return str(Path(config.data_root) / named.folder)
