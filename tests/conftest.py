@@ -6,6 +6,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no hub can be reached: fail at o
 from importlib.util import find_spec
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
 
@@ -43,3 +44,12 @@ def model_of(tmp_path_factory):
         return made[kind]
 
     return find
+
+
+@pytest.fixture
+def datasets_cache(tmp_path, monkeypatch):
+    """A cache of `datasets` for one test alone, and no progress bars."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()

@@ -22,12 +22,7 @@ TEXTS = ["the room was loud .", "", "the loud room was clean but the clean room 
 """One to a word: 5, 0, 11 and 3 tokens beside [CLS] and [SEP]."""
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
+pytestmark = pytest.mark.usefixtures("datasets_cache")
 
 
 @pytest.fixture

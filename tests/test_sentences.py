@@ -4,7 +4,6 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-import datasets
 import pytest
 from transformers import AutoTokenizer, BertTokenizerLegacy
 
@@ -41,12 +40,7 @@ TEXTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
+pytestmark = pytest.mark.usefixtures("datasets_cache")
 
 
 def tokenized(texts, max_sentences=100, max_tokens=128, tokenizer=None, language="en"):

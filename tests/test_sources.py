@@ -39,12 +39,7 @@ REVIEWS = [  # label, title, content: a newline, quotes, a comma, and words that
 ]
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
+pytestmark = pytest.mark.usefixtures("datasets_cache")
 
 
 def write_csv(path: Path, rows, header=None, delimiter=",") -> Path:
