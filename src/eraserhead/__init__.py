@@ -61,11 +61,8 @@ def _bring_model(auto: Any) -> None:
 
 
 @wrapt.when_imported("transformers.pipelines")
-def _register_pipeline(pipelines: Any) -> None:
-    # In its place, and not by `register_pipeline`, which would warn; ours serves every other model as before.
-    pipelines.PIPELINE_REGISTRY.supported_tasks["text-classification"]["impl"] = import_module(
-        _PIPELINE
-    ).AttentionPoolingPipeline
+def _bring_pipeline(pipelines: Any) -> None:
+    import_module(_PIPELINE)
 
 
 @wrapt.when_imported(_CONFIGURATION)
@@ -80,3 +77,10 @@ def _register_model(ours: Any) -> None:
     model = ours.AttentionPoolingForSequenceClassification
     auto = import_module("transformers.models.auto.modeling_auto")
     auto.AutoModelForSequenceClassification.register(model.config_class, model, exist_ok=True)
+
+
+@wrapt.when_imported(_PIPELINE)
+def _register_pipeline(ours: Any) -> None:
+    # In its place, and not by `register_pipeline`, which would warn; ours serves every other model as before.
+    registry = import_module("transformers.pipelines").PIPELINE_REGISTRY
+    registry.supported_tasks["text-classification"]["impl"] = ours.AttentionPoolingPipeline

@@ -11,7 +11,10 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from .architecture import CONTEXTS, Architecture, Limits
 
-FORMAT_VERSION = 1
+# 1: flat models alone, whose weights lay in `head.pooling`. 2: context encoders, `head.words.pooling`.
+FORMAT_VERSION = 2
+# The installed package serves `pipeline` by itself; without it, config.json says which class does.
+INSTALLED = __name__.startswith("eraserhead.")
 
 
 class AttentionPoolingConfig(PreTrainedConfig):
@@ -22,7 +25,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
         vector_size: Size of the token vectors; by default that of the encoder's output.
         special_token_ids: Ids of tokens such as [CLS] and [SEP].
         limits: Fields of `Limits`: what the model was trained to read of a document.
-        format_version: Version of this configuration's format.
+        format_version: Version of the format that it was saved in; older ones are read, and saved in the newest.
     """
 
     model_type = "attention_pooling"
@@ -44,13 +47,15 @@ class AttentionPoolingConfig(PreTrainedConfig):
                 f"this model was saved in format {format_version}, newer than the {FORMAT_VERSION} that this version "
                 "reads: upgrade eraserhead"
             )
+        if INSTALLED:
+            kwargs.pop("custom_pipelines", None)  # transformers would ask for trust_remote_code
         if isinstance(encoder_config, dict):
             encoder_config = AutoConfig.for_model(**encoder_config)
         self.encoder_config: Any = encoder_config
         self.vector_size: Any = vector_size if vector_size is not None else output_size(encoder_config)
         self.special_token_ids = sorted(int(token) for token in special_token_ids or [])
         self.limits = asdict(Limits(**_known(Limits, limits or {})))
-        self.format_version = format_version
+        self.format_version = FORMAT_VERSION
         names = {option.name for option in fields(Architecture)}
         architecture = _checked(Architecture(**{name: kwargs.pop(name) for name in sorted(names & set(kwargs))}))
         for name, value in asdict(architecture).items():

@@ -41,6 +41,7 @@ def loaded_encoder(
         config=encoder_config,
         revision=revision,
         dtype=torch.float32,
+        use_safetensors=True,
         output_loading_info=True,
         **_without_pooler(encoder_config),
     )

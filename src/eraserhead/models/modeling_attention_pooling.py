@@ -23,6 +23,8 @@ from .encoders import empty_encoder, loaded_encoder, structural_token_ids
 from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
 from .pooling import components_first
 
+FORMER_NAMES = {r"^head\.pooling\.": "head.words.pooling."}  # of weights, in format 1
+
 
 @dataclass
 class AttentionPoolingOutput(SequenceClassifierOutput):
@@ -74,6 +76,15 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             module.reset_parameters()  # torch's own
         else:
             super()._init_weights(module)
+
+    @classmethod
+    def from_pretrained(cls, *arguments: Any, **options: Any) -> Any:
+        """Load a model as transformers does, from its folder or from the hub; older formats are read too."""
+        options.setdefault("key_mapping", FORMER_NAMES)
+        loaded = super().from_pretrained(*arguments, **options)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        vars(model)["_weight_conversions"] = None  # else it would be saved under the former names again
+        return loaded
 
     @classmethod
     def from_encoder(

@@ -1,11 +1,14 @@
 """Sentences of a text.
 
-This module is pushed as remote code: it imports sentencex alone.
+This module is pushed as remote code: it imports sentencex alone, which flat models can do without.
 """
 
 from typing import Any
 
-import sentencex
+try:
+    import sentencex
+except ImportError:
+    sentencex = None
 
 _library: Any = sentencex  # compiled: it declares no names
 
@@ -19,7 +22,12 @@ def sentence_spans(text: str, language: str = "en") -> list[tuple[int, int]]:
     Args:
         text: Any text.
         language: ISO 639 code; sentencex takes the rules of the nearest language that it knows.
+
+    Raises:
+        ImportError: sentencex is not installed.
     """
+    if _library is None:
+        raise ImportError("this model reads documents sentence by sentence, for which it needs: pip install sentencex")
     ends = [boundary["end_index"] for boundary in _library.get_sentence_boundaries(language, text)]
     ends = sorted({end for end in ends if 0 < end < len(text)} | ({len(text)} if text else set()))
     return list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []
