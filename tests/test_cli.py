@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from eraserhead.data.config import DataConfig
 from eraserhead.faces.cli import main
 from eraserhead.faces.options import normalise
 from eraserhead.runs.config import EraseConfig, TrainConfig, erase_defaults
@@ -112,7 +114,7 @@ def test_unreadable_configs(tmp_path, capfd, content, message):
     ("arguments", "message"),
     [
         (["train", "--output_dir", "x", "--training.epochs", "many"], "epochs"),
-        (["train", "--data.name", "imdb"], "output_dir"),
+        (["reproduce", "--datasets", "imdb"], "output_dir"),
         (["erase"], "model"),
         (["trian"], "train"),
         (["explain", "model"], "one of TEXT, --file and --id"),
@@ -184,3 +186,24 @@ def test_an_empty_text_is_explained_as_the_bias(tmp_path, capfd):
     shown = capfd.readouterr().out
     assert "0 components" in shown
     assert "does not flip" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        ({"push_to_hub": "user/imdb-pooling"}, "runs/imdb-pooling"),
+        ({"data": DataConfig(name="imdb")}, "runs/imdb"),
+        ({"data": DataConfig(name="someone/reviews", path="x/y")}, "runs/reviews"),
+        ({"data": DataConfig(path="../shared/data/my.csv")}, "runs/my"),
+        ({"data": DataConfig(name="imdb"), "output_dir": "here"}, "here"),
+    ],
+)
+def test_folders_that_runs_have_by_default(options, folder):
+    assert TrainConfig(**options).folder == Path(folder)
+
+
+def test_folders_that_results_have_by_default(tmp_path):
+    assert EraseConfig(model=str(tmp_path)).folder == tmp_path / "erasure"
+    assert EraseConfig(model=str(tmp_path), site="layer:3:all").folder == tmp_path / "erasure-layer-3-all"
+    assert EraseConfig(model="user/model").folder == Path("runs/model/erasure")
+    assert EraseConfig(model="user/model", output_dir="there").folder == Path("there")

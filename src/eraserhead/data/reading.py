@@ -7,27 +7,27 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas
-from datasets import Dataset, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
+from datasets import Dataset, DatasetBuilder, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
+from datasets.config import DATASET_INFO_FILENAME
 from datasets.exceptions import DatasetsError
 from datasets.packaged_modules.csv.csv import CsvConfig
-from huggingface_hub.errors import HfHubHTTPError
 
 from eraserhead.errors import MissingSplitError, UserError, nearest
+from eraserhead.remote.connection import HTTP_ERROR, failure, http_error, patiently
+from eraserhead.remote.downloads import fetch_dataset_files
 
 FILE_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
 SAVED_FOLDER = ("dataset_dict.json", "state.json")  # written by save_to_disk
 ONLY_EMPTY_IS_ABSENT: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a review may be titled "None"
 RATINGS = {"1", "2", "3", "4", "5"}
-RESOLVED_REVISION = re.compile(r"@([0-9a-f]{40})/")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 LONGEST_REASON = 240
-# The bases of the hub client's error are those of the HTTP library below it, whose name differs between versions.
 UNREADABLE: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, RuntimeError, StopIteration, DatasetsError),
-    *cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__),
-)
+    OSError, ValueError, RuntimeError, StopIteration, DatasetsError, HTTP_ERROR,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,10 @@ def read_hub(name: str, subset: str | None, revision: str | None, headerless: tu
         UserError: If neither has it; the message says what was tried.
     """
     try:
-        splits = _splits(_load(name, subset, revision, headerless))
+        splits = _splits(patiently(lambda: _load(name, subset, revision, headerless)))
     except UNREADABLE as error:
+        if http_error(error) is not None:
+            raise UserError(failure(error, name)) from error
         raise UserError(
             f"{name}: cannot be loaded from the hub or from the local cache ({_reason(error)}); check data.name, "
             "data.subset and the network, give a copy with --data.path, or set HF_HUB_OFFLINE=1 to skip the network"
@@ -122,6 +124,7 @@ def _options(
     named = {**ONLY_EMPTY_IS_ABSENT, "names": list(headerless)}
     try:
         builder = load_dataset_builder(where, subset, revision=revision)
+        _fetch(where, builder)
     except ValueError as error:
         if "find cache" not in str(error):
             raise
@@ -130,6 +133,13 @@ def _options(
         return ({},)
     first_file = next(iter(builder.config.data_files.values()))[0]
     return (named if headerless and _lacks_header(first_file) else ONLY_EMPTY_IS_ABSENT,)
+
+
+def _fetch(name: str, builder: DatasetBuilder) -> None:
+    """Download a hub data set's files, unless they have been read into the cache before."""
+    if not (Path(builder.cache_dir) / DATASET_INFO_FILENAME).is_file():
+        files = builder.config.data_files or {}
+        fetch_dataset_files(name, (str(file) for split in files.values() for file in split))
 
 
 def _lacks_header(file: str, separator: str = ",") -> bool:
@@ -204,9 +214,9 @@ def _splits(loaded: DatasetDict) -> dict[str, Dataset]:
 
 
 def _resolved_revision(splits: dict[str, Dataset]) -> str | None:
-    checksums = next(iter(splits.values())).info.download_checksums or {}
-    matches = (RESOLVED_REVISION.search(str(address)) for address in checksums)
-    return next((match[1] for match in matches if match), None)
+    """Return the commit that rows of the hub come from, after which `datasets` calls their folder in its cache."""
+    folders = [Path(file["filename"]).parent.name for rows in splits.values() for file in rows.cache_files]
+    return next((folder for folder in folders if COMMIT.fullmatch(folder)), None)
 
 
 def _reason(error: BaseException) -> str:

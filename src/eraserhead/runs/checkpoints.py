@@ -31,6 +31,7 @@ from eraserhead.errors import UserError
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.families import padding_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.remote.downloads import Located, locate_model
 from eraserhead.runs.classifiers import check_complete, check_family, check_used, check_weights, give_padding
 from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig, stored_data
 
@@ -100,16 +101,17 @@ def load_checkpoint(
             weights, or has weights that are not numbers.
     """
     _check_finished(name)
-    options = {"revision": revision or "main", "trust_remote_code": trust_remote_code}
-    config = _load(name, lambda: _configuration(name, options))
+    located = locate_model(name, revision)
+    folder, options = located.folder, {"trust_remote_code": trust_remote_code}
+    config = _load(name, lambda: _configuration(folder, name, options))
     if not isinstance(config, AttentionPoolingConfig):
         check_family(config, name)
-    model, loading = _load(name, lambda: _model_and_report(name, config, getattr(torch, dtype), options))
+    model, loading = _load(name, lambda: _model_and_report(folder, config, getattr(torch, dtype), options))
     check_complete(model, loading["missing_keys"], name)
     if isinstance(config, AttentionPoolingConfig):
         check_used(loading["unexpected_keys"], name)
     check_weights(model, name)
-    tokenizer = load_tokenizer(name, **options)
+    tokenizer = load_tokenizer(folder, name, trust_remote_code)
     if not isinstance(config, AttentionPoolingConfig):
         give_padding(model, tokenizer, name)
     labels, train_split = _stored_documents(name)
@@ -117,7 +119,7 @@ def load_checkpoint(
         model=model.eval(),
         tokenizer=tokenizer,
         name=name,
-        revision=getattr(config, "_commit_hash", None),
+        revision=located.commit,
         data=stored_data(name),
         labels=labels,
         train_split=train_split,
@@ -135,46 +137,62 @@ def _check_finished(name: str) -> None:
         raise UserError(f"{name}: not a model (no config.json in it); {mend}")
 
 
-def _configuration(name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
+def _configuration(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
     """Load a model's config; its repository's own code is refused before transformers asks about it."""
-    content, _ = PreTrainedConfig.get_config_dict(name, revision=options["revision"])
+    content, _ = PreTrainedConfig.get_config_dict(folder)
     unknown = content.get("model_type") not in CONFIG_MAPPING
     if unknown and "AutoConfig" in content.get("auto_map", {}) and not options["trust_remote_code"]:
         raise UserError(
             f"{name}: brings Python code of its own ({content['auto_map']['AutoConfig']}), which would run on this "
             "machine with all your rights; read it, and then allow it with --trust_remote_code"
         )
-    return AutoConfig.from_pretrained(name, **options)
+    return AutoConfig.from_pretrained(folder, **options)
 
 
-def new_classifier(config: ModelConfig, labels: tuple[str, ...]) -> AttentionPoolingForSequenceClassification:
+def locate_encoder(config: ModelConfig) -> Located:
+    """Return where the encoder of a configuration is, downloaded if need be.
+
+    Raises:
+        UserError: It cannot be found.
+    """
+    return locate_model(encoder_path(config.encoder), config.revision)
+
+
+def new_classifier(
+    config: ModelConfig, encoder: Located, labels: tuple[str, ...]
+) -> AttentionPoolingForSequenceClassification:
     """Put a fresh head on a pretrained encoder.
 
     Raises:
-        UserError: The encoder cannot be found or loaded, or the configuration does not fit it.
+        UserError: The encoder cannot be loaded, or the configuration does not fit it.
     """
-    encoder = encoder_path(config.encoder)
-    found = _load(encoder, lambda: AutoConfig.from_pretrained(encoder, revision=config.revision))
+    name = config.encoder
+    found = _load(name, lambda: AutoConfig.from_pretrained(encoder.folder))
     if isinstance(found, AttentionPoolingConfig):
-        raise UserError(f"model.encoder {encoder}: is an attention-pooling classifier already; name an encoder")
+        raise UserError(f"model.encoder {name}: is an attention-pooling classifier already; name an encoder")
     model = _load(
-        encoder,
-        lambda: AttentionPoolingForSequenceClassification.from_encoder(
-            encoder, labels, config.architecture, revision=config.revision
-        ),
+        name,
+        lambda: AttentionPoolingForSequenceClassification.from_encoder(encoder.folder, labels, config.architecture),
     )
-    check_weights(model.encoder, encoder)
+    if encoder.commit is not None:
+        model.config.encoder_config._name_or_path = name
+    check_weights(model.encoder, name)
     return model
 
 
-def load_tokenizer(name: str, revision: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """Load the tokenizer of an encoder or classifier.
+
+    Args:
+        folder: Its folder.
+        name: What messages call it; default: the folder.
+        trust_remote_code: Whether code in the folder may run.
 
     Raises:
         UserError: There is none.
     """
-    options = {"revision": revision, "trust_remote_code": trust_remote_code}
-    tokenizer = _load(name, lambda: AutoTokenizer.from_pretrained(name, **options))
+    name = name or folder
+    tokenizer = _load(name, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code))
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
     return tokenizer
@@ -253,19 +271,15 @@ def _load(name: str, load: Callable[[], Loaded]) -> Loaded:
                 f"{name}: no weights in the safetensors format; pickled ones (pytorch_model.bin) can run code when "
                 "they are loaded and are refused: load them where you trust them, and `save_pretrained` converts them"
             ) from error
-        if os.path.isdir(name):
-            raise UserError(f"{name}: cannot be loaded from this folder: {reason}") from error
-        raise UserError(
-            f"{name}: no such folder here, and not to be had from the hub or its local cache; check the name and the "
-            f"network, or give a folder ({reason})"
-        ) from error
+        where = "this folder" if os.path.isdir(name) else "what the hub has under this name"
+        raise UserError(f"{name}: cannot be loaded from {where}: {reason}") from error
 
 
 def _model_and_report(
-    name: str, config: PreTrainedConfig, dtype: torch.dtype, options: Mapping[str, Any]
+    folder: str, config: PreTrainedConfig, dtype: torch.dtype, options: Mapping[str, Any]
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-        name, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+        folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
     )
     return loaded
 

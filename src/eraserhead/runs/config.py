@@ -10,6 +10,8 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.models.architecture import CONTEXTS, Architecture
 
+RUNS = "runs"  # where folders are made that have no name
+ERASURE = "erasure"  # in a model's folder: its erasure results
 RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
 ONE_SEQUENCE = "an attention-pooling classifier reads one sequence; --data.text_columns joins several"
 RandomOther = Literal["uniform", "position"]
@@ -85,18 +87,22 @@ class TrainConfig:
     """One training run.
 
     Attributes:
-        output_dir: Folder of the run.
+        output_dir: Folder of the run; default: ``runs/`` and the name on the hub that it is pushed to, or of its data.
         data: The documents.
         model: The classifier.
         training: How it is trained.
-        resume: Continue the interrupted run in `output_dir`.
-        overwrite: Replace the run in `output_dir`.
+        resume: Continue the interrupted run in the folder.
+        overwrite: Replace the run in the folder.
         cache_limit: Gigabytes that the token vectors of one set of documents may take on disk, for a frozen encoder;
             above it, or above the free disk, they are computed again in every epoch.
         cpu: Use the CPU even where there is an accelerator.
+        push_to_hub: Name on the hub (``user/name``) to push the model to; `push` adds erasure results.
+        push_every: ``end`` pushes the finished model, ``best`` also each epoch's that is the best so far, while
+            training goes on.
+        push_private: Create the repository so that nobody else sees it.
     """
 
-    output_dir: str
+    output_dir: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -104,6 +110,15 @@ class TrainConfig:
     overwrite: bool = False
     cache_limit: float = 20.0
     cpu: bool = False
+    push_to_hub: str | None = None
+    push_every: Literal["end", "best"] = "end"
+    push_private: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        named = self.push_to_hub or self.data.name or Path(self.data.path or "unnamed").stem
+        return Path(self.output_dir or Path(RUNS) / _last_part(named))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +161,8 @@ class EraseConfig(SiteConfig):
 
     Attributes:
         model: Folder of a run, or folder or hub id of a model.
-        output_dir: Folder of the results.
+        output_dir: Folder of the results; default: ``erasure`` in the model's folder, or in ``runs/`` and the name of a
+            model on the hub; with the site behind it where one is chosen.
         data: The documents; default: the test split of the run's own data.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
             (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: those of the same name.
@@ -158,11 +174,11 @@ class EraseConfig(SiteConfig):
             and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
         batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
         shard_size: Documents that are finished, and kept whatever happens next, together.
-        overwrite: Replace results of another configuration in `output_dir`.
+        overwrite: Replace results of another configuration in the folder.
     """
 
     model: str
-    output_dir: str
+    output_dir: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     label_map: list[str] | None = None
     draws: int = 10
@@ -172,6 +188,14 @@ class EraseConfig(SiteConfig):
     batch_tokens: int | None = None
     shard_size: int = 200
     overwrite: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the results."""
+        if self.output_dir is not None:
+            return Path(self.output_dir)
+        model = Path(self.model) if Path(self.model).is_dir() else Path(RUNS) / _last_part(self.model)
+        return model / (ERASURE if self.site is None else f"{ERASURE}-{self.site.replace(':', '-')}")
 
 
 @dataclass(frozen=True)
@@ -222,6 +246,35 @@ class ReproduceConfig:
 
 
 @dataclass(frozen=True)
+class PushConfig:
+    """A trained classifier on its way to the hub.
+
+    Attributes:
+        model: Folder of a finished run, or of any classifier that `erase` takes.
+        repository: Name on the hub (``user/name``).
+        erasure: Folder of the model's erasure results; default: ``erasure`` in its folder, if they are finished.
+        private: Create the repository so that nobody else sees it.
+        revision: Branch to push to; made from ``main`` where there is none.
+        tag: Name to give to what was pushed, such as ``v1``.
+        include_texts: Publish the documents too, with their texts (``documents.parquet``).
+        license: Licence of the model, by the hub's identifier, such as ``apache-2.0``.
+        language: Languages of the documents, as ISO 639 codes, such as ``en``.
+        dry_run: Write what would be pushed into the folder ``hub`` in the model's, print the card, and push nothing.
+    """
+
+    model: str
+    repository: str
+    erasure: str | None = None
+    private: bool = False
+    revision: str = "main"
+    tag: str | None = None
+    include_texts: bool = False
+    license: str | None = None
+    language: list[str] | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
 class ShowConfig:
     """Which results are shown.
 
@@ -258,6 +311,10 @@ class ExplainConfig(SiteConfig):
 @dataclass(frozen=True)
 class FamiliesConfig:
     """The table of model families; it has no options."""
+
+
+def _last_part(name: str) -> str:
+    return name.rstrip("/").rpartition("/")[2]
 
 
 def stored_data(model: str) -> DataConfig | None:

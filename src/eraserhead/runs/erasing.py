@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,7 @@ def erase_documents(
     checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator
 ) -> ResultsFolder:
     """Analyse documents with a model; see `erase_to_folder`."""
-    results = ResultsFolder(Path(config.output_dir))
+    results = ResultsFolder(config.folder)
     refuse_pairs(checkpoint, documents.rows)
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     chosen = choose_site(checkpoint, config, accelerator)

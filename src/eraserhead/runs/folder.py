@@ -8,7 +8,8 @@ came out and where. ``checkpoints/`` holds what `--resume` continues from.
 import dataclasses
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from eraserhead.runs.config import RUN_CONFIG, TrainConfig
 from eraserhead.runs.files import (
     UNFINISHED,
     differences,
-    environment,
     full_disk_is_an_os_error,
     merged,
     read_mapping,
@@ -38,7 +38,10 @@ from eraserhead.runs.files import (
 METRICS, ENVIRONMENT, IDENTITY = "metrics.json", "environment.json", "identity.json"
 CHECKPOINTS = "checkpoints"
 # What may differ between a run and its continuation: none of it changes the results.
-FREE_TO_DIFFER = ("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens")
+FREE_TO_DIFFER = (
+    *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens"),
+    *("push_to_hub", "push_every", "push_private"),
+)
 
 
 @dataclass(frozen=True)
@@ -139,14 +142,15 @@ class RunFolder:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, unfinished)
         os.replace(unfinished, self.best)
 
-    def finish(
+    def save_model(
         self,
         model: AttentionPoolingForSequenceClassification,
         tokenizer: PreTrainedTokenizerBase,
         data: Mapping[str, Any],
         metrics: Mapping[str, Any],
+        environment: Mapping[str, Any],
     ) -> None:
-        """Write the model and all that belongs to it, ``config.json`` last, and remove the checkpoints."""
+        """Write the model and all that belongs to it, ``config.json`` last."""
         unfinished = self.path / f"model{UNFINISHED}"
         shutil.rmtree(unfinished, ignore_errors=True)
         with quiet(), full_disk_is_an_os_error(self.path):
@@ -154,18 +158,34 @@ class RunFolder:
         tokenizer.save_pretrained(unfinished)
         write_json(unfinished / DATA, data)
         write_json(unfinished / METRICS, metrics)
-        write_json(unfinished / ENVIRONMENT, environment())
+        write_json(unfinished / ENVIRONMENT, environment)
         for file in sorted(unfinished.iterdir(), key=lambda path: path.name == "config.json"):
             os.replace(file, self.path / file.name)
         unfinished.rmdir()
+
+    def close(self) -> None:
+        """Remove what resuming would need: the run is complete."""
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
+
+    @contextmanager
+    def best_model(self) -> Iterator["RunFolder"]:
+        """Give a folder for the model of the best epoch so far; what is written there goes with the context."""
+        folder = RunFolder(self.path / CHECKPOINTS / "best-model")
+        shutil.rmtree(folder.path, ignore_errors=True)
+        folder.path.mkdir(parents=True)
+        for name in (RUN_CONFIG, IDENTITY):
+            shutil.copyfile(self.path / name, folder.path / name)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder.path, ignore_errors=True)
 
     def changed(self, config: TrainConfig) -> list[str] | None:
         """Return the names of what differs from the configuration of the run here; null where there is none."""
         stored = self.path / RUN_CONFIG
         if not stored.is_file():
             return None
-        defaults = dataclasses.asdict(TrainConfig(""))  # of options that are younger than the run
+        defaults = dataclasses.asdict(TrainConfig())  # of options that are younger than the run
         found = differences(merged(defaults, read_mapping(stored, self._again)), dataclasses.asdict(config))
         return [name for name in found if name not in FREE_TO_DIFFER]
 

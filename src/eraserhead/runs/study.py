@@ -14,12 +14,11 @@ import numpy as np
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.checkpoints import DATA
-from eraserhead.runs.config import RUN_CONFIG
+from eraserhead.runs.config import ERASURE, RUN_CONFIG
 from eraserhead.runs.files import read_mapping
 from eraserhead.runs.folder import METRICS, RunFolder
 from eraserhead.runs.results import ResultsFolder
 
-ERASURE = "erasure"
 FAMILIES = ("flan", "han")
 ROLES = ("train", "validation", "test")
 # Percent of documents with more than one sentence on which the gradient flips with strictly fewer removals than

@@ -2,14 +2,14 @@
 
 import time
 import warnings
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from datasets import Dataset
 from safetensors.torch import load_file
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
@@ -22,8 +22,8 @@ from eraserhead.errors import MissingSplitError, UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.runs import devices
 from eraserhead.runs.checkpoints import (
-    encoder_path,
     load_tokenizer,
+    locate_encoder,
     new_classifier,
     padding_id,
     weights_fingerprint,
@@ -35,29 +35,19 @@ from eraserhead.runs.loop import Loop, Progress
 from eraserhead.runs.metrics import HIGHER_IS_BETTER, improves
 from eraserhead.runs.ranges import check_ranges
 from eraserhead.runs.reading import Reading, reading_of
+from eraserhead.runs.saving import Saver, Split
 from eraserhead.runs.vectors import vector_store
 
-
-@dataclass(frozen=True)
-class Split:
-    """Documents of one role, tokenised.
-
-    Attributes:
-        documents: As loaded.
-        rows: With their tokens.
-    """
-
-    documents: Documents
-    rows: Dataset
-
-    @property
-    def labels(self) -> torch.Tensor:
-        """Gold classes, -1 where unknown."""
-        return torch.tensor([-1 if label is None else label for label in self.rows["label"]])
+OnBest = Callable[[RunFolder], None]
 
 
-def train(config: TrainConfig) -> RunFolder:
+def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     """Train a classifier into a folder.
+
+    Args:
+        config: What is trained, on what, and how.
+        on_best: Called on the main process after each epoch that is the best so far, with a folder of the model as it
+            is then; the folder is gone when the call has returned.
 
     Raises:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
@@ -67,7 +57,7 @@ def train(config: TrainConfig) -> RunFolder:
         raise UserError(f"--data.pair_column {config.data.pair_column}: {ONE_SEQUENCE}")
     if config.model.sentence_context is not None and not config.model.hierarchical:
         raise UserError("--model.sentence_context: belongs to hierarchical models; add --model.hierarchical")
-    folder = RunFolder(Path(config.output_dir))
+    folder = RunFolder(config.folder)
     folder.check(config)
     accelerator = devices.start(
         config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
@@ -78,8 +68,9 @@ def train(config: TrainConfig) -> RunFolder:
         labels = documents["train"].labels
         assert labels is not None
         _check_metric(config, labels)
-        tokenizer = load_tokenizer(encoder_path(config.model.encoder), config.model.revision)
-        model = new_classifier(config.model, labels.names)
+        encoder = locate_encoder(config.model)
+        tokenizer = load_tokenizer(encoder.folder, config.model.encoder)
+        model = new_classifier(config.model, encoder, labels.names)
         reading = reading_of(model, tokenizer, config.data, cut_to_window=False)
         model.config.limits = asdict(reading.limits)
         splits = {role: Split(found, reading.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
@@ -99,8 +90,9 @@ def train(config: TrainConfig) -> RunFolder:
     if config.training.tensorboard:
         accelerator.init_trackers("curves")
     loop = prepare(config, model, tokenizer, reading, splits, accelerator)
-    run(loop, folder, config)
-    finish(loop, folder, model, tokenizer, splits)
+    saver = Saver(model, tokenizer, splits, {"name": config.model.encoder, "revision": encoder.commit})
+    run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
+    finish(loop, folder, saver)
     return folder
 
 
@@ -145,7 +137,7 @@ def prepare(
     )
 
 
-def run(loop: Loop, folder: RunFolder, config: TrainConfig) -> None:
+def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable[[], None] | None = None) -> None:
     """Train epoch by epoch until patience or the epochs end; every finished epoch can be resumed from."""
     training, progress = config.training, loop.progress
     if config.resume and folder.resumable is not None:
@@ -167,35 +159,19 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig) -> None:
         loop.accelerator.log({name: entry[name] for name in ("loss", *metrics)}, step=progress.epoch)
         devices.tell(loop.accelerator, _line(entry, progress))
         folder.save_state(loop.accelerator)
+        if after_best is not None and progress.best_epoch == progress.epoch:
+            after_best()
 
 
-def finish(
-    loop: Loop,
-    folder: RunFolder,
-    model: AttentionPoolingForSequenceClassification,
-    tokenizer: PreTrainedTokenizerBase,
-    splits: dict[str, Split],
-) -> None:
+def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     """Take the best epoch's weights, test them, and write the model."""
-    accelerator = loop.accelerator
+    accelerator, splits = loop.accelerator, saver.splits
     accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
     test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
     if accelerator.is_main_process:
-        labels = splits["train"].documents.labels
-        assert labels is not None
-        data = {
-            "labels": asdict(labels),
-            "documents": {role: asdict(split.documents.provenance) for role, split in splits.items()},
-            "truncation": {role: asdict(truncation(split.rows)) for role, split in splits.items()},
-        }
-        metrics = {
-            "validation": loop.progress.history[loop.progress.best_epoch - 1],
-            "test": test,
-            "best_epoch": loop.progress.best_epoch,
-            "epochs": loop.progress.history,
-            "devices": devices.describe(accelerator),
-        }
-        folder.finish(model.cpu(), tokenizer, data, metrics)
+        saver.model.cpu()
+        saver.save(folder, loop, test)
+        folder.close()
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
         tracker.finish()
@@ -257,6 +233,15 @@ def _save_best(loop: Loop, folder: RunFolder) -> None:
     accelerator.wait_for_everyone()
 
 
+def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> None:
+    """Give the best model so far, in a folder of its own, to who asked for it."""
+    if loop.accelerator.is_main_process:
+        with folder.best_model() as best:
+            saver.save(best, loop)
+            on_best(best)
+    loop.accelerator.wait_for_everyone()
+
+
 def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
     """Say what is trained on, how labels are read, and what the window cuts off."""
     training = config.training
@@ -291,7 +276,7 @@ def _leaves_unused(config: TrainConfig) -> bool:
 
 
 def _curves(config: TrainConfig) -> str | None:
-    return str(Path(config.output_dir) / "tensorboard") if config.training.tensorboard else None
+    return str(config.folder / "tensorboard") if config.training.tensorboard else None
 
 
 def _line(entry: dict[str, Any], progress: Progress) -> str:

@@ -1,0 +1,157 @@
+"""How the hub fails: what is tried again, what one line says of the rest, and tokens that nobody gets to see."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
+
+from huggingface_hub import constants, get_token
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+# The hub client's errors stand on those of the HTTP library below it, whose name differs between versions.
+HTTP_ERROR = cast(type[Exception], next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"))
+# What the client raises: beside its own errors, those of the HTTP library, and ValueError and RuntimeError.
+HUB_ERRORS: tuple[type[Exception], ...] = (HTTP_ERROR, OSError, ValueError, RuntimeError)
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+UNREACHABLE = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")  # tried by the client already
+CUT_SHORT = "Consistency check failed"  # what the client says of a file of the wrong size
+WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt
+LONGEST_WAIT = 120.0  # seconds: what the hub may ask for with Retry-After
+LONGEST_REASON = 240
+LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+SECRET_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY)", re.IGNORECASE)
+SHORTEST_SECRET = 8  # characters: a shorter value of such a variable is no secret that could be told from other text
+HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
+
+Answer = TypeVar("Answer")
+logger = logging.getLogger("eraserhead")
+
+
+def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None] = time.sleep) -> Answer:
+    """Ask the hub; where it is busy or out of order, or the connection breaks, ask again after a while.
+
+    The wait is the one that the hub asks for, if it asks for one. Anything else is raised at once.
+    """
+    for wait in WAITS:
+        try:
+            return ask()
+        except HUB_ERRORS as error:
+            if not is_transient(error):
+                raise
+            pause = min(retry_after(error) or wait, LONGEST_WAIT)
+            logger.info(f"{reason(error)}; trying again in {pause:g} s")
+            sleep(pause)
+    return ask()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether a failure may pass: the hub is busy or out of order, or the connection broke."""
+    answered = http_error(error)
+    if answered is not None:
+        return answered.response.status_code in TRANSIENT
+    chain = list(causes(error))
+    if any(isinstance(each, (OfflineModeIsEnabled, HFValidationError)) for each in chain):
+        return False
+    if any(type(each).__name__ in UNREACHABLE for each in chain):
+        return False
+    return any(isinstance(each, HTTP_ERROR) or CUT_SHORT in str(each) for each in chain)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that the hub asks to wait, where it says so."""
+    answered = http_error(error)
+    asked = "" if answered is None else answered.response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else None
+
+
+def http_error(error: BaseException) -> HfHubHTTPError | None:
+    """Return the hub's own answer behind an error, where there is one."""
+    return next((each for each in causes(error) if isinstance(each, HfHubHTTPError)), None)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Go through an error and those that brought it about."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def failure(error: BaseException, name: str) -> str:
+    """Return one line that says why something of the hub cannot be had, and how to mend it."""
+    answered = http_error(error)
+    return _unanswered(error, name) if answered is None else _refused(answered, name)
+
+
+def _refused(answer: HfHubHTTPError, name: str) -> str:
+    status, why = answer.response.status_code, reason(answer)
+    token, place = "the token" if get_token() else "no token", f"{constants.ENDPOINT}/{name}"
+    missing = isinstance(answer, RepositoryNotFoundError) or status in (401, 404)
+    lines = (
+        (isinstance(answer, GatedRepoError), f"gated: ask for access at {place}, then {LOG_IN} ({status}, {token})"),
+        (isinstance(answer, RevisionNotFoundError), f"has no such revision; its branches and tags are at {place}"),
+        (isinstance(answer, RemoteEntryNotFoundError), f"lacks a file ({why})"),
+        (missing, f"not on the hub, or private and {token} opens it ({status}, {place}); check the name, or {LOG_IN}"),
+        (status == 403, f"the hub refuses (403): {token} has no right to do this; {LOG_IN} as someone who has ({why})"),
+        (status in TRANSIENT, f"the hub cannot answer now, after several attempts; try again later ({why})"),
+        (True, f"the hub refuses ({why})"),
+    )
+    return f"{name}: {next(line for holds, line in lines if holds)}"
+
+
+def reason(error: BaseException) -> str:
+    """Return an error's message on one line, without tokens and request ids."""
+    answered = http_error(error)
+    line = " ".join(str(error if answered is None else answered).split()) or type(error).__name__
+    line = redacted(re.sub(r"\(Request ID: [^)]*\)\s*", "", line))
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."
+
+
+def redacted(text: str) -> str:
+    """Return a text with every token and secret that this process knows of, and whatever looks like one, hidden."""
+    for secret in secrets():
+        text = text.replace(secret, "[hidden]")
+    return HUB_TOKEN.sub("[hidden]", text)
+
+
+def secrets() -> list[str]:
+    """Return the hub token and the values of environment variables that are called after secrets, longest first."""
+    found = {value for name, value in os.environ.items() if SECRET_NAMES.search(name) and not os.path.exists(value)}
+    found.add(get_token() or "")
+    return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+class Redacting(logging.Filter):
+    """Hides tokens in whatever is logged, whoever logs it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite a record's message."""
+        record.msg, record.args = redacted(record.getMessage()), None
+        return True
+
+
+def _unanswered(error: BaseException, name: str) -> str:
+    if any(isinstance(each, HFValidationError) for each in causes(error)):
+        return f"{name}: neither a folder here nor a name that the hub could have (user/name)"
+    offline = constants.HF_HUB_OFFLINE or any(isinstance(each, OfflineModeIsEnabled) for each in causes(error))
+    if offline:
+        return f"{name}: no such folder here, and not in the local cache, while HF_HUB_OFFLINE keeps from the network"
+    if isinstance(error, LocalEntryNotFoundError) or is_transient(error):
+        return (
+            f"{name}: no such folder here, and not to be had from the hub ({constants.ENDPOINT}) or its local cache; "
+            f"check the name and the network, or give a folder ({reason(error)})"
+        )
+    return f"{name}: {reason(error)}"

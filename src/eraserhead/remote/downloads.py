@@ -1,0 +1,128 @@
+"""What comes from the hub: whole commits, asked for patiently, whose large files are what their hashes say.
+
+The hub's client checks the size of a download and not its content; a damaged file would stay in its cache.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+from eraserhead.errors import UserError
+from eraserhead.remote.connection import HUB_ERRORS, failure, patiently
+
+# What a model and its tokenizer are read from: weights as safetensors alone, for pickled ones can run code.
+MODEL_FILES = (
+    *("*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.bpe"),
+    *("model.safetensors", "model-*-of-*.safetensors"),
+)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+DATASET_FILE = re.compile(r"hf://datasets/([^@]+)@([0-9a-f]{40})/(.+)")
+
+logger = logging.getLogger("eraserhead")
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a model is on this machine.
+
+    Attributes:
+        folder: Its folder; of a model of the hub, that of one commit in the local cache.
+        commit: The commit that the hub resolved; null for the user's own folder.
+    """
+
+    folder: str
+    commit: str | None
+
+
+def locate_model(name: str, revision: str | None = None) -> Located:
+    """Return the folder of a model, which is downloaded if its name is a hub id.
+
+    Args:
+        name: Folder or hub id.
+        revision: Branch, tag or commit on the hub.
+
+    Raises:
+        UserError: There is neither such a folder nor such a model, or what arrives is damaged.
+    """
+    if os.path.isdir(name):
+        return Located(name, None)
+    ask = partial(snapshot_download, name, revision=revision, allow_patterns=list(MODEL_FILES), ignore_patterns=["*/*"])
+    try:
+        folder = Path(_undamaged(ask, name))
+    except HUB_ERRORS as error:
+        raise UserError(failure(error, name)) from error
+    return Located(str(folder), folder.name)
+
+
+def fetch_dataset_files(name: str, addresses: Iterable[str]) -> None:
+    """Download files of a data set into the hub's cache, from which `datasets` takes them.
+
+    Args:
+        name: What messages call the data set.
+        addresses: As `datasets` writes them (``hf://datasets/NAME@COMMIT/FILE``); others are left to it.
+
+    Raises:
+        UserError: What arrives is damaged.
+    """
+    for match in filter(None, map(DATASET_FILE.fullmatch, addresses)):
+        repository, commit, file = match.groups()
+        _undamaged(partial(hf_hub_download, repository, file, repo_type="dataset", revision=commit), name)
+
+
+def evict_damaged(files: Iterable[Path]) -> list[str]:
+    """Remove those files of a snapshot from the cache that are not what their hashes say; returns their names.
+
+    Large files are stored under their SHA-256, to which snapshots link.
+    """
+    evicted = []
+    for file in files:
+        stored = file.resolve()
+        if file.is_symlink() and SHA256.fullmatch(stored.name) and stored.is_file() and _sha256(stored) != stored.name:
+            file.unlink()
+            stored.unlink()
+            evicted.append(file.name)
+    return evicted
+
+
+def _undamaged(ask: Callable[[], str], name: str) -> str:
+    """Download a file or a folder, a second time if something of it is damaged; returns its path."""
+    evicted: list[str] = []
+    for _ in range(2):
+        with bars_on_terminals_alone():
+            path = Path(patiently(ask))
+        evicted = evict_damaged([path] if path.is_file() else sorted(path.iterdir()))
+        if not evicted:
+            return str(path)
+        logger.info(f"{name}: {', '.join(evicted)} arrived damaged (its SHA-256 is not the hub's)")
+    raise UserError(
+        f"{name}: {', '.join(evicted)} arrived damaged twice (its SHA-256 is not the hub's); nothing of it was kept: "
+        "try again later, or from another network"
+    )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def bars_on_terminals_alone() -> Iterator[None]:
+    """Show the client's progress bars where someone can see them."""
+    if sys.stderr.isatty() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
