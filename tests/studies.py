@@ -79,7 +79,8 @@ def random_documents(count: int, seed: int, classes_of_n: tuple[int, ...] = (1, 
 
 
 def _document(name: str, document: Document) -> dict[str, Any]:
-    return {"id": name, "label": 0, "prediction": 0, "model_prediction": 0, "n": document.n} | {
+    text = f"This is all that the document {name} says."
+    return {"id": name, "text": text, "label": 0, "prediction": 0, "model_prediction": 0, "n": document.n} | {
         "tokens": 30,
         "truncated_tokens": 10,
     }

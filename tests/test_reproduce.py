@@ -178,14 +178,16 @@ def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, mon
     assert "4 of 4 cells" in capsys.readouterr().out
 
 
-def test_a_complete_study_trains_nothing_again(configs, tmp_path, monkeypatch):
-    study = arguments(configs, tmp_path / "study", "--datasets", "first")
+def test_a_complete_study_trains_nothing_again(configs, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "[/]\u202e"
+    study = arguments(configs, folder, "--datasets", "first")
     assert main(study) == 0
-    before = (tmp_path / "study/paper.md").read_text()
+    assert capsys.readouterr().out.endswith(f"findings in {tmp_path}/[/]\\u202e/paper.md\n")
+    before = (folder / "paper.md").read_text()
     monkeypatch.setattr(reproduction, "train", None)
     monkeypatch.setattr(reproduction, "erase_to_folder", None)
     assert main(study) == 0
-    assert (tmp_path / "study/paper.md").read_text() == before
+    assert (folder / "paper.md").read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,23 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from types import TracebackType
+from typing import Any
 
 from jsonargparse import ArgumentParser
 
 from eraserhead.errors import UserError
+from eraserhead.faces.escapes import visible
 from eraserhead.faces.options import check, normalise
 from eraserhead.faces.parsing import Command, as_config, command_parser, parse
 from eraserhead.runs.config import (
     EraseConfig,
     ExplainConfig,
     FamiliesConfig,
+    PushConfig,
     ReproduceConfig,
     ShowConfig,
     TrainConfig,
@@ -50,6 +55,12 @@ COMMANDS = {
         optional=("text",),
         defaults=erase_defaults,
     ),
+    "push": Command(
+        PushConfig,
+        "eraserhead.faces.commands.push",
+        "push a classifier and its erasure results to the hub, with a card that says what its attention is worth",
+        ("model", "repository"),
+    ),
     "reproduce": Command(
         ReproduceConfig,
         "eraserhead.faces.commands.reproduce",
@@ -63,12 +74,31 @@ COMMANDS = {
 }
 
 
+class VisibleRecord(logging.LogRecord):
+    """A record of any library's log, on one line and with nothing in it but what may be seen: logs quote anything.
+
+    A formatter would serve our own handler alone; transformers and datasets print through theirs.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if self.exc_info and self.exc_info[1]:
+            self.exc_text = _traceback(self.exc_info[1]).rstrip()  # which formatters take as it is
+
+    def getMessage(self) -> str:  # noqa: N802 - the standard library's name
+        """Return the message."""
+        return _harmless(super().getMessage().rstrip())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 after one clear line on what to mend."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # texts hold characters that some terminals lack
+    sys.excepthook = _crash
+    logging.setLogRecordFactory(VisibleRecord)
+    logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("eraserhead").setLevel(logging.INFO)
     for library in ("DATASETS", "HF_HUB"):
@@ -119,5 +149,19 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"eraserhead: error: {message}", file=sys.stderr)
+    print(f"eraserhead: error: {_harmless(message)}", file=sys.stderr)
     return 2
+
+
+def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print what Python would of an error that is ours to mend: its message may quote a document."""
+    print(_traceback(error), end="", file=sys.stderr)
+
+
+def _traceback(error: BaseException) -> str:
+    return _harmless("".join(traceback.format_exception(error)), keep="\n")
+
+
+def _harmless(text: str, keep: str = "") -> str:
+    """Return a text with its control characters visible, and with the tokens of this machine hidden."""
+    return visible(import_module("eraserhead.remote.connection").redacted(text), keep)

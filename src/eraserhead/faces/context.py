@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 
+from eraserhead.faces.escapes import visible
 from eraserhead.faces.panels import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
@@ -91,7 +92,7 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
                 panel.set_xticks(range(len(CONTEXTS)), CONTEXTS, rotation=90)
                 panel.set_xlim(-0.5, len(CONTEXTS) - 0.5)
         for dataset, panel in zip(datasets, axes[0], strict=True):
-            panel.set_title(dataset)
+            panel.set_title(visible(dataset))
         handles = [
             axes[0, 0].plot([], [], markersize=3, label=family.upper(), **LINES[family])[0] for family in FAMILIES
         ]

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from eraserhead.faces.tables import BEST_FOUND, NAMES, NEVER, NONE, new_table, site_line
+from eraserhead.faces.escapes import visible
+from eraserhead.faces.tables import BEST_FOUND, NEVER, NONE, add_row, called, literal, new_table, site_line
 
 if TYPE_CHECKING:  # for its types alone
     from eraserhead.runs.explanation import Explanation, RankingExplained, Word
@@ -29,8 +30,9 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     legend = f"{shading or 'Shading: attention'}. ⟦…⟧: the {least} whose erasure flips the decision."
     legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
     return Group(
-        Text(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
-        Text(f"{site_line(explanation.site)}\n"),
+        literal(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
+        literal(site_line(explanation.site)),
+        Text(),
         *([] if explanation.components else [Text("nothing to attend to: the bias alone decides")]),
         shaded(explanation),
         Text(f"\n{legend}", style="dim"),
@@ -56,7 +58,7 @@ def _sentences(explanation: "Explanation", inside: "list[list[Word]]") -> Text:
         text.append(f"{100 * sentence.attention:5.1f} %", style=style).append(" ⟦" if sentence.erased else "  ")
         start = sentence.end - len(written[sentence.start : sentence.end].lstrip())
         shaded_words, reached = _shaded_words(written, words, start)
-        text.append(shaded_words).append(written[reached : sentence.end].rstrip())
+        text.append(shaded_words).append(_passage(written[reached : sentence.end].rstrip()))
         text.append("⟧\n" if sentence.erased else "\n")
         position = sentence.end
     return _with_rest(text, explanation, position)
@@ -65,7 +67,7 @@ def _sentences(explanation: "Explanation", inside: "list[list[Word]]") -> Text:
 def _with_rest(text: Text, explanation: "Explanation", position: int) -> Text:
     """Append what the model did not see."""
     mark = "✂" if explanation.truncated_tokens else ""
-    return text.append(mark).append(explanation.text[position:], style="dim")
+    return text.append(mark).append(_passage(explanation.text[position:]), style="dim")
 
 
 def _shaded_words(whole: str, words: "list[Word]", position: int) -> tuple[Text, int]:
@@ -73,13 +75,19 @@ def _shaded_words(whole: str, words: "list[Word]", position: int) -> tuple[Text,
     text = Text()
     strongest = max((word.attention for word in words), default=0.0) or 1.0
     for word in words:
-        style, written = _shade(word.attention / strongest, word.erased), f"⟦{word.name}⟧" if word.erased else word.name
+        style, written = _shade(word.attention / strongest, word.erased), visible(word.name)
+        written = f"⟦{written}⟧" if word.erased else written
         if word.start == word.end:  # such as [CLS], which stands beside the text
             text.append(" " * bool(text)).append(written, style=style).append(" " * (position == 0))
             continue
-        text.append(whole[position : word.start]).append(written, style=style)
+        text.append(_passage(whole[position : word.start])).append(written, style=style)
         position = word.end
     return text, position
+
+
+def _passage(text: str) -> str:
+    """Return a part of a text with its own lines, however they end, and tabs; other control characters are visible."""
+    return visible(text.replace("\r\n", "\n"), keep="\n\t")
 
 
 def _shade(strength: float, erased: bool) -> str:
@@ -99,8 +107,9 @@ def _words(explanation: "Explanation", count: int) -> Table:
     unit = "word" if explanation.inside is None else "sentence"
     table = new_table(f"{unit.capitalize()}s by attention", unit, *headings)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
-        table.add_row(
-            Text(shorten(word.name, LONGEST)),
+        add_row(
+            table,
+            shorten(word.name, LONGEST),
             f"{word.attention:.4f}",
             f"{word.gradient:+.4f}",
             "yes" if word.erased else "",
@@ -112,12 +121,12 @@ def _explained(explanation: "Explanation") -> Table:
     headings = ("components", "fraction", "attention mass", "decision becomes")
     table = new_table("Erased until the decision flips", "ranking", *headings)
     for ranking in explanation.rankings:
-        table.add_row(*_explained_row(ranking, explanation.components, _inside(explanation)))
+        add_row(table, *_explained_row(ranking, explanation.components, _inside(explanation)))
     return table
 
 
 def _explained_row(ranking: "RankingExplained", components: int, inside: bool) -> tuple[str, ...]:
-    name = NAMES.get(ranking.ranking, ranking.ranking)
+    name = called(ranking.ranking)
     if ranking.removed is None or ranking.mass is None:
         return name, NEVER, NONE, NONE, "does not flip"
     becomes = ranking.becomes or ""

@@ -14,6 +14,7 @@ import pyarrow.csv
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from eraserhead.faces.escapes import visible
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.runs.files import UNFINISHED
 from eraserhead.runs.study import FAMILIES, Place
@@ -36,6 +37,7 @@ STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.5,
     "axes.titlepad": 3.0,
     "hatch.linewidth": 0.4,
+    "text.parse_math": False,  # names hold dollars, and are no formulas
     "svg.hashsalt": "eraserhead",  # else identifiers in the SVG are random
 }
 RESOLUTION = 200  # dots an inch, of the PNG and of points in the SVG
@@ -99,7 +101,7 @@ def new_sheet(models: Sequence[str], height: float, sharey: bool = True) -> Shee
         for panel in row[len(names) :]:
             panel.set_axis_off()
         for panel, name in zip(row, names, strict=False):
-            panel.set_title(name)
+            panel.set_title(visible(name))
             if name not in models:
                 panel.text(0.5, 0.5, "no results", transform=panel.transAxes, ha="center", va="center")
                 if not sharey:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from eraserhead.faces.context import draw_context
+from eraserhead.faces.escapes import markdown
 from eraserhead.faces.figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.faces.panels import Plate, table
 from eraserhead.faces.paper_tables import (
@@ -26,6 +26,7 @@ from eraserhead.faces.paper_tables import (
     quantity_table,
     training_table,
 )
+from eraserhead.faces.templates import template
 from eraserhead.method.statistics import RESAMPLES, Estimate
 from eraserhead.runs.cell_tables import FRACTION, MASS
 from eraserhead.runs.evidence import FEWEST_DOCUMENTS, Evidence, Finding, Verdict
@@ -91,25 +92,21 @@ def write_paper(
     figures.mkdir(parents=True, exist_ok=True)
     found = findings(results, seed)
     _save_findings(found, Plate(figures, FINDINGS))
-    text = (
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            **_tables(results, datasets, missing),
-            plates=_draw(results, figures),
-            context=_draw_context(results, figures),
-            paper_statements=statements([finding for finding in found if finding.of_paper]),
-            own_statements=statements([finding for finding in found if not finding.of_paper]),
-            findings=finding_table(found),
-            steps=evidence_table(next(finding for finding in found if finding.key == LATER)),
-            fewest=FEWEST_DOCUMENTS,
-            resamples=RESAMPLES,
-            deviations=_deviations(results),
-            missing=missing,
-            cells=len(results),
-            unlearnt=[found.cell.name for found in results if not found.learnt],
-            draws=sorted({str(found.summary["configuration"].get("draws", "-")) for found in results}),
-        )
+    text = template(TEMPLATE).render(
+        **_tables(results, datasets, missing),
+        plates=_draw(results, figures),
+        context=_draw_context(results, figures),
+        paper_statements=statements([finding for finding in found if finding.of_paper]),
+        own_statements=statements([finding for finding in found if not finding.of_paper]),
+        findings=finding_table(found),
+        steps=evidence_table(next(finding for finding in found if finding.key == LATER)),
+        fewest=FEWEST_DOCUMENTS,
+        resamples=RESAMPLES,
+        deviations=_deviations(results),
+        missing=missing,
+        cells=len(results),
+        unlearnt=[found.cell.name for found in results if not found.learnt],
+        draws=sorted({str(found.summary["configuration"].get("draws", "-")) for found in results}),
     )
     write_text(folder / PAPER, BLANK_LINES.sub("\n\n", text))
     return folder / PAPER
@@ -137,8 +134,8 @@ def statements(found: Sequence[Finding]) -> list[Statement]:
 
 
 def one_line(reason: str) -> str:
-    """Return a reason on one line, without the folders of absolute paths, and safe inside a table."""
-    return DIRECTORIES.sub("", " ".join(reason.split())).replace("|", "\\|")
+    """Return a reason as Markdown on one line, without the folders of absolute paths."""
+    return markdown(DIRECTORIES.sub("", " ".join(reason.split())))
 
 
 def _counted(finding: Finding) -> str:
@@ -214,14 +211,3 @@ def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
         for option, value in options.items()
     }
     return {option: names for option, names in cells.items() if names}
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("eraserhead.faces", package_path="."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # markdown, not HTML
-    )

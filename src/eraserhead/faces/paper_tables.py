@@ -6,6 +6,7 @@ from math import isnan
 from pathlib import PurePath
 
 from eraserhead.faces.context import QUANTITIES
+from eraserhead.faces.escapes import markdown
 from eraserhead.faces.tables import NEVER, NONE
 from eraserhead.faces.tables import interval as written
 from eraserhead.method.rankings import KEYS
@@ -39,8 +40,8 @@ class Table:
     """A table: what the first columns name is on the left, numbers are on the right.
 
     Attributes:
-        headings: Headings of the columns.
-        rows: Texts of the cells.
+        headings: Headings of the columns, as Markdown.
+        rows: Texts of the cells; those of the columns of names as they are, the others as Markdown.
         names: How many columns at the left hold names.
     """
 
@@ -145,8 +146,10 @@ def training_table(grid: Grid) -> Table:
         epochs = NONE if found.epochs is None else f"{found.epochs[0]} ({found.epochs[1]})"
         encoder = chosen["encoder"]
         name = PurePath(encoder).name if PurePath(encoder).is_absolute() else encoder
-        rows.append([dataset, model, name, layers, rates, epochs, str(training["seed"])])
-    return Table(["data set", "model", "encoder", "layers", "learning rate", "epochs (the best)", "seed"], rows)
+        rows.append([dataset, model, name, layers, rates, epochs, markdown(str(training["seed"]))])
+    return Table(
+        ["data set", "model", "encoder", "layers", "learning rate", "epochs (the best)", "seed"], rows, names=4
+    )
 
 
 def flip_tables(grid: Grid) -> dict[str, Table]:
@@ -232,7 +235,7 @@ def finding_table(found: Sequence[Finding]) -> Table:
         counts = [str(finding.count(verdict)) for verdict in (Verdict.HOLDS, Verdict.CONTRARY, Verdict.UNDECIDED)]
         contrary = [evidence.where for evidence in finding.evidence if evidence.verdict == Verdict.CONTRARY]
         verdict = VERDICTS[finding.verdict] if finding.evidence else NONE
-        rows.append([finding.claim, finding.measure, verdict, *counts, ", ".join(contrary) or NONE])
+        rows.append([finding.claim, finding.measure, verdict, *counts, markdown(", ".join(contrary)) or NONE])
     return Table(["finding", "compared", "verdict", "holds in", "contrary in", "undecided in", "contrary"], rows)
 
 

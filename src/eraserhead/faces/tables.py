@@ -9,6 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from eraserhead.faces.escapes import visible
+
 if TYPE_CHECKING:  # for its types alone: showing results needs no torch
     from eraserhead.models.families import Family
 
@@ -42,27 +44,31 @@ TITLES = {
 
 
 def console() -> Console:
-    """Return a console as wide as the terminal, and of a fixed width elsewhere."""
-    found = Console()
-    return found if found.is_terminal else Console(width=WIDTH)
+    """Return a console as wide as the terminal, and of a fixed width elsewhere; strings have no markup there."""
+    found = Console(markup=False, emoji=False)
+    return found if found.is_terminal else Console(width=WIDTH, markup=False, emoji=False)
+
+
+def literal(text: str) -> Text:
+    """Return a text that any console shows as it is: without markup, its control characters visible."""
+    return Text(visible(text))
 
 
 def metrics_view(metrics: Mapping[str, Any]) -> RenderableType:
     """Return the metrics of the best epoch on validation and test documents."""
-    table = new_table(f"Best epoch: {metrics['best_epoch']} of {len(metrics['epochs'])}", "documents")
     names = [name for name in metrics["validation"] if name not in ("epoch", "loss", "seconds")]
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+    title = f"Best epoch: {metrics['best_epoch']} of {len(metrics['epochs'])}"
+    table = new_table(title, "documents", *(name.replace("_", " ") for name in names))
     for role in ("validation", "test"):
         if metrics[role] is not None:
-            table.add_row(role, *(f"{metrics[role][name]:.4f}" for name in names))
+            add_row(table, role, *(f"{metrics[role][name]:.4f}" for name in names))
     return table
 
 
 def summary_view(summary: Mapping[str, Any]) -> RenderableType:
     """Return everything that `eraserhead show` prints."""
     return Group(
-        *(Text(line) for line in _header(summary)),
+        *map(literal, _header(summary)),
         *(
             Padding(table, (1, 0, 0, 0))
             for table in (
@@ -88,7 +94,7 @@ def families_view(families: "Mapping[str, Family]") -> RenderableType:
     for name, family in families.items():
         read_out = family.read_out.value if isinstance(family.read_out, Enum) else "as classifier_pooling says"
         left_out = "yes" if family.positions is not None else "no"
-        table.add_row(name, family.name, family.route.value, read_out, left_out)
+        add_row(table, name, family.name, family.route.value, read_out, left_out)
     return table
 
 
@@ -191,8 +197,9 @@ def _fractions(rankings: Mapping[str, Any]) -> Table:
     table = new_table(TITLES["fraction"], "ranking", *headings)
     for name, ranking in rankings.items():
         fraction = ranking["fraction"]
-        table.add_row(
-            NAMES.get(name, name),
+        add_row(
+            table,
+            called(name),
             _value(fraction["q25"], NEVER),
             interval(fraction["median"], NEVER),
             _value(fraction["q75"], NEVER),
@@ -208,7 +215,7 @@ def _outcomes(rankings: Mapping[str, Any]) -> Table:
     table = new_table(TITLES["outcomes"], "ranking", "flip", nothing_left, "never", "spread over draws")
     for name, ranking in rankings.items():
         shares = [percent(ranking["outcomes"][outcome]) for outcome in ("flip", "bias_only", "never")]
-        table.add_row(NAMES.get(name, name), *shares, interval(ranking["spread"]) if "spread" in ranking else "")
+        add_row(table, called(name), *shares, interval(ranking["spread"]) if "spread" in ranking else "")
     return table
 
 
@@ -222,7 +229,7 @@ def _yardstick(summary: Mapping[str, Any]) -> Table:
     for name, ranking in rankings.items():
         if "excess" in ranking:
             evidence = [interval(ranking["evidence_auc"])] if has_evidence else []
-            table.add_row(NAMES.get(name, name), _counted(ranking["excess"], 1), percent(ranking["optimal"]), *evidence)
+            add_row(table, called(name), _counted(ranking["excess"], 1), percent(ranking["optimal"]), *evidence)
     return table
 
 
@@ -234,7 +241,7 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> Table:
         if names not in seen:
             seen.add(names)
             shares = [percent(pair[column]) for column in ("fewer", "equal", "more")]
-            table.add_row(*(NAMES.get(pair[side], pair[side]) for side in ("first", "second")), *shares)
+            add_row(table, *(called(pair[side]) for side in ("first", "second")), *shares)
     return table
 
 
@@ -244,17 +251,28 @@ def _tests(summary: Mapping[str, Any]) -> Table:
     for name, test in summary["tests"].items():
         cells = {key: percent(value) for key, value in test["exact"].items()}
         divergence = (interval(test["expected_delta_js"], digits=4), percent(test["share_negative"]))
-        table.add_row(name, "top flips", cells["both_flip"], cells["top_alone_flips"], *divergence)
-        table.add_row("", "top does not", cells["other_alone_flips"], cells["none_flips"], end_section=True)
+        add_row(table, name, "top flips", cells["both_flip"], cells["top_alone_flips"], *divergence)
+        add_row(table, "", "top does not", cells["other_alone_flips"], cells["none_flips"])
+        table.add_section()
     return table
+
+
+def called(ranking: str) -> str:
+    """Return what a ranking is called, where it is not called as in the results."""
+    return NAMES.get(ranking, ranking)
 
 
 def new_table(title: str, *headings: str) -> Table:
     """Return an empty table: what the rows are on the left, numbers on the right."""
-    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    table = Table(title=literal(title), title_justify="left", title_style="bold")
     for position, heading in enumerate(headings):
-        table.add_column(Text(heading), justify="left" if position == 0 else "right")
+        table.add_column(literal(heading), justify="left" if position == 0 else "right")
     return table
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """Add a row whose cells are shown as they are."""
+    table.add_row(*map(literal, cells))
 
 
 def interval(estimate: Mapping[str, Any], absent: str = NONE, scale: float = 1, digits: int = 3) -> str:

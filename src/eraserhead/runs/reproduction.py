@@ -199,5 +199,6 @@ def _release() -> None:
 
 def _write_traceback(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, traceback.format_exc())
+    # As `repr` writes them: a message may quote a document, and whoever prints this file has a terminal that obeys.
+    write_text(path, "".join(f"{repr(line)[1:-1]}\n" for line in traceback.format_exc().splitlines()))
     logger.info(f"what led to it is in {path}")

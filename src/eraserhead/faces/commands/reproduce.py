@@ -10,6 +10,7 @@ from datasets import disable_progress_bars
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named import NAMED
 from eraserhead.errors import UserError, nearest
+from eraserhead.faces.escapes import visible
 from eraserhead.faces.paper import write_paper
 from eraserhead.faces.parsing import configuration
 from eraserhead.faces.tables import console
@@ -38,9 +39,8 @@ def run(config: ReproduceConfig) -> None:
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
         paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
-        console().print(
-            f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}", soft_wrap=True
-        )
+        done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
+        console().print(visible(done), soft_wrap=True)
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:

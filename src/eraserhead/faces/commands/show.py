@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from eraserhead.faces.escapes import visible
 from eraserhead.faces.tables import console, summary_view
 from eraserhead.runs.config import ShowConfig
 from eraserhead.runs.results import ResultsFolder
@@ -16,4 +17,4 @@ def print_results(results: ResultsFolder) -> None:
     """Print the tables of finished results, and where they are."""
     screen = console()
     screen.print(summary_view(results.summary()))
-    screen.print(f"results in {results.path}", soft_wrap=True)
+    screen.print(visible(f"results in {results.path}"), soft_wrap=True)
