@@ -134,15 +134,6 @@ def secrets() -> list[str]:
     return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
-class Redacting(logging.Filter):
-    """Hides tokens in whatever is logged, whoever logs it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite a record's message."""
-        record.msg, record.args = redacted(record.getMessage()), None
-        return True
-
-
 def _unanswered(error: BaseException, name: str) -> str:
     if any(isinstance(each, HFValidationError) for each in causes(error)):
         return f"{name}: neither a folder here nor a name that the hub could have (user/name)"

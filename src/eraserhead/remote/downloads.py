@@ -52,9 +52,12 @@ def locate_model(name: str, revision: str | None = None) -> Located:
         revision: Branch, tag or commit on the hub.
 
     Raises:
-        UserError: There is neither such a folder nor such a model, or what arrives is damaged.
+        UserError: There is neither such a folder nor such a model, a folder was to have a revision, or what arrives is
+            damaged.
     """
     if os.path.isdir(name):
+        if revision is not None:
+            raise UserError(f"--revision {revision}: belongs to the hub, and {name} is a folder here; leave it out")
         return Located(name, None)
     ask = partial(snapshot_download, name, revision=revision, allow_patterns=list(MODEL_FILES), ignore_patterns=["*/*"])
     try:

@@ -100,7 +100,7 @@ def load_checkpoint(
         UserError: It cannot be found or loaded, has nothing that can be erased, makes no single decision, lacks
             weights, or has weights that are not numbers.
     """
-    _check_finished(name)
+    check_finished(name)
     located = locate_model(name, revision)
     folder, options = located.folder, {"trust_remote_code": trust_remote_code}
     config = _load(name, lambda: _configuration(folder, name, options))
@@ -126,7 +126,12 @@ def load_checkpoint(
     )
 
 
-def _check_finished(name: str) -> None:
+def check_finished(name: str) -> None:
+    """Refuse a folder without a model in it.
+
+    Raises:
+        UserError: Saying whether its training is unfinished.
+    """
     if os.path.isdir(name) and not (Path(name) / "config.json").is_file():
         unfinished = (Path(name) / RUN_CONFIG).is_file()
         mend = (

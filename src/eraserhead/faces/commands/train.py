@@ -1,19 +1,55 @@
 """``eraserhead train``."""
 
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from datasets import disable_progress_bars
 
+from eraserhead.errors import UserError
+from eraserhead.faces.hub import Hub, Target, pushed_line
+from eraserhead.faces.publication import Options
+from eraserhead.faces.publisher import Publisher
 from eraserhead.faces.tables import console, metrics_view
 from eraserhead.runs.config import TrainConfig
+from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.training import train
 
 
 def run(config: TrainConfig) -> None:
-    """Train a classifier and print its metrics."""
+    """Train a classifier, print its metrics, and push it where that is asked for."""
     disable_progress_bars()
-    folder = train(config)
-    if PartialState().is_main_process:
+    publisher = _publisher(config)
+    folder = train(config, publisher.push_best if publisher is not None and config.push_every == "best" else None)
+    main = PartialState().is_main_process
+    PartialState().destroy_process_group()  # the others need not wait for the hub
+    if main:
         screen = console()
         screen.print(metrics_view(folder.metrics()))
-        screen.print(f"model in {folder.path}", soft_wrap=True)
-    PartialState().destroy_process_group()
+        screen.print(f"model in {folder.path}", markup=False, soft_wrap=True)
+        if publisher is not None:
+            screen.print(_push(publisher, folder, config), markup=False, soft_wrap=True)
+
+
+def _publisher(config: TrainConfig) -> Publisher | None:
+    """Return what pushes the models; the hub is asked before any work is done, by the main process alone."""
+    if config.push_to_hub is None:
+        return None
+    hub = Hub(Target(config.push_to_hub, config.push_private))
+    problem: list[str | None] = [None]
+    if PartialState(cpu=config.cpu).is_main_process:
+        try:
+            hub.open()
+        except UserError as error:
+            problem = [str(error)]
+    broadcast_object_list(problem)  # so that all end alike, and none waits for the others
+    if problem[0] is not None:
+        PartialState().destroy_process_group()
+        raise UserError(problem[0])
+    return Publisher(hub, Options(config.push_to_hub))
+
+
+def _push(publisher: Publisher, folder: RunFolder, config: TrainConfig) -> str:
+    try:
+        return pushed_line(publisher.push_finished(folder))
+    except UserError as error:
+        again = f"`eraserhead push {folder.path} {config.push_to_hub}`"
+        raise UserError(f"{error}; the model in {folder.path} is complete: {again} pushes it") from error

@@ -1,0 +1,226 @@
+"""To the hub: a folder in one commit, whole or not at all, and again only if it has changed."""
+
+import hashlib
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.hf_api import RepoFile
+
+from eraserhead.errors import UserError
+from eraserhead.faces.publication import OWN_FILES
+from eraserhead.remote.connection import (
+    HUB_ERRORS,
+    LOG_IN,
+    WAITS,
+    failure,
+    is_transient,
+    patiently,
+    reason,
+    retry_after,
+)
+from eraserhead.remote.downloads import bars_on_terminals_alone
+from eraserhead.runs.results import SUMMARY
+
+MAIN = "main"
+CONFLICTS = (409, 412)  # somebody else's commit came in between
+
+logger = logging.getLogger("eraserhead")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a model is pushed.
+
+    Attributes:
+        repository: Name on the hub.
+        private: Whether nobody else may see it.
+        revision: Branch; created from the main one where there is none.
+        tag: Name for the commit, if any.
+    """
+
+    repository: str
+    private: bool = False
+    revision: str = MAIN
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What has become of a push.
+
+    Attributes:
+        commit: The commit that holds what was pushed.
+        new: Whether it was made now; otherwise the hub had it all.
+        address: Where to look at it.
+    """
+
+    commit: str
+    new: bool
+    address: str
+
+
+def pushed_line(pushed: Pushed, tag: str | None = None) -> str:
+    """Return what a push came to, in a line."""
+    done = "pushed to" if pushed.new else "nothing has changed at"
+    return f"{done} {pushed.address} (commit {pushed.commit}{f', tag {tag}' if tag else ''})"
+
+
+class Hub:
+    """One repository on the hub, as its owner sees it."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._client = HfApi(library_name="eraserhead")
+
+    def open(self) -> None:
+        """Make sure that there is a repository to push to, before any work is done for it.
+
+        Raises:
+            UserError: There is no token, or it has no right to this repository; or the repository is public and was to
+                be private.
+        """
+        name = self.target.repository
+        if not get_token():
+            raise UserError(f"{name}: nobody is logged in to the hub ({constants.ENDPOINT}): {LOG_IN}")
+        with self._one_line():
+            patiently(lambda: self._client.create_repo(name, private=self.target.private or None, exist_ok=True))
+            if self.target.private and not patiently(lambda: self._client.model_info(name)).private:
+                raise UserError(
+                    f"{name}: exists and is public, so --private would not hide it; make it private in its settings "
+                    f"({constants.ENDPOINT}/{name}/settings), or leave --private out"
+                )
+            if self.target.revision != MAIN:
+                patiently(lambda: self._client.create_branch(name, branch=self.target.revision, exist_ok=True))
+
+    def push(self, folder: Path) -> Pushed:
+        """Push a folder's files in one commit, and remove those of an earlier push that are no longer part of it.
+
+        Where the hub has them all, no commit is made. Whatever fails before the commit leaves the repository as it was.
+
+        Raises:
+            UserError: The hub refuses, cannot be reached after several attempts, or somebody else pushes meanwhile; or
+                the tag is that of another commit.
+        """
+        with self._one_line(), bars_on_terminals_alone():
+            tagged = self._tagged()
+            head = self._head()
+            changes = self._changes(folder, head)
+            if tagged is not None and (changes or tagged != head):
+                raise UserError(
+                    f"{self.target.repository}: the tag '{self.target.tag}' is there already and stands for another "
+                    f"commit ({tagged[:8]}); choose another --tag"
+                )
+            commit = self._commit(folder, head) if changes else head
+            if self.target.tag is not None and tagged is None:
+                patiently(lambda: self._tag(commit))
+        address = f"{constants.ENDPOINT}/{self.target.repository}"
+        return Pushed(commit, bool(changes), address)
+
+    def _commit(self, folder: Path, head: str) -> str:
+        """Make the commit; after a failure the hub is asked whether it was made all the same."""
+        for wait in (*WAITS, None):
+            try:
+                with _without_parquet_warning():
+                    made = self._client.create_commit(
+                        self.target.repository,
+                        self._changes(folder, head),
+                        commit_message=_message(folder),
+                        revision=self.target.revision,
+                        parent_commit=head,
+                    )
+                return made.oid
+            except HUB_ERRORS as error:
+                now = patiently(self._head)
+                if now != head:
+                    return self._commit_of_mine(folder, now)
+                if wait is None or not is_transient(error):
+                    raise
+                pause = retry_after(error) or wait
+                logger.info(f"{self.target.repository}: {reason(error)}; nothing was committed, again in {pause:g} s")
+                time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _commit_of_mine(self, folder: Path, now: str) -> str:
+        if self._changes(folder, now):
+            raise UserError(
+                f"{self.target.repository}: somebody else pushed meanwhile ({now[:8]}); look at it, and push again"
+            )
+        return now
+
+    def _changes(self, folder: Path, commit: str) -> list[CommitOperationAdd | CommitOperationDelete]:
+        """Return what would have to be done to a commit for it to hold this folder."""
+        there = {
+            entry.path: entry
+            for entry in patiently(
+                lambda: list(self._client.list_repo_tree(self.target.repository, recursive=True, revision=commit))
+            )
+            if isinstance(entry, RepoFile)
+        }
+        here = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
+        added = [
+            CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(file))
+            for name, file in here.items()
+            if name not in there or not _same(file, there[name])
+        ]
+        removed = [
+            CommitOperationDelete(path_in_repo=name) for name in there if name not in here and OWN_FILES.fullmatch(name)
+        ]
+        return [*added, *removed]
+
+    def _head(self) -> str:
+        info = patiently(lambda: self._client.model_info(self.target.repository, revision=self.target.revision))
+        assert info.sha is not None
+        return info.sha
+
+    def _tagged(self) -> str | None:
+        """Return the commit that has the tag; null where there is none, or no tag is wanted."""
+        if self.target.tag is None:
+            return None
+        tags = patiently(lambda: self._client.list_repo_refs(self.target.repository)).tags
+        return next((tag.target_commit for tag in tags if tag.name == self.target.tag), None)
+
+    def _tag(self, commit: str) -> None:
+        """Give the commit its tag; one that an attempt before this has given is as good."""
+        try:
+            self._client.create_tag(self.target.repository, tag=str(self.target.tag), revision=commit)
+        except HfHubHTTPError as error:
+            if error.response.status_code not in CONFLICTS or self._tagged() != commit:
+                raise
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        """Say what fails in one line."""
+        try:
+            yield
+        except HUB_ERRORS as error:
+            raise UserError(failure(error, self.target.repository)) from error
+
+
+def _message(folder: Path) -> str:
+    return f"Push classifier and card{', with erasure results' if (folder / SUMMARY).is_file() else ''}"
+
+
+def _same(file: Path, entry: RepoFile) -> bool:
+    """Tell whether a file is what the hub has, by its hash."""
+    if file.stat().st_size != entry.size:
+        return False
+    if entry.lfs is not None:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == entry.lfs.sha256
+    content = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == entry.blob_id
+
+
+@contextmanager
+def _without_parquet_warning() -> Iterator[None]:
+    """Leave out the client's doubt whether tables belong into a model's repository."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
+        yield

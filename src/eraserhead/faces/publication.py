@@ -1,0 +1,363 @@
+"""The folder that is pushed to the hub: the one writer of what is published of a model, and what is left out of it."""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from transformers.dynamic_module_utils import get_relative_import_files
+
+from eraserhead.data.named import NAMED
+from eraserhead.errors import UserError
+from eraserhead.faces.card import CARD, FIGURE, Facts, model_card
+from eraserhead.faces.curves import draw_curves
+from eraserhead.faces.leaks import leaks, private
+from eraserhead.models import modeling_attention_pooling, pipeline_attention_pooling
+from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
+from eraserhead.runs.checkpoints import DATA, check_finished, load_checkpoint, load_tokenizer, weights_fingerprint
+from eraserhead.runs.config import ERASURE, PACKAGED, RUN_CONFIG
+from eraserhead.runs.files import UNFINISHED, read_mapping, write_json, write_text
+from eraserhead.runs.folder import ENVIRONMENT, IDENTITY, METRICS
+from eraserhead.runs.results import SUMMARY, ResultsFolder
+
+TRAINING = "training.json"
+FLIPS, DOCUMENTS = "flips.parquet", "documents.parquet"
+CONFIG, INDEX, TOKENIZER = "config.json", "model.safetensors.index.json", "tokenizer_config.json"
+# The encoder that the extra `demo` installs is a copy of this one.
+PACKAGED_IS = "sentence-transformers/all-MiniLM-L6-v2"
+PATHS = ("path", "name", "encoder", "_name_or_path", "name_or_path", "tokenizer_file")  # keys whose values may be paths
+LOCAL = ("output_dir", "is_local", "local_files_only")  # keys that mean something on this machine alone
+CODE = ("auto_map", "custom_pipelines")  # keys of config.json that name code
+ROW_ID = re.compile(r"[\w.-]+/\d+")  # split and row, as documents of a data set are called
+SHOWN = 5  # leaks that a message names
+# Everything of a model's repository that is ours to replace or to remove; other files are its owner's.
+OWN_MODULES = "|".join(
+    sorted(module.stem for module in Path(str(modeling_attention_pooling.__file__)).parent.glob("*.py"))
+)
+OWN_FILES = re.compile(
+    rf"{CARD}|{FIGURE}|{TRAINING}|{SUMMARY}|{FLIPS}|{DOCUMENTS}|{CONFIG}|{INDEX}|({OWN_MODULES})\.py"
+    r"|model(-\d+-of-\d+)?\.safetensors"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished model and what its folder says of it; null where it does not say.
+
+    Attributes:
+        folder: Folder of the model.
+        config: Its ``config.json``.
+        run: The configuration that made it.
+        data: The documents that it was trained on.
+        metrics: What training came to.
+        environment: Versions, and the encoder's commit.
+        documents: Fingerprints of the documents by role.
+        results: Its erasure results.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    run: dict[str, Any] | None
+    data: dict[str, Any] | None
+    metrics: dict[str, Any] | None
+    environment: dict[str, Any] | None
+    documents: dict[str, str]
+    results: ResultsFolder | None
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is an attention-pooling classifier."""
+        return self.config.get("model_type") == AttentionPoolingConfig.model_type
+
+    @property
+    def weights(self) -> list[str]:
+        """Names of the files of its weights."""
+        index = self.folder / INDEX
+        if not index.is_file():
+            return ["model.safetensors"]
+        return [INDEX, *sorted(set(read_mapping(index, "save the model again")["weight_map"].values()))]
+
+    @property
+    def paths(self) -> list[Path]:
+        """Local paths that its folder speaks of."""
+        run = self.run or {}
+        named = [run.get("data", {}).get("path"), run.get("model", {}).get("encoder"), run.get("output_dir")]
+        return [self.folder, *(Path(path) for path in named if path and is_local(path))]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is published.
+
+    Attributes:
+        repository: Its name on the hub.
+        license: Licence of the model, by the hub's identifier.
+        language: Languages of the documents, as ISO 639 codes.
+        include_texts: Whether the documents' texts are published too.
+    """
+
+    repository: str
+    license: str | None = None
+    language: Sequence[str] = ()
+    include_texts: bool = False
+
+
+def find_results(folder: Path, erasure: str | None = None) -> ResultsFolder | None:
+    """Return the erasure results that are published: those that are named, or finished ones in the model's folder.
+
+    Raises:
+        UserError: Those that are named are not finished, or a file of them is damaged.
+    """
+    results = ResultsFolder(folder / ERASURE if erasure is None else Path(erasure))
+    if erasure is None and not results.complete:
+        return None
+    results.check_readable()
+    return results
+
+
+def check_source(source: Source) -> None:
+    """Refuse what is no whole classifier, and erasure results that are another model's.
+
+    Raises:
+        UserError: Saying which.
+    """
+    if source.results is None:
+        load_checkpoint(str(source.folder))
+        return
+    made_with = source.results.summary()["configuration"]
+    checkpoint = load_checkpoint(str(source.folder), dtype=made_with["dtype"])
+    if made_with["model"]["weights"] != weights_fingerprint(checkpoint.model):
+        raise UserError(
+            f"{source.results.path}: erasure results of another model than {source.folder} (its weights differ); erase "
+            "again, or name the right ones with --erasure"
+        )
+
+
+def read_source(folder: Path, results: ResultsFolder | None) -> Source:
+    """Read what a model's folder says of it.
+
+    Raises:
+        UserError: There is no model, or a file is damaged.
+    """
+
+    def read(name: str) -> dict[str, Any] | None:
+        return read_mapping(folder / name, f"mend or remove {name}") if (folder / name).is_file() else None
+
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder of a finished run")
+    check_finished(str(folder))
+    identity = read(IDENTITY) or {}
+    return Source(
+        folder=folder,
+        config=read_mapping(folder / CONFIG, "save the model again"),
+        run=read(RUN_CONFIG),
+        data=read(DATA),
+        metrics=read(METRICS),
+        environment=read(ENVIRONMENT),
+        documents=identity.get("documents", {}),
+        results=results,
+    )
+
+
+def write_publication(source: Source, folder: Path, options: Options) -> None:
+    """Write the folder that is pushed; it appears under its name only when it is whole and nothing leaks.
+
+    Args:
+        source: The model.
+        folder: Where to write; what is there is replaced.
+        options: How it is published.
+
+    Raises:
+        UserError: The folder would publish a local path, a name of this machine or its user, a secret, or a text of the
+            documents; or one of the source's files is damaged.
+    """
+    unfinished = folder.with_name(folder.name + UNFINISHED)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        facts = _facts(source, options)
+        _write_model(source, facts, unfinished)
+        if source.results is not None:
+            _write_results(source.results, facts, unfinished)
+        write_text(unfinished / CARD, model_card(facts))
+        _check_leaks(source, facts, unfinished)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def publishable(content: Any, names: Mapping[str, str], key: str = "") -> Any:
+    """Return JSON content without local paths.
+
+    A path that has a public name is replaced by it, any other by its last part.
+
+    Args:
+        content: What would be published.
+        names: Public names of local paths.
+        key: Under which key of a mapping the content stands.
+    """
+    if isinstance(content, Mapping):
+        return {name: publishable(value, names, name) for name, value in content.items() if name not in LOCAL}
+    if isinstance(content, (list, tuple)):
+        return [publishable(value, names, key) for value in content]
+    if not isinstance(content, str):
+        return content
+    if key in PATHS and content in names:
+        return names[content]
+    return re.split(r"[\\/]", content.rstrip("\\/"))[-1] if is_local(content) else content
+
+
+def is_local(value: str) -> bool:
+    """Tell whether a value is a path of this machine, and not a name on the hub or a text."""
+    if not value or "\n" in value or len(value) > 4096:
+        return False
+    if os.path.isabs(value) or re.match(r"[A-Za-z]:[\\/]|\\\\|~|\.\.?([\\/]|$)", value):
+        return True
+    return ("/" in value or "\\" in value) and os.path.exists(value)
+
+
+def public_names(source: Source, options: Options) -> dict[str, str]:
+    """Return what local paths are called in public: by a name on the hub, else by their folder and a fingerprint."""
+    names = {str(source.folder): options.repository}
+    if source.run is not None:
+        model, data = source.run.get("model", {}), source.run.get("data", {})
+        if model.get("encoder") == PACKAGED:
+            names[PACKAGED] = PACKAGED_IS
+        _name_data(names, data.get("name"), data.get("path"), source.documents.get("train"))
+    if source.results is not None:
+        configuration = source.results.summary()["configuration"]
+        names[configuration["model"]["name"]] = options.repository
+        data = configuration["data"]
+        _name_data(names, data["name"], data["path"], data["fingerprint"])
+    return names
+
+
+def _name_data(names: dict[str, str], name: str | None, path: str | None, fingerprint: str | None) -> None:
+    if path is None:
+        return
+    known = NAMED[name].hub if name in NAMED else None
+    mark = f" (sha256 {fingerprint[:16]})" if fingerprint else ""
+    names[path] = known or f"{Path(path).name}{mark}"
+
+
+def _facts(source: Source, options: Options) -> Facts:
+    """Return what is published of a model's configurations and results, without anything local."""
+    names = public_names(source, options)
+    run, data = source.run or {}, source.data or {}
+    training = {
+        "configuration": {part: run[part] for part in ("data", "model", "training") if part in run} or None,
+        "data": source.data,
+        "fingerprints": source.documents or None,
+        "metrics": source.metrics,
+        "environment": source.environment,
+    }
+    encoder = (source.environment or {}).get("encoder", {"name": run.get("model", {}).get("encoder"), "revision": None})
+    base = PACKAGED_IS if encoder["name"] == PACKAGED else encoder["name"] if encoder["revision"] else None
+    sets = [documents["name"] for documents in data.get("documents", {}).values() if documents.get("name")]
+    return Facts(
+        repository=options.repository,
+        config=publishable(source.config, names),
+        ours=source.ours,
+        training=publishable({name: part for name, part in training.items() if part is not None}, names),
+        summary=None if source.results is None else publishable(source.results.summary(), names),
+        base_model=base,
+        datasets=tuple(dict.fromkeys(hub_name for name in sets if (hub_name := _hub_name(name)))),
+        license=options.license,
+        language=tuple(options.language),
+        texts=options.include_texts,
+    )
+
+
+def _hub_name(name: str) -> str | None:
+    """Return a data set's id on the hub; null for one that is built in or lies in a folder."""
+    if name in NAMED:
+        return NAMED[name].hub
+    return name if "/" in name and not is_local(name) else None
+
+
+def _write_model(source: Source, facts: Facts, folder: Path) -> None:
+    """Write weights, tokenizer, code and configurations."""
+    for name in source.weights:
+        _link(source.folder / name, folder / name)
+    load_tokenizer(str(source.folder)).save_pretrained(folder)
+    names = {str(source.folder): facts.repository}
+    tokenizer = publishable(read_mapping(folder / TOKENIZER, "save the tokenizer again"), names)
+    write_json(folder / TOKENIZER, tokenizer)
+    own = {key: value for key, value in facts.config.items() if key not in CODE}  # of another repository's code
+    write_json(folder / CONFIG, {**own, **(_write_code(folder) if facts.ours else {})})
+    if facts.training:
+        write_json(folder / TRAINING, facts.training)
+
+
+def _write_code(folder: Path) -> dict[str, Any]:
+    """Copy the code that loads our models without the package; returns what config.json says of it."""
+    modules = [Path(str(module.__file__)) for module in (modeling_attention_pooling, pipeline_attention_pooling)]
+    needed = {Path(file) for module in modules for file in get_relative_import_files(module)}
+    for file in sorted({*modules, *needed}):
+        shutil.copyfile(file, folder / file.name)
+    pipeline = {"impl": _reference(AttentionPoolingPipeline), "pt": ["AutoModelForSequenceClassification"]}
+    return {
+        "auto_map": {
+            "AutoConfig": _reference(AttentionPoolingConfig),
+            "AutoModelForSequenceClassification": _reference(AttentionPoolingForSequenceClassification),
+        },
+        "custom_pipelines": {"text-classification": pipeline},
+    }
+
+
+def _reference(kind: type) -> str:
+    return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+
+
+def _write_results(results: ResultsFolder, facts: Facts, folder: Path) -> None:
+    """Write the erasure results as far as they are published, and their figure."""
+    assert facts.summary is not None
+    write_json(folder / SUMMARY, facts.summary)
+    ids = results.table("documents", ["id"]).column("id").to_pylist()
+    if all(map(ROW_ID.fullmatch, ids)):
+        _link(results.path / FLIPS, folder / FLIPS)
+    else:  # the user's own ids may be anything, a name or a text
+        _number_documents(
+            results.path / FLIPS, folder / FLIPS, {name: f"document/{row}" for row, name in enumerate(ids)}
+        )
+    if facts.texts:
+        _link(results.path / DOCUMENTS, folder / DOCUMENTS)
+    draw_curves(results.table("flips", ["ranking", "n", "fraction"]), folder / FIGURE)
+
+
+def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) -> None:
+    """Copy a table of results, a group of rows at a time, with other ids."""
+    table = pq.ParquetFile(source)
+    with pq.ParquetWriter(target, table.schema_arrow) as writer:
+        for batch in table.iter_batches():
+            renamed = pa.array([numbers[name] for name in batch.column("id").to_pylist()])
+            writer.write_batch(batch.set_column(batch.schema.get_field_index("id"), "id", renamed))
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name where the file system can, else copy it."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _check_leaks(source: Source, facts: Facts, folder: Path) -> None:
+    texts: Sequence[str] = ()
+    if source.results is not None and not facts.texts:
+        texts = source.results.table("documents", ["text"]).column("text").to_pylist()
+    public = [facts.repository, *facts.datasets, *filter(None, [facts.base_model])]
+    found = leaks(folder, private(source.paths, texts, public, facts.classes))
+    if found:
+        raise UserError(
+            f"{source.folder}: not published, because it would show {'; '.join(found[:SHOWN])}; mend the file that it "
+            "comes from"
+        )

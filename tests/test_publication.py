@@ -1,0 +1,340 @@
+"""What is published of a model, what is not, and what its card says; without a hub."""
+
+import dataclasses
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+from safetensors.numpy import save_file
+
+from eraserhead.errors import UserError
+from eraserhead.faces import leaks as leaks_module
+from eraserhead.faces.card import Facts, model_card
+from eraserhead.faces.curves import draw_curves, flipped_shares
+from eraserhead.faces.hub import Pushed
+from eraserhead.faces.leaks import Private, leaks, private
+from eraserhead.faces.publication import (
+    Options,
+    check_source,
+    find_results,
+    is_local,
+    publishable,
+    read_source,
+    write_publication,
+)
+from eraserhead.faces.publisher import Publisher
+from eraserhead.runs.folder import RunFolder
+from eraserhead.runs.results import ResultsFolder
+from studies import Document, made_up, random_documents
+from tiny import saved_classifier
+
+TOKEN = "hf_" + "aB3" * 11 + "x"
+NOTHING = Private((), (), (), ())
+
+
+def found_in(tmp_path: Path, content: str, name: str = "README.md", kept: Private = NOTHING) -> list[str]:
+    (tmp_path / name).write_text(content)
+    return leaks(tmp_path, kept)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"path": "/home/anna/data"}',
+        '{"path": "/work/exp/run"}',
+        '{"path": "C:\\\\Users\\\\anna"}',
+        '{"path": "D:/data"}',
+        '{"path": "\\\\\\\\server\\\\share"}',
+        '{"path": "../shared/data"}',
+        '{"path": "~/data"}',
+        '{"path": "~anna/data"}',
+        "see file:///etc/passwd",
+        "in (/mnt/big disk/x)",
+        f"token {TOKEN}",
+        f'{{"url": "https://user:{TOKEN}@hub"}}',
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_" + "a1" * 18,
+        "sk-" + "a1" * 18,
+    ],
+)
+def test_planted_paths_and_secrets_are_found(tmp_path, content):
+    name = "summary.json" if content.startswith("{") else "README.md"
+    assert len(found_in(tmp_path, content, name)) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "https://arxiv.org/abs/1906.03731 and https://huggingface.co/user/model/tree/main",
+        "and/or, 1/2, w/o, user/imdb-attention-pooling, train/17, </s>, <br />, n/a",
+        "![a figure](erasure.png) [paper](https://a.b/c/d/e)",
+        '{"eos_token": "</s>", "pattern": "\\\\d+", "revision": "0123456789abcdef0123456789abcdef01234567"}',
+        "ratio: 3:1, at 10:30, a: b, C: the class",
+        "`model(**inputs, keep=mask)`; 2931--2951; 5 %/10 %",
+    ],
+)
+def test_ordinary_text_is_none(tmp_path, content):
+    assert found_in(tmp_path, content) == []
+
+
+def test_secrets_of_this_environment_are_found_wherever_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "unusual-token-of-mine")
+    monkeypatch.setenv("SOME_PASSWORD", "correct horse battery")
+    for name in ("tokenizer.json", "heads.py", "README.md"):
+        assert len(found_in(tmp_path, "x unusual-token-of-mine x", name)) == 1
+        assert len(found_in(tmp_path, "x correct horse battery x", name)) == 1
+        (tmp_path / name).unlink()
+    save_file({"a": np.ones(3)}, tmp_path / "model.safetensors", metadata={"note": "unusual-token-of-mine"})
+    assert [line.split(":")[0] for line in leaks(tmp_path, NOTHING)] == ["model.safetensors"]
+    (tmp_path / "model.safetensors").unlink()
+    pq.write_table(pa.table({"id": ["correct horse battery"]}), tmp_path / "flips.parquet")
+    assert [line.split(":")[0] for line in leaks(tmp_path, NOTHING)] == ["flips.parquet"]
+    (tmp_path / "flips.parquet").unlink()
+    pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"from": "/home/anna/x"}), tmp_path / "flips.parquet")
+    assert len(leaks(tmp_path, NOTHING)) == 1
+
+
+def test_paths_of_this_machine_are_found_in_vocabularies_too(tmp_path):
+    folder = tmp_path / "published"
+    folder.mkdir()
+    kept = private([tmp_path / "run"], [], [])
+    vocabulary = {"vocab": {"/usr/bin": 1, "##/home": 2}}
+    assert found_in(folder, json.dumps(vocabulary), "tokenizer.json", kept) == []
+    vocabulary["from"] = str(tmp_path / "run" / "tokenizer.json")
+    assert len(found_in(folder, json.dumps(vocabulary), "tokenizer.json", kept)) >= 1
+
+
+def test_names_of_users_and_machines_are_told_from_words(tmp_path, monkeypatch):
+    kept = dataclasses.replace(NOTHING, names=["annabel"], public=["annabel/model"])
+    assert found_in(tmp_path, "made by annabel", kept=kept)
+    assert found_in(tmp_path, '{"by": "annabel@machine"}', "training.json", kept)
+    (tmp_path / "training.json").unlink()
+    assert found_in(tmp_path, "see annabel/model and annabell", kept=kept) == []
+    assert found_in(tmp_path, "run by model on a data set", kept=dataclasses.replace(NOTHING, names=["data"])) == []
+    monkeypatch.setattr(leaks_module.getpass, "getuser", lambda: "annabel")
+    assert "annabel" in private([], [], []).names
+
+
+def test_texts_of_documents_are_found_whatever_their_white_space(tmp_path):
+    text = "A fine cast, wasted on  a script\nthat never wakes up."
+    kept = private([], [text, "short"], [])
+    assert len(found_in(tmp_path, f"For example: {' '.join(text.split())}", kept=kept)) == 1
+    (tmp_path / "README.md").unlink()
+    quoted = 'He said "go away",\nand never came back to it.'
+    kept = private([], [quoted, "short"], [])
+    assert len(found_in(tmp_path, json.dumps({"example": quoted}), "training.json", kept)) == 1
+    assert found_in(tmp_path, json.dumps({"example": "short"}), "training.json", kept) == []
+
+
+def test_a_class_may_look_like_a_path(tmp_path):
+    kept = dataclasses.replace(NOTHING, classes=["/r/news", "w/o/x"])
+    assert found_in(tmp_path, json.dumps({"0": "/r/news"}), "config.json", kept) == []
+    assert len(found_in(tmp_path, json.dumps({"0": "/r/other"}), "config.json", kept)) == 1
+
+
+def test_a_public_name_hides_no_path(tmp_path):
+    kept = dataclasses.replace(NOTHING, public=["anna/imdb"], names=["anna"])
+    assert found_in(tmp_path, "anna/imdb", kept=kept) == []
+    assert len(found_in(tmp_path, "/home/anna/imdb", kept=kept)) == 1
+
+
+def test_local_paths_become_public_names_and_all_else_stays():
+    names = {"../shared/data/imdb": "stanfordnlp/imdb", "packaged": "a/b"}
+    content = {
+        "output_dir": "runs/x",
+        "path": "../shared/data/imdb",
+        "encoder": "packaged",
+        "other": "packaged",
+        "deep": [{"file": "/home/anna/thing.json", "n": 3, "none": None, "rate": 0.5}],
+        "name": "stanfordnlp/imdb",
+    }
+    assert publishable(content, names) == {
+        "path": "stanfordnlp/imdb",
+        "encoder": "a/b",
+        "other": "packaged",
+        "deep": [{"file": "thing.json", "n": 3, "none": None, "rate": 0.5}],
+        "name": "stanfordnlp/imdb",
+    }
+
+
+def test_what_a_local_path_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "imdb").mkdir(parents=True)
+    assert all(map(is_local, ("/a", "~/a", "./a", "../a", "..", "C:\\a", "C:/a", "\\\\server\\a", "runs/imdb")))
+    assert not any(map(is_local, ("", "user/model", "and/or", "a text\n/with lines", "http://a/b", "x" * 5000)))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A classifier with results whose every number can be worked out."""
+    folder = Path(saved_classifier(tmp_path, ("neg", "pos")))
+    cell = made_up(tmp_path / "cells", "imdb", "flan-none", random_documents(40, 0))
+    return folder, cell.results
+
+
+def with_configuration(results: ResultsFolder, folder: Path, **changes) -> ResultsFolder:
+    """Add what `erase` says of model and data."""
+    summary = results.summary()
+    data = {"name": None, "path": str(folder), "subset": None, "revision": None, "split": "test", "documents": 41}
+    summary["configuration"] |= {
+        "model": {"name": str(folder), "revision": None, "weights": "x", "classes": ["neg", "pos"]},
+        "data": data | {"available": 50, "seed": 0, "fingerprint": "f" * 64},
+        "site": "pooling",
+        "special_tokens": "left out",
+        "dtype": "float32",
+        **changes,
+    }
+    results.finish(summary)
+    return results
+
+
+def test_a_folder_that_would_leak_is_not_written(study, tmp_path):
+    folder, results = study
+    results = with_configuration(results, folder, devices="on /home/anna/machine")
+    published = tmp_path / "published"
+    with pytest.raises(UserError, match=r"summary.json: a local path \('/home/anna/machine'\)"):
+        write_publication(read_source(folder, results), published, Options("user/x"))
+    assert not published.exists()
+    assert list(tmp_path.glob("*.unfinished")) == []
+    write_publication(
+        read_source(folder, with_configuration(results, folder, devices="cpu")), published, Options("u/x")
+    )
+    assert (published / "README.md").is_file()
+
+
+def test_ids_that_are_not_rows_of_a_split_are_numbered(tmp_path):
+    folder = Path(saved_classifier(tmp_path, ("neg", "pos")))
+    documents = {f"Anna's review {row}": Document({}) for row in range(7)}
+    cell = made_up(tmp_path / "cells", "imdb", "flan-none", documents)
+    write_publication(
+        read_source(folder, with_configuration(cell.results, folder)), tmp_path / "published", Options("user/x")
+    )
+    there = pq.read_table(tmp_path / "published" / "flips.parquet")
+    here = cell.results.table("flips")
+    assert there.column("id").unique().to_pylist() == [f"document/{row}" for row in range(7)]
+    assert there.drop(["id"]).equals(here.drop(["id"]))
+
+
+def test_results_are_found_where_they_belong_or_where_they_are_said_to_be(study):
+    folder, results = study
+    assert find_results(folder) is None
+    assert find_results(folder, str(results.path)) == results
+    with pytest.raises(UserError, match="no erasure results"):
+        find_results(folder, str(folder))
+    with pytest.raises(UserError, match="another model"):
+        check_source(read_source(folder, with_configuration(results, folder)))
+
+
+def facts(study, **changes) -> Facts:
+    folder, results = study
+    summary = with_configuration(results, folder).summary()
+    summary["configuration"]["data"] |= {"name": "imdb", "path": None}
+    config = json.loads((folder / "config.json").read_text())
+    return dataclasses.replace(
+        Facts("user/model", config, True, {}, summary, "base/encoder", ("stanfordnlp/imdb",), "mit", ("en",), False),
+        **changes,
+    )
+
+
+def test_the_card_holds_the_numbers_of_the_summary(study):
+    given = facts(study)
+    text = model_card(given)
+    card = ModelCard(text)
+    assert card.data.base_model == "base/encoder"
+    assert given.summary is not None
+    metrics = {result.metric_type: result for result in card.data.eval_results}
+    accuracy = metrics["accuracy"]
+    assert (accuracy.dataset_type, accuracy.dataset_name, accuracy.dataset_split) == (
+        "stanfordnlp/imdb", "imdb", "test",
+    )  # fmt: skip
+    assert accuracy.metric_value == round(given.summary["accuracy"]["value"], 4)
+    for name, ranking in given.summary["rankings"].items():
+        never = ranking["outcomes"]["never"]
+        assert f"| {100 * never['value']:.1f} [{100 * never['low']:.1f}, {100 * never['high']:.1f}] |" in text
+        row = next(line for line in text.splitlines() if line.startswith(f"| {name} | "))
+        assert row.endswith(f"| {ranking['fraction']['mean']['count']} |")
+
+
+def test_without_results_the_card_claims_nothing(study):
+    text = model_card(facts(study, summary=None))
+    assert "do not read its attention weights as an" in " ".join(text.split("\n"))
+    assert "erasure.png" not in text
+    assert "erased_fraction" not in text
+
+
+def test_hostile_names_are_shown_and_do_nothing(study):
+    hostile = ["<script>alert(1)</script>", "a|b\n# heading", "[x](javascript:alert(1))", "![](http://evil/x.png)"]
+    config = {"id2label": {str(index): name for index, name in enumerate(hostile)}, "model_type": "attention_pooling"}
+    config |= {"encoder_config": {"model_type": "`bert`<img src=x>"}}
+    text = model_card(facts(study, config=config, base_model=None))
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text.split("---\n", 2)[2])
+    inline = [child for token in tokens for child in (token.children or [])]
+    assert not [token for token in tokens if token.type == "html_block"]
+    assert not [child for child in inline if child.type == "html_inline"]
+    images = [child.attrs["src"] for child in inline if child.type == "image"]
+    assert images == ["erasure.png"]
+    assert not [child for child in inline if child.type == "link_open"]
+    headings = [tokens[index + 1].content for index, token in enumerate(tokens) if token.type == "heading_open"]
+    assert headings == [
+        "model", "What its attention is worth", "How to load it", "How it was made", "Limits", "Citation",
+    ]  # fmt: skip
+
+
+def test_curves_rise_where_decisions_flip():
+    """Of four documents two flip at a quarter, one at all, one never."""
+    curve = flipped_shares(pd.Series([0.25, 1.0, None, 0.25]))
+    assert curve.tolist() == [[0.0, 0.0], [0.25, 0.25], [0.25, 0.5], [1.0, 0.75], [1.0, 0.75]]
+    assert flipped_shares(pd.Series([None, None], dtype=float)).tolist() == [[0.0, 0.0], [1.0, 0.0]]
+
+
+def test_the_same_table_gives_the_same_picture(study, tmp_path):
+    flips = study[1].table("flips", ["ranking", "n", "fraction"])
+    for name in ("a", "b"):
+        draw_curves(flips, tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+class SlowHub:
+    """A hub whose pushes wait for a sign."""
+
+    def __init__(self) -> None:
+        self.sign, self.begun, self.epochs = threading.Event(), threading.Event(), []
+
+    def push(self, folder: Path) -> Pushed:
+        self.begun.set()
+        assert self.sign.wait(60)
+        self.epochs.append(json.loads((folder / "training.json").read_text())["metrics"]["best_epoch"])
+        return Pushed(f"{len(self.epochs)}", True, "there")
+
+
+def test_training_does_not_wait_for_the_hub_and_only_the_newest_waits(tmp_path):
+    folder = Path(saved_classifier(tmp_path))
+    hub = SlowHub()
+    publisher = Publisher(hub, Options("user/x"))
+
+    def best(epoch: int) -> None:
+        (folder / "metrics.json").write_text(json.dumps({"best_epoch": epoch, "epochs": [1] * epoch}))
+        publisher.push_best(RunFolder(folder))
+
+    best(1)
+    assert hub.begun.wait(60)
+    best(2)
+    best(3)
+    assert hub.epochs == []  # three times it came back, and nothing had been pushed
+    hub.sign.set()
+    deadline = threading.Event()
+    while hub.epochs != [1, 3] and not deadline.wait(0.05):
+        assert len(hub.epochs) < 3
+    best(4)
+    (folder / "metrics.json").write_text(json.dumps({"best_epoch": 5, "epochs": [1] * 5}))
+    assert publisher.push_finished(RunFolder(folder)).address == "there"
+    assert hub.epochs[-1] == 5
+    assert hub.epochs in ([1, 3, 5], [1, 3, 4, 5])
