@@ -1,14 +1,17 @@
 """The model card: what a classifier is, what its attention is worth, how to load it, and where its limits are."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from eraserhead.faces.escapes import markdown
 from eraserhead.faces.tables import MEANS, NAMES, NEVER, answer, interval, percent, site_line
 from eraserhead.faces.templates import template
 
+NAME = re.compile(r"[\w./-]+")
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
 # What the hub calls our metrics, and how many digits they are worth.
@@ -258,10 +261,11 @@ def _limits(facts: Facts) -> Iterator[str]:
 
 
 def _example_data(facts: Facts) -> str:
-    named = facts.documents.get("test", facts.documents.get("train", {})).get("name")
-    return named or "imdb"
+    """Return a data set for the example: the model's own, where it has a name that is safe inside a block of code."""
+    named = facts.documents.get("test", facts.documents.get("train", {})).get("name") or ""
+    return named if NAME.fullmatch(named) else "imdb"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *([markdown(name), *cells] for name, *cells in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

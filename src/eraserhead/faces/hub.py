@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import validate_repo_id
 
 from eraserhead.errors import UserError
 from eraserhead.faces.publication import OWN_FILES
@@ -64,6 +65,20 @@ class Pushed:
     commit: str
     new: bool
     address: str
+
+
+def check_name(repository: str) -> None:
+    """Refuse what cannot be a repository's name.
+
+    Raises:
+        UserError: Saying why.
+    """
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise UserError(f"{repository}: no name for a repository, such as user/name ({reason(error)})") from error
+    if repository.count("/") != 1:
+        raise UserError(f"{repository}: no name for a repository; give the owner too, as in user/name")
 
 
 def pushed_line(pushed: Pushed, tag: str | None = None) -> str:

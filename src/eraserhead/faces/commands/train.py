@@ -5,7 +5,8 @@ from accelerate.utils import broadcast_object_list
 from datasets import disable_progress_bars
 
 from eraserhead.errors import UserError
-from eraserhead.faces.hub import Hub, Target, pushed_line
+from eraserhead.faces.escapes import visible
+from eraserhead.faces.hub import Hub, Target, check_name, pushed_line
 from eraserhead.faces.publication import Options
 from eraserhead.faces.publisher import Publisher
 from eraserhead.faces.tables import console, metrics_view
@@ -24,15 +25,16 @@ def run(config: TrainConfig) -> None:
     if main:
         screen = console()
         screen.print(metrics_view(folder.metrics()))
-        screen.print(f"model in {folder.path}", markup=False, soft_wrap=True)
+        screen.print(visible(f"model in {folder.path}"), soft_wrap=True)
         if publisher is not None:
-            screen.print(_push(publisher, folder, config), markup=False, soft_wrap=True)
+            screen.print(visible(_push(publisher, folder, config)), soft_wrap=True)
 
 
 def _publisher(config: TrainConfig) -> Publisher | None:
     """Return what pushes the models; the hub is asked before any work is done, by the main process alone."""
     if config.push_to_hub is None:
         return None
+    check_name(config.push_to_hub)
     hub = Hub(Target(config.push_to_hub, config.push_private))
     problem: list[str | None] = [None]
     if PartialState(cpu=config.cpu).is_main_process:
