@@ -353,6 +353,31 @@ def test_a_push_that_is_killed_in_the_middle_of_the_upload_can_be_done_again(hub
     assert "model.safetensors" in hub.repository("user/killed").files()
 
 
+class SomebodyElse(Fault):
+    """Not the hub's fault: another commit is made while this one is on its way."""
+
+    hub: Hub
+
+    def matches(self, method: str, path: str) -> bool:
+        if super().matches(method, path):
+            self.times = 0
+            self.hub.commit("user/contested", {"handler.py": b"theirs", "README.md": b"# theirs"})
+        return False
+
+
+def test_a_push_does_not_undo_another(hub, owner, run):
+    fault = SomebodyElse("POST", r"user/contested/commit")
+    fault.hub = hub
+    hub.faults.append(fault)
+    push = ["push", run, "user/contested"]
+    first, second = owner.run(push, push)
+    theirs = hub.repository("user/contested").commits[1].sha
+    assert f"somebody else pushed meanwhile ({theirs[:8]})" in first.line
+    assert second.code == 0, second  # having been told, the owner pushes again; files that are not ours stay
+    assert len(hub.repository("user/contested").commits) == 3
+    assert hub.repository("user/contested").files()["handler.py"] == b"theirs"
+
+
 def test_pushes_go_on_after_faults_that_pass(hub, owner, run):
     hub.faults += [
         Fault("POST", r"/api/repos/create", status=429, headers={"Retry-After": "1"}),

@@ -64,7 +64,7 @@ def test_the_cause_behind_an_error_decides(monkeypatch):
     assert not is_transient(error)
     error.__cause__ = ReadError("gone")
     assert is_transient(error)
-    assert failure(error, "user/x").startswith("user/x: no such folder here, and not to be had from the hub")
+    assert failure(error, "user/x").startswith("user/x: no such folder here, nor in the local cache, and the hub (")
 
 
 def test_tokens_and_secrets_are_hidden(monkeypatch):

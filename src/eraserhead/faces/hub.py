@@ -32,6 +32,7 @@ from eraserhead.runs.results import SUMMARY
 MAIN = "main"
 CONFLICTS = (409, 412)  # somebody else's commit came in between
 
+Changes = list[CommitOperationAdd | CommitOperationDelete]
 logger = logging.getLogger("eraserhead")
 
 
@@ -93,6 +94,8 @@ class Hub:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._client = HfApi(library_name="eraserhead")
+        # The client doubts whether tables belong into a model's repository. For good, since threads share all filters.
+        warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
 
     def open(self) -> None:
         """Make sure that there is a repository to push to, before any work is done for it.
@@ -132,24 +135,23 @@ class Hub:
                     f"{self.target.repository}: the tag '{self.target.tag}' is there already and stands for another "
                     f"commit ({tagged[:8]}); choose another --tag"
                 )
-            commit = self._commit(folder, head) if changes else head
+            commit = self._commit(folder, head, changes) if changes else head
             if self.target.tag is not None and tagged is None:
                 patiently(lambda: self._tag(commit))
         address = f"{constants.ENDPOINT}/{self.target.repository}"
         return Pushed(commit, bool(changes), address)
 
-    def _commit(self, folder: Path, head: str) -> str:
+    def _commit(self, folder: Path, head: str, changes: Changes) -> str:
         """Make the commit; after a failure the hub is asked whether it was made all the same."""
         for wait in (*WAITS, None):
             try:
-                with _without_parquet_warning():
-                    made = self._client.create_commit(
-                        self.target.repository,
-                        self._changes(folder, head),
-                        commit_message=_message(folder),
-                        revision=self.target.revision,
-                        parent_commit=head,
-                    )
+                made = self._client.create_commit(
+                    self.target.repository,
+                    changes,
+                    commit_message=_message(folder),
+                    revision=self.target.revision,
+                    parent_commit=head,
+                )
                 return made.oid
             except HUB_ERRORS as error:
                 now = patiently(self._head)
@@ -160,6 +162,7 @@ class Hub:
                 pause = retry_after(error) or wait
                 logger.info(f"{self.target.repository}: {reason(error)}; nothing was committed, again in {pause:g} s")
                 time.sleep(pause)
+            changes = self._changes(folder, head)  # the client does not take the same ones twice
         raise AssertionError("the last attempt returns or raises")
 
     def _commit_of_mine(self, folder: Path, now: str) -> str:
@@ -169,7 +172,7 @@ class Hub:
             )
         return now
 
-    def _changes(self, folder: Path, commit: str) -> list[CommitOperationAdd | CommitOperationDelete]:
+    def _changes(self, folder: Path, commit: str) -> Changes:
         """Return what would have to be done to a commit for it to hold this folder."""
         there = {
             entry.path: entry
@@ -215,7 +218,7 @@ class Hub:
         try:
             yield
         except HUB_ERRORS as error:
-            raise UserError(failure(error, self.target.repository)) from error
+            raise UserError(failure(error, self.target.repository, "not pushed")) from error
 
 
 def _message(folder: Path) -> str:
@@ -231,11 +234,3 @@ def _same(file: Path, entry: RepoFile) -> bool:
             return hashlib.file_digest(stream, "sha256").hexdigest() == entry.lfs.sha256
     content = file.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == entry.blob_id
-
-
-@contextmanager
-def _without_parquet_warning() -> Iterator[None]:
-    """Leave out the client's doubt whether tables belong into a model's repository."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
-        yield

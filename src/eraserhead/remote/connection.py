@@ -90,10 +90,16 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def failure(error: BaseException, name: str) -> str:
-    """Return one line that says why something of the hub cannot be had, and how to mend it."""
+def failure(error: BaseException, name: str, wanted: str = "no such folder here, nor in the local cache") -> str:
+    """Return one line that says why something of the hub cannot be had, and how to mend it.
+
+    Args:
+        error: What the hub's client raised.
+        name: Name of the repository.
+        wanted: What else is to be said where the hub was not reached at all.
+    """
     answered = http_error(error)
-    return _unanswered(error, name) if answered is None else _refused(answered, name)
+    return _unanswered(error, name, wanted) if answered is None else _refused(answered, name)
 
 
 def _refused(answer: HfHubHTTPError, name: str) -> str:
@@ -134,15 +140,15 @@ def secrets() -> list[str]:
     return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
-def _unanswered(error: BaseException, name: str) -> str:
-    if any(isinstance(each, HFValidationError) for each in causes(error)):
+def _unanswered(error: BaseException, name: str, wanted: str) -> str:
+    chain = list(causes(error))
+    if any(isinstance(each, HFValidationError) for each in chain):
         return f"{name}: neither a folder here nor a name that the hub could have (user/name)"
-    offline = constants.HF_HUB_OFFLINE or any(isinstance(each, OfflineModeIsEnabled) for each in causes(error))
-    if offline:
-        return f"{name}: no such folder here, and not in the local cache, while HF_HUB_OFFLINE keeps from the network"
-    if isinstance(error, LocalEntryNotFoundError) or is_transient(error):
+    if constants.HF_HUB_OFFLINE or any(isinstance(each, OfflineModeIsEnabled) for each in chain):
+        return f"{name}: {wanted}, and HF_HUB_OFFLINE keeps from asking the hub; unset it, or give a folder"
+    if any(isinstance(each, (HTTP_ERROR, LocalEntryNotFoundError)) for each in chain):
         return (
-            f"{name}: no such folder here, and not to be had from the hub ({constants.ENDPOINT}) or its local cache; "
-            f"check the name and the network, or give a folder ({reason(error)})"
+            f"{name}: {wanted}, and the hub ({constants.ENDPOINT}) cannot be reached; check the name and the network "
+            f"({reason(error)})"
         )
     return f"{name}: {reason(error)}"
