@@ -10,7 +10,8 @@ import pytest
 from eraserhead.data.config import DataConfig
 from eraserhead.faces.cli import main
 from eraserhead.faces.options import normalise
-from eraserhead.runs.config import EraseConfig, TrainConfig, erase_defaults
+from eraserhead.runs.config import EraseConfig, TrainConfig
+from eraserhead.runs.defaults import erase_defaults
 from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder
 
 

@@ -20,16 +20,10 @@ from eraserhead.faces.card import Facts, model_card
 from eraserhead.faces.curves import draw_curves, flipped_shares
 from eraserhead.faces.hub import Pushed
 from eraserhead.faces.leaks import Private, leaks, private
-from eraserhead.faces.publication import (
-    Options,
-    check_source,
-    find_results,
-    is_local,
-    publishable,
-    read_source,
-    write_publication,
-)
+from eraserhead.faces.public import is_local, publishable
+from eraserhead.faces.publication import Options, write_publication
 from eraserhead.faces.publisher import Publisher
+from eraserhead.faces.source import check_source, find_results, read_source
 from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.results import ResultsFolder
 from studies import Document, made_up, random_documents
@@ -153,15 +147,17 @@ def test_local_paths_become_public_names_and_all_else_stays():
         "path": "../shared/data/imdb",
         "encoder": "packaged",
         "other": "packaged",
-        "deep": [{"file": "/home/anna/thing.json", "n": 3, "none": None, "rate": 0.5}],
+        "deep": [{"vocab_file": "/home/anna/thing.json", "n": 3, "none": None, "rate": 0.5}],
         "name": "stanfordnlp/imdb",
+        "id2label": {"0": "/r/news", "1": "~", "2": ".."},
     }
     assert publishable(content, names) == {
         "path": "stanfordnlp/imdb",
         "encoder": "a/b",
         "other": "packaged",
-        "deep": [{"file": "thing.json", "n": 3, "none": None, "rate": 0.5}],
+        "deep": [{"vocab_file": "thing.json", "n": 3, "none": None, "rate": 0.5}],
         "name": "stanfordnlp/imdb",
+        "id2label": {"0": "/r/news", "1": "~", "2": ".."},
     }
 
 

@@ -27,8 +27,8 @@ from eraserhead.runs.config import (
     ReproduceConfig,
     ShowConfig,
     TrainConfig,
-    erase_defaults,
 )
+from eraserhead.runs.defaults import erase_defaults
 from eraserhead.runs.files import DISK_IS_FULL
 
 DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention

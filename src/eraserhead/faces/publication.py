@@ -17,23 +17,22 @@ from eraserhead.errors import UserError
 from eraserhead.faces.card import CARD, FIGURE, Facts, model_card
 from eraserhead.faces.curves import draw_curves
 from eraserhead.faces.leaks import leaks, private
+from eraserhead.faces.public import is_local, publishable
+from eraserhead.faces.source import CONFIG, INDEX, Source
 from eraserhead.models import modeling_attention_pooling, pipeline_attention_pooling
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
-from eraserhead.runs.checkpoints import DATA, check_finished, load_checkpoint, load_tokenizer, weights_fingerprint
-from eraserhead.runs.config import ERASURE, PACKAGED, RUN_CONFIG
+from eraserhead.runs.checkpoints import load_tokenizer
+from eraserhead.runs.config import PACKAGED
 from eraserhead.runs.files import UNFINISHED, read_mapping, write_json, write_text
-from eraserhead.runs.folder import ENVIRONMENT, IDENTITY, METRICS
 from eraserhead.runs.results import SUMMARY, ResultsFolder
 
 TRAINING = "training.json"
 FLIPS, DOCUMENTS = "flips.parquet", "documents.parquet"
-CONFIG, INDEX, TOKENIZER = "config.json", "model.safetensors.index.json", "tokenizer_config.json"
+TOKENIZER = "tokenizer_config.json"
 # The encoder that the extra `demo` installs is a copy of this one.
 PACKAGED_IS = "sentence-transformers/all-MiniLM-L6-v2"
-PATHS = ("path", "name", "encoder", "_name_or_path", "name_or_path", "tokenizer_file")  # keys whose values may be paths
-LOCAL = ("output_dir", "is_local", "local_files_only")  # keys that mean something on this machine alone
 CODE = ("auto_map", "custom_pipelines")  # keys of config.json that name code
 ROW_ID = re.compile(r"[\w.-]+/\d+")  # split and row, as documents of a data set are called
 SHOWN = 5  # leaks that a message names
@@ -45,51 +44,6 @@ OWN_FILES = re.compile(
     rf"{CARD}|{FIGURE}|{TRAINING}|{SUMMARY}|{FLIPS}|{DOCUMENTS}|{CONFIG}|{INDEX}|({OWN_MODULES})\.py"
     r"|model(-\d+-of-\d+)?\.safetensors"
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """A finished model and what its folder says of it; null where it does not say.
-
-    Attributes:
-        folder: Folder of the model.
-        config: Its ``config.json``.
-        run: The configuration that made it.
-        data: The documents that it was trained on.
-        metrics: What training came to.
-        environment: Versions, and the encoder's commit.
-        documents: Fingerprints of the documents by role.
-        results: Its erasure results.
-    """
-
-    folder: Path
-    config: dict[str, Any]
-    run: dict[str, Any] | None
-    data: dict[str, Any] | None
-    metrics: dict[str, Any] | None
-    environment: dict[str, Any] | None
-    documents: dict[str, str]
-    results: ResultsFolder | None
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is an attention-pooling classifier."""
-        return self.config.get("model_type") == AttentionPoolingConfig.model_type
-
-    @property
-    def weights(self) -> list[str]:
-        """Names of the files of its weights."""
-        index = self.folder / INDEX
-        if not index.is_file():
-            return ["model.safetensors"]
-        return [INDEX, *sorted(set(read_mapping(index, "save the model again")["weight_map"].values()))]
-
-    @property
-    def paths(self) -> list[Path]:
-        """Local paths that its folder speaks of."""
-        run = self.run or {}
-        named = [run.get("data", {}).get("path"), run.get("model", {}).get("encoder"), run.get("output_dir")]
-        return [self.folder, *(Path(path) for path in named if path and is_local(path))]
 
 
 @dataclass(frozen=True)
@@ -107,63 +61,6 @@ class Options:
     license: str | None = None
     language: Sequence[str] = ()
     include_texts: bool = False
-
-
-def find_results(folder: Path, erasure: str | None = None) -> ResultsFolder | None:
-    """Return the erasure results that are published: those that are named, or finished ones in the model's folder.
-
-    Raises:
-        UserError: Those that are named are not finished, or a file of them is damaged.
-    """
-    results = ResultsFolder(folder / ERASURE if erasure is None else Path(erasure))
-    if erasure is None and not results.complete:
-        return None
-    results.check_readable()
-    return results
-
-
-def check_source(source: Source) -> None:
-    """Refuse what is no whole classifier, and erasure results that are another model's.
-
-    Raises:
-        UserError: Saying which.
-    """
-    if source.results is None:
-        load_checkpoint(str(source.folder))
-        return
-    made_with = source.results.summary()["configuration"]
-    checkpoint = load_checkpoint(str(source.folder), dtype=made_with["dtype"])
-    if made_with["model"]["weights"] != weights_fingerprint(checkpoint.model):
-        raise UserError(
-            f"{source.results.path}: erasure results of another model than {source.folder} (its weights differ); erase "
-            "again, or name the right ones with --erasure"
-        )
-
-
-def read_source(folder: Path, results: ResultsFolder | None) -> Source:
-    """Read what a model's folder says of it.
-
-    Raises:
-        UserError: There is no model, or a file is damaged.
-    """
-
-    def read(name: str) -> dict[str, Any] | None:
-        return read_mapping(folder / name, f"mend or remove {name}") if (folder / name).is_file() else None
-
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give the folder of a finished run")
-    check_finished(str(folder))
-    identity = read(IDENTITY) or {}
-    return Source(
-        folder=folder,
-        config=read_mapping(folder / CONFIG, "save the model again"),
-        run=read(RUN_CONFIG),
-        data=read(DATA),
-        metrics=read(METRICS),
-        environment=read(ENVIRONMENT),
-        documents=identity.get("documents", {}),
-        results=results,
-    )
 
 
 def write_publication(source: Source, folder: Path, options: Options) -> None:
@@ -192,36 +89,6 @@ def write_publication(source: Source, folder: Path, options: Options) -> None:
         os.replace(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def publishable(content: Any, names: Mapping[str, str], key: str = "") -> Any:
-    """Return JSON content without local paths.
-
-    A path that has a public name is replaced by it, any other by its last part.
-
-    Args:
-        content: What would be published.
-        names: Public names of local paths.
-        key: Under which key of a mapping the content stands.
-    """
-    if isinstance(content, Mapping):
-        return {name: publishable(value, names, name) for name, value in content.items() if name not in LOCAL}
-    if isinstance(content, (list, tuple)):
-        return [publishable(value, names, key) for value in content]
-    if not isinstance(content, str):
-        return content
-    if key in PATHS and content in names:
-        return names[content]
-    return re.split(r"[\\/]", content.rstrip("\\/"))[-1] if is_local(content) else content
-
-
-def is_local(value: str) -> bool:
-    """Tell whether a value is a path of this machine, and not a name on the hub or a text."""
-    if not value or "\n" in value or len(value) > 4096:
-        return False
-    if os.path.isabs(value) or re.match(r"[A-Za-z]:[\\/]|\\\\|~|\.\.?([\\/]|$)", value):
-        return True
-    return ("/" in value or "\\" in value) and os.path.exists(value)
 
 
 def public_names(source: Source, options: Options) -> dict[str, str]:

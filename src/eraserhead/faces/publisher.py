@@ -8,7 +8,8 @@ from pathlib import Path
 
 from eraserhead.errors import UserError
 from eraserhead.faces.hub import Hub, Pushed
-from eraserhead.faces.publication import Options, check_source, find_results, read_source, write_publication
+from eraserhead.faces.publication import Options, write_publication
+from eraserhead.faces.source import check_source, find_results, read_source
 from eraserhead.runs.folder import RunFolder
 
 logger = logging.getLogger("eraserhead")

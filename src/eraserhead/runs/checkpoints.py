@@ -33,7 +33,8 @@ from eraserhead.models.families import padding_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.remote.downloads import Located, locate_model
 from eraserhead.runs.classifiers import check_complete, check_family, check_used, check_weights, give_padding
-from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig, stored_data
+from eraserhead.runs.config import PACKAGED, RUN_CONFIG, ModelConfig
+from eraserhead.runs.defaults import stored_data
 
 DATA = "data.json"
 # What transformers raises for files that are missing, damaged or of something else.

@@ -1,13 +1,10 @@
 """What the user says about models, training and erasure; light imports only, so that ``--help`` stays quick."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from eraserhead.data.config import DataConfig
-from eraserhead.errors import UserError
 from eraserhead.models.architecture import CONTEXTS, Architecture
 
 RUNS = "runs"  # where folders are made that have no name
@@ -315,28 +312,3 @@ class FamiliesConfig:
 
 def _last_part(name: str) -> str:
     return name.rstrip("/").rpartition("/")[2]
-
-
-def stored_data(model: str) -> DataConfig | None:
-    """Return the data that a run's folder was trained on; null where the folder does not say."""
-    path = Path(model) / RUN_CONFIG
-    try:
-        return DataConfig(**yaml.safe_load(path.read_text(encoding="utf-8"))["data"]) if path.is_file() else None
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: is not the configuration of a run ({error}); move it out of the model's folder"
-        ) from error
-
-
-def erase_defaults(config: EraseConfig | ExplainConfig) -> dict[str, Any]:
-    """Return the options that follow from the model: the run's own data, unless other data is named.
-
-    Other data keeps the run's limits, which belong to the model.
-    """
-    stored = stored_data(config.model)
-    if stored is None:
-        return {}
-    other_path = config.data.path is not None and stored.name is None and config.data.path != stored.path
-    if config.data.name not in (None, stored.name) or other_path:
-        stored = DataConfig(**{name: getattr(stored, name) for name in LIMITS})
-    return {f"data.{name}": value for name, value in asdict(stored).items()}

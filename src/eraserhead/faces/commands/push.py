@@ -6,7 +6,8 @@ from pathlib import Path
 from eraserhead.faces.card import CARD
 from eraserhead.faces.escapes import visible
 from eraserhead.faces.hub import Hub, Target, check_name, pushed_line
-from eraserhead.faces.publication import Options, check_source, find_results, read_source, write_publication
+from eraserhead.faces.publication import Options, write_publication
+from eraserhead.faces.source import check_source, find_results, read_source
 from eraserhead.faces.tables import console
 from eraserhead.runs.config import PushConfig
 
