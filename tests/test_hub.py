@@ -329,6 +329,11 @@ def test_pushes_that_fail_leave_nothing_half_done(hub, owner, run, tmp_path):
     for name in ("interrupted", "refused", "out-of-order"):
         assert len(hub.repository(f"user/{name}").commits) == 2, name
 
+    hub.faults.append(Fault("POST", r"user/untagged/tag", times=-1, status=403, message="no tags"))
+    untagged = owner.run(["push", run, "user/untagged", "--tag", "v1"])[0]
+    commit = hub.repository("user/untagged").head().sha
+    assert f"pushed (commit {commit}), but not tagged 'v1'" in untagged.line
+
     nobody, reader = (Client(hub, tmp_path / who, token) for who, token in (("no", None), ("read", hub.read_token)))
     assert "hf auth login" in nobody.run(["push", run, "user/nobody"])[0].line
     assert "403" in reader.run(["push", run, "user/reader"])[0].line
@@ -395,6 +400,15 @@ def test_pushes_go_on_after_faults_that_pass(hub, owner, run):
     assert "trying again in 1 s" in done[0].err
 
 
+def test_files_of_another_tokenizer_go_and_others_stay(hub, owner, run):
+    there = {"added_tokens.json": b'{"zzz": 27}', "special_tokens_map.json": b'{"unk_token": "never"}'}
+    hub.add("user/before", files=there | {"handler.py": b"theirs"})
+    assert owner.run(["push", run, "user/before"])[0].code == 0
+    files = hub.repository("user/before").files()
+    assert "handler.py" in files
+    assert not {*there} & {*files}
+
+
 def test_a_branch_of_its_own(hub, owner, run):
     done = owner.run(["push", run, "user/branches", "--revision", "trial"])
     assert done[0].code == 0, done
@@ -444,11 +458,11 @@ def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tm
         assert ended[name].code == 0, ended[name]
         assert ended[name].out == ended["halved"].out
     assert all(fault.hits == fault.times for fault in hub.faults[-5:])
-    assert "arrived damaged" in ended["flipped"].err
+    assert "model.safetensors: damaged" in ended["flipped"].err
     expected_words = {
         "spoilt": "model.safetensors arrived damaged twice",
         "gated": "gated: ask for access",
-        "hidden": "private",
+        "hidden": "private and there is no token",
         "missing": "not on the hub",
         "pickled": "pickled ones",
         "foreign": "--trust_remote_code",

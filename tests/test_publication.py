@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 import threading
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -10,26 +12,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 from safetensors.numpy import save_file
 
 from eraserhead.errors import UserError
 from eraserhead.faces import leaks as leaks_module
+from eraserhead.faces import publisher as publisher_module
 from eraserhead.faces.card import Facts, model_card
 from eraserhead.faces.curves import draw_curves, flipped_shares
 from eraserhead.faces.hub import Pushed
 from eraserhead.faces.leaks import Private, leaks, private
 from eraserhead.faces.public import is_local, publishable
-from eraserhead.faces.publication import Options, write_publication
+from eraserhead.faces.publication import OWN_FILES, Options, write_publication
 from eraserhead.faces.publisher import Publisher
 from eraserhead.faces.source import check_source, find_results, read_source
+from eraserhead.remote.downloads import MODEL_FILES
 from eraserhead.runs.folder import RunFolder
 from eraserhead.runs.results import ResultsFolder
 from studies import Document, made_up, random_documents
 from tiny import saved_classifier
 
 TOKEN = "hf_" + "aB3" * 11 + "x"
+NAMES_TABLE = re.compile(r"VOCAB_FILES_NAMES = \{(.*?)\}", re.DOTALL)
 NOTHING = Private((), (), (), ())
 
 
@@ -96,10 +102,24 @@ def test_secrets_of_this_environment_are_found_wherever_they_are(tmp_path, monke
     assert len(leaks(tmp_path, NOTHING)) == 1
 
 
+def test_names_on_the_hub_are_no_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKENIZER_NAME", "attention-pooling")
+    name = "user/sk-sentiment-attention-pooling-v1"
+    kept = dataclasses.replace(NOTHING, public=[name])
+    assert (
+        found_in(
+            tmp_path, f"{name} has attention-pooling, and so has user/imdb-sk-attention-pooling-classifier", kept=kept
+        )
+        == []
+    )
+    monkeypatch.setenv("MY_TOKEN", "attention-pooling")
+    assert len(found_in(tmp_path, "attention-pooling")) == 1
+
+
 def test_paths_of_this_machine_are_found_in_vocabularies_too(tmp_path):
     folder = tmp_path / "published"
     folder.mkdir()
-    kept = private([tmp_path / "run"], [], [])
+    kept = private([str(tmp_path / "run")], [], [])
     vocabulary = {"vocab": {"/usr/bin": 1, "##/home": 2}}
     assert found_in(folder, json.dumps(vocabulary), "tokenizer.json", kept) == []
     vocabulary["from"] = str(tmp_path / "run" / "tokenizer.json")
@@ -112,7 +132,9 @@ def test_names_of_users_and_machines_are_told_from_words(tmp_path, monkeypatch):
     assert found_in(tmp_path, '{"by": "annabel@machine"}', "training.json", kept)
     (tmp_path / "training.json").unlink()
     assert found_in(tmp_path, "see annabel/model and annabell", kept=kept) == []
-    assert found_in(tmp_path, "run by model on a data set", kept=dataclasses.replace(NOTHING, names=["data"])) == []
+    ordinary = ["data", "test", "torch", "linear", "imdb", "Linux", "accuracy", "encoder", "metrics", "seed"]
+    assert found_in(tmp_path, ", ".join(ordinary), kept=dataclasses.replace(NOTHING, names=ordinary)) == []
+    assert found_in(tmp_path, "in /srv/data/x", kept=dataclasses.replace(NOTHING, names=["data"]))
     monkeypatch.setattr(leaks_module.getpass, "getuser", lambda: "annabel")
     assert "annabel" in private([], [], []).names
 
@@ -164,8 +186,8 @@ def test_local_paths_become_public_names_and_all_else_stays():
 def test_what_a_local_path_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "imdb").mkdir(parents=True)
-    assert all(map(is_local, ("/a", "~/a", "./a", "../a", "..", "C:\\a", "C:/a", "\\\\server\\a", "runs/imdb")))
-    assert not any(map(is_local, ("", "user/model", "and/or", "a text\n/with lines", "http://a/b", "x" * 5000)))
+    assert all(map(is_local, ("/a", "~/a", "./a", "../a", "..", "C:\\a", "C:/a", "\\\\server\\a")))
+    assert not any(map(is_local, ("", "user/model", "and/or", "a text\n/with lines", "http://a/b", "runs/imdb")))
 
 
 @pytest.fixture
@@ -190,6 +212,58 @@ def with_configuration(results: ResultsFolder, folder: Path, **changes) -> Resul
     }
     results.finish(summary)
     return results
+
+
+def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(tmp_path, monkeypatch):
+    folder = Path(saved_classifier(tmp_path))
+    run = {"output_dir": "clients/acme/run", "data": {"name": None, "path": "clients/acme/data.csv"}}
+    run["model"] = {"encoder": "clients/acme/encoder", "revision": None}
+    (folder / "run.yaml").write_text(yaml.safe_dump(run))
+    (folder / "environment.json").write_text(
+        json.dumps({"encoder": {"name": "clients/acme/encoder", "revision": None}})
+    )
+    (folder / "identity.json").write_text(json.dumps({"documents": {"train": "0123456789abcdef" * 4}}))
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "acme" / "reviews").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+    training = json.loads((tmp_path / "published" / "training.json").read_text())["configuration"]
+    assert training["model"]["encoder"] == "encoder"
+    assert training["data"]["path"] == "data.csv (sha256 0123456789abcdef)"
+    assert "acme" not in "".join(
+        file.read_text(errors="replace") for file in (tmp_path / "published").iterdir() if file.suffix != ".safetensors"
+    )
+    run["model"] = {"encoder": "acme/reviews", "revision": None}  # on the hub, whatever lies in this folder
+    (folder / "run.yaml").write_text(yaml.safe_dump(run))
+    (folder / "environment.json").write_text(json.dumps({"encoder": {"name": "acme/reviews", "revision": "0" * 40}}))
+    write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+    assert "base_model: acme/reviews" in (tmp_path / "published" / "README.md").read_text()
+    (folder / "metrics.json").write_text(json.dumps({"log": "see clients/acme/run", "best_epoch": 1, "epochs": []}))
+    with pytest.raises(UserError, match=r"training\.json: the local path clients/acme/run"):
+        write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+
+
+def test_vocabularies_of_every_tokenizer_are_downloaded_and_replaced():
+    """All files that transformers' tokenizers are read from, as their source names them."""
+    import transformers
+
+    sources = Path(transformers.__file__).parent.glob("models/*/tokenization_*.py")
+    tables = [found[1] for file in sources for found in NAMES_TABLE.finditer(file.read_text(encoding="utf-8"))]
+    names = {name for table in tables for name in re.findall(r':\s*"([\w.-]+)"', table)}
+    assert {"vocab.txt", "bpe.codes", "sentencepiece.bpe.model", "tokenizer.json"} <= names
+    wanted = [name for name in names if not name.endswith((".pt", ".zip", ".pkl", ".bin"))]
+    assert [name for name in wanted if not any(fnmatch(name, pattern) for pattern in MODEL_FILES)] == []
+    for name in (
+        "added_tokens.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+        "merges.txt",
+        "spiece.model",
+        "bpe.codes",
+    ):
+        assert OWN_FILES.fullmatch(name)
+    for name in ("handler.py", "notes.txt", "onnx/model.onnx", "data.json", ".gitattributes"):
+        assert not OWN_FILES.fullmatch(name)
 
 
 def test_a_folder_that_would_leak_is_not_written(study, tmp_path):
@@ -303,9 +377,12 @@ class SlowHub:
 
     def __init__(self) -> None:
         self.sign, self.begun, self.epochs = threading.Event(), threading.Event(), []
+        self.broken: list[Exception] = []
 
     def push(self, folder: Path) -> Pushed:
         self.begun.set()
+        if self.broken:
+            raise self.broken.pop()
         assert self.sign.wait(60)
         self.epochs.append(json.loads((folder / "training.json").read_text())["metrics"]["best_epoch"])
         return Pushed(f"{len(self.epochs)}", True, "there")
@@ -334,3 +411,26 @@ def test_training_does_not_wait_for_the_hub_and_only_the_newest_waits(tmp_path):
     assert publisher.push_finished(RunFolder(folder)).address == "there"
     assert hub.epochs[-1] == 5
     assert hub.epochs in ([1, 3, 5], [1, 3, 4, 5])
+
+
+def test_nothing_that_goes_wrong_with_a_push_ends_training(tmp_path, monkeypatch, caplog):
+    folder = RunFolder(Path(saved_classifier(tmp_path)))
+    (folder.path / "metrics.json").write_text(json.dumps({"best_epoch": 1, "epochs": [1]}))
+    hub = SlowHub()
+    hub.sign.set()
+    hub.broken.append(KeyError("a bug"))
+    publisher = Publisher(hub, Options("user/x"))
+    publisher.push_best(folder)
+    deadline = threading.Event()
+    while hub.broken:
+        deadline.wait(0.05)
+    publisher.push_best(folder)  # the thread that failed is replaced, or goes on
+    while hub.epochs != [1]:
+        deadline.wait(0.05)
+    monkeypatch.setattr(publisher_module, "write_publication", full_disk)
+    publisher.push_best(folder)
+    assert "training goes on" in caplog.text
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")

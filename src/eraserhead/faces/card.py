@@ -139,7 +139,7 @@ def _eval_results(facts: Facts) -> Iterator[EvalResult]:
 
 
 def _result(data: Mapping[str, Any], facts: Facts, kind: str, name: str, value: float) -> EvalResult:
-    source = data["name"] or data["path"] or "documents of its own"
+    source = data["name"] or _place(data) or "documents of its own"
     known = facts.datasets[0] if len(facts.datasets) == 1 else None
     return EvalResult(
         task_type=TASK,
@@ -196,13 +196,18 @@ def _erasure(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _describe(data: Mapping[str, Any]) -> str:
     """Return a data set's name, split, revision and fingerprint in words."""
-    source = data["name"] or data["path"] or "documents of its own"
-    place = data["path"] if data["name"] and data["path"] else data["subset"]
+    source = data["name"] or _place(data) or "documents of its own"
+    place = _place(data) if data["name"] and data["path"] else data["subset"]
     parts = [f"{source}{f' ({place})' if place else ''}", f"split {data['split']}"]
     parts += [f"revision {data['revision']}"] if data["revision"] else []
     parts += [f"{data['documents']:,} of {data['available']:,} rows", f"seed {data['seed']}"]
     parts += [f"fingerprint {data['fingerprint'][:16]}"] if "fingerprint" in data else []
     return ", ".join(parts)
+
+
+def _place(data: Mapping[str, Any]) -> str | None:
+    """Return the name of a data set's folder, without the fingerprint, which stands beside it."""
+    return data["path"] and data["path"].partition(" (sha256 ")[0]
 
 
 def _made(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -252,7 +257,8 @@ def _limits(facts: Facts) -> Iterator[str]:
             "Erasure says what the attention layer's weights are worth to the layers above it. What the encoder has "
             "mixed into each token vector before, it does not say."
         )
-    yield "One training run with one seed: another seed gives other weights, and another attention."
+    if facts.training:
+        yield "One training run with one seed: another seed gives other weights, and another attention."
     if not facts.language:
         yield "The language of the documents is not stated."
     if not facts.license:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
@@ -19,18 +19,18 @@ from eraserhead.faces.publication import OWN_FILES
 from eraserhead.remote.connection import (
     HUB_ERRORS,
     LOG_IN,
+    PATIENCE,
     WAITS,
     failure,
     is_transient,
     patiently,
+    pause_after,
     reason,
-    retry_after,
 )
 from eraserhead.remote.downloads import bars_on_terminals_alone
 from eraserhead.runs.results import SUMMARY
 
 MAIN = "main"
-CONFLICTS = (409, 412)  # somebody else's commit came in between
 
 Changes = list[CommitOperationAdd | CommitOperationDelete]
 logger = logging.getLogger("eraserhead")
@@ -97,16 +97,26 @@ class Hub:
         # The client doubts whether tables belong into a model's repository. For good, since threads share all filters.
         warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
 
+    def check_login(self) -> None:
+        """Refuse to go on without a token.
+
+        Raises:
+            UserError: There is none.
+        """
+        if not get_token():
+            raise UserError(
+                f"{self.target.repository}: nobody is logged in to the hub ({constants.ENDPOINT}): {LOG_IN}"
+            )
+
     def open(self) -> None:
-        """Make sure that there is a repository to push to, before any work is done for it.
+        """Make sure that there is a repository to push to.
 
         Raises:
             UserError: There is no token, or it has no right to this repository; or the repository is public and was to
                 be private.
         """
+        self.check_login()
         name = self.target.repository
-        if not get_token():
-            raise UserError(f"{name}: nobody is logged in to the hub ({constants.ENDPOINT}): {LOG_IN}")
         with self._one_line():
             patiently(lambda: self._client.create_repo(name, private=self.target.private or None, exist_ok=True))
             if self.target.private and not patiently(lambda: self._client.model_info(name)).private:
@@ -137,12 +147,13 @@ class Hub:
                 )
             commit = self._commit(folder, head, changes) if changes else head
             if self.target.tag is not None and tagged is None:
-                patiently(lambda: self._tag(commit))
+                self._give_tag(commit)
         address = f"{constants.ENDPOINT}/{self.target.repository}"
         return Pushed(commit, bool(changes), address)
 
     def _commit(self, folder: Path, head: str, changes: Changes) -> str:
         """Make the commit; after a failure the hub is asked whether it was made all the same."""
+        begun = time.monotonic()
         for wait in (*WAITS, None):
             try:
                 made = self._client.create_commit(
@@ -157,11 +168,9 @@ class Hub:
                 now = patiently(self._head)
                 if now != head:
                     return self._commit_of_mine(folder, now)
-                if wait is None or not is_transient(error):
+                if wait is None or not is_transient(error) or time.monotonic() - begun > PATIENCE:
                     raise
-                pause = retry_after(error) or wait
-                logger.info(f"{self.target.repository}: {reason(error)}; nothing was committed, again in {pause:g} s")
-                time.sleep(pause)
+                pause_after(error, wait)
             changes = self._changes(folder, head)  # the client does not take the same ones twice
         raise AssertionError("the last attempt returns or raises")
 
@@ -204,13 +213,19 @@ class Hub:
         tags = patiently(lambda: self._client.list_repo_refs(self.target.repository)).tags
         return next((tag.target_commit for tag in tags if tag.name == self.target.tag), None)
 
-    def _tag(self, commit: str) -> None:
+    def _give_tag(self, commit: str) -> None:
         """Give the commit its tag; one that an attempt before this has given is as good."""
+        tag = str(self.target.tag)
         try:
-            self._client.create_tag(self.target.repository, tag=str(self.target.tag), revision=commit)
-        except HfHubHTTPError as error:
-            if error.response.status_code not in CONFLICTS or self._tagged() != commit:
-                raise
+            patiently(
+                lambda: self._client.create_tag(self.target.repository, tag=str(self.target.tag), revision=commit)
+            )
+        except HUB_ERRORS as error:
+            if self._tagged() != commit:
+                raise UserError(
+                    f"{self.target.repository}: pushed (commit {commit}), but not tagged '{tag}' ({reason(error)}); "
+                    "push again, which gives the tag alone"
+                ) from error
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ SECRETS = {
     "a token of GitHub": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,})"),
     "a key of Amazon's": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "a key of Google's": re.compile(r"\bAIza[0-9A-Za-z_-]{35}"),
-    "an API key": re.compile(r"\bsk-[A-Za-z0-9_-]{20,}"),
+    "an API key": re.compile(r"\bsk-(?:[A-Za-z0-9]{32,}|(?:proj|ant|svcacct|admin)-[A-Za-z0-9_-]{20,})"),
     "a token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
 }
 # Their strings are pieces of words, among them those of paths: only this machine's own are looked for there.
@@ -61,14 +62,17 @@ class Private:
     classes: Sequence[str] = ()
 
 
-def private(paths: Iterable[Path], texts: Iterable[str], public: Iterable[str], classes: Iterable[str] = ()) -> Private:
+def private(paths: Iterable[str], texts: Iterable[str], public: Iterable[str], classes: Iterable[str] = ()) -> Private:
     """Return what must stay here: the given paths and texts, the usual folders, and who runs this where."""
-    folders = [*paths, Path.home(), Path.cwd(), Path(tempfile.gettempdir())]
+    paths, public = list(paths), list(public)
+    folders = [*map(Path, paths), Path.home(), Path.cwd(), Path(tempfile.gettempdir())]
     found = {str(form) for folder in folders for form in (folder.expanduser().absolute(), folder.resolve())}
+    found = {path for path in found if path.count(os.sep) > 1} | {
+        path for path in paths if re.search(r"\w[\\/]+\w", path)
+    }
     texts = [text for text in texts if len(text.strip()) >= SHORTEST_TEXT]
     names = {_user(), platform.node()} - {"", "localhost"}
-    paths_of_its_own = sorted(path for path in found if path.count(os.sep) > 1)
-    return Private(paths_of_its_own, sorted(names), texts, tuple(public), tuple(classes))
+    return Private(sorted(found - set(public)), sorted(names), texts, public, tuple(classes))
 
 
 def leaks(folder: Path, kept: Private) -> list[str]:
@@ -85,12 +89,12 @@ def _leaks_of(file: Path, kept: Private) -> Iterator[str]:
     text = _content(file)
     if any(secret in text for secret in secrets()):
         yield "a token or secret of this environment"
-    yield from (what for what, pattern in SECRETS.items() if pattern.search(text))
     yield from (f"the local path {path}" for path in kept.paths if path in text)
-    unmasked = text
+    rest = text
     for name in sorted(kept.public, key=len, reverse=True):
-        unmasked = unmasked.replace(name, "")
-    yield from (f"the name '{name}' of this user or machine" for name in kept.names if _names(name, file)(unmasked))
+        rest = rest.replace(name, "")
+    yield from (what for what, pattern in SECRETS.items() if pattern.search(rest))
+    yield from (f"the name '{name}' of this user or machine" for name in kept.names if _names(name, file)(rest))
     # In code and in bytes that are no text, such as a picture's, something like a path may stand for anything.
     if file.name in VOCABULARIES or file.suffix == ".py" or _is_binary(file):
         return
@@ -154,10 +158,17 @@ def _names(name: str, file: Path) -> Callable[[str], object]:
 
 
 def _says_something(name: str, file: Path) -> bool:
-    """Tell whether a word can only be someone's name: in what we write ourselves, and if no card holds it anyway."""
-    ordinary = (Path(__file__).parent / "model_card.md.j2").read_text(encoding="utf-8")
+    """Tell whether a word can only be someone's name: in what we write ourselves, and if our own code never says it."""
     ours = file.suffix == ".md" or file.name in ("training.json", "summary.json")
-    return ours and not re.search(rf"\b{re.escape(name)}\b", ordinary)
+    return ours and not re.search(rf"\b{re.escape(name)}\b", _own_words(), re.IGNORECASE)
+
+
+@lru_cache
+def _own_words() -> str:
+    """Return all the words that this package may write by itself, and those of the platform's name."""
+    sources = Path(__file__).parents[1].rglob("*")
+    code = [file.read_text(encoding="utf-8") for file in sources if file.suffix in (".py", ".j2")]
+    return "\n".join([*code, platform.platform()])
 
 
 def _user() -> str:

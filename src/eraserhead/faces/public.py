@@ -29,14 +29,14 @@ def publishable(content: Any, names: Mapping[str, str], key: str = "") -> Any:
         return [publishable(value, names, key) for value in content]
     if not isinstance(content, str) or key not in PATHS:
         return content
-    last_part = re.split(r"[\\/]", content.rstrip("\\/"))[-1]
-    return names.get(content, last_part if is_local(content) else content)
+    return names.get(content, last_part(content) if is_local(content) else content)
 
 
 def is_local(value: str) -> bool:
-    """Tell whether a value is a path of this machine, and not a name on the hub or a text."""
-    if not value or "\n" in value or len(value) > 4096:
-        return False
-    if os.path.isabs(value) or re.match(r"[A-Za-z]:[\\/]|\\\\|~|\.\.?([\\/]|$)", value):
-        return True
-    return ("/" in value or "\\" in value) and os.path.exists(value)
+    """Tell whether a value has the form of a path of a machine: absolute, or relative to a home or a working folder."""
+    return os.path.isabs(value) or re.match(r"[A-Za-z]:[\\/]|\\\\|~|\.\.?([\\/]|$)", value) is not None
+
+
+def last_part(path: str) -> str:
+    """Return the last part of a path."""
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1]

@@ -16,9 +16,10 @@ from eraserhead.data.named import NAMED
 from eraserhead.errors import UserError
 from eraserhead.faces.card import CARD, FIGURE, Facts, model_card
 from eraserhead.faces.curves import draw_curves
+from eraserhead.faces.escapes import markdown
 from eraserhead.faces.leaks import leaks, private
-from eraserhead.faces.public import is_local, publishable
-from eraserhead.faces.source import CONFIG, INDEX, Source
+from eraserhead.faces.public import is_local, last_part, publishable
+from eraserhead.faces.source import CONFIG, INDEX, Source, is_from_hub
 from eraserhead.models import modeling_attention_pooling, pipeline_attention_pooling
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -34,7 +35,6 @@ TOKENIZER = "tokenizer_config.json"
 # The encoder that the extra `demo` installs is a copy of this one.
 PACKAGED_IS = "sentence-transformers/all-MiniLM-L6-v2"
 CODE = ("auto_map", "custom_pipelines")  # keys of config.json that name code
-ROW_ID = re.compile(r"[\w.-]+/\d+")  # split and row, as documents of a data set are called
 SHOWN = 5  # leaks that a message names
 # Everything of a model's repository that is ours to replace or to remove; other files are its owner's.
 OWN_MODULES = "|".join(
@@ -43,6 +43,9 @@ OWN_MODULES = "|".join(
 OWN_FILES = re.compile(
     rf"{CARD}|{FIGURE}|{TRAINING}|{SUMMARY}|{FLIPS}|{DOCUMENTS}|{CONFIG}|{INDEX}|({OWN_MODULES})\.py"
     r"|model(-\d+-of-\d+)?\.safetensors"
+    # Of another tokenizer, which would be read together with ours.
+    r"|(tokenizer|tokenizer_config|added_tokens|special_tokens_map|vocab)\.json|(vocab|merges)\.txt|chat_template\.jinja"
+    r"|[\w.-]+\.(model|codes|spm|bpe|tiktoken)"
 )
 
 
@@ -91,33 +94,33 @@ def write_publication(source: Source, folder: Path, options: Options) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def public_names(source: Source, options: Options) -> dict[str, str]:
-    """Return what local paths are called in public: by a name on the hub, else by their folder and a fingerprint."""
-    names = {str(source.folder): options.repository}
-    if source.run is not None:
-        model, data = source.run.get("model", {}), source.run.get("data", {})
-        if model.get("encoder") == PACKAGED:
-            names[PACKAGED] = PACKAGED_IS
-        _name_data(names, data.get("name"), data.get("path"), source.documents.get("train"))
-    if source.results is not None:
-        configuration = source.results.summary()["configuration"]
-        names[configuration["model"]["name"]] = options.repository
-        data = configuration["data"]
-        _name_data(names, data["name"], data["path"], data["fingerprint"])
-    return names
+def training_names(source: Source) -> dict[str, str]:
+    """Return what the paths in a run's configuration are called in public."""
+    data = (source.run or {}).get("data", {})
+    names = {PACKAGED: PACKAGED_IS, **_data_name(data.get("name"), data.get("path"), source.documents.get("train"))}
+    return names if source.encoder is None else {**names, source.encoder: last_part(source.encoder)}
 
 
-def _name_data(names: dict[str, str], name: str | None, path: str | None, fingerprint: str | None) -> None:
+def _data_name(name: str | None, path: str | None, fingerprint: str | None) -> dict[str, str]:
+    """Return the public name of a data set's path: its name on the hub, else its folder's with the fingerprint."""
     if path is None:
-        return
+        return {}
     known = NAMED[name].hub if name in NAMED else None
     mark = f" (sha256 {fingerprint[:16]})" if fingerprint else ""
-    names[path] = known or f"{Path(path).name}{mark}"
+    return {path: known or f"{last_part(path)}{mark}"}
+
+
+def _public_summary(results: ResultsFolder, repository: str) -> dict[str, Any]:
+    """Return a summary of results without local paths."""
+    summary = results.summary()
+    model, data = summary["configuration"]["model"], summary["configuration"]["data"]
+    names = {model["name"]: repository, **_data_name(data["name"], data["path"], data["fingerprint"])}
+    return publishable(summary, names)
 
 
 def _facts(source: Source, options: Options) -> Facts:
     """Return what is published of a model's configurations and results, without anything local."""
-    names = public_names(source, options)
+    names = training_names(source)
     run, data = source.run or {}, source.data or {}
     training = {
         "configuration": {part: run[part] for part in ("data", "model", "training") if part in run} or None,
@@ -127,14 +130,14 @@ def _facts(source: Source, options: Options) -> Facts:
         "environment": source.environment,
     }
     encoder = (source.environment or {}).get("encoder", {"name": run.get("model", {}).get("encoder"), "revision": None})
-    base = PACKAGED_IS if encoder["name"] == PACKAGED else encoder["name"] if encoder["revision"] else None
+    base = PACKAGED_IS if encoder["name"] == PACKAGED else encoder["name"] if is_from_hub(encoder) else None
     sets = [documents["name"] for documents in data.get("documents", {}).values() if documents.get("name")]
     return Facts(
         repository=options.repository,
         config=publishable(source.config, names),
         ours=source.ours,
         training=publishable({name: part for name, part in training.items() if part is not None}, names),
-        summary=None if source.results is None else publishable(source.results.summary(), names),
+        summary=None if source.results is None else _public_summary(source.results, options.repository),
         base_model=base,
         datasets=tuple(dict.fromkeys(hub_name for name in sets if (hub_name := _hub_name(name)))),
         license=options.license,
@@ -189,7 +192,8 @@ def _write_results(results: ResultsFolder, facts: Facts, folder: Path) -> None:
     assert facts.summary is not None
     write_json(folder / SUMMARY, facts.summary)
     ids = results.table("documents", ["id"]).column("id").to_pylist()
-    if all(map(ROW_ID.fullmatch, ids)):
+    rows = re.compile(rf"{re.escape(facts.summary['configuration']['data']['split'])}/\d+")
+    if all(map(rows.fullmatch, ids)):
         _link(results.path / FLIPS, folder / FLIPS)
     else:  # the user's own ids may be anything, a name or a text
         _number_documents(
@@ -221,8 +225,10 @@ def _check_leaks(source: Source, facts: Facts, folder: Path) -> None:
     texts: Sequence[str] = ()
     if source.results is not None and not facts.texts:
         texts = source.results.table("documents", ["text"]).column("text").to_pylist()
-    public = [facts.repository, *facts.datasets, *filter(None, [facts.base_model])]
-    found = leaks(folder, private(source.paths, texts, public, facts.classes))
+    title = facts.repository.rpartition("/")[2]
+    public = [facts.repository, title, *facts.datasets, *filter(None, [facts.base_model])]
+    classes = [*facts.classes, *map(markdown, facts.classes)]
+    found = leaks(folder, private(source.paths, texts, public, classes))
     if found:
         raise UserError(
             f"{source.folder}: not published, because it would show {'; '.join(found[:SHOWN])}; mend the file that it "

@@ -40,11 +40,11 @@ class Publisher:
 
     def push_best(self, folder: RunFolder) -> None:
         """Take a copy of a model to be pushed, and return: the hub neither delays training nor ends it."""
-        scratch = tempfile.TemporaryDirectory()
         try:
+            scratch = tempfile.TemporaryDirectory()
             write_publication(read_source(folder.path, None), Path(scratch.name) / "hub", self._options)
-        except UserError as error:
-            logger.warning(f"the best model so far is not pushed: {error}")
+        except (UserError, OSError, ValueError) as error:
+            logger.warning(f"the best model so far is not pushed, training goes on: {error}")
             return
         with self._lock:
             self._waiting = Waiting(scratch, folder.metrics()["best_epoch"])
@@ -80,7 +80,7 @@ class Publisher:
                 try:
                     pushed = self._hub.push(Path(scratch) / "hub")
                     logger.info(f"the model of epoch {waiting.epoch} is at {pushed.address} (commit {pushed.commit})")
-                except UserError as error:
+                except Exception as error:  # whatever it is, it must not end training, nor this thread
                     logger.warning(f"the model of epoch {waiting.epoch} was not pushed, training goes on: {error}")
 
     def _next(self) -> Waiting | None:

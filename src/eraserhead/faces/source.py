@@ -1,5 +1,7 @@
 """A model's folder as it is read before anything of it is published."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,12 @@ from eraserhead.errors import UserError
 from eraserhead.faces.public import is_local
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.runs.checkpoints import DATA, check_finished, load_checkpoint, weights_fingerprint
-from eraserhead.runs.config import ERASURE, RUN_CONFIG
+from eraserhead.runs.config import ERASURE, PACKAGED, RUN_CONFIG
 from eraserhead.runs.files import read_mapping
 from eraserhead.runs.folder import ENVIRONMENT, IDENTITY, METRICS
 from eraserhead.runs.results import ResultsFolder
+
+logger = logging.getLogger("eraserhead")
 
 CONFIG, INDEX = "config.json", "model.safetensors.index.json"
 
@@ -54,11 +58,24 @@ class Source:
         return [INDEX, *sorted(set(read_mapping(index, "save the model again")["weight_map"].values()))]
 
     @property
-    def paths(self) -> list[Path]:
+    def encoder(self) -> str | None:
+        """The folder that the encoder came from; null where it came from the hub or with a package."""
+        name = (self.run or {}).get("model", {}).get("encoder")
+        stored = (self.environment or {}).get("encoder")
+        from_hub = is_from_hub(stored) if stored is not None else name is None or not is_local(name)
+        return None if from_hub or name == PACKAGED else name
+
+    @property
+    def paths(self) -> list[str]:
         """Local paths that its folder speaks of."""
         run = self.run or {}
-        named = [run.get("data", {}).get("path"), run.get("model", {}).get("encoder"), run.get("output_dir")]
-        return [self.folder, *(Path(path) for path in named if path and is_local(path))]
+        named = [str(self.folder), run.get("data", {}).get("path"), self.encoder, run.get("output_dir")]
+        return [path for path in named if path]
+
+
+def is_from_hub(encoder: Mapping[str, str | None]) -> bool:
+    """Tell whether an encoder, as a run's environment names it, came from the hub: its commit is known then."""
+    return encoder["revision"] is not None
 
 
 def find_results(folder: Path, erasure: str | None = None) -> ResultsFolder | None:
@@ -71,6 +88,9 @@ def find_results(folder: Path, erasure: str | None = None) -> ResultsFolder | No
     if erasure is None and not results.complete:
         return None
     results.check_readable()
+    if not results.summary()["documents"]["analysed"]:
+        logger.info(f"{results.path}: no document could be analysed; there are no results to publish")
+        return None
     return results
 
 

@@ -1,5 +1,6 @@
 """How the hub fails: what is tried again, what one line says of the rest, and tokens that nobody gets to see."""
 
+import json
 import logging
 import os
 import re
@@ -27,10 +28,11 @@ TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 UNREACHABLE = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")  # tried by the client already
 CUT_SHORT = "Consistency check failed"  # what the client says of a file of the wrong size
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt
-LONGEST_WAIT = 120.0  # seconds: what the hub may ask for with Retry-After
+LONGEST_WAIT = 60.0  # seconds: what the hub may ask for with Retry-After
+PATIENCE = 90.0  # seconds after which no further attempt is made: the client tries some requests again by itself
 LONGEST_REASON = 240
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
-SECRET_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY)", re.IGNORECASE)
+SECRET_NAMES = re.compile(r"(?:^|_)(TOKENS?|SECRETS?|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY)(?:_|$)", re.IGNORECASE)
 SHORTEST_SECRET = 8  # characters: a shorter value of such a variable is no secret that could be told from other text
 HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
 
@@ -43,16 +45,22 @@ def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None] = time.s
 
     The wait is the one that the hub asks for, if it asks for one. Anything else is raised at once.
     """
+    begun = time.monotonic()
     for wait in WAITS:
         try:
             return ask()
         except HUB_ERRORS as error:
-            if not is_transient(error):
+            if not is_transient(error) or time.monotonic() - begun > PATIENCE:
                 raise
-            pause = min(retry_after(error) or wait, LONGEST_WAIT)
-            logger.info(f"{reason(error)}; trying again in {pause:g} s")
-            sleep(pause)
+            pause_after(error, wait, sleep)
     return ask()
+
+
+def pause_after(error: BaseException, wait: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Say what failed, and wait as long as the hub asks, or as given."""
+    pause = min(retry_after(error) or wait, LONGEST_WAIT)
+    logger.info(f"{reason(error)}; trying again in {pause:g} s")
+    sleep(pause)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -104,14 +112,16 @@ def failure(error: BaseException, name: str, wanted: str = "no such folder here,
 
 def _refused(answer: HfHubHTTPError, name: str) -> str:
     status, why = answer.response.status_code, reason(answer)
-    token, place = "the token" if get_token() else "no token", f"{constants.ENDPOINT}/{name}"
+    known, place = bool(get_token()), f"{constants.ENDPOINT}/{name}"
+    closed = "the token does not open it" if known else "there is no token"
+    unable = "the token has no right to do this" if known else "there is no token"
     missing = isinstance(answer, RepositoryNotFoundError) or status in (401, 404)
     lines = (
-        (isinstance(answer, GatedRepoError), f"gated: ask for access at {place}, then {LOG_IN} ({status}, {token})"),
+        (isinstance(answer, GatedRepoError), f"gated: ask for access at {place}, then {LOG_IN} ({status}, {closed})"),
         (isinstance(answer, RevisionNotFoundError), f"has no such revision; its branches and tags are at {place}"),
         (isinstance(answer, RemoteEntryNotFoundError), f"lacks a file ({why})"),
-        (missing, f"not on the hub, or private and {token} opens it ({status}, {place}); check the name, or {LOG_IN}"),
-        (status == 403, f"the hub refuses (403): {token} has no right to do this; {LOG_IN} as someone who has ({why})"),
+        (missing, f"not on the hub, or private and {closed} ({status}, {place}); check the name, or {LOG_IN}"),
+        (status == 403, f"the hub refuses (403): {unable}; {LOG_IN} as someone who has the right ({why})"),
         (status in TRANSIENT, f"the hub cannot answer now, after several attempts; try again later ({why})"),
         (True, f"the hub refuses ({why})"),
     )
@@ -146,6 +156,8 @@ def _unanswered(error: BaseException, name: str, wanted: str) -> str:
         return f"{name}: neither a folder here nor a name that the hub could have (user/name)"
     if constants.HF_HUB_OFFLINE or any(isinstance(each, OfflineModeIsEnabled) for each in chain):
         return f"{name}: {wanted}, and HF_HUB_OFFLINE keeps from asking the hub; unset it, or give a folder"
+    if any(isinstance(each, json.JSONDecodeError) for each in chain):
+        return f"{name}: what answers at {constants.ENDPOINT} is not the hub; check the network and HF_ENDPOINT"
     if any(isinstance(each, (HTTP_ERROR, LocalEntryNotFoundError)) for each in chain):
         return (
             f"{name}: {wanted}, and the hub ({constants.ENDPOINT}) cannot be reached; check the name and the network "

@@ -18,11 +18,11 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from eraserhead.errors import UserError
-from eraserhead.remote.connection import HUB_ERRORS, failure, patiently
+from eraserhead.remote.connection import HUB_ERRORS, failure, patiently, reason
 
 # What a model and its tokenizer are read from: weights as safetensors alone, for pickled ones can run code.
 MODEL_FILES = (
-    *("*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.bpe"),
+    *("*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.bpe", "*.codes", "*.spm", "*.tokenizer"),
     *("model.safetensors", "model-*-of-*.safetensors"),
 )
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -99,18 +99,35 @@ def evict_damaged(files: Iterable[Path]) -> list[str]:
 
 def _undamaged(ask: Callable[[], str], name: str) -> str:
     """Download a file or a folder, a second time if something of it is damaged; returns its path."""
-    evicted: list[str] = []
-    for _ in range(2):
-        with bars_on_terminals_alone():
-            path = Path(patiently(ask))
-        evicted = evict_damaged([path] if path.is_file() else sorted(path.iterdir()))
-        if not evicted:
-            return str(path)
-        logger.info(f"{name}: {', '.join(evicted)} arrived damaged (its SHA-256 is not the hub's)")
-    raise UserError(
-        f"{name}: {', '.join(evicted)} arrived damaged twice (its SHA-256 is not the hub's); nothing of it was kept: "
-        "try again later, or from another network"
-    )
+    path = _asked(ask)
+    evicted = _evicted(path)
+    if not evicted:
+        return path
+    logger.info(f"{name}: {', '.join(evicted)}: damaged (its SHA-256 is not the hub's), fetched again")
+    try:
+        path = _asked(ask)
+    except HUB_ERRORS as error:
+        raise UserError(
+            f"{name}: {', '.join(evicted)} was damaged, has been removed from the local cache, and cannot be fetched "
+            f"again ({reason(error)}); try again with the network"
+        ) from error
+    evicted = _evicted(path)
+    if evicted:
+        raise UserError(
+            f"{name}: {', '.join(evicted)} arrived damaged twice (its SHA-256 is not the hub's) and was not kept; try "
+            "again later, or from another network"
+        )
+    return path
+
+
+def _asked(ask: Callable[[], str]) -> str:
+    with bars_on_terminals_alone():
+        return patiently(ask)
+
+
+def _evicted(path: str) -> list[str]:
+    place = Path(path)
+    return evict_damaged([place] if place.is_file() else sorted(place.iterdir()))
 
 
 def _sha256(file: Path) -> str:

@@ -29,8 +29,9 @@ def run(config: PushConfig) -> None:
         screen.print(visible(f"what would be pushed is in {folder / DRY_RUN}"), soft_wrap=True)
         return
     hub = Hub(Target(config.repository, config.private, config.revision, config.tag))
-    hub.open()
+    hub.check_login()
     with tempfile.TemporaryDirectory() as scratch:
         write_publication(source, Path(scratch) / DRY_RUN, options)
+        hub.open()  # only now: what may not be published leaves no empty repository behind
         pushed = hub.push(Path(scratch) / DRY_RUN)
     screen.print(visible(pushed_line(pushed, config.tag)), soft_wrap=True)
