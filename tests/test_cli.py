@@ -206,5 +206,5 @@ def test_folders_that_runs_have_by_default(options, folder):
 def test_folders_that_results_have_by_default(tmp_path):
     assert EraseConfig(model=str(tmp_path)).folder == tmp_path / "erasure"
     assert EraseConfig(model=str(tmp_path), site="layer:3:all").folder == tmp_path / "erasure-layer-3-all"
-    assert EraseConfig(model="user/model").folder == Path("runs/model/erasure")
+    assert EraseConfig(model="user/model").folder == Path("runs/model-erasure")
     assert EraseConfig(model="user/model", output_dir="there").folder == Path("there")

@@ -278,12 +278,16 @@ def test_the_card_is_valid_and_says_what_the_results_say(hub, owner, run):
     metrics = json.loads((run / "metrics.json").read_text())["test"]
     summary = json.loads((run / "erasure" / "summary.json").read_text())
     found = {result.metric_type: result.metric_value for result in results}
-    assert found["accuracy"] == round(metrics["accuracy"], 4)
+    assert found["accuracy"] == round(metrics["accuracy"], 3)
     for ranking, numbers in summary["rankings"].items():
         median = numbers["fraction"]["median"]["value"]
-        assert found.get(f"erased_fraction_{ranking}") == (None if median is None else round(median, 4))
+        assert found.get(f"erased_fraction_{ranking}") == (None if median is None else round(median, 3))
         assert f"| {ranking} | {numbers['fraction']['q25']['value']:.3f}" in text
     assert any(request.path.startswith("/api/validate-yaml") for request in hub.requests)
+    assert owner.run(["push", run, name])[0].code == 0  # what the card says already is not lost
+    again = ModelCard(hub.repository(name).files()["README.md"].decode()).data
+    assert (again.license, again.language) == ("mit", ["en", "de"])
+    assert len(hub.repository(name).commits) == 2
 
 
 def test_the_hub_refuses_what_is_no_card(hub):
@@ -466,7 +470,7 @@ def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tm
         "missing": "not on the hub",
         "pickled": "pickled ones",
         "foreign": "--trust_remote_code",
-        "revision": "no such revision",
+        "revision": "has no revision 'v9'",
         "name": "name that the hub could have",
     }
     for name, words in expected_words.items():
@@ -563,6 +567,8 @@ def test_training_pushes_the_best_models_and_the_finished_one(hub, owner, data, 
     assert json.loads(repository.files()["training.json"])["metrics"]["best_epoch"] == best
     assert json.loads(repository.files()["training.json"])["metrics"]["test"]["accuracy"] >= 0
     assert "nothing has changed" in again.out
+    nothing = owner.run(["train", "--data.name", "planted", "--push_every", "best"])[0]
+    assert "nothing is pushed without --push_to_hub" in nothing.line
     options[options.index(tmp_path / "run")] = tmp_path / "other"
     failed = owner.run(["train", *options, "user/failing"])[0]
     assert "is complete: `eraserhead push" in failed.line

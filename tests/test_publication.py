@@ -21,8 +21,9 @@ from eraserhead.errors import UserError
 from eraserhead.faces import leaks as leaks_module
 from eraserhead.faces import publisher as publisher_module
 from eraserhead.faces.card import Facts, model_card
+from eraserhead.faces.cli import main
 from eraserhead.faces.curves import draw_curves, flipped_shares
-from eraserhead.faces.hub import Pushed
+from eraserhead.faces.hub import Pushed, check_reference
 from eraserhead.faces.leaks import Private, leaks, private
 from eraserhead.faces.public import is_local, publishable
 from eraserhead.faces.publication import OWN_FILES, Options, write_publication
@@ -323,9 +324,9 @@ def test_the_card_holds_the_numbers_of_the_summary(study):
     metrics = {result.metric_type: result for result in card.data.eval_results}
     accuracy = metrics["accuracy"]
     assert (accuracy.dataset_type, accuracy.dataset_name, accuracy.dataset_split) == (
-        "stanfordnlp/imdb", "imdb", "test",
+        "stanfordnlp/imdb", "imdb (stanfordnlp/imdb), 41 of 50 rows", "test",
     )  # fmt: skip
-    assert accuracy.metric_value == round(given.summary["accuracy"]["value"], 4)
+    assert accuracy.metric_value == round(given.summary["accuracy"]["value"], 3)
     for name, ranking in given.summary["rankings"].items():
         never = ranking["outcomes"]["never"]
         assert f"| {100 * never['value']:.1f} [{100 * never['low']:.1f}, {100 * never['high']:.1f}] |" in text
@@ -434,3 +435,17 @@ def test_nothing_that_goes_wrong_with_a_push_ends_training(tmp_path, monkeypatch
 
 def full_disk(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("name", ["a b", "x..y", "-x", "x/", "x.lock", "x~1", "x^", "a//b", "ü"])
+def test_names_that_no_tag_can_have_are_refused(name):
+    check_reference("v1.0/rc-2_b", "--tag")
+    check_reference(None, "--tag")
+    with pytest.raises(UserError, match="--tag"):
+        check_reference(name, "--tag")
+
+
+def test_languages_are_codes(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    assert main(["push", folder, "user/x", "--language", "english,de", "--dry_run"]) == 2
+    assert "--language english: give ISO 639 codes" in capfd.readouterr().err

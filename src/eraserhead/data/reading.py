@@ -84,7 +84,7 @@ def read_hub(name: str, subset: str | None, revision: str | None, headerless: tu
         splits = _splits(patiently(lambda: _load(name, subset, revision, headerless)))
     except UNREADABLE as error:
         if http_error(error) is not None:
-            raise UserError(failure(error, name)) from error
+            raise UserError(failure(error, name, revision=revision)) from error
         raise UserError(
             f"{name}: cannot be loaded from the hub or from the local cache ({_reason(error)}); check data.name, "
             "data.subset and the network, give a copy with --data.path, or set HF_HUB_OFFLINE=1 to skip the network"

@@ -7,8 +7,9 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from eraserhead.data.named import NAMED
 from eraserhead.faces.escapes import markdown
-from eraserhead.faces.tables import MEANS, NAMES, NEVER, answer, interval, percent, site_line
+from eraserhead.faces.tables import NAMES, NEVER, answer, interval, percent, site_line
 from eraserhead.faces.templates import template
 
 NAME = re.compile(r"[\w./-]+")
@@ -22,9 +23,19 @@ YARDSTICKS = {
     "best_found": "`upper bound` is the smallest flipping set that was found, which may not be the smallest there is.",
 }
 NEVERS = {  # by how a document that never flips is counted
-    "beyond_all": "`> all`: more than all, for the decision does not flip, whatever is erased.",
+    "beyond_all": "`> all`: the decision does not flip, whatever is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
 }
+MEANS = {
+    "beyond_all": "Means are over the n documents (and, of random, the draws) whose decision flips at all.",
+    "all": "Means are over all documents.",
+}
+OF_CONTEXT = {  # options of the model by the context encoder that they belong to
+    "rnn": ("recurrent_size",),
+    "conv": ("filters", "filter_widths", "filter_dropout"),
+    "transformer": ("transformer_heads", "transformer_feedforward"),
+}
+OWN = "documents of its own"
 QUARTILES = {"q25": "1st quartile", "median": "median", "q75": "3rd quartile"}
 
 
@@ -134,24 +145,23 @@ def _eval_results(facts: Facts) -> Iterator[EvalResult]:
     for name, ranking in facts.summary["rankings"].items():
         median = ranking["fraction"]["median"]["value"]
         if median is not None:
-            metric = f"Median fraction erased before the decision flips, by {NAMES.get(name, name)}"
+            metric = f"Median fraction erased before the decision flips ({NAMES.get(name, name)})"
             yield _result(configuration["data"], facts, f"erased_fraction_{name}", metric, median)
 
 
 def _result(data: Mapping[str, Any], facts: Facts, kind: str, name: str, value: float) -> EvalResult:
-    source = data["name"] or _place(data) or "documents of its own"
     known = facts.datasets[0] if len(facts.datasets) == 1 else None
     return EvalResult(
         task_type=TASK,
         task_name="Text classification",
-        dataset_type=known or str(source),
-        dataset_name=str(source),
+        dataset_type=known or str(data["name"] or _place(data) or OWN),
+        dataset_name=f"{_source(data)}, {_rows(data)}",
         dataset_config=data["subset"],
         dataset_split=data["split"],
         dataset_revision=data["revision"],
         metric_type=kind,
         metric_name=name,
-        metric_value=round(value, 4),
+        metric_value=round(value, 3),
     )
 
 
@@ -191,18 +201,33 @@ def _erasure(summary: Mapping[str, Any]) -> dict[str, Any]:
         "fractions": _table(["fraction erased, by", *columns], fractions),
         "outcomes": _table(["% of documents, by", "flip", "only when no attention is left", "never"], outcomes),
         "notes": " ".join(filter(None, (YARDSTICKS.get(summary["yardstick"]), NEVERS[never], MEANS[never]))),
+        "components": "sentences" if configuration.get("components") == "sentences" else "tokens (pieces of words)",
+        "accuracy": interval(summary["accuracy"]) if summary["accuracy"]["value"] is not None else None,
     }
 
 
 def _describe(data: Mapping[str, Any]) -> str:
     """Return a data set's name, split, revision and fingerprint in words."""
-    source = data["name"] or _place(data) or "documents of its own"
-    place = _place(data) if data["name"] and data["path"] else data["subset"]
-    parts = [f"{source}{f' ({place})' if place else ''}", f"split {data['split']}"]
+    parts = [_source(data), f"split {data['split']}"]
     parts += [f"revision {data['revision']}"] if data["revision"] else []
-    parts += [f"{data['documents']:,} of {data['available']:,} rows", f"seed {data['seed']}"]
+    parts += [_rows(data), f"seed {data['seed']}"]
     parts += [f"fingerprint {data['fingerprint'][:16]}"] if "fingerprint" in data else []
     return ", ".join(parts)
+
+
+def _source(data: Mapping[str, Any]) -> str:
+    """Return what a data set is called, and whether what was read of it is a copy."""
+    name, place = data["name"], _place(data)
+    if name is None:
+        return place or OWN
+    if place is not None:
+        return f"{name} (a local copy of {place})" if name in NAMED else f"{name} ({place})"
+    details = [NAMED[name].hub if name in NAMED else None, data["subset"]]
+    return f"{name} ({', '.join(filter(None, details))})" if any(details) else name
+
+
+def _rows(data: Mapping[str, Any]) -> str:
+    return f"{data['documents']:,} of {data['available']:,} rows"
 
 
 def _place(data: Mapping[str, Any]) -> str | None:
@@ -220,9 +245,11 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
     encoder = environment.get("encoder", {})
     if encoder.get("revision"):
         yield "encoder", f"{encoder['name']}, revision {encoder['revision']}"
+    if facts.ours:
+        yield "it reads", _reads(facts)
     for part in ("model", "training"):
         if part in configuration:
-            yield part, ", ".join(f"{name} {value}" for name, value in configuration[part].items() if value is not None)
+            yield part, _options(configuration[part])
     metrics = facts.training.get("metrics")
     if metrics:
         yield "best epoch", f"{metrics['best_epoch']} of {len(metrics['epochs'])}"
@@ -230,10 +257,39 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "versions", ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
 
 
+def _options(options: Mapping[str, Any]) -> str:
+    """Return options in words, without those that say no, or belong to a context encoder that there is none of."""
+    used = {options.get("context"), options.get("sentence_context")}
+    idle = {name for context, names in OF_CONTEXT.items() if context not in used for name in names}
+    said = {
+        name: value
+        for name, value in options.items()
+        if name not in idle and value is not None and value is not False and value != "no" and repr(value) != "0.0"
+    }
+    return ", ".join(
+        f"{name} {'x'.join(map(str, value)) if isinstance(value, list) else value}" for name, value in said.items()
+    )
+
+
+def _reads(facts: Facts) -> str:
+    """Return how much of a document the model reads."""
+    limits = facts.config.get("limits") or {}
+    if facts.config.get("hierarchical"):
+        return (
+            f"at most {limits.get('sentences')} sentences of a document, {limits.get('sentence_tokens')} tokens of each"
+        )
+    tokens = limits.get("tokens")
+    return f"at most {tokens} tokens of a document" if tokens else "as much of a document as its encoder takes"
+
+
 def _scores(facts: Facts) -> list[tuple[str, list[str]]]:
     metrics = facts.training.get("metrics") or {}
     rows = {role: metrics.get(role) or {} for role in ("validation", "test")}
-    return [(role, [f"{row[name]:.4f}" for name in facts.test]) for role, row in rows.items() if row and facts.test]
+    return [
+        (f"{role} ({facts.documents[role]['documents']:,})", [f"{row[name]:.3f}" for name in facts.test])
+        for role, row in rows.items()
+        if row and facts.test and role in facts.documents
+    ]
 
 
 def _limits(facts: Facts) -> Iterator[str]:
@@ -248,10 +304,9 @@ def _limits(facts: Facts) -> Iterator[str]:
         cut = facts.summary["truncation"]
         if cut["truncated_documents"]:
             share = 100 * cut["truncated_tokens"] / (cut["tokens"] + cut["truncated_tokens"])
-            yield (
-                f"It reads a limited part of a document: {share:.1f} % of the tokens, of {cut['truncated_documents']} "
-                "documents, were cut off."
-            )
+            yield f"Of these documents, {cut['truncated_documents']} were cut, by {share:.1f} % of all tokens."
+    if facts.ours:
+        yield f"It reads {_reads(facts)}; what lies behind does not count."
     if facts.ours:
         yield (
             "Erasure says what the attention layer's weights are worth to the layers above it. What the encoder has "

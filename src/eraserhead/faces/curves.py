@@ -49,7 +49,7 @@ def draw_curves(flips: pa.Table, path: Path) -> None:
         axes.set_ylabel("documents whose decision has flipped")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(linewidth=0.3)
-        figure.legend(loc="outside right upper", frameon=False, title="erased first by", reverse=True)
+        figure.legend(loc="outside right upper", frameon=False, title="order of erasure", reverse=True)
         figure.savefig(path, format="png", dpi=RESOLUTION, metadata={"Software": None})
 
 

@@ -2,19 +2,30 @@
 
 import hashlib
 import logging
+import re
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    ModelCard,
+    constants,
+    get_token,
+    hf_hub_download,
+)
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from eraserhead.errors import UserError
+from eraserhead.faces.card import CARD
 from eraserhead.faces.publication import OWN_FILES
 from eraserhead.remote.connection import (
     HUB_ERRORS,
@@ -31,6 +42,7 @@ from eraserhead.remote.downloads import bars_on_terminals_alone
 from eraserhead.runs.results import SUMMARY
 
 MAIN = "main"
+REFERENCE = re.compile(r"(?!.*(\.\.|//|\.lock$|[./]$))[\w][\w./-]*", re.ASCII)
 
 Changes = list[CommitOperationAdd | CommitOperationDelete]
 logger = logging.getLogger("eraserhead")
@@ -82,10 +94,21 @@ def check_name(repository: str) -> None:
         raise UserError(f"{repository}: no name for a repository; give the owner too, as in user/name")
 
 
-def pushed_line(pushed: Pushed, tag: str | None = None) -> str:
+def check_reference(name: str | None, option: str) -> None:
+    """Refuse what cannot be the name of a branch or tag, by git's rules.
+
+    Raises:
+        UserError: Naming the option.
+    """
+    if name is not None and not REFERENCE.fullmatch(name):
+        raise UserError(f"{option} {name}: no name for a branch or tag; use letters, digits, '.', '-', '_' and '/'")
+
+
+def pushed_line(pushed: Pushed, target: Target) -> str:
     """Return what a push came to, in a line."""
     done = "pushed to" if pushed.new else "nothing has changed at"
-    return f"{done} {pushed.address} (commit {pushed.commit}{f', tag {tag}' if tag else ''})"
+    where = f", branch {target.revision}" if target.revision != MAIN else ""
+    return f"{done} {pushed.address} (commit {pushed.commit}{where}{f', tag {target.tag}' if target.tag else ''})"
 
 
 class Hub:
@@ -126,6 +149,13 @@ class Hub:
                 )
             if self.target.revision != MAIN:
                 patiently(lambda: self._client.create_branch(name, branch=self.target.revision, exist_ok=True))
+
+    def card(self) -> dict[str, Any]:
+        """Return the metadata of the card that is there; empty where there is none that can be read."""
+        with suppress(*HUB_ERRORS):
+            path = hf_hub_download(self.target.repository, CARD, revision=self.target.revision)
+            return ModelCard(Path(path).read_text(encoding="utf-8"), ignore_metadata_errors=True).data.to_dict()
+        return {}
 
     def push(self, folder: Path) -> Pushed:
         """Push a folder's files in one commit, and remove those of an earlier push that are no longer part of it.

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ class Options:
     license: str | None = None
     language: Sequence[str] = ()
     include_texts: bool = False
+
+    def or_as_in(self, card: Mapping[str, Any]) -> "Options":
+        """Return the same with the licence and the languages of a card that is there, where none are given."""
+        stated = card.get("language") or ()
+        languages = (stated,) if isinstance(stated, str) else tuple(stated)
+        return replace(self, license=self.license or card.get("license"), language=self.language or languages)
 
 
 def write_publication(source: Source, folder: Path, options: Options) -> None:

@@ -98,19 +98,25 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def failure(error: BaseException, name: str, wanted: str = "no such folder here, nor in the local cache") -> str:
+def failure(
+    error: BaseException,
+    name: str,
+    wanted: str = "no such folder here, nor in the local cache",
+    revision: str | None = None,
+) -> str:
     """Return one line that says why something of the hub cannot be had, and how to mend it.
 
     Args:
         error: What the hub's client raised.
         name: Name of the repository.
         wanted: What else is to be said where the hub was not reached at all.
+        revision: Which revision was asked for.
     """
     answered = http_error(error)
-    return _unanswered(error, name, wanted) if answered is None else _refused(answered, name)
+    return _unanswered(error, name, wanted) if answered is None else _refused(answered, name, revision)
 
 
-def _refused(answer: HfHubHTTPError, name: str) -> str:
+def _refused(answer: HfHubHTTPError, name: str, revision: str | None) -> str:
     status, why = answer.response.status_code, reason(answer)
     known, place = bool(get_token()), f"{constants.ENDPOINT}/{name}"
     closed = "the token does not open it" if known else "there is no token"
@@ -118,7 +124,10 @@ def _refused(answer: HfHubHTTPError, name: str) -> str:
     missing = isinstance(answer, RepositoryNotFoundError) or status in (401, 404)
     lines = (
         (isinstance(answer, GatedRepoError), f"gated: ask for access at {place}, then {LOG_IN} ({status}, {closed})"),
-        (isinstance(answer, RevisionNotFoundError), f"has no such revision; its branches and tags are at {place}"),
+        (
+            isinstance(answer, RevisionNotFoundError),
+            f"has no revision '{revision}'; those it has are at {place}",
+        ),
         (isinstance(answer, RemoteEntryNotFoundError), f"lacks a file ({why})"),
         (missing, f"not on the hub, or private and {closed} ({status}, {place}); check the name, or {LOG_IN}"),
         (status == 403, f"the hub refuses (403): {unable}; {LOG_IN} as someone who has the right ({why})"),

@@ -63,7 +63,7 @@ def locate_model(name: str, revision: str | None = None) -> Located:
     try:
         folder = Path(_undamaged(ask, name))
     except HUB_ERRORS as error:
-        raise UserError(failure(error, name)) from error
+        raise UserError(failure(error, name, revision=revision)) from error
     return Located(str(folder), folder.name)
 
 

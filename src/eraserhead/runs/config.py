@@ -158,8 +158,8 @@ class EraseConfig(SiteConfig):
 
     Attributes:
         model: Folder of a run, or folder or hub id of a model.
-        output_dir: Folder of the results; default: ``erasure`` in the model's folder, or in ``runs/`` and the name of a
-            model on the hub; with the site behind it where one is chosen.
+        output_dir: Folder of the results; default: ``erasure`` in the model's folder, of a model on the hub
+            ``runs/NAME-erasure``; with the site behind it where one is chosen.
         data: The documents; default: the test split of the run's own data.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
             (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: those of the same name.
@@ -191,8 +191,10 @@ class EraseConfig(SiteConfig):
         """Folder of the results."""
         if self.output_dir is not None:
             return Path(self.output_dir)
-        model = Path(self.model) if Path(self.model).is_dir() else Path(RUNS) / _last_part(self.model)
-        return model / (ERASURE if self.site is None else f"{ERASURE}-{self.site.replace(':', '-')}")
+        name = ERASURE if self.site is None else f"{ERASURE}-{self.site.replace(':', '-')}"
+        if Path(self.model).is_dir():
+            return Path(self.model) / name
+        return Path(RUNS) / f"{_last_part(self.model)}-{name}"
 
 
 @dataclass(frozen=True)

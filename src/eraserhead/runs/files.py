@@ -108,6 +108,6 @@ def environment() -> dict[str, Any]:
     """Return versions and the machine, as far as they bear on results."""
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
+        "platform": f"{platform.system()} {platform.machine()}",
         "versions": {package: version(package) for package in PACKAGES},
     }
