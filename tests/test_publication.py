@@ -155,6 +155,8 @@ def test_a_class_may_look_like_a_path(tmp_path):
     kept = dataclasses.replace(NOTHING, classes=["/r/news", "w/o/x"])
     assert found_in(tmp_path, json.dumps({"0": "/r/news"}), "config.json", kept) == []
     assert len(found_in(tmp_path, json.dumps({"0": "/r/other"}), "config.json", kept)) == 1
+    kept = dataclasses.replace(NOTHING, classes=["/", "e"], public=["user/hf", "hf"])
+    assert len(found_in(tmp_path, json.dumps({"0": "/home/anna/x", "1": TOKEN}), "config.json", kept)) == 2
 
 
 def test_a_public_name_hides_no_path(tmp_path):

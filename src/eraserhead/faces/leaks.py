@@ -90,21 +90,26 @@ def _leaks_of(file: Path, kept: Private) -> Iterator[str]:
     if any(secret in text for secret in secrets()):
         yield "a token or secret of this environment"
     yield from (f"the local path {path}" for path in kept.paths if path in text)
-    rest = text
-    for name in sorted(kept.public, key=len, reverse=True):
-        rest = rest.replace(name, "")
-    yield from (what for what, pattern in SECRETS.items() if pattern.search(rest))
+    for what, pattern in SECRETS.items():
+        if pattern.search(_without(text, filter(pattern.search, kept.public))):
+            yield what
+    rest = _without(text, kept.public)
     yield from (f"the name '{name}' of this user or machine" for name in kept.names if _names(name, file)(rest))
     # In code and in bytes that are no text, such as a picture's, something like a path may stand for anything.
     if file.name in VOCABULARIES or file.suffix == ".py" or _is_binary(file):
         return
-    unclassed = text
-    for name in kept.classes:
-        unclassed = unclassed.replace(name, "")
-    yield from (f"a local path ('{match[0][:EXCERPT]}')" for match in LOCAL_PATH.finditer(unclassed))
+    rest = _without(text, filter(LOCAL_PATH.search, kept.classes))
+    yield from (f"a local path ('{match[0][:EXCERPT]}')" for match in LOCAL_PATH.finditer(rest))
     spaced = " ".join(text.split())
     openings = (" ".join(each.split())[:OPENING] for each in kept.texts)
     yield from (f"a text of the data set ('{opening[:EXCERPT]}...')" for opening in openings if opening in spaced)
+
+
+def _without(text: str, names: Iterable[str]) -> str:
+    """Return a text without these names, the longest first."""
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, "")
+    return text
 
 
 def _content(file: Path) -> str:
