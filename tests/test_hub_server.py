@@ -544,7 +544,11 @@ def test_environment_and_tokens(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     anonymous, known = hub.environment(tmp_path), hub.environment(tmp_path, hub.read_token)
     assert known == anonymous | {"HF_TOKEN": hub.read_token}
-    named = {name: value for name, value in anonymous.items() if name.startswith(("HF_", "ERASERHEAD_CACHE", "OMP_", "http_"))}
+    named = {
+        name: value
+        for name, value in anonymous.items()
+        if name.startswith(("HF_", "ERASERHEAD_CACHE", "OMP_", "http_"))
+    }
     assert named == {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(tmp_path),
