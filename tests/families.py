@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from eraserhead.data.batching import pad
-from eraserhead.models.families import FAMILIES
-from eraserhead.models.patch import erasable
+from eraserhead.patch.families import FAMILIES
+from eraserhead.patch.interface import erasable
 
 LAYERS, HEADS, CLASSES = 3, 4, 7
 OPENS, CLOSES, VOCABULARY = 2, 3, 53  # ids of the special tokens that frame a document; how many ids there are

@@ -12,9 +12,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from eraserhead.data.batching import pad, training_steps
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import tokenize
-from eraserhead.data.sources import load_documents
-from eraserhead.runs.checkpoints import encoder_path, quiet
+from eraserhead.data.documents import load_documents
+from eraserhead.data.tokens import tokenize
+from eraserhead.loading.checkpoints import quiet
+from eraserhead.training.new_classifier import encoder_path
 
 
 def finetune(

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eraserhead.runs.results import SCHEMAS, ResultsFolder
-from eraserhead.runs.study import ERASURE, Cell
-from eraserhead.runs.summary import summarise
+from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.summary import summarise
+from eraserhead.study.cells import ERASURE, Cell
 
 NEVER = None
 RANKINGS = ("random", "attention", "gradient", "product", "minimum")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from eraserhead.data.config import DataConfig
-from eraserhead.runs.config import EraseConfig, ModelConfig, TrainConfig, TrainingConfig
-from eraserhead.runs.erasing import erase_to_folder
-from eraserhead.runs.training import train
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.erasing import erase_to_folder
+from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
+from eraserhead.training.training import train
 from tiny import labelled_file
 
 CLASSES = {"yelp": 5, "imdb": 2, "amazon": 5, "yahoo": 10}

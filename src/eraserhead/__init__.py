@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 if TYPE_CHECKING:
+    from eraserhead.erasure.api import erase
     from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
     from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-    from eraserhead.models.passes import AttentionRecord
-    from eraserhead.models.patch import erasable
-    from eraserhead.runs.api import erase
+    from eraserhead.patch.interface import erasable
+    from eraserhead.patch.passes import AttentionRecord
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,9 +28,9 @@ __all__ = [
 _HOMES = {
     "AttentionPoolingConfig": "eraserhead.models.configuration_attention_pooling",
     "AttentionPoolingForSequenceClassification": "eraserhead.models.modeling_attention_pooling",
-    "AttentionRecord": "eraserhead.models.passes",
-    "erasable": "eraserhead.models.patch",
-    "erase": "eraserhead.runs.api",
+    "AttentionRecord": "eraserhead.patch.passes",
+    "erasable": "eraserhead.patch.interface",
+    "erase": "eraserhead.erasure.api",
 }
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from eraserhead.faces.cli import main
+from eraserhead.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

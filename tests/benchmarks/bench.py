@@ -22,12 +22,13 @@ sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the te
 import datasets
 import hierarchy
 import inside
-import method
 import processes
 import runs
 import torch
 from rich.console import Console
 from timing import Result, as_json, describe, machine, table
+
+import method
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "method-100": partial(method.benchmark, 100, wanted=100),

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from eraserhead.data.config import DataConfig
-from eraserhead.runs.config import EraseConfig
-from eraserhead.runs.erasing import erase_to_folder
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.erasing import erase_to_folder
 
 
 def main(model: str, folder: str, documents: str) -> None:

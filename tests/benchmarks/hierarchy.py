@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from eraserhead.data.batching import buckets
-from eraserhead.data.sources import load_documents
+from eraserhead.data.documents import load_documents
+from eraserhead.loading.checkpoints import load_tokenizer, quiet
+from eraserhead.loading.devices import token_budget
+from eraserhead.loading.reader import reading_of
 from eraserhead.models.architecture import Architecture, ContextKind
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.runs.checkpoints import encoder_path, load_tokenizer, quiet
-from eraserhead.runs.devices import token_budget
-from eraserhead.runs.reading import reading_of
+from eraserhead.training.new_classifier import encoder_path
 
 REVIEWS, WANTED = 100, 0.8
 ARCHITECTURES: dict[str, tuple[Architecture, ContextKind | None]] = {

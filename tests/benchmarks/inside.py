@@ -26,15 +26,17 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import tokenize
-from eraserhead.data.sources import load_documents
-from eraserhead.method.flips import Outcome, prefix_keeps, single_keeps
-from eraserhead.method.rankings import order_by
-from eraserhead.models.patch import erasable
-from eraserhead.runs.analysis import Analysis, analyse
-from eraserhead.runs.checkpoints import encoder_path, quiet
-from eraserhead.runs.devices import CPU_BUDGET
-from eraserhead.sites.self_attention import Place, SelfAttentionSite
+from eraserhead.data.documents import load_documents
+from eraserhead.data.tokens import tokenize
+from eraserhead.erasure.analysis import Analysis, analyse
+from eraserhead.loading.checkpoints import quiet
+from eraserhead.loading.devices import CPU_BUDGET
+from eraserhead.method.orders import order_by
+from eraserhead.method.test_one import single_keeps
+from eraserhead.method.test_two import Outcome, prefix_keeps
+from eraserhead.patch.interface import erasable
+from eraserhead.sites.inside.site import Place, SelfAttentionSite
+from eraserhead.training.new_classifier import encoder_path
 from finetuned import finetune
 
 TOKENS, ANALYSED = 128, 32

@@ -7,10 +7,10 @@ import torch
 from footprint import peak
 from transformers import AutoModelForSequenceClassification
 
-from eraserhead.method.flips import single_keeps
-from eraserhead.runs.analysis import analyse
-from eraserhead.runs.places import GIGABYTE
-from eraserhead.sites.self_attention import SelfAttentionSite, parse_place
+from eraserhead.erasure.analysis import analyse
+from eraserhead.loading.choosing import GIGABYTE
+from eraserhead.method.test_one import single_keeps
+from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
 
 ERASURES = 4  # of every document at `all`, where all of them would take minutes; rows run at a time decide the peak
 

@@ -17,15 +17,17 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, pipeline
 
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import tokenize
-from eraserhead.data.sources import load_documents
+from eraserhead.data.documents import load_documents
+from eraserhead.data.tokens import tokenize
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.erasing import erase_to_folder
+from eraserhead.loading.checkpoints import padding_id, quiet
+from eraserhead.loading.devices import CPU_BUDGET
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.runs.checkpoints import encoder_path, padding_id, quiet
-from eraserhead.runs.config import EraseConfig, ModelConfig, TrainConfig, TrainingConfig
-from eraserhead.runs.devices import CPU_BUDGET
-from eraserhead.runs.erasing import erase_to_folder
-from eraserhead.runs.training import train
+from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
+from eraserhead.training.new_classifier import encoder_path
+from eraserhead.training.training import train
 
 REVIEWS, MAX_LENGTH = 200, 256
 DATA_ROOT = Path(os.environ.get("ERASERHEAD_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -1,254 +1,263 @@
-"""From texts to tokens: what the model sees, where it lies in the text, and what its window cut away."""
+"""Documents: text, gold class and an id that names the source row, from a `DataConfig`."""
 
-import copy
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal, cast
 
 import numpy as np
+import pyarrow as pa
 from datasets import Dataset, Features, List, Value
-from tokenizers import Encoding, Tokenizer
-from transformers import PreTrainedTokenizerBase
+from numpy.typing import NDArray
 
-from eraserhead.data.labels import arrow_table
-from eraserhead.data.writing import processes
-from eraserhead.errors import UserError
+from eraserhead.data import planted, sampling
+from eraserhead.data.columns import FEATURES, Columns, write_documents
+from eraserhead.data.config import DataConfig
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
+from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
+from eraserhead.data.sources import Source, pick_split, read_hub, read_path
+from eraserhead.errors import UserError, nearest
 
-TOKENIZE_VERSION = 2  # part of the cache key: raise it when `_tokenize_batch` writes something else
-NO_WINDOW = 10**30  # what transformers itself writes for a tokenizer without a window
-BATCH = 500
-TOKEN_COLUMNS = {
-    "input_ids": List(Value("int32")),
-    "starts": List(Value("int32")),
-    "ends": List(Value("int32")),
-    "tokens": Value("int32"),
-    "truncated_tokens": Value("int32"),
-}
-COUNTS = ("tokens", "truncated_tokens", "sentences", "truncated_sentences")
-TYPES = "token_type_ids"
-TYPE_COLUMN = {TYPES: List(Value("int32"))}
+Role = Literal["train", "validation", "test"]
+
+PLANTED = "planted"
+ROWS_PER_BLOCK = 8192
+EVIDENCE = List({"start": Value("int32"), "end": Value("int32"), "grade": Value("int32")})
 
 
 @dataclass(frozen=True)
-class Truncation:
-    """What the model's window cut away.
+class Provenance:
+    """Where documents come from; `dataclasses.asdict` makes it fit for JSON.
 
     Attributes:
-        documents: All documents.
-        truncated_documents: Those that lost tokens.
-        tokens: Tokens that the model sees, special tokens included.
-        truncated_tokens: Tokens cut away.
-        sentences: Sentences that the model sees, of documents that are read sentence by sentence; else null.
-        truncated_sentences: Whole sentences cut away; null likewise.
+        name: Named set or hub id, if any.
+        path: Folder or file that was read, if any.
+        subset: Configuration of the hub data set.
+        revision: Commit of the hub data set where it is known, else the revision asked for.
+        split: Split that the rows come from, as in the ids.
+        text_columns: Columns joined into the text.
+        pair_column: Column of the second sequence, if any.
+        label_column: Column of the gold class; None where the source has none.
+        cleaned: Whether the named set's escapes were undone.
+        documents: Documents used.
+        available: Rows of the split.
+        seed: Seed of the sample.
     """
 
+    name: str | None
+    path: str | None
+    subset: str | None
+    revision: str | None
+    split: str
+    text_columns: list[str]
+    pair_column: str | None
+    label_column: str | None
+    cleaned: bool
     documents: int
-    truncated_documents: int
-    tokens: int
-    truncated_tokens: int
-    sentences: int | None = None
-    truncated_sentences: int | None = None
-
-    def describe(self) -> str:
-        """Return one line, such as "3 of 10 documents (30.0 %) lost 40 of 400 tokens (10.0 %) to the length limit"."""
-        whole = self.tokens + self.truncated_tokens
-        lost = _share(self.truncated_tokens, whole, "tokens")
-        if self.sentences is not None and self.truncated_sentences is not None:
-            every = self.sentences + self.truncated_sentences
-            lost += f", and {_share(self.truncated_sentences, every, 'sentences')} whole,"
-        return f"{_share(self.truncated_documents, self.documents, 'documents')} lost {lost} to the length limit"
-
-
-def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
-    """Add the tokens of every text; `rows` may have any other columns, which are kept.
-
-    Where `rows` has a column ``second``, the text holds two sequences: the second begins there, after a newline, and
-    the tokenizer gets them as a pair.
-
-    New columns:
-        input_ids: Token ids, special tokens included, at most `max_length`.
-        token_type_ids: Of pairs alone, where the tokenizer's model takes them: which sequence a token belongs to.
-        starts, ends: Code-point offsets of each token in the text, 0 and 0 for special tokens; null where the tokenizer
-            knows no offsets.
-        tokens: How many tokens the model sees.
-        truncated_tokens: How many were cut away; 0 where the text fits.
-
-    The result is kept in the cache of `datasets`; the same rows, tokenizer and length find it again, in any process.
-    The tokenizer itself is left as it is.
-
-    Raises:
-        UserError: If `max_length` leaves no room beside the special tokens.
-    """
-    pairs = "second" in rows.column_names
-    check_room(tokenizer, max_length, pairs, "max_length")
-    typed = pairs and TYPES in tokenizer.model_input_names
-    with parallel_once(processes(len(rows))) as count:
-        return rows.map(
-            _tokenize_batch,
-            batched=True,
-            batch_size=BATCH,
-            input_columns=["text", "second"] if "second" in rows.column_names else ["text"],
-            fn_kwargs={"tokenizer": neutral(tokenizer), "max_length": max_length, "version": TOKENIZE_VERSION},
-            features=Features({**rows.features, **TOKEN_COLUMNS, **(TYPE_COLUMN if typed else {})}),
-            num_proc=count,
-        )
-
-
-def truncation(rows: Dataset) -> Truncation:
-    """Count what `tokenize` cut away from these rows."""
-    names = [name for name in COUNTS if name in rows.column_names]
-    columns = {name: np.asarray(arrow_table(rows, names).column(name), dtype=np.int64) for name in names}
-    cut = int((columns["truncated_tokens"] > 0).sum())
-    return Truncation(len(rows), cut, **{name: int(values.sum()) for name, values in columns.items()})
-
-
-def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, name: str) -> None:
-    """Refuse a length that leaves no room beside the special tokens.
-
-    Raises:
-        UserError: Naming the setting.
-    """
-    special = tokenizer.num_special_tokens_to_add(pair=pairs)
-    if length < special + 1:
-        raise UserError(
-            f"data.{name} {length}: the tokenizer adds {special} special tokens; give {special + 1} or more"
-        )
-
-
-def neutral(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return a copy without the traces of earlier calls, which would change the cache key, and without a window."""
-    neutral = copy.deepcopy(tokenizer)
-    neutral.deprecation_warnings = {}
-    neutral.model_max_length = NO_WINDOW  # what is too long is counted here, not warned of
-    if neutral.is_fast:
-        backend = _backend(neutral)
-        backend.no_truncation()
-        backend.no_padding()
-        backend.encode_special_tokens = tokenizer.split_special_tokens
-    return neutral
-
-
-def _backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    return cast(Tokenizer, tokenizer.backend_tokenizer)
-
-
-@contextmanager
-def parallel_once(count: int | None) -> Iterator[int | None]:
-    """Keep the tokenizer's own threads out of several processes: they warn of the fork, and the cores are taken."""
-    before = os.environ.get("TOKENIZERS_PARALLELISM")
-    if count is not None:
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    try:
-        yield count
-    finally:
-        if before is not None:
-            os.environ["TOKENIZERS_PARALLELISM"] = before
-        elif count is not None:
-            del os.environ["TOKENIZERS_PARALLELISM"]
-
-
-def _tokenize_batch(
-    texts: list[str],
-    seconds: list[int] | None = None,
-    *,
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    version: int,
-) -> dict[str, list[Any]]:
-    del version  # only part of the cache key
-    sequences = [Sequences(text, None) for text in texts]
-    if seconds is not None:
-        sequences = [
-            Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
-        ]
-    columns, types = encode(sequences, tokenizer, max_length)
-    return columns | ({TYPES: types} if seconds is not None and TYPES in tokenizer.model_input_names else {})
+    available: int
+    seed: int
 
 
 @dataclass(frozen=True)
-class Sequences:
-    """What the tokenizer is given: one sequence, or two, the second of which begins at `start` in the text."""
+class Documents:
+    """Documents of one role, in source order.
 
-    first: str
-    second: str | None
-    start: int = 0
+    Attributes:
+        rows: Columns ``id`` (split and row number in the source), ``text`` (never null), ``label`` (class index or
+            null); the built-in corpus also has ``evidence``, a list of start, end and grade.
+        labels: Table of the classes; None where neither the source nor the caller knows them.
+        provenance: Where the rows come from.
+    """
 
-    @property
-    def given(self) -> str | tuple[str, str]:
-        """What the tokenizer takes."""
-        return self.first if self.second is None else (self.first, self.second)
+    rows: Dataset
+    labels: LabelTable | None
+    provenance: Provenance
 
-
-def encode(
-    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[dict[str, list[Any]], list[list[int]]]:
-    """Return the `TOKEN_COLUMNS` of sequences, and their token types; the tokenizer is one of `neutral`."""
-    batch = _fast_batch if tokenizer.is_fast else _slow_batch
-    return batch(sequences, tokenizer, max_length)
-
-
-def _fast_batch(
-    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[dict[str, list[Any]], list[list[int]]]:
-    backend = _backend(tokenizer)
-    encodings: list[Encoding] = backend.encode_batch([each.given for each in sequences])
-    whole = [len(encoding) for encoding in encodings]
-    too_long = [place for place, length in enumerate(whole) if length > max_length]
-    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
-    for place, encoding in zip(
-        too_long, backend.encode_batch([sequences[place].given for place in too_long]), strict=True
-    ):
-        encodings[place] = encoding
-    backend.no_truncation()
-    offsets = [_offsets(encoding, each.start) for encoding, each in zip(encodings, sequences, strict=True)]
-    columns = {
-        "input_ids": [encoding.ids for encoding in encodings],
-        "starts": [[start for start, _ in of_text] for of_text in offsets],
-        "ends": [[end for _, end in of_text] for of_text in offsets],
-        **_counts(whole, map(len, encodings)),
-    }
-    return columns, [encoding.type_ids for encoding in encodings]
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the ids, texts and labels in their order, whatever the storage and the cache."""
+        digest = hashlib.sha256()
+        blocks = self.rows.select_columns(list(FEATURES)).with_format("arrow").iter(ROWS_PER_BLOCK)
+        for block in cast(Iterator[pa.Table], blocks):
+            for column in ("id", "text"):
+                _update(digest.update, block.column(column).to_pylist())
+            digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
+        return digest.hexdigest()
 
 
-def _offsets(encoding: Encoding, second: int) -> list[tuple[int, int]]:
-    """Return where each token lies in the text, in which the second sequence begins at `second`."""
-    if not second:
-        return encoding.offsets
-    return [
-        (start + second, end + second) if sequence == 1 else (start, end)
-        for (start, end), sequence in zip(encoding.offsets, encoding.sequence_ids, strict=True)
-    ]
+def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = None) -> Documents:
+    """Load the documents of one role.
+
+    Training and held-out validation documents are disjoint and depend on the configuration alone, not on which of them
+    is asked for. Samples are stratified by class, seeded, exact in size and in source order.
+
+    Args:
+        config: Where the documents come from.
+        role: What they are for. Without ``validation_split``, validation documents are held out of training.
+        labels: Table to read the labels with, usually that of the training documents; by default it is made from the
+            training split, or from the split itself where there is none.
+
+    Raises:
+        UserError: If the source cannot be read, or does not have the splits, columns, labels or rows asked for.
+    """
+    _check(config)
+    if config.name == PLANTED:
+        return _planted_documents(config, role, labels)
+    named = NAMED.get(config.name or "", NamedSet())
+    source = _read(config, named)
+    _check_splits(config, source, role)
+    split = pick_split(source, *_wanted_split(config, role))
+    available = source.splits[split]
+    columns = Columns.of(config, named, available, split, labels_optional=role == "test")
+    raw = read_labels(available, columns.label, split) if columns.label else RawLabels.absent(len(available))
+    table = labels or _table(config, named, source, split, raw)
+    classes = class_indices(raw, table, split) if table else raw.codes
+    if role != "test":
+        _check_labelled(classes, split)
+    chosen = _choose(config, role, classes)
+    if role == "train":
+        _check_classes(classes[chosen], split)
+    rows = write_documents(available, split, columns, chosen, classes[chosen], source.in_place)
+    return Documents(rows, table, _provenance(config, named, source, split, columns, len(chosen)))
 
 
-def _slow_batch(
-    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[dict[str, list[Any]], list[list[int]]]:
-    encoded = [_encoded(tokenizer, each) for each in sequences]
-    whole = [len(of_text["input_ids"]) for of_text in encoded]
-    too_long = [place for place, length in enumerate(whole) if length > max_length]
-    for place in too_long:
-        encoded[place] = _encoded(tokenizer, sequences[place], truncation=True, max_length=max_length)
-    ids = [of_text["input_ids"] for of_text in encoded]
-    nothing = [None] * len(sequences)
-    columns = {"input_ids": ids, "starts": nothing, "ends": nothing, **_counts(whole, map(len, ids))}
-    return columns, [of_text[TYPES] for of_text in encoded]
+def has_ordered_classes(config: DataConfig) -> bool:
+    """Whether the classes are ordered, as the configuration or else the named set says."""
+    if config.ordered is not None:
+        return config.ordered
+    return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
 
 
-def _encoded(tokenizer: PreTrainedTokenizerBase, sequences: Sequences, **options: Any) -> dict[str, list[int]]:
-    pair = sequences.second
-    encoded = tokenizer(
-        sequences.first, pair, return_attention_mask=False, return_token_type_ids=pair is not None, **options
+def _check(config: DataConfig) -> None:
+    """Raise `UserError` with everything that is wrong with the configuration by itself."""
+    sizes = {name: getattr(config, name) for name in ("train_size", "validation_size", "test_size")}
+    problems = [f"data.{name} {size}: give 1 or more" for name, size in sizes.items() if size is not None and size < 1]
+    if config.name is None and config.path is None:
+        problems.append(f"give data.name ({', '.join([*NAMED, PLANTED])} or a hub id) or data.path")
+    if config.validation_split is not None and config.validation_split == config.train_split:
+        problems.append(f"data.validation_split '{config.validation_split}' is also data.train_split")
+    if config.revision is not None and config.path is not None:
+        problems.append(f"data.revision {config.revision}: it belongs to the hub and means nothing with data.path")
+    if config.clean and config.name not in NAMED:
+        problems.append(f"data.clean: only {', '.join(NAMED)} have a rule for cleaning")
+    if config.text_columns is not None and not config.text_columns:
+        problems.append("data.text_columns is empty: name one column or more")
+    if config.name == PLANTED:
+        outer = ("path", "subset", "revision", "text_columns", "pair_column", "label_column", "clean")
+        given = [f"data.{name}" for name in outer if getattr(config, name) is not None]
+        problems += [f"data.name planted is built in: leave out {', '.join(given)}"] if given else []
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _read(config: DataConfig, named: NamedSet) -> Source:
+    if config.path is not None:
+        return read_path(config.path, config.subset, named.headerless)
+    name = config.name or ""
+    try:
+        return read_hub(named.hub or name, config.subset or named.subset, config.revision, named.headerless)
+    except UserError as error:
+        hint = "" if "/" in name or name in NAMED else nearest(name, [*NAMED, PLANTED])
+        raise UserError(f"{error}{hint}") from error
+
+
+def _check_splits(config: DataConfig, source: Source, role: Role) -> None:
+    if source.single and role != "test" and config.validation_split is not None:
+        raise UserError(
+            f"data.validation_split '{config.validation_split}': the source has no splits of its own; leave it out, "
+            "and data.validation_size documents are held out of training"
+        )
+
+
+def _wanted_split(config: DataConfig, role: Role) -> tuple[str, str]:
+    """Return the split that serves a role, and the setting that says so."""
+    if role == "test":
+        return config.test_split, "data.test_split"
+    if role == "validation" and config.validation_split is not None:
+        return config.validation_split, "data.validation_split"
+    return config.train_split, "data.train_split"
+
+
+def _table(config: DataConfig, named: NamedSet, source: Source, split: str, raw: RawLabels) -> LabelTable | None:
+    """Make the table from the training split, else from the split itself; None where neither has a label."""
+    column = config.label_column or named.label_column
+    training = None if source.single or split == config.train_split else source.splits.get(config.train_split)
+    candidates = [raw]
+    if training is not None and column in training.column_names:
+        candidates.insert(0, read_labels(training, column, config.train_split))
+    return next((label_table(labels, named.class_names) for labels in candidates if labels.known), None)
+
+
+def _choose(config: DataConfig, role: Role, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the row numbers of a role's documents, ascending."""
+    if role == "test":
+        return sampling.sample(classes, config.test_size, config.seed, "data.test_size")
+    if config.validation_split is None:
+        train, held_out = sampling.training_rows(classes, config.train_size, config.validation_size, config.seed)
+        return train if role == "train" else held_out
+    size = config.train_size if role == "train" else config.validation_size
+    return sampling.sample(classes, size, config.seed, f"data.{role}_size")
+
+
+def _check_labelled(classes: NDArray[np.int64], split: str) -> None:
+    without = np.flatnonzero(classes == NO_LABEL)
+    if len(without):
+        raise UserError(
+            f"{len(without)} of the {len(classes)} rows of split '{split}' have no label (null, -1 or empty), "
+            f"the first is {split}/{without[0]}; training and validation need one for each"
+        )
+
+
+def _check_classes(classes: NDArray[np.int64], split: str) -> None:
+    if len(np.unique(classes)) < 2:
+        raise UserError(
+            f"the {len(classes)} training documents of split '{split}' are all of one class; two or more are needed"
+        )
+
+
+def _provenance(
+    config: DataConfig, named: NamedSet, source: Source, split: str, columns: Columns, documents: int
+) -> Provenance:
+    return Provenance(
+        name=config.name,
+        path=config.path,
+        subset=config.subset or (named.subset if config.path is None else None),
+        revision=source.revision,
+        split=split,
+        text_columns=list(columns.text),
+        pair_column=columns.pair,
+        label_column=columns.label,
+        cleaned=columns.clean is not unchanged,
+        documents=documents,
+        available=len(source.splits[split]),
+        seed=config.seed,
     )
-    return {"input_ids": cast(list[int], encoded["input_ids"]), TYPES: cast(list[int], encoded.get(TYPES, []))}
 
 
-def _counts(whole: list[int], seen: Iterable[int]) -> dict[str, list[Any]]:
-    tokens = list(seen)
-    return {"tokens": tokens, "truncated_tokens": [all_ - left for all_, left in zip(whole, tokens, strict=True)]}
+def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None) -> Documents:
+    """Generate documents of the built-in corpus, whose splits are never mixed: nothing is held out of training."""
+    split = "validation" if role == "validation" and config.validation_split is None else _wanted_split(config, role)[0]
+    size = {"train": config.train_size, "validation": config.validation_size, "test": config.test_size}[role]
+    reviews = planted.planted_reviews(split, config.classes, size, config.seed)
+    names = planted.label_names(config.classes)
+    raw = RawLabels(tuple(map(str, range(len(names)))), np.array([review.label for review in reviews]), names)
+    table = labels or label_table(raw)
+    content = {
+        "id": [review.id for review in reviews],
+        "text": [review.text for review in reviews],
+        "label": class_indices(raw, table, split),
+        "evidence": [[asdict(piece) for piece in review.evidence] for review in reviews],
+    }
+    rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
+    provenance = Provenance(
+        PLANTED, None, None, None, split, ["text"], None, "label", False, len(rows), len(rows), config.seed
+    )
+    return Documents(rows, table, provenance)
 
 
-def _share(part: int, whole: int, what: str) -> str:
-    percent = f" ({100 * part / whole:.1f} %)" if whole else ""
-    return f"{part:,} of {whole:,} {what}{percent}"
+def _update(update: Callable[[bytes], object], texts: list[str]) -> None:
+    """Feed texts to a digest so that no two lists of texts feed it the same bytes: their lengths, then themselves."""
+    encoded = [text.encode() for text in texts]
+    update(np.array([len(encoded), *map(len, encoded)], dtype="<i8").tobytes())
+    update(b"".join(encoded))

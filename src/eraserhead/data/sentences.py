@@ -8,8 +8,8 @@ from typing import Any
 from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.data.documents import BATCH, Sequences, check_room, encode, neutral, parallel_once
-from eraserhead.data.writing import processes
+from eraserhead.data.columns import processes
+from eraserhead.data.tokens import BATCH, Sequences, check_room, encode, neutral, parallel_once
 
 SENTENCES_VERSION = 1  # part of the cache key: raise it when `_tokenize_batch` writes something else
 SENTENCE_COLUMNS = {

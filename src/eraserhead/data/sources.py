@@ -1,263 +1,228 @@
-"""Documents: text, gold class and an id that names the source row, from a `DataConfig`."""
+"""Splits as the source has them: from the hub, a folder or a file, with one-line errors."""
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import Literal, cast
+import glob
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from datasets import Dataset, Features, List, Value
-from numpy.typing import NDArray
+import pandas
+from datasets import Dataset, DatasetBuilder, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
+from datasets.config import DATASET_INFO_FILENAME
+from datasets.exceptions import DatasetsError
+from datasets.packaged_modules.csv.csv import CsvConfig
 
-from eraserhead.data import planted, sampling
-from eraserhead.data.config import DataConfig
-from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
-from eraserhead.data.named import NAMED, NamedSet, unchanged
-from eraserhead.data.reading import Source, pick_split, read_hub, read_path
-from eraserhead.data.writing import FEATURES, Columns, write_documents
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import MissingSplitError, UserError, nearest
+from eraserhead.remote.downloads import fetch_dataset_files
+from eraserhead.remote.failures import HTTP_ERROR, failure, http_error, patiently
 
-Role = Literal["train", "validation", "test"]
-
-PLANTED = "planted"
-ROWS_PER_BLOCK = 8192
-EVIDENCE = List({"start": Value("int32"), "end": Value("int32"), "grade": Value("int32")})
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where documents come from; `dataclasses.asdict` makes it fit for JSON.
-
-    Attributes:
-        name: Named set or hub id, if any.
-        path: Folder or file that was read, if any.
-        subset: Configuration of the hub data set.
-        revision: Commit of the hub data set where it is known, else the revision asked for.
-        split: Split that the rows come from, as in the ids.
-        text_columns: Columns joined into the text.
-        pair_column: Column of the second sequence, if any.
-        label_column: Column of the gold class; None where the source has none.
-        cleaned: Whether the named set's escapes were undone.
-        documents: Documents used.
-        available: Rows of the split.
-        seed: Seed of the sample.
-    """
-
-    name: str | None
-    path: str | None
-    subset: str | None
-    revision: str | None
-    split: str
-    text_columns: list[str]
-    pair_column: str | None
-    label_column: str | None
-    cleaned: bool
-    documents: int
-    available: int
-    seed: int
+FILE_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
+SAVED_FOLDER = ("dataset_dict.json", "state.json")  # written by save_to_disk
+ONLY_EMPTY_IS_ABSENT: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a review may be titled "None"
+RATINGS = {"1", "2", "3", "4", "5"}
+COMMIT = re.compile(r"[0-9a-f]{40}")
+LONGEST_REASON = 240
+UNREADABLE: tuple[type[Exception], ...] = (
+    OSError, ValueError, RuntimeError, StopIteration, DatasetsError, HTTP_ERROR,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Documents:
-    """Documents of one role, in source order.
+class Source:
+    """What a source holds before anything is chosen or cleaned.
 
     Attributes:
-        rows: Columns ``id`` (split and row number in the source), ``text`` (never null), ``label`` (class index or
-            null); the built-in corpus also has ``evidence``, a list of start, end and grade.
-        labels: Table of the classes; None where neither the source nor the caller knows them.
-        provenance: Where the rows come from.
+        splits: Rows of every split, columns as in the source.
+        single: Whether the source is one table without splits of its own, which then serves every role.
+        revision: Commit of a hub data set, where the cache knows it.
+        in_place: Whether the rows are read from the user's own Arrow files rather than from the cache of `datasets`.
     """
 
-    rows: Dataset
-    labels: LabelTable | None
-    provenance: Provenance
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the ids, texts and labels in their order, whatever the storage and the cache."""
-        digest = hashlib.sha256()
-        blocks = self.rows.select_columns(list(FEATURES)).with_format("arrow").iter(ROWS_PER_BLOCK)
-        for block in cast(Iterator[pa.Table], blocks):
-            for column in ("id", "text"):
-                _update(digest.update, block.column(column).to_pylist())
-            digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
-        return digest.hexdigest()
+    splits: dict[str, Dataset]
+    single: bool = False
+    revision: str | None = None
+    in_place: bool = False
 
 
-def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = None) -> Documents:
-    """Load the documents of one role.
-
-    Training and held-out validation documents are disjoint and depend on the configuration alone, not on which of them
-    is asked for. Samples are stratified by class, seeded, exact in size and in source order.
+def read_path(path: str, subset: str | None, headerless: tuple[str, ...] = ()) -> Source:
+    """Read a folder in the hub's layout, a folder written by `save_to_disk`, or one file.
 
     Args:
-        config: Where the documents come from.
-        role: What they are for. Without ``validation_split``, validation documents are held out of training.
-        labels: Table to read the labels with, usually that of the training documents; by default it is made from the
-            training split, or from the split itself where there is none.
+        path: The folder or file; ``~`` is expanded.
+        subset: Configuration of a folder in the hub's layout.
+        headerless: Columns of a CSV file without a header line, which is told by its first field, a number of 1 to 5.
 
     Raises:
-        UserError: If the source cannot be read, or does not have the splits, columns, labels or rows asked for.
+        UserError: If there is nothing at `path`, or nothing that can be read.
     """
-    _check(config)
-    if config.name == PLANTED:
-        return _planted_documents(config, role, labels)
-    named = NAMED.get(config.name or "", NamedSet())
-    source = _read(config, named)
-    _check_splits(config, source, role)
-    split = pick_split(source, *_wanted_split(config, role))
-    available = source.splits[split]
-    columns = Columns.of(config, named, available, split, labels_optional=role == "test")
-    raw = read_labels(available, columns.label, split) if columns.label else RawLabels.absent(len(available))
-    table = labels or _table(config, named, source, split, raw)
-    classes = class_indices(raw, table, split) if table else raw.codes
-    if role != "test":
-        _check_labelled(classes, split)
-    chosen = _choose(config, role, classes)
-    if role == "train":
-        _check_classes(classes[chosen], split)
-    rows = write_documents(available, split, columns, chosen, classes[chosen], source.in_place)
-    return Documents(rows, table, _provenance(config, named, source, split, columns, len(chosen)))
-
-
-def has_ordered_classes(config: DataConfig) -> bool:
-    """Whether the classes are ordered, as the configuration or else the named set says."""
-    if config.ordered is not None:
-        return config.ordered
-    return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
-
-
-def _check(config: DataConfig) -> None:
-    """Raise `UserError` with everything that is wrong with the configuration by itself."""
-    sizes = {name: getattr(config, name) for name in ("train_size", "validation_size", "test_size")}
-    problems = [f"data.{name} {size}: give 1 or more" for name, size in sizes.items() if size is not None and size < 1]
-    if config.name is None and config.path is None:
-        problems.append(f"give data.name ({', '.join([*NAMED, PLANTED])} or a hub id) or data.path")
-    if config.validation_split is not None and config.validation_split == config.train_split:
-        problems.append(f"data.validation_split '{config.validation_split}' is also data.train_split")
-    if config.revision is not None and config.path is not None:
-        problems.append(f"data.revision {config.revision}: it belongs to the hub and means nothing with data.path")
-    if config.clean and config.name not in NAMED:
-        problems.append(f"data.clean: only {', '.join(NAMED)} have a rule for cleaning")
-    if config.text_columns is not None and not config.text_columns:
-        problems.append("data.text_columns is empty: name one column or more")
-    if config.name == PLANTED:
-        outer = ("path", "subset", "revision", "text_columns", "pair_column", "label_column", "clean")
-        given = [f"data.{name}" for name in outer if getattr(config, name) is not None]
-        problems += [f"data.name planted is built in: leave out {', '.join(given)}"] if given else []
-    if problems:
-        raise UserError("; ".join(problems))
-
-
-def _read(config: DataConfig, named: NamedSet) -> Source:
-    if config.path is not None:
-        return read_path(config.path, config.subset, named.headerless)
-    name = config.name or ""
+    place = Path(path).expanduser()
+    if not place.exists():
+        siblings = [sibling.name for sibling in place.parent.iterdir()] if place.parent.is_dir() else []
+        raise UserError(f"data.path {path}: there is no such file or folder{nearest(place.name, siblings)}")
+    if subset is not None and (place.is_file() or _is_saved(place)):
+        raise UserError(f"data.subset {subset}: {path} has no configurations; leave it out")
     try:
-        return read_hub(named.hub or name, config.subset or named.subset, config.revision, named.headerless)
-    except UserError as error:
-        hint = "" if "/" in name or name in NAMED else nearest(name, [*NAMED, PLANTED])
-        raise UserError(f"{error}{hint}") from error
+        if place.is_file():
+            return Source({place.stem: _read_file(place, headerless)}, single=True)
+        if _is_saved(place):
+            return _read_saved(place)
+        return Source(_splits(_load(str(place), subset, None, headerless)))
+    except UNREADABLE as error:
+        raise UserError(f"data.path {path}: cannot be read ({_reason(error)})") from error
 
 
-def _check_splits(config: DataConfig, source: Source, role: Role) -> None:
-    if source.single and role != "test" and config.validation_split is not None:
+def read_hub(name: str, subset: str | None, revision: str | None, headerless: tuple[str, ...] = ()) -> Source:
+    """Read a data set of the hub, or of the local cache where the hub cannot be reached.
+
+    Raises:
+        UserError: If neither has it; the message says what was tried.
+    """
+    try:
+        splits = _splits(patiently(lambda: _load(name, subset, revision, headerless)))
+    except UNREADABLE as error:
+        if http_error(error) is not None:
+            raise UserError(failure(error, name, revision=revision)) from error
         raise UserError(
-            f"data.validation_split '{config.validation_split}': the source has no splits of its own; leave it out, "
-            "and data.validation_size documents are held out of training"
+            f"{name}: cannot be loaded from the hub or from the local cache ({_reason(error)}); check data.name, "
+            "data.subset and the network, give a copy with --data.path, or set HF_HUB_OFFLINE=1 to skip the network"
+        ) from error
+    return Source(splits, revision=_resolved_revision(splits) or revision)
+
+
+def pick_split(source: Source, wanted: str, setting: str) -> str:
+    """Return the split to read for a role: `wanted`, or the only one of a source without splits.
+
+    Raises:
+        MissingSplitError: If there is no such split.
+        UserError: If it is empty.
+    """
+    split = next(iter(source.splits)) if source.single else wanted
+    if split not in source.splits:
+        known = ", ".join(source.splits)
+        hint = nearest(wanted, source.splits)
+        raise MissingSplitError(f"{setting} '{wanted}': no such split{hint}; there are: {known}")
+    if not len(source.splits[split]):
+        raise UserError(f"{setting}: split '{split}' has no rows")
+    return split
+
+
+def _load(where: str, subset: str | None, revision: str | None, headerless: tuple[str, ...]) -> DatasetDict:
+    *others, last = _options(where, subset, revision, headerless)
+    for options in others:
+        with suppress(ValueError):
+            return load_dataset(where, subset, revision=revision, **options)
+    return load_dataset(where, subset, revision=revision, **last)
+
+
+def _options(
+    where: str, subset: str | None, revision: str | None, headerless: tuple[str, ...]
+) -> tuple[dict[str, Any], ...]:
+    """Return the reader's options that fit the source, or all that it may have been cached under where it is away."""
+    named = {**ONLY_EMPTY_IS_ABSENT, "names": list(headerless)}
+    try:
+        builder = load_dataset_builder(where, subset, revision=revision)
+        _fetch(where, builder)
+    except ValueError as error:
+        if "find cache" not in str(error):
+            raise
+        return (ONLY_EMPTY_IS_ABSENT, named) if headerless else (ONLY_EMPTY_IS_ABSENT,)
+    if not isinstance(builder.config, CsvConfig) or not builder.config.data_files:
+        return ({},)
+    first_file = next(iter(builder.config.data_files.values()))[0]
+    return (named if headerless and _lacks_header(first_file) else ONLY_EMPTY_IS_ABSENT,)
+
+
+def _fetch(name: str, builder: DatasetBuilder) -> None:
+    """Download a hub data set's files, unless they have been read into the cache before."""
+    if not (Path(builder.cache_dir) / DATASET_INFO_FILENAME).is_file():
+        files = builder.config.data_files or {}
+        fetch_dataset_files(name, (str(file) for split in files.values() for file in split))
+
+
+def _lacks_header(file: str, separator: str = ",") -> bool:
+    return str(pandas.read_csv(file, nrows=0, sep=separator).columns[0]).strip() in RATINGS
+
+
+def _read_file(file: Path, headerless: tuple[str, ...]) -> Dataset:
+    if (kind := FILE_FORMATS.get(file.suffix.lower())) is None:
+        raise ValueError(f"'{file.suffix}' is none of {', '.join(FILE_FORMATS)}")
+    if not file.stat().st_size:
+        raise ValueError("the file is empty")
+    try:
+        splits = load_dataset(
+            kind, data_files=glob.escape(str(file.resolve())), **_file_options(file, kind, headerless)
         )
+    except DatasetsError:
+        if kind != "json":
+            raise
+        return _read_lenient_json(file)
+    return next(iter(_splits(splits).values()))
 
 
-def _wanted_split(config: DataConfig, role: Role) -> tuple[str, str]:
-    """Return the split that serves a role, and the setting that says so."""
-    if role == "test":
-        return config.test_split, "data.test_split"
-    if role == "validation" and config.validation_split is not None:
-        return config.validation_split, "data.validation_split"
-    return config.train_split, "data.train_split"
+def _file_options(file: Path, kind: str, headerless: tuple[str, ...]) -> dict[str, Any]:
+    if kind != "csv":
+        return {}
+    separator = "\t" if file.suffix.lower() == ".tsv" else ","
+    names = {"names": list(headerless)} if headerless and _lacks_header(str(file), separator) else {}
+    return {**ONLY_EMPTY_IS_ABSENT, "sep": separator, **names}
 
 
-def _table(config: DataConfig, named: NamedSet, source: Source, split: str, raw: RawLabels) -> LabelTable | None:
-    """Make the table from the training split, else from the split itself; None where neither has a label."""
-    column = config.label_column or named.label_column
-    training = None if source.single or split == config.train_split else source.splits.get(config.train_split)
-    candidates = [raw]
-    if training is not None and column in training.column_names:
-        candidates.insert(0, read_labels(training, column, config.train_split))
-    return next((label_table(labels, named.class_names) for labels in candidates if labels.known), None)
+def _read_lenient_json(file: Path) -> Dataset:
+    """Read JSON that Arrow refuses, such as escapes of lone surrogates; these become U+FFFD."""
+    stamp = file.stat().st_mtime_ns
+    return Dataset.from_generator(_json_rows, gen_kwargs={"file": str(file), "stamp": stamp})
 
 
-def _choose(config: DataConfig, role: Role, classes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the row numbers of a role's documents, ascending."""
-    if role == "test":
-        return sampling.sample(classes, config.test_size, config.seed, "data.test_size")
-    if config.validation_split is None:
-        train, held_out = sampling.training_rows(classes, config.train_size, config.validation_size, config.seed)
-        return train if role == "train" else held_out
-    size = config.train_size if role == "train" else config.validation_size
-    return sampling.sample(classes, size, config.seed, f"data.{role}_size")
+def _json_rows(file: str, stamp: int) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON array or of JSON lines; `stamp` tells the cache that the file has changed."""
+    del stamp
+    with open(file, encoding="utf-8") as stream:
+        start = stream.read(1)
+        stream.seek(0)
+        rows = json.load(stream) if start == "[" else (json.loads(line) for line in stream if line.strip())
+        for row in rows:
+            if not isinstance(row, dict):
+                raise ValueError("expected one JSON object a row")
+            yield {key: _encodable(value) for key, value in row.items()}
 
 
-def _check_labelled(classes: NDArray[np.int64], split: str) -> None:
-    without = np.flatnonzero(classes == NO_LABEL)
-    if len(without):
-        raise UserError(
-            f"{len(without)} of the {len(classes)} rows of split '{split}' have no label (null, -1 or empty), "
-            f"the first is {split}/{without[0]}; training and validation need one for each"
-        )
+def _encodable(value: Any) -> Any:
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
-def _check_classes(classes: NDArray[np.int64], split: str) -> None:
-    if len(np.unique(classes)) < 2:
-        raise UserError(
-            f"the {len(classes)} training documents of split '{split}' are all of one class; two or more are needed"
-        )
+def _is_saved(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in SAVED_FOLDER)
 
 
-def _provenance(
-    config: DataConfig, named: NamedSet, source: Source, split: str, columns: Columns, documents: int
-) -> Provenance:
-    return Provenance(
-        name=config.name,
-        path=config.path,
-        subset=config.subset or (named.subset if config.path is None else None),
-        revision=source.revision,
-        split=split,
-        text_columns=list(columns.text),
-        pair_column=columns.pair,
-        label_column=columns.label,
-        cleaned=columns.clean is not unchanged,
-        documents=documents,
-        available=len(source.splits[split]),
-        seed=config.seed,
-    )
+def _read_saved(folder: Path) -> Source:
+    try:
+        saved = load_from_disk(str(folder))
+    except IndexError as error:  # how `datasets` puts it
+        raise ValueError("a split without rows was saved there") from error
+    if isinstance(saved, DatasetDict):
+        return Source(_splits(saved), in_place=True)
+    return Source({str(saved.split or folder.name): saved}, single=True, in_place=True)
 
 
-def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None) -> Documents:
-    """Generate documents of the built-in corpus, whose splits are never mixed: nothing is held out of training."""
-    split = "validation" if role == "validation" and config.validation_split is None else _wanted_split(config, role)[0]
-    size = {"train": config.train_size, "validation": config.validation_size, "test": config.test_size}[role]
-    reviews = planted.planted_reviews(split, config.classes, size, config.seed)
-    names = planted.label_names(config.classes)
-    raw = RawLabels(tuple(map(str, range(len(names)))), np.array([review.label for review in reviews]), names)
-    table = labels or label_table(raw)
-    content = {
-        "id": [review.id for review in reviews],
-        "text": [review.text for review in reviews],
-        "label": class_indices(raw, table, split),
-        "evidence": [[asdict(piece) for piece in review.evidence] for review in reviews],
-    }
-    rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
-    provenance = Provenance(
-        PLANTED, None, None, None, split, ["text"], None, "label", False, len(rows), len(rows), config.seed
-    )
-    return Documents(rows, table, provenance)
+def _splits(loaded: DatasetDict) -> dict[str, Dataset]:
+    if not loaded:
+        raise ValueError("there are no rows")
+    return {str(split): rows for split, rows in loaded.items()}
 
 
-def _update(update: Callable[[bytes], object], texts: list[str]) -> None:
-    """Feed texts to a digest so that no two lists of texts feed it the same bytes: their lengths, then themselves."""
-    encoded = [text.encode() for text in texts]
-    update(np.array([len(encoded), *map(len, encoded)], dtype="<i8").tobytes())
-    update(b"".join(encoded))
+def _resolved_revision(splits: dict[str, Dataset]) -> str | None:
+    """Return the commit that rows of the hub come from, after which `datasets` calls their folder in its cache."""
+    folders = [Path(file["filename"]).parent.name for rows in splits.values() for file in rows.cache_files]
+    return next((folder for folder in folders if COMMIT.fullmatch(folder)), None)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost message on one line."""
+    innermost = error
+    while isinstance(innermost, DatasetsError) and innermost.__cause__ is not None:
+        innermost = innermost.__cause__
+    line = " ".join(str(innermost).split()) or type(innermost).__name__
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."

@@ -18,7 +18,7 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from eraserhead.errors import UserError
-from eraserhead.remote.connection import HUB_ERRORS, failure, patiently, reason
+from eraserhead.remote.failures import HUB_ERRORS, failure, patiently, reason
 
 # What a model and its tokenizer are read from: weights as safetensors alone, for pickled ones can run code.
 MODEL_FILES = (

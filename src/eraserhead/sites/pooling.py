@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eraserhead.method.erasure import erase, evaluate_whole
-from eraserhead.method.rankings import margin_gradient
+from eraserhead.method.margins import margin_gradient
 from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend, components_first

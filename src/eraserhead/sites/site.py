@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eraserhead.method.erasure import LIFT, Evaluation
-from eraserhead.method.rankings import saturation
+from eraserhead.method.margins import saturation
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from eraserhead.method.erasure import Evaluation, decide, erase
-from eraserhead.method.rankings import rival_weights
+from eraserhead.method.margins import rival_weights
 from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend

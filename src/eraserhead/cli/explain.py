@@ -1,0 +1,14 @@
+"""``eraserhead explain``."""
+
+from datasets import disable_progress_bars
+
+from eraserhead.explanation.config import ExplainConfig
+from eraserhead.explanation.explaining import explain
+from eraserhead.explanation.view import explanation_view
+from eraserhead.showing.terminal import console
+
+
+def run(config: ExplainConfig) -> None:
+    """Print one explained decision."""
+    disable_progress_bars()
+    console().print(explanation_view(explain(config)))

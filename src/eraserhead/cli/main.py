@@ -1,0 +1,162 @@
+"""The command line: parses, runs, prints the result and the path of what was written.
+
+Nothing heavy is imported before a command really runs, so that ``eraserhead --help`` and mistakes are answered at once.
+"""
+
+import io
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from types import TracebackType
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from eraserhead.cli.config import FamiliesConfig
+from eraserhead.cli.options import check, normalise
+from eraserhead.cli.parsing import Command, as_config, command_parser, parse
+from eraserhead.erasure.config import EraseConfig, ShowConfig
+from eraserhead.errors import UserError
+from eraserhead.explanation.config import ExplainConfig
+from eraserhead.files import DISK_IS_FULL
+from eraserhead.loading.defaults import erase_defaults
+from eraserhead.publishing.config import PushConfig
+from eraserhead.showing.escapes import visible
+from eraserhead.study.config import ReproduceConfig
+from eraserhead.training.config import TrainConfig
+
+DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
+means anything (Serrano & Smith 2019)."""
+
+
+COMMANDS = {
+    "train": Command(TrainConfig, "eraserhead.cli.train", "train an attention-pooling classifier"),
+    "erase": Command(
+        EraseConfig,
+        "eraserhead.cli.erase",
+        "erase attention weights and see when decisions flip",
+        ("model",),
+        defaults=erase_defaults,
+    ),
+    "show": Command(ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",)),
+    "explain": Command(
+        ExplainConfig,
+        "eraserhead.cli.explain",
+        "show the attention behind one decision and what flips it",
+        ("model", "text"),
+        optional=("text",),
+        defaults=erase_defaults,
+    ),
+    "push": Command(
+        PushConfig,
+        "eraserhead.cli.push",
+        "push a classifier and its erasure results to the hub, with a card that says what its attention is worth",
+        ("model", "repository"),
+    ),
+    "reproduce": Command(
+        ReproduceConfig,
+        "eraserhead.cli.reproduce",
+        "train and erase many models on many data sets, and write the tables and figures of the paper",
+    ),
+    "families": Command(
+        FamiliesConfig,
+        "eraserhead.cli.families",
+        "list the model families inside of which attention can be erased",
+    ),
+}
+
+
+class VisibleRecord(logging.LogRecord):
+    """A record of any library's log, on one line and with nothing in it but what may be seen: logs quote anything.
+
+    A formatter would serve our own handler alone; transformers and datasets print through theirs.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if self.exc_info and self.exc_info[1]:
+            self.exc_text = _traceback(self.exc_info[1]).rstrip()  # which formatters take as it is
+
+    def getMessage(self) -> str:  # noqa: N802 - the standard library's name
+        """Return the message."""
+        return _harmless(super().getMessage().rstrip())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 after one clear line on what to mend."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # texts hold characters that some terminals lack
+    sys.excepthook = _crash
+    logging.setLogRecordFactory(VisibleRecord)
+    logging.captureWarnings(True)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("eraserhead").setLevel(logging.INFO)
+    for library in ("DATASETS", "HF_HUB"):
+        os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # they report what our own one line then says
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
+    except OSError as error:
+        if error.errno not in DISK_IS_FULL and error.filename is None:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror}{where}; what is finished is kept: mend that and run the same command again")
+
+
+def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """Return the parser and those of its commands."""
+    parser = ArgumentParser(prog="eraserhead", description=DESCRIPTION, exit_on_error=False)
+    parser.add_argument("--version", action="version", version=f"eraserhead {import_module('eraserhead').__version__}")
+    commands = parser.add_subcommands(dest="command", required=False)
+    parsers = {}
+    for name, command in COMMANDS.items():
+        parsers[name] = command_parser(command)
+        commands.add_subcommand(name, parsers[name], help=command.help)
+    return parser, parsers
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser, parsers = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if name not in COMMANDS:
+        parsed = parse(parser, arguments)  # --help and --version end here
+        raise UserError(f"no command in '{' '.join(arguments)}'; the commands are {', '.join(COMMANDS)} ({parsed})")
+    command = COMMANDS[name]
+    arguments = normalise(arguments, command.config)
+    check(arguments, name, command.config, command.positional)
+    parsed = parse(parser, arguments)[name]
+    if command.defaults is not None:
+        parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
+        parsed = parse(parser, arguments)[name]
+    import_module(command.module).run(as_config(command, parsed))
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"eraserhead: error: {_harmless(message)}", file=sys.stderr)
+    return 2
+
+
+def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print what Python would of an error that is ours to mend: its message may quote a document."""
+    print(_traceback(error), end="", file=sys.stderr)
+
+
+def _traceback(error: BaseException) -> str:
+    return _harmless("".join(traceback.format_exception(error)), keep="\n")
+
+
+def _harmless(text: str, keep: str = "") -> str:
+    """Return a text with its control characters visible, and with the tokens of this machine hidden."""
+    return visible(import_module("eraserhead.secrets").redacted(text), keep)

@@ -1,0 +1,90 @@
+"""From arguments and YAML files to config dataclasses."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from eraserhead.cli.options import check, normalise
+from eraserhead.errors import UserError
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the command line.
+
+    Attributes:
+        config: Dataclass of its options; fields without a default are positional.
+        module: Where its function `run` is.
+        help: One line.
+        positional: Options that are given by position.
+        optional: Those of them that may be left out.
+        defaults: Defaults that follow from what was parsed at first, such as the data of a run.
+    """
+
+    config: type
+    module: str
+    help: str
+    positional: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    defaults: Callable[[Any], dict[str, Any]] | None = None
+
+
+def command_parser(command: Command) -> ArgumentParser:
+    """Return the parser of one command."""
+    parser = ArgumentParser(description=command.help, exit_on_error=False)
+    parser.add_argument("--config", action="config", help="YAML file; several are merged, and the later one wins")
+    for name in command.positional:
+        if name in command.optional:
+            parser.add_argument(name, type=str, nargs="?")
+        else:
+            parser.add_argument(name, type=str)
+    parser.add_class_arguments(command.config, skip=set(command.positional))
+    return parser
+
+
+def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
+    """Return the config dataclass that a command without positional options would have with these arguments.
+
+    Raises:
+        UserError: The arguments, or the YAML files that they name, are not the command's.
+    """
+    arguments = normalise(arguments, config)
+    check(arguments, command, config, ())
+    described = Command(config, "", command)
+    return as_config(described, parse(command_parser(described), arguments))
+
+
+def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    """Parse arguments.
+
+    Raises:
+        UserError: They are not the parser's.
+    """
+    try:
+        return parser.parse_args(arguments)
+    except SystemExit:
+        raise
+    except Exception as error:  # jsonargparse raises several kinds for what the user typed
+        raise UserError(" ".join(str(error).split())) from error
+
+
+def as_config(command: Command, parsed: Namespace) -> Any:
+    """Return a command's config dataclass from what was parsed."""
+    values = parsed.as_dict()
+    values.pop("config", None)
+    return build(command.config, values)
+
+
+def build(config: type, values: dict[str, Any]) -> Any:
+    """Build a config dataclass, nested ones included, from a dictionary."""
+    return config(
+        **{
+            field.name: build(field.type, values[field.name])
+            if is_dataclass(field.type) and isinstance(field.type, type)
+            else values[field.name]
+            for field in fields(config)
+            if field.name in values
+        }
+    )

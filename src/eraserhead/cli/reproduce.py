@@ -1,0 +1,127 @@
+"""``eraserhead reproduce``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from datasets import disable_progress_bars
+
+from eraserhead.cli.parsing import configuration
+from eraserhead.data.config import DataConfig
+from eraserhead.data.named_sets import NAMED
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.errors import UserError, nearest
+from eraserhead.files import refuse_foreign
+from eraserhead.settings import check_ranges
+from eraserhead.showing.escapes import visible
+from eraserhead.showing.terminal import console
+from eraserhead.study.cells import ERASURE, Cell
+from eraserhead.study.config import ReproduceConfig
+from eraserhead.study.paper import write_paper
+from eraserhead.study.reproduction import Plan, check, reproduce
+from eraserhead.training.config import TrainConfig
+
+CELLS = "cells"
+
+
+def run(config: ReproduceConfig) -> None:
+    """Do every cell, write the paper's tables and figures, and list the cells that failed.
+
+    Raises:
+        UserError: A configuration cannot be used (nothing is done then), or cells failed (all others are done then).
+    """
+    disable_progress_bars()
+    check_ranges(config)
+    folder, plans = Path(config.output_dir), plan(config)
+    if not (folder / CELLS).is_dir():
+        refuse_foreign(folder, "a study")
+    check(plans)
+    (folder / CELLS).mkdir(parents=True, exist_ok=True)
+    study = reproduce(plans, folder, config.cpu)
+    if PartialState().is_main_process:
+        paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
+        done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
+        console().print(visible(done), soft_wrap=True)
+    PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
+    PartialState().destroy_process_group()
+    if study.failures:
+        reasons = "; ".join(f"{name} ({why})" for name, why in study.failures.items())
+        raise UserError(
+            f"{len(study.failures)} of {len(plans)} cells failed: {reasons}; mend that and run the same again"
+        )
+
+
+def plan(config: ReproduceConfig) -> list[Plan]:
+    """Return all cells that a configuration asks for, in order.
+
+    Raises:
+        UserError: Naming every YAML file that is missing or wrong.
+    """
+    problems: list[str] = []
+    datasets = _files(config.datasets, Path(config.configs) / "data", problems)
+    models = _files(config.models, Path(config.configs) / "model", problems)
+    also = _files(config.also or [], Path(config.configs) / "training", problems)
+    if problems:
+        raise UserError("; ".join(problems))
+    return [
+        _plan(
+            config,
+            Cell(dataset, model, Path(config.output_dir) / CELLS / f"{dataset}-{model}"),
+            [first, second, *also.values()],
+        )
+        for dataset, first in datasets.items()
+        for model, second in models.items()
+    ]
+
+
+def _files(names: list[str], folder: Path, problems: list[str]) -> dict[str, Path]:
+    """Return the YAML files by the names of what they configure; a name is a file in `folder`, or a path."""
+    found: dict[str, Path] = {}
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    for name in names:
+        file = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+        if not file.is_file():
+            there = f"; there are {', '.join(known)}" if known else "; --configs names the folder that holds them"
+            problems.append(f"{file}: no such file{nearest(name, known) or there}")
+        elif file.stem in found:
+            problems.append(f"{file}: a second one called '{file.stem}'")
+        found[file.stem] = file
+    return found
+
+
+def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
+    arguments = [part for file in files for part in ("--config", str(file))]
+    train: TrainConfig = configuration("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
+    data = replace(train.data, **_given(config, "train_size", "validation_size", "test_size"), seed=config.seed)
+    data = replace(data, path=data.path or _path(config, data))
+    train = replace(
+        train,
+        data=data,
+        model=replace(train.model, encoder=config.encoder, revision=None) if config.encoder else train.model,
+        training=replace(train.training, **_given(config, "batch_tokens"), seed=config.seed),
+        cache_limit=config.cache_limit,
+        cpu=config.cpu,
+    )
+    check_ranges(train)
+    analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
+    output_dir = str(cell.folder / ERASURE)
+    return Plan(
+        cell,
+        train,
+        EraseConfig(
+            model=str(cell.folder), output_dir=output_dir, data=data, batch_tokens=config.batch_tokens, **analysis
+        ),
+    )
+
+
+def _given(config: ReproduceConfig, *names: str) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in names if getattr(config, name) is not None}
+
+
+def _path(config: ReproduceConfig, data: DataConfig) -> str | None:
+    """Return the folder of a named data set under the data root; null without a root, or for other data."""
+    named = NAMED.get(data.name or "")
+    if config.data_root is None or named is None or named.folder is None:
+        return None
+    return str(Path(config.data_root) / named.folder)

@@ -1,0 +1,61 @@
+"""``eraserhead train``."""
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from datasets import disable_progress_bars
+
+from eraserhead.errors import UserError
+from eraserhead.publishing.hub import Hub, Target, check_name, pushed_line
+from eraserhead.publishing.publication import Options
+from eraserhead.publishing.publisher import Publisher
+from eraserhead.showing.escapes import visible
+from eraserhead.showing.terminal import console, metrics_view
+from eraserhead.training.config import TrainConfig
+from eraserhead.training.folder import RunFolder
+from eraserhead.training.training import train
+
+
+def run(config: TrainConfig) -> None:
+    """Train a classifier, print its metrics, and push it where that is asked for."""
+    disable_progress_bars()
+    publisher = _publisher(config)
+    folder = train(config, publisher.push_best if publisher is not None and config.push_every == "best" else None)
+    main = PartialState().is_main_process
+    PartialState().destroy_process_group()  # the others need not wait for the hub
+    if main:
+        screen = console()
+        screen.print(metrics_view(folder.metrics()))
+        screen.print(visible(f"model in {folder.path}"), soft_wrap=True)
+        if publisher is not None:
+            screen.print(visible(_push(publisher, folder, config)), soft_wrap=True)
+
+
+def _publisher(config: TrainConfig) -> Publisher | None:
+    """Return what pushes the models; the hub is asked before any work is done, by the main process alone."""
+    if config.push_to_hub is None:
+        if config.push_every != "end" or config.push_private:
+            raise UserError("--push_every, --push_private: nothing is pushed without --push_to_hub user/name")
+        return None
+    check_name(config.push_to_hub)
+    hub = Hub(Target(config.push_to_hub, config.push_private))
+    options = Options(config.push_to_hub)
+    problem: list[str | None] = [None]
+    if PartialState(cpu=config.cpu).is_main_process:
+        try:
+            hub.open()
+            options = options.or_as_in(hub.card())
+        except UserError as error:
+            problem = [str(error)]
+    broadcast_object_list(problem)  # so that all end alike, and none waits for the others
+    if problem[0] is not None:
+        PartialState().destroy_process_group()
+        raise UserError(problem[0])
+    return Publisher(hub, options)
+
+
+def _push(publisher: Publisher, folder: RunFolder, config: TrainConfig) -> str:
+    try:
+        return pushed_line(publisher.push_finished(folder), Target(str(config.push_to_hub)))
+    except UserError as error:
+        again = f"`eraserhead push {folder.path} {config.push_to_hub}`"
+        raise UserError(f"{error}; the model in {folder.path} is complete: {again} pushes it") from error

@@ -1,0 +1,142 @@
+"""From source rows to documents: which columns, cleaned how, written where."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset, Features, Value
+from datasets import config as settings
+from datasets.fingerprint import Hasher
+from numpy.typing import NDArray
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.labels import NO_LABEL
+from eraserhead.data.named_sets import NamedSet, unchanged
+from eraserhead.errors import UserError, nearest
+
+MANY_ROWS = 20_000  # from here on several processes pay
+WRITER_VERSION = 1  # part of the cache key: raise it when `_Writer` or a cleaning rule writes something else
+FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
+PAIR_FEATURES = Features({**FEATURES, "second": Value("int32")})  # where the second sequence begins in the text
+
+
+def processes(rows: int) -> int | None:
+    """Return how many processes map so many rows: None, this one, unless they are many."""
+    if rows <= MANY_ROWS:
+        return None
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of the source, and the rule that cleans each text column; `pair` is that of a second sequence."""
+
+    text: tuple[str, ...]
+    pair: str | None
+    label: str | None
+    clean: Callable[[str], str]
+
+    @classmethod
+    def of(cls, config: DataConfig, named: NamedSet, rows: Dataset, split: str, labels_optional: bool) -> "Columns":
+        """Take the columns from the configuration, else from the named set, and check that all exist."""
+        text = tuple(config.text_columns or named.text_columns)
+        label: str | None = config.label_column or named.label_column
+        known = rows.column_names
+        may_lack_labels = labels_optional and config.label_column is None and label not in known
+        wanted = [(column, "text_columns") for column in text]
+        wanted += [(config.pair_column, "pair_column")] * (config.pair_column is not None)
+        wanted += [(label, "label_column")] * (not may_lack_labels)
+        missing = [
+            f"data.{setting} '{column}': no such column{nearest(str(column), known)}"
+            for column, setting in wanted
+            if column not in known
+        ]
+        unfit = [
+            f"data.{setting} '{column}' holds no text"
+            for column, setting in wanted
+            if setting != "label_column" and column in known and not _holds_text(rows, str(column))
+        ]
+        problems = missing + unfit
+        if problems:
+            raise UserError(f"{'; '.join(problems)}; split '{split}' has the columns {', '.join(known)}")
+        clean = config.clean if config.clean is not None else named.hub is not None
+        return cls(text, config.pair_column, None if may_lack_labels else label, named.clean if clean else unchanged)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Map function from source rows to documents; its state is its cache key."""
+
+    split: str
+    columns: Columns
+    row_numbers: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    version: int = WRITER_VERSION
+
+    def __call__(self, batch: pa.Table, positions: list[int]) -> pa.Table:
+        classes = self.classes[positions]
+        ids = [f"{self.split}/{row}" for row in self.row_numbers[positions]]
+        parts = [self._cleaned(batch.column(column)) for column in self.columns.text]
+        texts = ["\n".join(filter(None, of_row)) for of_row in zip(*parts, strict=True)]
+        columns = {"id": ids, "text": texts, "label": pa.array(classes, pa.int64(), mask=classes == NO_LABEL)}
+        if self.columns.pair is not None:
+            seconds = self._cleaned(batch.column(self.columns.pair))
+            columns["text"] = [joined_pair(first, second) for first, second in zip(texts, seconds, strict=True)]
+            columns["second"] = pa.array([len(first) + 1 for first in texts], pa.int32())
+        return pa.table(columns)
+
+    def _cleaned(self, column: pa.ChunkedArray) -> list[str]:
+        """Return the column's texts, "" for null; bytes that are no UTF-8 become U+FFFD."""
+        raw = column.cast(pa.string()).cast(pa.binary()).to_pylist()
+        return ["" if text is None else self.columns.clean(text.decode("utf-8", "replace")) for text in raw]
+
+
+def joined_pair(first: str, second: str) -> str:
+    """Return one text of two sequences; the second begins at ``len(first) + 1``."""
+    return f"{first}\n{second}"
+
+
+def write_documents(
+    rows: Dataset, split: str, columns: Columns, chosen: NDArray[np.int64], classes: NDArray[np.int64], in_place: bool
+) -> Dataset:
+    """Write the chosen rows as documents with the columns ``id``, ``text`` and ``label``; kept in the cache.
+
+    Where there is a second sequence, ``text`` holds both, a newline between them, and ``second`` says where it begins.
+
+    Args:
+        rows: The source split.
+        split: Its name, which begins the ids.
+        columns: What to read.
+        chosen: Row numbers, ascending.
+        classes: Class index of each chosen row, or `NO_LABEL`.
+        in_place: Whether `rows` are the user's own Arrow files: nothing is then written beside them.
+    """
+    writer = _Writer(split, columns, chosen, classes)
+    some = rows if len(chosen) == len(rows) else rows.select(chosen)
+    return (
+        some.with_format("arrow")
+        .map(
+            writer,
+            batched=True,
+            with_indices=True,
+            remove_columns=rows.column_names,
+            features=FEATURES if columns.pair is None else PAIR_FEATURES,
+            num_proc=processes(len(chosen)),
+            cache_file_name=_cache_file(some, writer) if in_place else None,
+        )
+        .with_format(None)
+    )
+
+
+def _cache_file(rows: Dataset, writer: _Writer) -> str:
+    folder = Path(settings.HF_DATASETS_CACHE) / "eraserhead"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / f"{Hasher.hash((rows._fingerprint, writer))}.arrow")
+
+
+def _holds_text(rows: Dataset, column: str) -> bool:
+    feature = rows.features[column]
+    return isinstance(feature, Value) and not feature.dtype.startswith(("binary", "large_binary"))

@@ -1,0 +1,254 @@
+"""From texts to tokens: what the model sees, where it lies in the text, and what its window cut away."""
+
+import copy
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from datasets import Dataset, Features, List, Value
+from tokenizers import Encoding, Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+from eraserhead.data.columns import processes
+from eraserhead.data.labels import arrow_table
+from eraserhead.errors import UserError
+
+TOKENIZE_VERSION = 2  # part of the cache key: raise it when `_tokenize_batch` writes something else
+NO_WINDOW = 10**30  # what transformers itself writes for a tokenizer without a window
+BATCH = 500
+TOKEN_COLUMNS = {
+    "input_ids": List(Value("int32")),
+    "starts": List(Value("int32")),
+    "ends": List(Value("int32")),
+    "tokens": Value("int32"),
+    "truncated_tokens": Value("int32"),
+}
+COUNTS = ("tokens", "truncated_tokens", "sentences", "truncated_sentences")
+TYPES = "token_type_ids"
+TYPE_COLUMN = {TYPES: List(Value("int32"))}
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """What the model's window cut away.
+
+    Attributes:
+        documents: All documents.
+        truncated_documents: Those that lost tokens.
+        tokens: Tokens that the model sees, special tokens included.
+        truncated_tokens: Tokens cut away.
+        sentences: Sentences that the model sees, of documents that are read sentence by sentence; else null.
+        truncated_sentences: Whole sentences cut away; null likewise.
+    """
+
+    documents: int
+    truncated_documents: int
+    tokens: int
+    truncated_tokens: int
+    sentences: int | None = None
+    truncated_sentences: int | None = None
+
+    def describe(self) -> str:
+        """Return one line, such as "3 of 10 documents (30.0 %) lost 40 of 400 tokens (10.0 %) to the length limit"."""
+        whole = self.tokens + self.truncated_tokens
+        lost = _share(self.truncated_tokens, whole, "tokens")
+        if self.sentences is not None and self.truncated_sentences is not None:
+            every = self.sentences + self.truncated_sentences
+            lost += f", and {_share(self.truncated_sentences, every, 'sentences')} whole,"
+        return f"{_share(self.truncated_documents, self.documents, 'documents')} lost {lost} to the length limit"
+
+
+def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+    """Add the tokens of every text; `rows` may have any other columns, which are kept.
+
+    Where `rows` has a column ``second``, the text holds two sequences: the second begins there, after a newline, and
+    the tokenizer gets them as a pair.
+
+    New columns:
+        input_ids: Token ids, special tokens included, at most `max_length`.
+        token_type_ids: Of pairs alone, where the tokenizer's model takes them: which sequence a token belongs to.
+        starts, ends: Code-point offsets of each token in the text, 0 and 0 for special tokens; null where the tokenizer
+            knows no offsets.
+        tokens: How many tokens the model sees.
+        truncated_tokens: How many were cut away; 0 where the text fits.
+
+    The result is kept in the cache of `datasets`; the same rows, tokenizer and length find it again, in any process.
+    The tokenizer itself is left as it is.
+
+    Raises:
+        UserError: If `max_length` leaves no room beside the special tokens.
+    """
+    pairs = "second" in rows.column_names
+    check_room(tokenizer, max_length, pairs, "max_length")
+    typed = pairs and TYPES in tokenizer.model_input_names
+    with parallel_once(processes(len(rows))) as count:
+        return rows.map(
+            _tokenize_batch,
+            batched=True,
+            batch_size=BATCH,
+            input_columns=["text", "second"] if "second" in rows.column_names else ["text"],
+            fn_kwargs={"tokenizer": neutral(tokenizer), "max_length": max_length, "version": TOKENIZE_VERSION},
+            features=Features({**rows.features, **TOKEN_COLUMNS, **(TYPE_COLUMN if typed else {})}),
+            num_proc=count,
+        )
+
+
+def truncation(rows: Dataset) -> Truncation:
+    """Count what `tokenize` cut away from these rows."""
+    names = [name for name in COUNTS if name in rows.column_names]
+    columns = {name: np.asarray(arrow_table(rows, names).column(name), dtype=np.int64) for name in names}
+    cut = int((columns["truncated_tokens"] > 0).sum())
+    return Truncation(len(rows), cut, **{name: int(values.sum()) for name, values in columns.items()})
+
+
+def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, name: str) -> None:
+    """Refuse a length that leaves no room beside the special tokens.
+
+    Raises:
+        UserError: Naming the setting.
+    """
+    special = tokenizer.num_special_tokens_to_add(pair=pairs)
+    if length < special + 1:
+        raise UserError(
+            f"data.{name} {length}: the tokenizer adds {special} special tokens; give {special + 1} or more"
+        )
+
+
+def neutral(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Return a copy without the traces of earlier calls, which would change the cache key, and without a window."""
+    neutral = copy.deepcopy(tokenizer)
+    neutral.deprecation_warnings = {}
+    neutral.model_max_length = NO_WINDOW  # what is too long is counted here, not warned of
+    if neutral.is_fast:
+        backend = _backend(neutral)
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = tokenizer.split_special_tokens
+    return neutral
+
+
+def _backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    return cast(Tokenizer, tokenizer.backend_tokenizer)
+
+
+@contextmanager
+def parallel_once(count: int | None) -> Iterator[int | None]:
+    """Keep the tokenizer's own threads out of several processes: they warn of the fork, and the cores are taken."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    if count is not None:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        yield count
+    finally:
+        if before is not None:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
+        elif count is not None:
+            del os.environ["TOKENIZERS_PARALLELISM"]
+
+
+def _tokenize_batch(
+    texts: list[str],
+    seconds: list[int] | None = None,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    version: int,
+) -> dict[str, list[Any]]:
+    del version  # only part of the cache key
+    sequences = [Sequences(text, None) for text in texts]
+    if seconds is not None:
+        sequences = [
+            Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
+        ]
+    columns, types = encode(sequences, tokenizer, max_length)
+    return columns | ({TYPES: types} if seconds is not None and TYPES in tokenizer.model_input_names else {})
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What the tokenizer is given: one sequence, or two, the second of which begins at `start` in the text."""
+
+    first: str
+    second: str | None
+    start: int = 0
+
+    @property
+    def given(self) -> str | tuple[str, str]:
+        """What the tokenizer takes."""
+        return self.first if self.second is None else (self.first, self.second)
+
+
+def encode(
+    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[dict[str, list[Any]], list[list[int]]]:
+    """Return the `TOKEN_COLUMNS` of sequences, and their token types; the tokenizer is one of `neutral`."""
+    batch = _fast_batch if tokenizer.is_fast else _slow_batch
+    return batch(sequences, tokenizer, max_length)
+
+
+def _fast_batch(
+    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[dict[str, list[Any]], list[list[int]]]:
+    backend = _backend(tokenizer)
+    encodings: list[Encoding] = backend.encode_batch([each.given for each in sequences])
+    whole = [len(encoding) for encoding in encodings]
+    too_long = [place for place, length in enumerate(whole) if length > max_length]
+    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    for place, encoding in zip(
+        too_long, backend.encode_batch([sequences[place].given for place in too_long]), strict=True
+    ):
+        encodings[place] = encoding
+    backend.no_truncation()
+    offsets = [_offsets(encoding, each.start) for encoding, each in zip(encodings, sequences, strict=True)]
+    columns = {
+        "input_ids": [encoding.ids for encoding in encodings],
+        "starts": [[start for start, _ in of_text] for of_text in offsets],
+        "ends": [[end for _, end in of_text] for of_text in offsets],
+        **_counts(whole, map(len, encodings)),
+    }
+    return columns, [encoding.type_ids for encoding in encodings]
+
+
+def _offsets(encoding: Encoding, second: int) -> list[tuple[int, int]]:
+    """Return where each token lies in the text, in which the second sequence begins at `second`."""
+    if not second:
+        return encoding.offsets
+    return [
+        (start + second, end + second) if sequence == 1 else (start, end)
+        for (start, end), sequence in zip(encoding.offsets, encoding.sequence_ids, strict=True)
+    ]
+
+
+def _slow_batch(
+    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[dict[str, list[Any]], list[list[int]]]:
+    encoded = [_encoded(tokenizer, each) for each in sequences]
+    whole = [len(of_text["input_ids"]) for of_text in encoded]
+    too_long = [place for place, length in enumerate(whole) if length > max_length]
+    for place in too_long:
+        encoded[place] = _encoded(tokenizer, sequences[place], truncation=True, max_length=max_length)
+    ids = [of_text["input_ids"] for of_text in encoded]
+    nothing = [None] * len(sequences)
+    columns = {"input_ids": ids, "starts": nothing, "ends": nothing, **_counts(whole, map(len, ids))}
+    return columns, [of_text[TYPES] for of_text in encoded]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, sequences: Sequences, **options: Any) -> dict[str, list[int]]:
+    pair = sequences.second
+    encoded = tokenizer(
+        sequences.first, pair, return_attention_mask=False, return_token_type_ids=pair is not None, **options
+    )
+    return {"input_ids": cast(list[int], encoded["input_ids"]), TYPES: cast(list[int], encoded.get(TYPES, []))}
+
+
+def _counts(whole: list[int], seen: Iterable[int]) -> dict[str, list[Any]]:
+    tokens = list(seen)
+    return {"tokens": tokens, "truncated_tokens": [all_ - left for all_, left in zip(whole, tokens, strict=True)]}
+
+
+def _share(part: int, whole: int, what: str) -> str:
+    percent = f" ({100 * part / whole:.1f} %)" if whole else ""
+    return f"{part:,} of {whole:,} {what}{percent}"

@@ -1,0 +1,1 @@
+"""Erase attention weights of a data set's documents."""

@@ -1,0 +1,69 @@
+"""One erasure analysis; light imports only, so that ``--help`` stays quick."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from eraserhead.data.config import DataConfig
+from eraserhead.loading.config import ERASURE, RUNS, SiteConfig, _last_part
+
+RandomOther = Literal["uniform", "position"]
+
+
+CountNeverAs = Literal["beyond_all", "all"]
+
+
+@dataclass(frozen=True)
+class EraseConfig(SiteConfig):
+    """One erasure analysis.
+
+    Attributes:
+        model: Folder of a run, or folder or hub id of a model.
+        output_dir: Folder of the results; default: ``erasure`` in the model's folder, of a model on the hub
+            ``runs/NAME-erasure``; with the site behind it where one is chosen.
+        data: The documents; default: the test split of the run's own data.
+        label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
+            (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: those of the same name.
+        draws: Shuffles a document of the random ranking.
+        seed: Seed of all draws and of the bootstrap.
+        random_other: What the top component is compared with in test 1: ``uniform``, any component but the top;
+            ``position``, any but the first, the top included, as in Serrano & Smith's released code.
+        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything,
+            and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
+        batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
+        shard_size: Documents that are finished, and kept whatever happens next, together.
+        overwrite: Replace results of another configuration in the folder.
+    """
+
+    model: str
+    output_dir: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    label_map: list[str] | None = None
+    draws: int = 10
+    seed: int = 0
+    random_other: RandomOther = "uniform"
+    count_never_as: CountNeverAs = "beyond_all"
+    batch_tokens: int | None = None
+    shard_size: int = 200
+    overwrite: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the results."""
+        if self.output_dir is not None:
+            return Path(self.output_dir)
+        name = ERASURE if self.site is None else f"{ERASURE}-{self.site.replace(':', '-')}"
+        if Path(self.model).is_dir():
+            return Path(self.model) / name
+        return Path(RUNS) / f"{_last_part(self.model)}-{name}"
+
+
+@dataclass(frozen=True)
+class ShowConfig:
+    """Which results are shown.
+
+    Attributes:
+        results: Folder of finished erasure results.
+    """
+
+    results: str

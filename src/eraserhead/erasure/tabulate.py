@@ -1,0 +1,144 @@
+"""From tensors to the rows of the result tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+from eraserhead.data.tokens import COUNTS
+from eraserhead.erasure.analysis import Analysis, RankingFlips
+from eraserhead.erasure.results import SCHEMAS
+from eraserhead.method.statistics import ranking_auc
+from eraserhead.method.test_one import TopAgainstRandom
+from eraserhead.method.test_two import Outcome
+from eraserhead.sites.site import Attention
+
+OUTCOMES = np.array([outcome.name.lower() for outcome in Outcome], dtype=object)
+
+
+@dataclass(frozen=True)
+class BatchText:
+    """What a batch's documents say, a list entry a document.
+
+    Attributes:
+        rows: Numbers of the documents within their shard, to put the rows back into order.
+        ids: Their ids.
+        texts: Their cleaned texts.
+        labels: Gold classes, null where unknown.
+        components: Token strings of their components.
+        starts: Offsets of the components' first characters in the text; null for tokenizers without offsets.
+        ends: Offsets behind their last characters; null likewise.
+        counts: Tokens that the model saw and that were cut off; of documents read by sentence, also sentences.
+        evidence: Where the truth is known, whether each component lies in it; else null.
+    """
+
+    rows: list[int]
+    ids: list[str]
+    texts: list[str]
+    labels: list[int | None]
+    components: list[list[str]]
+    starts: list[list[int]] | None
+    ends: list[list[int]] | None
+    counts: Mapping[str, list[int]]
+    evidence: list[np.ndarray] | None
+
+
+def tabulate(text: BatchText, attention: Attention, analysis: Analysis) -> dict[str, pa.Table]:
+    """Return the rows of one batch, with a first column ``row`` that orders them within the shard."""
+    return {
+        "documents": _table("documents", text.rows, _documents(text, attention, analysis)),
+        "flips": pa.concat_tables(
+            _table("flips", text.rows, _flips(text, attention, ranking)) for ranking in analysis.flips
+        ),
+        "singles": pa.concat_tables(
+            _table("singles", text.rows, _singles(text, attention, name, test)) for name, test in analysis.tests.items()
+        ),
+    }
+
+
+def join_batches(batches: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
+    """Return a shard's tables, documents in their order, each document's rankings in theirs."""
+    return {name: _ordered(pa.concat_tables(batch[name] for batch in batches)) for name in SCHEMAS}
+
+
+def _ordered(table: pa.Table) -> pa.Table:
+    order = np.argsort(table.column("row").to_numpy(), kind="stable")
+    return table.drop_columns(["row"]).take(pa.array(order))
+
+
+def _table(name: str, rows: list[int], columns: Mapping[str, Any]) -> pa.Table:
+    schema = SCHEMAS[name]
+    arrays = [pa.array(columns[field.name], type=field.type, from_pandas=False) for field in schema]
+    return pa.table([pa.array(rows, pa.int64()), *arrays], names=["row", *schema.names])
+
+
+def _documents(text: BatchText, attention: Attention, analysis: Analysis) -> dict[str, Any]:
+    lengths = attention.lengths.numpy(force=True)
+    return {
+        "id": text.ids,
+        "text": text.texts,
+        "label": text.labels,
+        "prediction": attention.whole.decision.numpy(force=True),
+        "model_prediction": attention.model_decision.numpy(force=True),
+        "probabilities": list(attention.whole.logits.softmax(-1).numpy(force=True)),
+        "n": lengths,
+        "components": text.components,
+        "starts": text.starts if text.starts is not None else [None] * len(text.ids),
+        "ends": text.ends if text.ends is not None else [None] * len(text.ids),
+        "attention": _ragged(attention.weights, lengths),
+        "gradient": _ragged(attention.gradient, lengths),
+        "product": _ragged(attention.product, lengths),
+        "single_js": _ragged(analysis.singles.js, lengths),
+        "single_decision": _ragged(analysis.singles.decision, lengths),
+        **{name: text.counts.get(name, [None] * len(text.ids)) for name in COUNTS},
+    }
+
+
+def _flips(text: BatchText, attention: Attention, ranking: RankingFlips) -> dict[str, Any]:
+    lengths = attention.lengths.numpy(force=True)
+    outcome = ranking.flips.outcome.numpy(force=True)
+    removed = ranking.flips.removed.numpy(force=True)
+    never = outcome == Outcome.NEVER
+    orders = _ragged(ranking.order, lengths)
+    return {
+        "id": text.ids,
+        "ranking": [ranking.ranking] * len(text.ids),
+        "draw": [ranking.draw] * len(text.ids),
+        "n": lengths,
+        "removed": _null_where(never, removed),
+        "fraction": _null_where(never, removed / np.maximum(lengths, 1)),
+        "mass": _null_where(never, ranking.flips.mass.numpy(force=True)),
+        "outcome": OUTCOMES[outcome],
+        "order": orders,
+        "evidence_auc": _evidence(text, orders),
+    }
+
+
+def _singles(text: BatchText, attention: Attention, name: str, test: TopAgainstRandom) -> dict[str, Any]:
+    lengths = attention.lengths.numpy(force=True)
+    columns = {field.name: getattr(test, field.name).numpy(force=True) for field in fields(test)}
+    columns["delta_js"] = columns["js_top"] - columns["js_random"]
+    alone = lengths < 2  # there is no other component to compare with
+    return {
+        "id": text.ids,
+        "ranking": [name] * len(text.ids),
+        "n": lengths,
+        **{column: _null_where(alone, values) for column, values in columns.items()},
+    }
+
+
+def _null_where(absent: np.ndarray, values: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=absent)
+
+
+def _ragged(values: Tensor, lengths: np.ndarray) -> list[np.ndarray]:
+    return [row[:length] for row, length in zip(values.numpy(force=True), lengths, strict=True)]
+
+
+def _evidence(text: BatchText, orders: list[np.ndarray]) -> list[float | None]:
+    if text.evidence is None:
+        return [None] * len(orders)
+    return [ranking_auc(order, relevant) for order, relevant in zip(orders, text.evidence, strict=True)]

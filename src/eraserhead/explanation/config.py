@@ -1,0 +1,29 @@
+"""Which decision is explained; light imports only, so that ``--help`` stays quick."""
+
+from dataclasses import dataclass, field
+
+from eraserhead.data.config import DataConfig
+from eraserhead.loading.config import SiteConfig
+
+
+@dataclass(frozen=True)
+class ExplainConfig(SiteConfig):
+    """Which decision is explained.
+
+    Attributes:
+        model: Folder of a run, or folder or hub id of a model.
+        text: The text, unless `file` or `id` says where it is.
+        file: File that holds the text.
+        id: Id of one document of the data, such as ``test/17``.
+        data: The data that `id` names a document of; default: the test split of the run's own data.
+        seed: Seed of the random ranking.
+        draws: Shuffles of the random ranking.
+    """
+
+    model: str
+    text: str | None = None
+    file: str | None = None
+    id: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    seed: int = 0
+    draws: int = 10

@@ -1,0 +1,250 @@
+"""One document explained: its attention word by word, and what each ranking must erase to change its decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from datasets import Dataset
+
+from eraserhead.data.tokens import TYPES
+from eraserhead.data.words import word_spans
+from eraserhead.erasure.analysis import BEST_FOUND, MINIMUM, RANDOM, Analysis, RankingFlips, analyse
+from eraserhead.erasure.erasing import load_for
+from eraserhead.errors import UserError
+from eraserhead.explanation.config import ExplainConfig
+from eraserhead.loading import devices
+from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
+from eraserhead.loading.checks import check_vocabulary
+from eraserhead.loading.choosing import choose_site, refuse_pairs
+from eraserhead.loading.components import SENTENCES, TOKENS, Pieces, pieces_of
+from eraserhead.loading.reader import check_text, largest, reading_of
+from eraserhead.method.test_two import Outcome
+from eraserhead.settings import check_ranges
+from eraserhead.sites.site import Attention
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word or one sentence; a component of a text without words.
+
+    Attributes:
+        name: As it is written; of a component that stands for no text, such as [CLS], the component.
+        start: Offset of its first character in the text; equal to `end` where it stands for no text.
+        end: Offset behind its last.
+        attention: Sum of its components' weights.
+        gradient: Sum over its components of ``a_i d p_c / d a_i``.
+        erased: Whether a component of it belongs to the smallest flipping set.
+    """
+
+    name: str
+    start: int
+    end: int
+    attention: float
+    gradient: float
+    erased: bool
+
+
+@dataclass(frozen=True)
+class RankingExplained:
+    """What one ranking must erase.
+
+    Attributes:
+        ranking: Its name; `random` stands for the mean over its draws.
+        removed: Components erased at the first flip; null where nothing flips.
+        mass: Their attention; null likewise.
+        outcome: `flip`, `bias_only` or `never`; for `random` that of most draws.
+        becomes: The class then decided for; null where nothing flips, and for `random`.
+        draws: Of `random` alone: how many draws flip, which the means are over, and how many there are.
+    """
+
+    ranking: str
+    removed: float | None
+    mass: float | None
+    outcome: str
+    becomes: str | None
+    draws: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One decision and what it rests on.
+
+    Attributes:
+        text: The cleaned text.
+        label: Name of the gold class, where it is known.
+        decision: Name of the class decided for.
+        probabilities: Of every class by name.
+        words: In reading order; sentences, where they are the components.
+        inside: Where the components are sentences: the words of each, with the attention that they have in it.
+        rankings: Each ranking's flips.
+        components: Number of components.
+        truncated_tokens: Tokens behind the model's limits.
+        site: Where the weights are, and which of them.
+    """
+
+    text: str
+    label: str | None
+    decision: str
+    probabilities: dict[str, float]
+    words: list[Word]
+    rankings: list[RankingExplained]
+    components: int
+    truncated_tokens: int
+    site: Mapping[str, Any]
+    inside: list[list[Word]] | None = None
+
+
+def explain(config: ExplainConfig) -> Explanation:
+    """Explain one decision.
+
+    Raises:
+        UserError: The model, the text or the document cannot be used.
+    """
+    sources = {"TEXT": config.text, "--file": config.file, "--id": config.id}
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) != 1:
+        raise UserError(f"explain: give one of TEXT, --file and --id, not {' and '.join(given) or 'none'}")
+    check_ranges(config)
+    accelerator = devices.start(config.cpu)
+    checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
+    return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
+
+
+def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
+    """Explain the one document of `row`."""
+    refuse_pairs(checkpoint, row)
+    check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
+    reading = reading_of(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
+    rows = reading.tokenize(row, checkpoint.tokenizer)
+    check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
+    document = rows[0]
+    chosen = choose_site(checkpoint, config, accelerator)
+    types = [document[TYPES]] if TYPES in document else None
+    inputs = reading.pad([document["input_ids"]], checkpoint.padding, types)
+    inputs = {name: tensor.to(chosen.device) for name, tensor in inputs.items()}
+    attention = chosen.site.read(inputs)
+    analysis = analyse(chosen.site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
+    pieces = pieces_of(document, checkpoint.tokenizer, chosen.components)
+    names = checkpoint.class_names
+    probabilities = attention.whole.logits.softmax(-1)[0].tolist()
+    return Explanation(
+        text=document["text"],
+        label=None if document["label"] is None else names[document["label"]],
+        decision=names[int(attention.whole.decision[0])],
+        probabilities=dict(zip(names, probabilities, strict=True)),
+        words=_words(document["text"], pieces, attention, analysis, chosen.components),
+        inside=_inside(document, checkpoint, inputs, attention) if chosen.components == SENTENCES else None,
+        rankings=_rankings(analysis, names),
+        components=int(attention.lengths[0]),
+        truncated_tokens=document["truncated_tokens"],
+        site=chosen.description,
+    )
+
+
+def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
+    if config.id is not None:
+        return _document(config, checkpoint)
+    if config.file is not None:
+        try:
+            with open(config.file, encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{config.file}: cannot be read as text ({error})") from error
+    else:
+        text = config.text or ""
+    return Dataset.from_dict({"id": ["text"], "text": [check_text(text, "TEXT")], "label": [None]})
+
+
+def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
+    documents = load_for(checkpoint, config.data)
+    ids = list(documents.rows["id"])
+    if config.id not in ids:
+        raise UserError(f"--id {config.id}: no such document among the {len(ids)}, such as {ids[0]} and {ids[-1]}")
+    return documents.rows.select([ids.index(config.id)])
+
+
+def _words(text: str, pieces: Pieces, attention: Attention, analysis: Analysis, components: str) -> list[Word]:
+    shown = pieces.at(attention.positions[0, : int(attention.lengths[0])].tolist())
+    weights, products = attention.weights[0].tolist(), attention.product[0].tolist()
+    groups = _groups(text, shown) if components == TOKENS else [[number] for number in range(len(shown.names))]
+    return [_word(text, shown, group, weights, products, _minimal_set(analysis)) for group in groups]
+
+
+def _groups(text: str, pieces: Pieces) -> list[list[int]]:
+    """Return which pieces make up each word."""
+    if pieces.starts is None or pieces.ends is None:
+        raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
+    return word_spans(text, pieces.starts, pieces.ends)
+
+
+def _word(
+    text: str, pieces: Pieces, group: list[int], weights: list[float], products: list[float], minimal: set[int]
+) -> Word:
+    assert pieces.starts is not None
+    assert pieces.ends is not None
+    start, end = pieces.starts[group[0]], pieces.ends[group[-1]]
+    return Word(
+        name=text[start:end].strip() or pieces.names[group[0]],
+        start=start,
+        end=end,
+        attention=sum(weights[component] for component in group),
+        gradient=sum(products[component] for component in group),
+        erased=not minimal.isdisjoint(group),
+    )
+
+
+def _inside(
+    document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor], attention: Attention
+) -> list[list[Word]]:
+    """Return the words of each sentence with their attention in it."""
+    model = checkpoint.model
+    with torch.no_grad():
+        weights = model(**inputs).word_weights[0].tolist()
+    names = ("input_ids", "starts", "ends")
+    found = []
+    for sentence in attention.positions[0, : int(attention.lengths[0])].tolist():
+        within = weights[sentence]
+        own = {name: None if document[name] is None else document[name][sentence] for name in names}
+        shown = [place for place, weight in enumerate(within) if weight > 0]
+        pieces = pieces_of(own, checkpoint.tokenizer, TOKENS).at(shown)
+        here = [within[place] for place in shown]
+        groups = _groups(document["text"], pieces) if shown else []
+        found.append([_word(document["text"], pieces, group, here, [0.0] * len(here), set()) for group in groups])
+    return found
+
+
+def _minimal_set(analysis: Analysis) -> set[int]:
+    for ranking in analysis.flips:
+        if ranking.ranking in (MINIMUM, BEST_FOUND) and ranking.flips.outcome[0] != Outcome.NEVER:
+            return set(ranking.order[0, : int(ranking.flips.removed[0])].tolist())
+    return set()
+
+
+def _rankings(analysis: Analysis, names: tuple[str, ...]) -> list[RankingExplained]:
+    single = [flips for flips in analysis.flips if flips.ranking != RANDOM]
+    random = [flips for flips in analysis.flips if flips.ranking == RANDOM]
+    return [*(_explained(flips, names) for flips in single), *_random(random)]
+
+
+def _explained(ranking: RankingFlips, names: tuple[str, ...]) -> RankingExplained:
+    outcome = Outcome(int(ranking.flips.outcome[0]))
+    if outcome is Outcome.NEVER:
+        return RankingExplained(ranking.ranking, None, None, "never", None)
+    becomes = names[int(ranking.flips.becomes[0])]
+    removed, mass = int(ranking.flips.removed[0]), float(ranking.flips.mass[0])
+    return RankingExplained(ranking.ranking, removed, mass, outcome.name.lower(), becomes)
+
+
+def _random(draws: list[RankingFlips]) -> list[RankingExplained]:
+    if not draws:
+        return []
+    outcomes = torch.stack([draw.flips.outcome[0] for draw in draws])
+    flipping = [draw.flips for draw in draws if draw.flips.outcome[0] != Outcome.NEVER]
+    outcome = Outcome(int(outcomes.mode().values)).name.lower()
+    if not flipping:
+        return [RankingExplained(RANDOM, None, None, outcome, None, (0, len(draws)))]
+    removed = sum(int(flips.removed[0]) for flips in flipping) / len(flipping)
+    mass = sum(float(flips.mass[0]) for flips in flipping) / len(flipping)
+    return [RankingExplained(RANDOM, removed, mass, outcome, None, (len(flipping), len(draws)))]

@@ -1,0 +1,142 @@
+"""One explained decision for the terminal; a view of an `Explanation`, never a computation."""
+
+import re
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from eraserhead.showing.escapes import visible
+from eraserhead.showing.terminal import BEST_FOUND, NEVER, NONE, add_row, called, literal, new_table, site_line
+
+if TYPE_CHECKING:  # for its types alone
+    from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
+
+LINE_ENDS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
+LONGEST = 60  # characters of a sentence in a table
+FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
+
+
+def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> RenderableType:
+    """Return one explained decision: the shaded text, and what each ranking must erase."""
+    probabilities = ", ".join(f"{name} {value:.3f}" for name, value in explanation.probabilities.items())
+    gold = f", labelled {explanation.label}" if explanation.label is not None else ""
+    cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
+    least = "smallest set found (an upper bound of the minimum)" if _inside(explanation) else "smallest set"
+    shading = "Shading: of the share, a sentence's attention; of the words, theirs in it" if explanation.inside else ""
+    legend = f"{shading or 'Shading: attention'}. ⟦…⟧: the {least} whose erasure flips the decision."
+    legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
+    return Group(
+        literal(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
+        literal(site_line(explanation.site)),
+        Text(),
+        *([] if explanation.components else [Text("nothing to attend to: the bias alone decides")]),
+        shaded(explanation),
+        Text(f"\n{legend}", style="dim"),
+        Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
+        Padding(_explained(explanation), (1, 0, 0, 0)),
+    )
+
+
+def shaded(explanation: "Explanation") -> Text:
+    """Return the text shaded by attention, the minimal flip set marked; where sentences are erased, a line for each."""
+    if explanation.inside is not None:
+        return _sentences(explanation, explanation.inside)
+    text, position = _shaded_words(explanation.text, explanation.words, 0)
+    return _with_rest(text, explanation, position)
+
+
+def _sentences(explanation: "Explanation", inside: "list[list[Word]]") -> Text:
+    text, position = Text(), 0
+    written = LINE_ENDS.sub(" ", explanation.text)  # a line is a sentence
+    strongest = max((sentence.attention for sentence in explanation.words), default=0.0) or 1.0
+    for sentence, words in zip(explanation.words, inside, strict=True):
+        style = _shade(sentence.attention / strongest, sentence.erased)
+        text.append(f"{100 * sentence.attention:5.1f} %", style=style).append(" ⟦" if sentence.erased else "  ")
+        start = sentence.end - len(written[sentence.start : sentence.end].lstrip())
+        shaded_words, reached = _shaded_words(written, words, start)
+        text.append(shaded_words).append(_passage(written[reached : sentence.end].rstrip()))
+        text.append("⟧\n" if sentence.erased else "\n")
+        position = sentence.end
+    return _with_rest(text, explanation, position)
+
+
+def _with_rest(text: Text, explanation: "Explanation", position: int) -> Text:
+    """Append what the model did not see."""
+    mark = "✂" if explanation.truncated_tokens else ""
+    return text.append(mark).append(_passage(explanation.text[position:]), style="dim")
+
+
+def _shaded_words(whole: str, words: "list[Word]", position: int) -> tuple[Text, int]:
+    """Return the text from `position` to the last word, shaded, and where that ends."""
+    text = Text()
+    strongest = max((word.attention for word in words), default=0.0) or 1.0
+    for word in words:
+        style, written = _shade(word.attention / strongest, word.erased), visible(word.name)
+        written = f"⟦{written}⟧" if word.erased else written
+        if word.start == word.end:  # such as [CLS], which stands beside the text
+            text.append(" " * bool(text)).append(written, style=style).append(" " * (position == 0))
+            continue
+        text.append(_passage(whole[position : word.start])).append(written, style=style)
+        position = word.end
+    return text, position
+
+
+def _passage(text: str) -> str:
+    """Return a part of a text with its own lines, however they end, and tabs; other control characters are visible."""
+    return visible(text.replace("\r\n", "\n"), keep="\n\t")
+
+
+def _shade(strength: float, erased: bool) -> str:
+    if strength < FAINT:
+        return "bold" if erased else ""
+    level = round(255 - 175 * strength)
+    return f"{'bold ' if erased else ''}black on rgb(255,{max(level, 120)},{level})"
+
+
+def _inside(explanation: "Explanation") -> bool:
+    """Tell whether the attention is an encoder's own: there is then no minimum, and no bare bias."""
+    return any(ranking.ranking == BEST_FOUND for ranking in explanation.rankings)
+
+
+def _words(explanation: "Explanation", count: int) -> Table:
+    headings = ("attention", "attention x gradient", "in the smallest set")
+    unit = "word" if explanation.inside is None else "sentence"
+    table = new_table(f"{unit.capitalize()}s by attention", unit, *headings)
+    for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
+        add_row(
+            table,
+            shorten(word.name, LONGEST),
+            f"{word.attention:.4f}",
+            f"{word.gradient:+.4f}",
+            "yes" if word.erased else "",
+        )
+    return table
+
+
+def _explained(explanation: "Explanation") -> Table:
+    headings = ("components", "fraction", "attention mass", "decision becomes")
+    table = new_table("Erased until the decision flips", "ranking", *headings)
+    for ranking in explanation.rankings:
+        add_row(table, *_explained_row(ranking, explanation.components, _inside(explanation)))
+    return table
+
+
+def _explained_row(ranking: "RankingExplained", components: int, inside: bool) -> tuple[str, ...]:
+    name = called(ranking.ranking)
+    if ranking.removed is None or ranking.mass is None:
+        return name, NEVER, NONE, NONE, "does not flip"
+    becomes = ranking.becomes or ""
+    if ranking.draws is not None:
+        becomes = f"(mean over the {ranking.draws[0]} of {ranking.draws[1]} draws that flip)"
+    nothing_left = "no attention left" if inside else "by the bias alone"
+    bias = f" ({nothing_left})" if ranking.outcome == "bias_only" else ""
+    numbers = (_count(ranking.removed), f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")
+    return name, *numbers, becomes + bias
+
+
+def _count(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:.1f}"

@@ -1,0 +1,1 @@
+"""A model opened at a site, and how it reads documents."""

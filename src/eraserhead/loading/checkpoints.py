@@ -1,0 +1,260 @@
+"""Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.labels import LabelTable
+from eraserhead.data.tokens import NO_WINDOW
+from eraserhead.errors import UserError
+from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
+from eraserhead.loading.config import RUN_CONFIG
+from eraserhead.loading.defaults import stored_data
+from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.patch.families import padding_of
+from eraserhead.remote.downloads import locate_model
+
+DATA = "data.json"
+# What transformers raises for files that are missing, damaged or of something else.
+LOADING_ERRORS = (
+    OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError,
+)  # fmt: skip
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A classifier that can be erased.
+
+    Attributes:
+        model: With an attention-pooling layer, or of a family inside of which attention can be erased; in eval mode.
+        tokenizer: Its tokenizer.
+        name: Folder or hub id.
+        revision: Commit that the hub resolved; null for a folder.
+        data: The data that it was trained on, where the folder says so.
+        labels: The label table of that data.
+        train_split: The split that it was trained on, as in the ids of its documents.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    revision: str | None
+    data: DataConfig | None
+    labels: LabelTable | None
+    train_split: str | None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Class names in index order."""
+        return class_names(self.model.config)
+
+    @property
+    def padding(self) -> int:
+        """The id to pad with: the model's own, which may tell positions and the last token apart from padding."""
+        own = padding_of(self.model.config)
+        return padding_id(self.tokenizer) if own is None else own
+
+
+def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
+    """Return a model's class names in index order."""
+    names: dict[Any, str] = config.id2label or {}  # its keys are integers, whatever its annotation says
+    return tuple(names[index] for index in range(len(names)))
+
+
+def load_checkpoint(
+    name: str, revision: str | None = None, dtype: str = "float32", trust_remote_code: bool = False
+) -> Checkpoint:
+    """Load a classifier and its tokenizer.
+
+    Args:
+        name: Folder or hub id.
+        revision: Branch, tag or commit on the hub.
+        dtype: Precision to load it in.
+        trust_remote_code: Whether code in the model's repository may run.
+
+    Raises:
+        UserError: It cannot be found or loaded, has nothing that can be erased, makes no single decision, lacks
+            weights, or has weights that are not numbers.
+    """
+    check_finished(name)
+    located = locate_model(name, revision)
+    folder, options = located.folder, {"trust_remote_code": trust_remote_code}
+    config = load(name, lambda: _configuration(folder, name, options))
+    if not isinstance(config, AttentionPoolingConfig):
+        check_family(config, name)
+    model, loading = load(name, lambda: _model_and_report(folder, config, getattr(torch, dtype), options))
+    check_complete(model, loading["missing_keys"], name)
+    if isinstance(config, AttentionPoolingConfig):
+        check_used(loading["unexpected_keys"], name)
+    check_weights(model, name)
+    tokenizer = load_tokenizer(folder, name, trust_remote_code)
+    if not isinstance(config, AttentionPoolingConfig):
+        give_padding(model, tokenizer, name)
+    labels, train_split = _stored_documents(name)
+    return Checkpoint(
+        model=model.eval(),
+        tokenizer=tokenizer,
+        name=name,
+        revision=located.commit,
+        data=stored_data(name),
+        labels=labels,
+        train_split=train_split,
+    )
+
+
+def check_finished(name: str) -> None:
+    """Refuse a folder without a model in it.
+
+    Raises:
+        UserError: Saying whether its training is unfinished.
+    """
+    if os.path.isdir(name) and not (Path(name) / "config.json").is_file():
+        unfinished = (Path(name) / RUN_CONFIG).is_file()
+        mend = (
+            "its training is unfinished: run the same `train` command with --resume"
+            if unfinished
+            else ("give the folder of a finished run, or a hub id")
+        )
+        raise UserError(f"{name}: not a model (no config.json in it); {mend}")
+
+
+def _configuration(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
+    """Load a model's config; its repository's own code is refused before transformers asks about it."""
+    content, _ = PreTrainedConfig.get_config_dict(folder)
+    unknown = content.get("model_type") not in CONFIG_MAPPING
+    if unknown and "AutoConfig" in content.get("auto_map", {}) and not options["trust_remote_code"]:
+        raise UserError(
+            f"{name}: brings Python code of its own ({content['auto_map']['AutoConfig']}), which would run on this "
+            "machine with all your rights; read it, and then allow it with --trust_remote_code"
+        )
+    return AutoConfig.from_pretrained(folder, **options)
+
+
+def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of an encoder or classifier.
+
+    Args:
+        folder: Its folder.
+        name: What messages call it; default: the folder.
+        trust_remote_code: Whether code in the folder may run.
+
+    Raises:
+        UserError: There is none.
+    """
+    name = name or folder
+    tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code))
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
+    return tokenizer
+
+
+def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id to pad with; any will do where a tokenizer has none, for padding is masked."""
+    return tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
+
+
+def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the longest input, in tokens, that tokenizer and model both take."""
+    config = model.config
+    if isinstance(config, AttentionPoolingConfig) and config.architecture.encoder_layers == 0:
+        return NO_WINDOW  # of a table of word embeddings
+    inner = config.encoder_config if isinstance(config, AttentionPoolingConfig) else config.get_text_config()
+    positions = getattr(inner, "max_position_embeddings", None)
+    if not positions or positions < 0:
+        return tokenizer.model_max_length
+    # Some families number positions from behind their padding index: 514 embeddings then serve 512 tokens.
+    paddings = [
+        module.padding_idx
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None
+    ]
+    return min(tokenizer.model_max_length, positions - max((padding + 1 for padding in paddings), default=0))
+
+
+def weights_fingerprint(module: nn.Module) -> str:
+    """Return a hash of all weights, their names and their types."""
+    digest = blake2b(digest_size=16)
+    for key, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out transformers' loading reports and bars: what matters in them is checked here."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def load(name: str, make: Callable[[], Loaded]) -> Loaded:
+    """Make something of files that may be missing, damaged or of something else.
+
+    Raises:
+        UserError: In one line, whatever it is.
+    """
+    try:
+        with quiet():
+            return make()
+    except (UserError, torch.OutOfMemoryError):
+        raise
+    except LOADING_ERRORS as error:
+        reason = " ".join(str(error).split())[:300]
+        if isinstance(error, OSError) and "safetensors" in reason:
+            raise UserError(
+                f"{name}: no weights in the safetensors format; pickled ones (pytorch_model.bin) can run code when "
+                "they are loaded and are refused: load them where you trust them, and `save_pretrained` converts them"
+            ) from error
+        where = "this folder" if os.path.isdir(name) else "what the hub has under this name"
+        raise UserError(f"{name}: cannot be loaded from {where}: {reason}") from error
+
+
+def _model_and_report(
+    folder: str, config: PreTrainedConfig, dtype: torch.dtype, options: Mapping[str, Any]
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+        folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+    )
+    return loaded
+
+
+def _stored_documents(name: str) -> tuple[LabelTable | None, str | None]:
+    """Return the label table of the data that a run was trained on, and the split."""
+    path = Path(name) / DATA
+    if not path.is_file():
+        return None, None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        labels = LabelTable(tuple(stored["labels"]["names"]), stored["labels"]["mapping"])
+        return labels, stored["documents"]["train"]["split"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: is not what `train` writes ({error}); move it out of the model's folder") from error

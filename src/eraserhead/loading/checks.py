@@ -1,0 +1,126 @@
+"""What a checkpoint must be to be erased: a classifier with one decision, of a known family, whole."""
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from eraserhead.errors import UserError
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.patch.families import ReadOut, UnknownFamilyError, family_of, padding_of
+
+logger = logging.getLogger("eraserhead")
+
+
+def check_family(config: PreTrainedConfig, name: str) -> None:
+    """Refuse, before any weights are loaded, models without a single decision or of an unknown family.
+
+    Raises:
+        UserError: Saying which, and which families are known.
+    """
+    try:
+        family_of(config)
+    except UnknownFamilyError as error:
+        raise UserError(f"{name}: {error}") from error
+    labels = config.num_labels
+    if labels == 1 or config.problem_type == "regression":
+        raise UserError(f"{name}: a regression model ({labels} output(s)): there is no decision to flip")
+    if config.problem_type == "multi_label_classification":
+        raise UserError(f"{name}: a multi-label model: it makes {labels} decisions, not one that could flip")
+
+
+def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) -> None:
+    """Refuse a model whose file lacks weights, the classification head above all.
+
+    Raises:
+        UserError: Naming one of them.
+    """
+    if not missing:
+        return
+    first, count = sorted(missing)[0], len(missing)
+    pools = isinstance(model, AttentionPoolingForSequenceClassification)
+    if not pools and not any(key.startswith(f"{model.base_model_prefix}.") for key in missing):
+        raise UserError(
+            f"{name}: has no classification head ('{first}' is missing): it is an encoder; fine-tune it first, or put "
+            f"an attention-pooling head on it with `eraserhead train --model.encoder {name}`"
+        )
+    raise UserError(f"{name}: {count} weights are missing, such as '{first}'; the file is incomplete")
+
+
+def check_used(unexpected: Collection[str], name: str) -> None:
+    """Refuse a model of ours whose file holds layers that its configuration does not have.
+
+    Raises:
+        UserError: Naming one of them.
+    """
+    ours = sorted(key for key in unexpected if key.startswith(("head.", "encoder.")))
+    if ours:
+        raise UserError(
+            f"{name}: its config.json knows no '{ours[0]}', which its weights hold: the two do not belong together"
+        )
+
+
+def check_weights(model: nn.Module, name: str) -> None:
+    """Refuse weights that are not numbers.
+
+    Raises:
+        UserError: Naming the first such tensor.
+    """
+    for key, tensor in model.state_dict().items():
+        # The sum alone tells in nearly every case, in a fraction of the time.
+        if tensor.is_floating_point() and not tensor.sum().isfinite() and not torch.isfinite(tensor).all():
+            broken = int((~torch.isfinite(tensor)).sum())
+            raise UserError(
+                f"{name}: {broken} of {tensor.numel()} weights in '{key}' are NaN or infinite; the training diverged, "
+                "or the file is damaged"
+            )
+
+
+def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Let a decoder that knows no padding token use its tokenizer's, without which it takes one document at a time.
+
+    Raises:
+        UserError: Neither knows one.
+    """
+    if padding_of(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
+        return
+    if not isinstance(tokenizer.pad_token_id, int):
+        raise UserError(
+            f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
+            "config.json and pad_token in its tokenizer_config.json, to the end-of-text token for example"
+        )
+    logger.info(f"the model names no padding token: its tokenizer's is used ('{tokenizer.pad_token}')")
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+
+
+def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
+    """Refuse a tokenizer that is not the model's.
+
+    Raises:
+        UserError: `largest`, the largest id of the documents, has no embedding.
+    """
+    inner: Any = model.encoder if isinstance(model, AttentionPoolingForSequenceClassification) else model
+    embeddings = inner if isinstance(inner, nn.Embedding) else inner.get_input_embeddings()
+    known = embeddings.weight.shape[0] if isinstance(embeddings.weight, torch.Tensor) else 0
+    if largest >= known:
+        raise UserError(
+            f"{name}: its tokenizer gives the id {largest}, and the model knows 0 to {known - 1}: it is another "
+            "model's tokenizer; save the right one beside the model"
+        )
+
+
+def check_types(model: PreTrainedModel, largest: int, name: str) -> None:
+    """Refuse token types of sequence pairs that the model does not know.
+
+    Raises:
+        UserError: `largest`, the largest type of the documents' tokens, has no embedding.
+    """
+    known = getattr(model.config, "type_vocab_size", None)
+    if known and largest >= known:  # 0: the model takes types and ignores them
+        raise UserError(
+            f"{name}: its tokenizer tells {largest + 1} sequences of a pair apart, and the model knows {known}: it is "
+            "another model's tokenizer; save the right one beside the model"
+        )

@@ -1,0 +1,124 @@
+"""How a model reads documents: as a whole, or sentence by sentence; and what its limits cut off."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from eraserhead.data.batching import pad, pad_sentences
+from eraserhead.data.config import DataConfig
+from eraserhead.data.labels import arrow_table
+from eraserhead.data.sentences import tokenize_sentences
+from eraserhead.data.tokens import tokenize
+from eraserhead.errors import UserError
+from eraserhead.loading.checkpoints import window
+from eraserhead.models.architecture import Limits
+from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.models.splitting import sentence_spans
+
+DOCUMENT = 256  # tokens, where neither the user nor the model says
+
+logger = logging.getLogger("eraserhead")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a model reads documents.
+
+    Attributes:
+        hierarchical: Sentence by sentence.
+        limits: How much of them.
+    """
+
+    hierarchical: bool
+    limits: Limits
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What determines results, under the names of the options."""
+        if self.hierarchical:
+            return {
+                "max_sentences": self.limits.sentences,
+                "max_sentence_length": self.limits.sentence_tokens,
+                "language": self.limits.language,
+            }
+        return {"max_length": self.limits.tokens}
+
+    def tokenize(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+        """Add the tokens of every document; see `data.documents.tokenize` and `data.sentences.tokenize_sentences`."""
+        if not self.hierarchical:
+            assert self.limits.tokens is not None
+            return tokenize(rows, tokenizer, self.limits.tokens)
+        split = partial(sentence_spans, language=self.limits.language)
+        return tokenize_sentences(rows, tokenizer, split, self.limits.sentences, self.limits.sentence_tokens)
+
+    def pad(self, ids: Sequence[Any], padding: int, types: Sequence[Sequence[int]] | None = None) -> dict[str, Tensor]:
+        """Return the model's inputs for documents' ids as `tokenize` gives them."""
+        return pad_sentences(ids, padding) if self.hierarchical else pad(ids, padding, types)
+
+
+def is_hierarchical(model: PreTrainedModel) -> bool:
+    """Tell whether a model reads documents sentence by sentence."""
+    return isinstance(model.config, AttentionPoolingConfig) and model.config.architecture.hierarchical
+
+
+def reading_of(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: DataConfig, cut_to_window: bool
+) -> Reading:
+    """Return how a model reads this data.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        data: Whose limits hold; where it has none, the model's own.
+        cut_to_window: Whether a limit beyond the model's window becomes that window, which is then said.
+
+    Raises:
+        UserError: A limit exceeds the model's window, and `cut_to_window` is off.
+    """
+    longest = window(model, tokenizer)
+    if not is_hierarchical(model):
+        own = model.config.reads.tokens if isinstance(model.config, AttentionPoolingConfig) else None
+        wanted = data.max_length or own or min(DOCUMENT, longest)
+        return Reading(False, Limits(tokens=_within(wanted, longest, "max_length", cut_to_window)))
+    own = model.config.reads
+    wanted = data.max_sentence_length or min(own.sentence_tokens, longest)
+    tokens = _within(wanted, longest, "max_sentence_length", cut_to_window)
+    limits = Limits(None, data.max_sentences or own.sentences, tokens, data.language or own.language)
+    return Reading(True, limits)
+
+
+def _within(length: int, longest: int, name: str, cut: bool) -> int:
+    if length > longest and not cut:
+        raise UserError(f"--data.{name} {length}: the model takes {longest} tokens at most")
+    if length > longest:
+        logger.info(f"--data.{name} {length}: texts are cut at the model's window of {longest} tokens")
+    return min(length, longest)
+
+
+def check_text(text: str, name: str) -> str:
+    """Return a text that is valid Unicode.
+
+    Raises:
+        UserError: It holds half of a surrogate pair, as undecodable bytes leave it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{name}: not valid Unicode at character {error.start}; decode it with the right encoding"
+        ) from error
+    return text
+
+
+def largest(rows: Dataset, column: str) -> int:
+    """Return the largest number in a column of lists, or of lists of lists; -1 where there is none."""
+    lists: Any = arrow_table(rows, [column]).column(column).combine_chunks()
+    numbers = lists.flatten(recursive=True)
+    return int(np.asarray(numbers).max()) if len(numbers) else -1

@@ -1,0 +1,92 @@
+"""Small flipping sets where no closed form gives the smallest: upper bounds, and named so (METHOD section 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eraserhead.method.test_two import Flips, Outcome, Replay
+
+
+@dataclass(frozen=True)
+class FlippingSet:
+    """A set whose erasure flips the decision, as the first components of an order.
+
+    Attributes:
+        order: All components, the set first.
+        flips: Its size, its mass, its outcome and the decision without it.
+    """
+
+    order: Int[Tensor, "batch components"]
+    flips: Flips
+
+
+def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
+    """Return for each document the smallest of the sets; among equals flips before bare biases, then the lightest."""
+    outcomes = torch.stack([each.flips.outcome for each in found])
+    removed = torch.stack([each.flips.removed for each in found])
+    never = (outcomes == Outcome.NEVER) * (len(Outcome) * (found[0].order.shape[1] + 1))
+    size = removed * len(Outcome) + outcomes + never
+    mass = torch.stack([each.flips.mass for each in found])
+    best = mass.masked_fill(size > size.amin(0), torch.inf).argmin(0)
+    rows = torch.arange(len(best), device=best.device)
+
+    def of_best(name: str) -> Tensor:
+        return torch.stack([getattr(each.flips, name) for each in found])[best, rows]
+
+    order = torch.stack([each.order for each in found])[best, rows]
+    return FlippingSet(order, Flips(*(of_best(name) for name in ("removed", "mass", "outcome", "becomes"))))
+
+
+def greedy_set(
+    replay: Replay,
+    weights: Float[Tensor, "batch components"],
+    mask: Bool[Tensor, "batch components"],
+    decision: Int[Tensor, " batch"],
+    best: FlippingSet,
+) -> FlippingSet:
+    """Erase, one after the other, the component whose loss lowers the decision's margin most; stop below `best`'s size.
+
+    Where that flips no decision with fewer components than `best`, `best` itself is returned.
+    """
+    known = best.flips.outcome != Outcome.NEVER
+    limit = torch.where(known, best.flips.removed, mask.sum(-1)) - 1
+    keep, order = mask.clone(), best.order.clone()
+    removed, becomes, outcome = best.flips.removed.clone(), best.flips.becomes.clone(), best.flips.outcome.clone()
+    chosen = torch.zeros_like(order)
+    pending, step = (limit > 0).nonzero().squeeze(1), 0
+    while len(pending):
+        candidates = keep[pending].unsqueeze(1) & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+        found = replay(pending, candidates)
+        margin = _margins(found.logits, decision[pending]).masked_fill(~(keep[pending] & found.keeps_mass), torch.inf)
+        least = margin.argmin(-1, keepdim=True)
+        chosen[pending, step] = least.squeeze(1)
+        keep[pending] = keep[pending].scatter(1, least, False)
+        step += 1
+        decided = found.decision.gather(1, least).squeeze(1)
+        flipped = (decided != decision[pending]) & margin.gather(1, least).squeeze(1).isfinite()
+        at = pending[flipped]
+        removed[at], becomes[at], outcome[at] = step, decided[flipped], Outcome.FLIP.value
+        order[at] = _set_first(chosen[at, :step], mask.shape[1])
+        pending = pending[~flipped & (limit[pending] > step)]
+    erased = torch.arange(mask.shape[1], device=mask.device) < removed.unsqueeze(1)
+    mass = (weights.gather(1, order) * erased).sum(-1).clamp(max=1.0)
+    return FlippingSet(order, Flips(removed, mass, outcome, becomes))
+
+
+def _margins(
+    logits: Float[Tensor, "rows erasures classes"], decision: Int[Tensor, " rows"]
+) -> Float[Tensor, "rows erasures"]:
+    """Return how far the decided logit is above its strongest rival."""
+    decided = decision.view(-1, 1, 1).expand(-1, logits.shape[1], 1)
+    rival = logits.scatter(2, decided, -torch.inf).amax(-1)
+    return logits.gather(2, decided).squeeze(2) - rival
+
+
+def _set_first(chosen: Int[Tensor, "rows set"], width: int) -> Int[Tensor, "rows components"]:
+    """Return an order of all components that begins with the chosen ones; the others in reading order."""
+    rank = torch.full((len(chosen), width), chosen.shape[1], device=chosen.device)
+    rank.scatter_(1, chosen, torch.arange(chosen.shape[1], device=chosen.device).expand_as(chosen))
+    return rank.argsort(dim=-1, stable=True)

@@ -1,0 +1,41 @@
+"""Random draws that depend on a seed and a document alone, not on batches, shards or processes."""
+
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+RANDOM_ORDERS, RANDOM_SINGLES = 0, 1  # separate random streams, so that one never shifts the other
+
+
+def document_generator(seed: int, document: str, stream: int) -> np.random.Generator:
+    """Return the random stream of one document: the same whatever batch, shard or process it falls into."""
+    digest = blake2b(f"{seed}\0{stream}\0{document}".encode(errors="surrogatepass"), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def random_orders(documents: list[str], lengths: list[int], width: int, draws: int, seed: int) -> Int[Tensor, "..."]:
+    """Return shuffles ``[batch, draws, width]`` of each document's components, padding last and in place."""
+    orders = np.tile(np.arange(width), (len(documents), draws, 1))
+    for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):
+        generator = document_generator(seed, document, RANDOM_ORDERS)
+        orders[row, :, :length] = generator.permuted(orders[row, :, :length], axis=1)
+    return torch.from_numpy(orders)
+
+
+def random_others(documents: list[str], lengths: list[int], left_out: Int[Tensor, "batch tops"], seed: int) -> Tensor:
+    """Return for each entry one component, drawn uniformly from all but the one left out ``[batch, tops]``.
+
+    Where n < 2 there is no other: the one left out itself.
+    """
+    drawn = np.zeros(left_out.shape, dtype=np.int64)
+    for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):
+        if length > 1:
+            drawn[row] = document_generator(seed, document, RANDOM_SINGLES).integers(
+                0, length - 1, size=left_out.shape[1]
+            )
+    others = torch.from_numpy(drawn).to(left_out.device)
+    alone = torch.tensor(lengths, device=left_out.device).unsqueeze(1) < 2
+    return torch.where(alone, left_out, others + (others >= left_out).long())

@@ -1,0 +1,1 @@
+"""Erasure masks for the attention of transformers' models."""

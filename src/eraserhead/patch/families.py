@@ -1,0 +1,163 @@
+"""The one table of model families: how their attention is reached, and where their decision is read from.
+
+Everything else about a model is found by a dry run (`eraserhead.patch.layers.find_layers`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import PreTrainedConfig
+
+
+class Route(Enum):
+    """How erasure masks reach a family's attention."""
+
+    INTERFACE = "attention interface"  # the family dispatches through transformers' `AttentionInterface`
+    DROPOUT = "dropout hook"  # its own attention; the weights pass through an `nn.Dropout`
+
+
+class ReadOut(Enum):
+    """Which token vectors the classifier sees."""
+
+    FIRST = "first token"
+    LAST = "last token"  # the rightmost id that is not padding, whatever the mask says
+    MEAN = "mean over tokens"
+
+
+# Position ids that a family gives to a row of ids, from the ids and the id of padding.
+Positions = Callable[[Int[Tensor, "batch tokens"], int], Int[Tensor, "batch tokens"]]
+
+
+def counted(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Tensor, "batch tokens"]:
+    """Number positions from 0."""
+    return torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+
+
+def counted_behind_padding(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Tensor, "batch tokens"]:
+    """Number the tokens that are not padding from behind the id of padding, which serves as the position of padding."""
+    present = ids != padding
+    return present.long().cumsum(-1) * present + padding
+
+
+def classifier_pooling(config: PreTrainedConfig) -> ReadOut:
+    """Read the config value by which ModernBERT and EuroBERT choose; a `late` mean is one over the tokens' logits."""
+    chosen: str = getattr(config, "classifier_pooling", "")
+    return {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN}[chosen]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What has to be known about a model family.
+
+    Attributes:
+        name: As people call it.
+        read_out: Where the decision is read from, or how the config says so.
+        positions: How position ids follow from the ids, in families whose positions are given by ids alone, so that an
+            invisible token can be left out of a row; null where distances or windows go by the index.
+        route: How its attention is reached.
+        required: Config values without which its attention is of another kind, by name.
+    """
+
+    name: str
+    read_out: ReadOut | Callable[[PreTrainedConfig], ReadOut]
+    positions: Positions | None = None
+    route: Route = Route.INTERFACE
+    required: tuple[tuple[str, Any], ...] = ()
+
+    def read_out_of(self, config: PreTrainedConfig) -> ReadOut:
+        """Return where a model of this family reads its decision from."""
+        return self.read_out if isinstance(self.read_out, ReadOut) else self.read_out(config)
+
+    def positions_of(self, config: PreTrainedConfig) -> Positions | None:
+        """Return how position ids are given, where leaving out invisible tokens changes nothing else."""
+        windows = any("sliding" in kind or "chunked" in kind for kind in getattr(config, "layer_types", None) or ())
+        return None if windows or self._is_relative(config) else self.positions
+
+    @staticmethod
+    def _is_relative(config: PreTrainedConfig) -> bool:
+        return getattr(config, "position_embedding_type", None) not in (None, "absolute")
+
+
+# By `config.model_type`.
+FAMILIES: dict[str, Family] = {
+    "albert": Family("ALBERT", ReadOut.FIRST, counted),
+    "bert": Family("BERT", ReadOut.FIRST, counted),
+    "camembert": Family("CamemBERT", ReadOut.FIRST, counted_behind_padding),
+    "distilbert": Family("DistilBERT", ReadOut.FIRST, counted),
+    "electra": Family("ELECTRA", ReadOut.FIRST, counted),
+    "eurobert": Family("EuroBERT", classifier_pooling, counted),
+    "modernbert": Family("ModernBERT", classifier_pooling),
+    "roberta": Family("RoBERTa", ReadOut.FIRST, counted_behind_padding),
+    "xlm-roberta": Family("XLM-RoBERTa", ReadOut.FIRST, counted_behind_padding),
+    "gpt2": Family("GPT-2", ReadOut.LAST, counted),
+    "llama": Family("Llama", ReadOut.LAST, counted),
+    "qwen2": Family("Qwen2", ReadOut.LAST, counted),
+    "big_bird": Family(
+        "BigBird, in full attention", ReadOut.FIRST, None, Route.DROPOUT, (("attention_type", "original_full"),)
+    ),
+    "deberta": Family("DeBERTa", ReadOut.FIRST, None, Route.DROPOUT),
+    "deberta-v2": Family("DeBERTa-v2 and -v3", ReadOut.FIRST, None, Route.DROPOUT),
+    "mpnet": Family("MPNet", ReadOut.FIRST, None, Route.DROPOUT),
+    "roformer": Family("RoFormer", ReadOut.FIRST, None, Route.DROPOUT),
+}
+
+
+class UnknownFamilyError(ValueError):
+    """A model whose decisions cannot be replayed; says why, and which families can."""
+
+
+def family_of(config: PreTrainedConfig) -> Family:
+    """Return the family of a model.
+
+    Raises:
+        UnknownFamilyError: It is not in the table, or its config asks for another kind of attention or read-out.
+    """
+    family = FAMILIES.get(config.model_type)
+    if family is None:
+        raise UnknownFamilyError(
+            f"attention inside a '{config.model_type}' model cannot be erased: how its attention is reached and where "
+            f"its decision is read from is not known; it is for {', '.join(sorted(FAMILIES))}"
+        )
+    for name, value in family.required:
+        if getattr(config, name, value) != value:
+            raise UnknownFamilyError(
+                f"attention inside a '{config.model_type}' model with {name} = {getattr(config, name)!r} cannot be "
+                f"erased; set {name} to {value!r} in its config.json, or load another model"
+            )
+    try:
+        family.read_out_of(config)
+    except KeyError as error:
+        raise UnknownFamilyError(
+            f"a '{config.model_type}' model with classifier_pooling = {error.args[0]!r} reads its decision in an "
+            "unknown way; known are cls, bos, mean and late"
+        ) from error
+    return family
+
+
+def padding_of(config: PreTrainedConfig) -> int | None:
+    """Return the id of a model's padding, null where it names none; some exports write -1 for that."""
+    padding = config.get_text_config().pad_token_id
+    return padding if isinstance(padding, int) and padding >= 0 else None
+
+
+def read_out_positions(
+    read_out: ReadOut, ids: Int[Tensor, "batch tokens"], padding: int | None
+) -> Int[Tensor, " batch"]:
+    """Return the position that the decision is read from; of a mean, the first.
+
+    Args:
+        read_out: The kind of read-out.
+        ids: Token ids, padding included.
+        padding: The model's `padding_of`; null: the last position, as transformers' classifiers have it.
+    """
+    if read_out is not ReadOut.LAST:
+        return torch.zeros(len(ids), dtype=torch.long, device=ids.device)
+    if padding is None:
+        return torch.full((len(ids),), ids.shape[1] - 1, device=ids.device)
+    index = torch.arange(ids.shape[1], device=ids.device)
+    return (index * (ids != padding)).argmax(-1)

@@ -1,0 +1,179 @@
+"""Erasure masks for the self-attention of transformers' models; no model's code is copied or changed.
+
+    with erasable(model):
+        logits = model(**inputs, attention_keep={5: mask}).logits
+
+`mask` is boolean, ``[batch, erasures or 1, heads or 1, queries or 1, keys]``; where it is False, layer 5 (counted from
+0 in the order of calls) gives the key a weight of 0 and renormalises the query's other weights (METHOD section 6).
+With several erasures a row of the model's batch is one erasure of one document, a document's erasures side by side:
+``len(input_ids) == batch * erasures``.
+
+Families that dispatch through transformers' `AttentionInterface` get one registered function, which keeps SDPA for all
+that is not erased; the others a hook on the dropout that their attention weights pass through.
+"""
+
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+
+from eraserhead.patch.dropout_hook import dropout_hooks
+from eraserhead.patch.families import FAMILIES, Route
+from eraserhead.patch.passes import PASS, AttentionRecord, AttentionStates, ErasurePass, erasure_passes, mask_rows
+
+__all__ = ["AttentionRecord", "attention_weights", "erasable", "for_heads", "implementation", "locked"]
+
+IMPLEMENTATION = "eraserhead"  # the name registered with transformers
+
+# By the config that dispatches attention, which two models may share; a lock lives as long as someone holds it.
+_locks: "weakref.WeakValueDictionary[int, _Lock]" = weakref.WeakValueDictionary()
+_locks_guard = threading.Lock()
+
+
+class _Lock:
+    """A lock that can be referred to weakly."""
+
+    def __init__(self) -> None:
+        self.reentrant = threading.RLock()
+
+
+@contextmanager
+def erasable(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
+    """Let `model` take `attention_keep` and `attention_record` in its calls, and put it back as it was.
+
+    Calls without these keywords run transformers' SDPA, bit for bit as before where the model was loaded with it (the
+    default); families without it run as ever. Two threads may use two models; a second thread that wants the same
+    model waits. The names registered with transformers stay.
+
+    Keywords of `model(...)` inside the context:
+        attention_keep: Masks by layer, see above. A query whose keys are all erased gives zeros.
+        attention_record: An `AttentionRecord`.
+
+    Raises:
+        ValueError: In a call: a mask's shape does not fit, or a layer does not exist or does not dispatch.
+    """
+    family = FAMILIES.get(model.config.model_type)
+    hooked = family is not None and family.route is Route.DROPOUT
+    with locked(model), dropout_hooks(model) if hooked else _dispatching(model):
+        yield model
+
+
+@contextmanager
+def locked(model: PreTrainedModel) -> Iterator[None]:
+    """Keep other threads from changing how the model attends; the same thread may enter again."""
+    with _locks_guard:
+        lock = _locks.setdefault(id(model.config), _Lock())
+    with lock.reentrant:
+        yield
+
+
+@contextmanager
+def _dispatching(model: PreTrainedModel) -> Iterator[None]:
+    AttentionInterface.register(IMPLEMENTATION, _attention)
+    AttentionMaskInterface.register(IMPLEMENTATION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+    with implementation(model, IMPLEMENTATION), erasure_passes(model, in_keywords=True):
+        yield
+
+
+@contextmanager
+def implementation(model: PreTrainedModel, name: str) -> Iterator[None]:
+    """Let the model's attention dispatch to another implementation for a while."""
+    # Without `set_attn_implementation`, which checks what it knows nothing of and cannot tell what was there before.
+    found = [getattr(module, "config", None) for module in model.modules()]
+    configs = list({id(config): config for config in found if isinstance(config, PreTrainedConfig)}.values())
+    before = [config._attn_implementation_internal for config in configs]
+    try:
+        for config in configs:
+            config._attn_implementation_internal = name
+        yield
+    finally:
+        for config, name_before in zip(configs, before, strict=True):
+            config._attn_implementation_internal = name_before
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Attend as transformers' SDPA does, or without what the pass erases: ``[batch, queries, heads, head size]``."""
+    current: ErasurePass | None = kwargs.pop(PASS, None)
+    if current is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
+        )
+    layer = current.layer(module)
+    if layer in current.outputs:
+        return current.outputs[layer], None
+    keep = current.keep.get(layer)
+    if keep is None and layer not in current.record.layers and layer not in current.record.state_layers:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
+        )
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    allowed = _allowed(module, query, key, attention_mask, kwargs.get("is_causal"))
+    if layer in current.record.state_layers:
+        current.record.states[layer] = AttentionStates(query, key, value, allowed, scale)
+    if keep is not None:
+        rows = mask_rows(keep, (*query.shape[:3], key.shape[2]), layer)
+        allowed = rows if allowed is None else allowed & rows
+    if layer not in current.record.layers:
+        kwargs["is_causal"] = False  # the mask says it all
+        attended, _ = sdpa_attention_forward(
+            module, query, key, value, allowed, scaling=scale, dropout=dropout, **kwargs
+        )
+        return _zero_where_nothing(attended, allowed if keep is not None else None), None
+    weights = attention_weights((scale * query) @ for_heads(key, query).transpose(-1, -2), allowed)
+    if torch.is_grad_enabled() and not weights.requires_grad:
+        weights.requires_grad_()
+    current.record.weights[layer] = weights
+    return (weights @ for_heads(value, query)).transpose(1, 2).contiguous(), weights
+
+
+def attention_weights(scores: Tensor, allowed: Tensor | None) -> Tensor:
+    """Return the softmax over the allowed keys; zeros for a query that is allowed none.
+
+    Renormalising a softmax over all keys would lose the precision of what an erased, overwhelming key had left.
+    """
+    if allowed is None:
+        return scores.softmax(-1)
+    some = allowed.any(-1, keepdim=True)
+    return scores.masked_fill(~allowed & some, -torch.inf).softmax(-1).masked_fill(~some, 0.0)
+
+
+def _allowed(
+    module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool | None
+) -> Tensor | None:
+    """Return what SDPA's mask and its causal flag say together."""
+    if mask is not None:
+        return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    queries, keys = query.shape[2], key.shape[2]
+    if not causal or queries == 1:
+        return None
+    return torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril().view(1, 1, queries, keys)
+
+
+def for_heads(states: Tensor, query: Tensor) -> Tensor:
+    """Repeat grouped keys or values for the heads that share them."""
+    groups = query.shape[1] // states.shape[1]
+    return states if groups == 1 else states.repeat_interleave(groups, dim=1)
+
+
+def _zero_where_nothing(attended: Tensor, allowed: Tensor | None) -> Tensor:
+    if allowed is None:
+        return attended
+    some = allowed.any(-1, keepdim=True).transpose(1, 2)  # [batch, queries or 1, heads or 1, 1]
+    return attended.masked_fill(~some, 0.0)

@@ -1,0 +1,1 @@
+"""To the hub: push and card."""

@@ -1,0 +1,91 @@
+"""Pushing while training goes on: the best model so far in the background, the finished one at the end."""
+
+import logging
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eraserhead.errors import UserError
+from eraserhead.publishing.hub import Hub, Pushed
+from eraserhead.publishing.model_folder import check_source, find_results, read_source
+from eraserhead.publishing.publication import Options, write_publication
+from eraserhead.training.folder import RunFolder
+
+logger = logging.getLogger("eraserhead")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A model that waits for the one before it to be pushed.
+
+    Attributes:
+        folder: What is to be pushed; it is gone when this is.
+        epoch: The epoch that made it.
+    """
+
+    folder: tempfile.TemporaryDirectory[str]
+    epoch: int
+
+
+class Publisher:
+    """Pushes the models of one training run, one after the other; of several that wait, the newest alone."""
+
+    def __init__(self, hub: Hub, options: Options) -> None:
+        self._hub = hub
+        self._options = options
+        self._lock = threading.Lock()
+        self._waiting: Waiting | None = None
+        self._worker: threading.Thread | None = None
+
+    def push_best(self, folder: RunFolder) -> None:
+        """Take a copy of a model to be pushed, and return: the hub neither delays training nor ends it."""
+        try:
+            scratch = tempfile.TemporaryDirectory()
+            write_publication(read_source(folder.path, None), Path(scratch.name) / "hub", self._options)
+        except (UserError, OSError, ValueError) as error:
+            logger.warning(f"the best model so far is not pushed, training goes on: {error}")
+            return
+        with self._lock:
+            self._waiting = Waiting(scratch, folder.metrics()["best_epoch"])
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._push_waiting, daemon=True)
+                self._worker.start()
+
+    def push_finished(self, folder: RunFolder) -> Pushed:
+        """Push the finished model, after what is on its way.
+
+        Raises:
+            UserError: It cannot be pushed; the model in its folder is whole all the same.
+        """
+        with self._lock:
+            self._waiting, worker = None, self._worker
+        if worker is not None:
+            worker.join()
+        source = read_source(folder.path, find_results(folder.path))
+        try:
+            check_source(source)
+        except UserError as error:
+            if source.results is None:
+                raise
+            logger.info(f"pushed without erasure results: {error}")
+            source = replace(source, results=None)
+        with tempfile.TemporaryDirectory() as scratch:
+            write_publication(source, Path(scratch) / "hub", self._options)
+            return self._hub.push(Path(scratch) / "hub")
+
+    def _push_waiting(self) -> None:
+        while (waiting := self._next()) is not None:
+            with waiting.folder as scratch:
+                try:
+                    pushed = self._hub.push(Path(scratch) / "hub")
+                    logger.info(f"the model of epoch {waiting.epoch} is at {pushed.address} (commit {pushed.commit})")
+                except Exception as error:  # whatever it is, it must not end training, nor this thread
+                    logger.warning(f"the model of epoch {waiting.epoch} was not pushed, training goes on: {error}")
+
+    def _next(self) -> Waiting | None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+            if waiting is None:
+                self._worker = None  # under the lock: who comes next starts another
+            return waiting

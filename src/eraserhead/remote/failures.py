@@ -1,0 +1,159 @@
+"""How the hub fails: what is tried again, what one line says of the rest, and tokens that nobody gets to see."""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
+
+from huggingface_hub import constants, get_token
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from eraserhead.secrets import redacted
+
+# The hub client's errors stand on those of the HTTP library below it, whose name differs between versions.
+HTTP_ERROR = cast(type[Exception], next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"))
+# What the client raises: beside its own errors, those of the HTTP library, and ValueError and RuntimeError.
+HUB_ERRORS: tuple[type[Exception], ...] = (HTTP_ERROR, OSError, ValueError, RuntimeError)
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+UNREACHABLE = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")  # tried by the client already
+CUT_SHORT = "Consistency check failed"  # what the client says of a file of the wrong size
+WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt
+LONGEST_WAIT = 60.0  # seconds: what the hub may ask for with Retry-After
+PATIENCE = 90.0  # seconds after which no further attempt is made: the client tries some requests again by itself
+LONGEST_REASON = 240
+LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+
+Answer = TypeVar("Answer")
+logger = logging.getLogger("eraserhead")
+
+
+def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None] = time.sleep) -> Answer:
+    """Ask the hub; where it is busy or out of order, or the connection breaks, ask again after a while.
+
+    The wait is the one that the hub asks for, if it asks for one. Anything else is raised at once.
+    """
+    begun = time.monotonic()
+    for wait in WAITS:
+        try:
+            return ask()
+        except HUB_ERRORS as error:
+            if not is_transient(error) or time.monotonic() - begun > PATIENCE:
+                raise
+            pause_after(error, wait, sleep)
+    return ask()
+
+
+def pause_after(error: BaseException, wait: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Say what failed, and wait as long as the hub asks, or as given."""
+    pause = min(retry_after(error) or wait, LONGEST_WAIT)
+    logger.info(f"{reason(error)}; trying again in {pause:g} s")
+    sleep(pause)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether a failure may pass: the hub is busy or out of order, or the connection broke."""
+    answered = http_error(error)
+    if answered is not None:
+        return answered.response.status_code in TRANSIENT
+    chain = list(causes(error))
+    if any(isinstance(each, (OfflineModeIsEnabled, HFValidationError)) for each in chain):
+        return False
+    if any(type(each).__name__ in UNREACHABLE for each in chain):
+        return False
+    return any(isinstance(each, HTTP_ERROR) or CUT_SHORT in str(each) for each in chain)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that the hub asks to wait, where it says so."""
+    answered = http_error(error)
+    asked = "" if answered is None else answered.response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else None
+
+
+def http_error(error: BaseException) -> HfHubHTTPError | None:
+    """Return the hub's own answer behind an error, where there is one."""
+    return next((each for each in causes(error) if isinstance(each, HfHubHTTPError)), None)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Go through an error and those that brought it about."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def failure(
+    error: BaseException,
+    name: str,
+    wanted: str = "no such folder here, nor in the local cache",
+    revision: str | None = None,
+) -> str:
+    """Return one line that says why something of the hub cannot be had, and how to mend it.
+
+    Args:
+        error: What the hub's client raised.
+        name: Name of the repository.
+        wanted: What else is to be said where the hub was not reached at all.
+        revision: Which revision was asked for.
+    """
+    answered = http_error(error)
+    return _unanswered(error, name, wanted) if answered is None else _refused(answered, name, revision)
+
+
+def _refused(answer: HfHubHTTPError, name: str, revision: str | None) -> str:
+    status, why = answer.response.status_code, reason(answer)
+    known, place = bool(get_token()), f"{constants.ENDPOINT}/{name}"
+    closed = "the token does not open it" if known else "there is no token"
+    unable = "the token has no right to do this" if known else "there is no token"
+    missing = isinstance(answer, RepositoryNotFoundError) or status in (401, 404)
+    lines = (
+        (isinstance(answer, GatedRepoError), f"gated: ask for access at {place}, then {LOG_IN} ({status}, {closed})"),
+        (
+            isinstance(answer, RevisionNotFoundError),
+            f"has no revision '{revision}'; those it has are at {place}",
+        ),
+        (isinstance(answer, RemoteEntryNotFoundError), f"lacks a file ({why})"),
+        (missing, f"not on the hub, or private and {closed} ({status}, {place}); check the name, or {LOG_IN}"),
+        (status == 403, f"the hub refuses (403): {unable}; {LOG_IN} as someone who has the right ({why})"),
+        (status in TRANSIENT, f"the hub cannot answer now, after several attempts; try again later ({why})"),
+        (True, f"the hub refuses ({why})"),
+    )
+    return f"{name}: {next(line for holds, line in lines if holds)}"
+
+
+def reason(error: BaseException) -> str:
+    """Return an error's message on one line, without tokens and request ids."""
+    answered = http_error(error)
+    line = " ".join(str(error if answered is None else answered).split()) or type(error).__name__
+    line = redacted(re.sub(r"\(Request ID: [^)]*\)\s*", "", line))
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."
+
+
+def _unanswered(error: BaseException, name: str, wanted: str) -> str:
+    chain = list(causes(error))
+    if any(isinstance(each, HFValidationError) for each in chain):
+        return f"{name}: neither a folder here nor a name that the hub could have (user/name)"
+    if constants.HF_HUB_OFFLINE or any(isinstance(each, OfflineModeIsEnabled) for each in chain):
+        return f"{name}: {wanted}, and HF_HUB_OFFLINE keeps from asking the hub; unset it, or give a folder"
+    if any(isinstance(each, json.JSONDecodeError) for each in chain):
+        return f"{name}: what answers at {constants.ENDPOINT} is not the hub; check the network and HF_ENDPOINT"
+    if any(isinstance(each, (HTTP_ERROR, LocalEntryNotFoundError)) for each in chain):
+        return (
+            f"{name}: {wanted}, and the hub ({constants.ENDPOINT}) cannot be reached; check the name and the network "
+            f"({reason(error)})"
+        )
+    return f"{name}: {reason(error)}"

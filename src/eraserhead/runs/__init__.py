@@ -1,1 +1,0 @@
-"""Training and erasure as runs: devices, folders, resumption."""

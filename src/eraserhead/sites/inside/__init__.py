@@ -1,0 +1,1 @@
+"""The self-attention of a hub classifier."""

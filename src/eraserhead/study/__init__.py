@@ -1,0 +1,1 @@
+"""Reproduce: many models on many data sets."""

@@ -1,0 +1,131 @@
+"""The paper's question of scope: what moves as the encoder mixes more context (none, conv, rnn, transformer)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+
+from eraserhead.erasure.analysis import MINIMUM
+from eraserhead.method.statistics import Estimate
+from eraserhead.models.architecture import CONTEXTS
+from eraserhead.showing.escapes import visible
+from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
+from eraserhead.study.cell_tables import FRACTION
+from eraserhead.study.cells import FAMILIES, CellResults
+
+LINES: dict[str, dict[str, Any]] = {
+    "flan": {"color": BLUE, "marker": "o", "linestyle": "-"},
+    "han": {"color": VERMILION, "marker": "s", "linestyle": "--"},
+}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of each cell that is followed along the context axis.
+
+    Attributes:
+        title: What it is.
+        label: The same on the lines of an axis label.
+        path: Where it is in the summary.
+        percent: Whether it is a share of documents, shown in percent; else a fraction of the components, which may be
+            larger than everything.
+    """
+
+    title: str
+    label: str
+    path: tuple[str, ...]
+    percent: bool = True
+
+
+QUANTITIES = (
+    Quantity(
+        "median fraction removed along attention",
+        "fraction removed\nalong attention,\nmedian",
+        ("rankings", "attention", FRACTION, "median"),
+        percent=False,
+    ),
+    Quantity(
+        "median fraction removed by the exact minimum",
+        "fraction removed\nby the minimum,\nmedian",
+        ("rankings", MINIMUM, FRACTION, "median"),
+        percent=False,
+    ),
+    Quantity(
+        "top attention flips, another does not, %",
+        "top flips,\nanother does not,\n% of documents",
+        ("tests", "attention", "exact", "top_alone_flips"),
+    ),
+    Quantity(
+        "gradient needs fewer removals than attention, %",
+        "gradient fewer\nthan attention,\n% of documents",
+        ("pairs", "gradient", "attention", "fewer"),
+    ),
+    Quantity(
+        "product needs fewer removals than attention, %",
+        "product fewer\nthan attention,\n% of documents",
+        ("pairs", "product", "attention", "fewer"),
+    ),
+    Quantity(
+        "attention as short as the exact minimum, %",
+        "attention as short\nas the minimum,\n% of documents",
+        ("rankings", "attention", "optimal"),
+    ),
+)
+
+
+def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
+    """Draw how each of `QUANTITIES` moves along the context axis, in each data set and family."""
+    datasets = list(dict.fromkeys(found.cell.dataset for found in results))
+    rows = []
+    with styled():
+        figure = new_figure(len(datasets), len(QUANTITIES), height=1.35)
+        axes = figure.subplots(len(QUANTITIES), len(datasets), squeeze=False, sharex=True, sharey="row")
+        for quantity, panels in zip(QUANTITIES, axes, strict=True):
+            panels[0].set_ylabel(quantity.label)
+            for dataset, panel in zip(datasets, panels, strict=True):
+                cells = [found for found in results if found.cell.dataset == dataset]
+                rows += [row for family in FAMILIES for row in _line(panel, quantity, family, cells)]
+                _percent_axis(panel) if quantity.percent else share_axis(panel)
+                panel.set_xticks(range(len(CONTEXTS)), CONTEXTS, rotation=90)
+                panel.set_xlim(-0.5, len(CONTEXTS) - 0.5)
+        for dataset, panel in zip(datasets, axes[0], strict=True):
+            panel.set_title(visible(dataset))
+        handles = [
+            axes[0, 0].plot([], [], markersize=3, label=family.upper(), **LINES[family])[0] for family in FAMILIES
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+        plate.save(figure)
+    texts, numbers = ["quantity", "dataset", "model"], ["value", "low", "high"]
+    schema = pa.schema([(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers])
+    schema = schema.append(pa.field("documents", pa.int64()))
+    plate.save_numbers([table(rows, schema)], schema)
+
+
+def _line(panel: Axes, quantity: Quantity, family: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:
+    """Draw one family's line through the contexts that there are, and return its numbers as rows."""
+    rows, places, numbers = [], [], []
+    for found in cells:
+        place, estimate = found.cell.place, found.estimate(*quantity.path)
+        if place is not None and place.family == family and estimate:
+            places.append(CONTEXTS.index(place.context) + (0.08 if family == FAMILIES[1] else -0.08))
+            numbers.append(_numbers(estimate, quantity))
+            rows.append((quantity.title, found.cell.dataset, found.cell.model, *numbers[-1], estimate.count))
+    if rows:
+        value, low, high = drawn(np.stack(numbers, axis=1))
+        panel.plot(places, value, linewidth=0.8, markersize=3, **LINES[family])
+        panel.vlines(places, low, high, color=LINES[family]["color"], linewidth=0.8)
+    return rows
+
+
+def _numbers(estimate: Estimate, quantity: Quantity) -> np.ndarray:
+    """Return value, low and high as they are shown; infinity where one is larger than everything."""
+    numbers = [np.inf if number is None else number for number in (estimate.value, estimate.low, estimate.high)]
+    return np.array(numbers) * (100 if quantity.percent else 1)
+
+
+def _percent_axis(panel: Axes) -> None:
+    panel.set_ylim(-4, 104)
+    panel.set_yticks([0, 25, 50, 75, 100])

@@ -1,0 +1,213 @@
+"""``paper.md``: a study's tables, figures and findings in one page, with the figures and their numbers beside it."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from eraserhead.files import write_text
+from eraserhead.method.statistics import RESAMPLES, Estimate
+from eraserhead.showing.escapes import markdown
+from eraserhead.showing.figures import Plate, table
+from eraserhead.showing.templates import template
+from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
+from eraserhead.study.cell_tables import FRACTION, MASS
+from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, read_cells
+from eraserhead.study.comparisons import FEWEST_DOCUMENTS, Evidence, Finding, Verdict
+from eraserhead.study.context_figure import draw_context
+from eraserhead.study.findings import LATER, findings
+from eraserhead.study.paper_tables import (
+    accuracy_table,
+    context_tables,
+    dataset_table,
+    evidence_table,
+    excess_table,
+    fewer_table,
+    finding_table,
+    flip_tables,
+    grid,
+    quantity_table,
+    training_table,
+)
+
+PAPER, FIGURES, FINDINGS = "paper.md", "figures", "findings"
+TEMPLATE = "paper.md.j2"
+DRAWINGS: dict[str, Callable[[Sequence[CellResults], Plate], None]] = {
+    "scatter": draw_scatter,
+    "histogram": draw_histogram,
+    FRACTION: partial(draw_boxes, quantity=FRACTION),
+    MASS: partial(draw_boxes, quantity=MASS),
+}
+EVIDENCE = pa.schema(
+    [(name, pa.string()) for name in ("finding", "where", "verdict")]
+    + [(name, pa.float64()) for name in ("larger", "larger_low", "larger_high")]
+    + [(name, pa.float64()) for name in ("smaller", "smaller_low", "smaller_high", "deciding")]
+)
+UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
+BLANK_LINES = re.compile(r"\n{3,}")
+DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # of an absolute path, all but its last name
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is said of the findings of one verdict.
+
+    Attributes:
+        verdict: The verdict in words.
+        claims: The claims, each with its counts.
+    """
+
+    verdict: str
+    claims: Sequence[str]
+
+
+def write_paper(
+    folder: Path,
+    cells: Sequence[Cell],
+    datasets: Mapping[str, DatasetStatistics],
+    failures: Mapping[str, str],
+    seed: int,
+) -> Path:
+    """Write ``paper.md`` and ``figures/`` and return the page's path.
+
+    The same results give the same page and the same numbers. Cells that failed, and cells whose results are not
+    finished, are listed and are dashes in the tables.
+
+    Args:
+        folder: Where to write.
+        cells: The cells to report.
+        datasets: How large each data set is.
+        failures: Why cells failed, a line each, by their names.
+        seed: Seed of the bootstrap.
+    """
+    results = read_cells(cells)
+    finished = {found.cell.name for found in results}
+    unfinished = {cell.name: "no finished erasure results" for cell in cells if cell.name not in finished}
+    missing = {name: one_line(reason) for name, reason in {**unfinished, **failures}.items()}
+    figures = folder / FIGURES
+    figures.mkdir(parents=True, exist_ok=True)
+    found = findings(results, seed)
+    _save_findings(found, Plate(figures, FINDINGS))
+    text = template("eraserhead.study", TEMPLATE).render(
+        **_tables(results, datasets, missing),
+        plates=_draw(results, figures),
+        context=_draw_context(results, figures),
+        paper_statements=statements([finding for finding in found if finding.of_paper]),
+        own_statements=statements([finding for finding in found if not finding.of_paper]),
+        findings=finding_table(found),
+        steps=evidence_table(next(finding for finding in found if finding.key == LATER)),
+        fewest=FEWEST_DOCUMENTS,
+        resamples=RESAMPLES,
+        deviations=_deviations(results),
+        missing=missing,
+        cells=len(results),
+        unlearnt=[found.cell.name for found in results if not found.learnt],
+        draws=sorted({str(found.summary["configuration"].get("draws", "-")) for found in results}),
+    )
+    write_text(folder / PAPER, BLANK_LINES.sub("\n\n", text))
+    return folder / PAPER
+
+
+def statements(found: Sequence[Finding]) -> list[Statement]:
+    """Return what holds, what does not, what is mixed, what is undecided, and what could not be looked at."""
+    words = {
+        Verdict.HOLDS: "hold here",
+        Verdict.CONTRARY: "do not hold here",
+        Verdict.MIXED: "hold in some cells and are contrary in others",
+        Verdict.UNDECIDED: "are undecided here",
+    }
+    looked_at = [finding for finding in found if finding.evidence]
+    grouped = [
+        Statement(word, [_counted(finding) for finding in looked_at if finding.verdict == verdict])
+        for verdict, word in words.items()
+    ]
+    grouped.append(
+        Statement(
+            "could not be looked at, for want of cells or of documents", [f.claim for f in found if not f.evidence]
+        )
+    )
+    return [statement for statement in grouped if statement.claims]
+
+
+def one_line(reason: str) -> str:
+    """Return a reason as Markdown on one line, without the folders of absolute paths."""
+    return markdown(DIRECTORIES.sub("", " ".join(reason.split())))
+
+
+def _counted(finding: Finding) -> str:
+    contrary, undecided = finding.count(Verdict.CONTRARY), finding.count(Verdict.UNDECIDED)
+    rest = [f"contrary in {contrary}"] * bool(contrary) + [f"undecided in {undecided}"] * bool(undecided)
+    holds = f"holds in {finding.count(Verdict.HOLDS)} of {len(finding.evidence)} {finding.unit}"
+    return f"{finding.claim} ({', '.join([holds, *rest])})"
+
+
+def _tables(
+    results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], missing: Mapping[str, str]
+) -> dict[str, Any]:
+    cells = grid(results, datasets, list(missing))
+    return {
+        "datasets": dataset_table(datasets, cells.datasets),
+        "accuracy": accuracy_table(cells),
+        "training": training_table(cells),
+        "flips": flip_tables(cells),
+        "fractions": quantity_table(cells, FRACTION),
+        "masses": quantity_table(cells, MASS),
+        "fewer": fewer_table(cells),
+        "excess": excess_table(cells),
+        "along": context_tables(cells),
+    }
+
+
+def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, str]]:
+    """Draw every figure of every data set, and return their names by kind and data set."""
+    plates: dict[str, dict[str, str]] = {kind: {} for kind in DRAWINGS}
+    for dataset in dict.fromkeys(found.cell.dataset for found in results):
+        cells = [found for found in results if found.cell.dataset == dataset]
+        for kind, draw in DRAWINGS.items():
+            plate = Plate(folder, f"{kind}-{UNSAFE.sub('-', dataset)}")
+            draw(cells, plate)
+            plates[kind][dataset] = plate.name
+    return plates
+
+
+def _draw_context(results: Sequence[CellResults], folder: Path) -> str | None:
+    """Draw what moves along the context axis; nothing where no model has a place on it."""
+    placed = [found for found in results if found.cell.place is not None]
+    plate = Plate(folder, "context")
+    if placed:
+        draw_context(placed, plate)
+    return plate.name if placed else None
+
+
+def _save_findings(found: Sequence[Finding], plate: Plate) -> None:
+    rows = [
+        (finding.key, evidence.where, evidence.verdict.value, *_numbers(evidence))
+        for finding in found
+        for evidence in finding.evidence
+    ]
+    plate.save_numbers([table(rows, EVIDENCE)], EVIDENCE)
+
+
+def _numbers(evidence: Evidence) -> tuple[float, ...]:
+    return (*_ends(evidence.larger), *_ends(evidence.smaller), evidence.deciding)
+
+
+def _ends(estimate: Estimate) -> list[float]:
+    ends = (estimate.value, estimate.low, estimate.high)
+    return [float("inf") if number is None else number for number in ends]
+
+
+def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
+    """Return the cells analysed by the authors' definitions where they differ from ours, by the option."""
+    options = {"random_other": "position", "count_never_as": "all"}
+    cells = {
+        option: ", ".join(
+            found.cell.name for found in results if found.summary.get("configuration", {}).get(option) == value
+        )
+        for option, value in options.items()
+    }
+    return {option: names for option, names in cells.items() if names}

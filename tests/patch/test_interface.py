@@ -1,0 +1,468 @@
+"""The patch itself: what it refuses, threads, gradients, extremes of precision, and models that it does not know."""
+
+import copy
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+from torch.utils.checkpoint import checkpoint
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+)
+from transformers.models.bert import modeling_bert
+
+from eraserhead.errors import UserError
+from eraserhead.patch.dropout_hook import renormalised
+from eraserhead.patch.families import FAMILIES, Route, UnknownFamilyError
+from eraserhead.patch.interface import AttentionRecord, erasable
+from eraserhead.patch.layers import find_layers
+from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
+from families import (
+    HEADS,
+    LAYERS,
+    LENGTHS,
+    Slow,
+    batch_of,
+    documents,
+    in_float64,
+    new_model,
+    slow,
+    tiny,
+)
+
+BOTH_ROUTES = pytest.mark.parametrize("name", ["bert", "llama", "mpnet"])
+ROWS, WIDTH = len(LENGTHS), max(LENGTHS)
+
+
+def mask(*shape: int, dtype: torch.dtype = torch.bool) -> Tensor:
+    return torch.ones(*shape, dtype=dtype)
+
+
+def call(model: PreTrainedModel, **asked: object) -> Tensor:
+    with torch.no_grad(), erasable(model):
+        return model(**batch_of(model, documents()), **asked).logits
+
+
+WRONG = {
+    "no erasures": mask(ROWS, 1, 1, WIDTH),
+    "numbers": mask(ROWS, 1, 1, 1, WIDTH, dtype=torch.float64),
+    "whole numbers": mask(ROWS, 1, 1, 1, WIDTH, dtype=torch.long),
+    "too few rows": mask(1, 1, 1, 1, WIDTH),
+    "too many rows": mask(ROWS, 2, 1, 1, WIDTH),
+    "too many keys": mask(ROWS, 1, 1, 1, WIDTH + 1),
+    "too few keys": mask(ROWS, 1, 1, 1, WIDTH - 1),
+    "one key": mask(ROWS, 1, 1, 1, 1),
+    "too few heads": mask(ROWS, 1, HEADS - 1, 1, WIDTH),
+    "too few queries": mask(ROWS, 1, 1, WIDTH - 1, WIDTH),
+}
+
+
+@BOTH_ROUTES
+@pytest.mark.parametrize("wrong", WRONG)
+def test_masks_of_another_shape_or_type_are_refused(name, wrong):
+    with pytest.raises(ValueError, match=r"attention_keep\[1\]"):
+        call(tiny(name), attention_keep={1: WRONG[wrong]})
+
+
+@BOTH_ROUTES
+def test_masks_of_each_size_that_may_be_one_are_taken(name):
+    """The same erasure, written with and without repetition."""
+    short = mask(ROWS, 1, 1, 1, WIDTH)
+    short[:, :, :, :, 1] = False
+    logits = call(tiny(name), attention_keep={1: short})
+    for sizes in ((ROWS, 1, HEADS, 1, WIDTH), (ROWS, 1, 1, WIDTH, WIDTH), (ROWS, 1, HEADS, WIDTH, WIDTH)):
+        assert_close(call(tiny(name), attention_keep={1: short.expand(sizes)}), logits, rtol=0, atol=1e-12)
+    assert_close(call(tiny(name), attention_keep={1: short.transpose(0, 1)}), logits, rtol=0, atol=1e-12)
+    assert (call(tiny(name)) - logits).abs().max() > 1e-2
+
+
+@BOTH_ROUTES
+@pytest.mark.parametrize("layer", [LAYERS, -1])
+def test_layers_that_do_not_exist_are_refused(name, layer):
+    for asked in (
+        {"attention_keep": {0: mask(ROWS, 1, 1, 1, WIDTH), layer: mask(ROWS, 1, 1, 1, WIDTH)}},
+        {"attention_record": AttentionRecord(layers=[layer])},
+    ):
+        with pytest.raises(ValueError, match=rf"layers .*{layer}.* 3 attention calls"):
+            call(tiny(name), **asked)
+
+
+def test_a_model_that_does_not_dispatch_is_refused_and_not_left_unerased():
+    """XLNet computes its attention itself and is not in the table; nothing but the count of calls would tell."""
+    config = AutoConfig.for_model("xlnet", vocab_size=53, d_model=24, n_layer=3, n_head=4, d_inner=37, num_labels=7)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    ids = torch.tensor(documents((7, 7)))
+    with pytest.raises(ValueError, match="0 attention calls"), erasable(model):
+        model(input_ids=ids, attention_keep={0: mask(2, 1, 1, 1, 7)})
+
+
+@BOTH_ROUTES
+def test_contexts_nest(name):
+    """Erasure works inside the inner one, after it, and not after the outer one."""
+    model, keep = copy.deepcopy(tiny(name)), mask(ROWS, 1, 1, 1, WIDTH)
+    keep[..., 2] = False
+    plain, expected = call(model), call(model, attention_keep={1: keep})
+    with erasable(model):
+        assert torch.equal(call(model, attention_keep={1: keep}), expected)
+        with torch.no_grad():
+            batch = batch_of(model, documents())
+            assert torch.equal(model(**batch, attention_keep={1: keep}).logits, expected)
+            assert torch.equal(model(**batch).logits, plain)
+            record = AttentionRecord(layers=(1,))
+            assert_close(model(**batch, attention_record=record, attention_keep={1: keep}).logits, expected)
+    assert len(record.modules) == LAYERS
+    assert not record.weights[1][..., 2].any()
+    with torch.no_grad():
+        assert torch.equal(model(**batch_of(model, documents())).logits, plain)
+    assert not torch.equal(expected, plain)
+
+
+@pytest.mark.parametrize("name", ["bert", "albert", "gpt2", "llama", "modernbert", "deberta-v2", "mpnet"])
+def test_recorded_weights_lead_to_the_logits(name):
+    """Automatic gradients of a probability against central differences of every weight in the slow way."""
+    model, ids = tiny(name), documents((5,))[0]
+    record = AttentionRecord(layers=range(LAYERS))
+    with in_float64(), erasable(model):
+        logits = model(**batch_of(model, [ids]), attention_record=record).logits[0]
+        gradients = torch.autograd.grad(logits.softmax(-1).max(), [record.weights[layer] for layer in range(LAYERS)])
+    assert_close(torch.cat(gradients), slow(name).slopes(ids, "all"), rtol=1e-6, atol=1e-8)
+    assert torch.cat(gradients).abs().max() > 1e-3
+
+
+@BOTH_ROUTES
+def test_recorded_weights_are_those_after_erasure(name):
+    """By hand: zeroed, and each row divided by the sum of what it keeps; zeros where it keeps nothing."""
+    model, ids = tiny(name), documents((5,))[0]
+    keep = torch.rand(1, 1, HEADS, 5, 5, generator=torch.Generator().manual_seed(0)) < 0.6
+    keep[..., 3, :] = False
+    record = AttentionRecord(layers=(0,))
+    with torch.no_grad(), in_float64(), erasable(model):
+        model(**batch_of(model, [ids]), attention_keep={0: keep}, attention_record=record)
+    kept = slow(name).weights(ids)[0] * keep[0, 0]
+    mass = kept.sum(-1, keepdim=True)
+    expected = torch.where(mass > 0, kept / mass, torch.zeros_like(kept))
+    assert_close(record.weights[0][0], expected, rtol=0, atol=1e-12)
+    assert not record.weights[0][..., 3, :].any()
+    assert (record.weights[0].sum(-1) > 0.99).double().mean() > 0.5
+
+
+@BOTH_ROUTES
+def test_gradients_are_finite_where_a_query_keeps_nothing(name):
+    model = copy.deepcopy(tiny(name)).float()
+    nothing, some = torch.zeros(ROWS, 1, 1, 1, WIDTH, dtype=torch.bool), mask(ROWS, 1, HEADS, WIDTH, WIDTH)
+    some[:, :, 1] = False
+    for asked in ({}, {"attention_record": AttentionRecord(layers=range(LAYERS))}):
+        model.zero_grad()
+        with erasable(model):
+            logits = model(**batch_of(model, documents()), attention_keep={0: nothing, 1: some}, **asked).logits
+        logits.square().sum().backward()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        assert logits.isfinite().all()
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        assert max(gradient.abs().max() for gradient in gradients) > 1e-3
+
+
+def parameter_gradients(model: PreTrainedModel, reentrant: bool | None) -> dict[str, Tensor]:
+    """Gradients in training mode with some of two layers erased; without checkpointing if null."""
+    keep = torch.rand(ROWS, 1, 1, WIDTH, WIDTH, generator=torch.Generator().manual_seed(0)) < 0.6
+    model.zero_grad()
+    model.train()
+    if reentrant is not None:
+        model.gradient_checkpointing_enable({"use_reentrant": reentrant})
+        assert model.is_gradient_checkpointing
+    with erasable(model):
+        logits = model(**batch_of(model, documents()), attention_keep={0: keep, 2: keep}).logits
+        logits.square().sum().backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+CHECKPOINTING = [family for family in FAMILIES if tiny(family).supports_gradient_checkpointing]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("reentrant", [False, True], ids=["not reentrant", "reentrant"])
+@pytest.mark.parametrize("name", CHECKPOINTING)
+def test_gradients_under_checkpointing_are_those_without(name, reentrant):
+    """Attention is called again in the backward pass, and is erased again; a dropout's hook would not know of it."""
+    model = copy.deepcopy(tiny(name))
+    if FAMILIES[name].route is Route.DROPOUT:
+        with pytest.raises(ValueError, match="gradient checkpointing"):
+            parameter_gradients(model, reentrant)
+        return
+    found, expected = parameter_gradients(model, reentrant), parameter_gradients(copy.deepcopy(tiny(name)), None)
+    assert found.keys() == expected.keys()
+    for key, gradient in expected.items():
+        assert_close(found[key], gradient, rtol=0, atol=1e-10)
+    assert max(gradient.abs().max() for gradient in expected.values()) > 1
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_checkpointing_is_refused_where_one_module_serves_all_layers():
+    """ALBERT's own classes do not support it; whoever checkpoints its layer by hand gets no wrong gradient."""
+    model = copy.deepcopy(tiny("albert"))
+    group, keep = model.albert.encoder.albert_layer_groups[0], torch.zeros(ROWS, 1, 1, 1, WIDTH, dtype=torch.bool)
+    once = group.forward
+    group.forward = lambda *args, **more: checkpoint(once, *args, use_reentrant=False, **more)
+    with erasable(model):
+        loss = model(**batch_of(model, documents()), attention_keep={0: keep}).logits.sum()
+        with pytest.raises(RuntimeError, match="one module serves several layers"):
+            loss.backward()
+
+
+def test_threads_use_two_models_at_the_same_time():
+    """Both are inside their contexts before either goes on, and both before either leaves."""
+    names, barrier = ("bert", "mpnet"), threading.Barrier(2, timeout=60)
+    keep = mask(ROWS, 1, 1, 1, WIDTH)
+    keep[..., 1] = False
+    expected = [call(tiny(name), attention_keep={1: keep}) for name in names]
+
+    def work(name: str) -> Tensor:
+        model = tiny(name)
+        with torch.no_grad(), erasable(model):
+            barrier.wait()
+            logits = model(**batch_of(model, documents()), attention_keep={1: keep}).logits
+            barrier.wait()
+        return logits
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(work, names))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@BOTH_ROUTES
+@pytest.mark.parametrize("entering", [call, find_layers], ids=["a pass", "a dry run"])
+def test_a_second_thread_waits_for_the_model(name, entering):
+    """Or for one that shares its config, by which attention is dispatched."""
+    model = tiny(name)
+    held_by_another_thread(model, model, entering)
+    held_by_another_thread(model, type(model)(model.config).double().eval(), entering)
+
+
+def held_by_another_thread(
+    held: PreTrainedModel, wanted: PreTrainedModel, entering: Callable[[PreTrainedModel], object]
+) -> None:
+    """Let a thread want a model while this one holds one: it goes on after this one has left, and not before."""
+    entered, order = threading.Event(), []
+
+    def second() -> None:
+        entering(wanted)
+        order.append("second")
+        entered.set()
+
+    nothing = torch.zeros(ROWS, 1, 1, 1, WIDTH, dtype=torch.bool)
+    with erasable(held):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.1)
+        logits = call(held, attention_keep={0: nothing})
+        order.append("first")
+    assert entered.wait(60)
+    thread.join(60)
+    assert order == ["first", "second"]
+    assert not torch.equal(logits, call(held))
+
+
+def test_no_pass_runs_while_a_dry_run_has_switched_the_model_to_eager():
+    """The dry run is held in its eager pass, which takes no masks; another thread's pass comes after it."""
+    model = copy.deepcopy(tiny("bert"))
+    switched, go, entered = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(module: torch.nn.Module, args: object) -> None:
+        if module.config._attn_implementation == "eager":
+            switched.set()
+            go.wait(60)
+
+    def second() -> Tensor:
+        with erasable(model):
+            entered.set()
+            return call(model, attention_keep={0: torch.zeros(ROWS, 1, 1, 1, WIDTH, dtype=torch.bool)})
+
+    hook = model.register_forward_pre_hook(hold)
+    with ThreadPoolExecutor(2) as pool:
+        layers = pool.submit(find_layers, model)
+        assert switched.wait(60)
+        logits = pool.submit(second)
+        early = entered.wait(0.1)
+        go.set()
+        assert not early
+        assert len(layers.result(60)) == LAYERS
+        erased = logits.result(60)
+    hook.remove()
+    assert torch.equal(erased, call(model, attention_keep={0: torch.zeros(ROWS, 1, 1, 1, WIDTH, dtype=torch.bool)}))
+    assert not torch.equal(erased, call(model))
+
+
+def steep(name: str, layer: Callable[[PreTrainedModel], torch.nn.Linear]) -> PreTrainedModel:
+    """A model whose first layer gives one key of each query all the weight that float32 can tell."""
+    model = copy.deepcopy(tiny(name))
+    with torch.no_grad():
+        layer(model).weight.mul_(200)
+    return model
+
+
+def best_erased(weights: Tensor) -> Tensor:
+    """Keep masks [documents, 1, heads, queries, keys] without each query's best key."""
+    return ~torch.nn.functional.one_hot(weights.argmax(-1), weights.shape[-1]).bool().unsqueeze(1)
+
+
+def test_what_is_left_beside_an_overwhelming_key_is_exact_in_float32():
+    """Score gaps above 120 leave exact zeros after a softmax in float32; the survivors' own softmax does not care."""
+    model = steep("bert", lambda model: model.bert.encoder.layer[0].attention.self.query)
+    oracle, ids = Slow(model), documents((7,))[0]
+    weights = oracle.weights(ids)[0]
+    keep = best_erased(weights.unsqueeze(0))
+    second = weights.topk(2, -1).values[..., 1]
+    assert (second < math.exp(-120)).double().mean() > 0.4
+    assert (second.float() == 0).double().mean() > 0.4
+
+    def without_best(layer: int, weights: Tensor) -> Tensor:
+        kept = weights * keep[0] if layer == 0 else weights
+        return kept / kept.sum(-1, keepdim=True)
+
+    expected = oracle.logits(ids, without_best)
+    single = model.float()
+    record = AttentionRecord(layers=(0,))
+    with torch.no_grad(), erasable(single):
+        for asked in ({}, {"attention_record": record}):
+            found = single(input_ids=torch.tensor([ids]), attention_keep={0: keep}, **asked).logits
+            assert_close(found.double(), expected, rtol=0, atol=1e-3)  # scores of hundreds, rounded in float32
+    assert_close(record.weights[0].sum(-1), torch.ones(1, HEADS, 7))
+    site = SelfAttentionSite(single, parse_place("layer:0"))
+    attention = site.read(batch_of(single, [ids]))
+    singles = ~torch.eye(7, dtype=torch.bool).unsqueeze(0)
+    slow_singles = torch.stack([oracle.erased(ids, "layer:0", {key}) for key in range(7)])
+    assert_close(site.replay(attention, singles)[0], slow_singles, rtol=0, atol=1e-3)
+
+
+def test_a_dropout_hook_gives_zeros_where_float32_has_nothing_left():
+    """The scores are not seen there: a key that held all the weight leaves nothing, but no NaN either."""
+    model = steep("mpnet", lambda model: model.mpnet.encoder.layer[0].attention.attn.q).float()
+    batch, probe = batch_of(model, documents((7,))), AttentionRecord(layers=(0,))
+    with torch.no_grad(), erasable(model):
+        model(**batch, attention_record=probe)
+        record, keep = AttentionRecord(layers=(0,)), best_erased(probe.weights[0])
+        logits = model(**batch, attention_keep={0: keep}, attention_record=record).logits
+    nothing = probe.weights[0].amax(-1) == 1
+    assert nothing.double().mean() > 0.1
+    assert logits.isfinite().all()
+    sums = record.weights[0].sum(-1)
+    assert not sums[nothing & (probe.weights[0].topk(2, -1).values[..., 1] == 0)].any()
+    assert_close(sums[~nothing], torch.ones_like(sums[~nothing]))
+
+
+def test_a_mass_below_the_smallest_normal_number_is_still_one():
+    """1e-42 and 3e-42 are left beside an erased 1: a quarter and three, to the precision of such numbers."""
+    weights = torch.tensor([1.0, 1e-42, 3e-42]).view(1, 1, 1, 3)
+    keep = torch.tensor([False, True, True]).view(1, 1, 1, 3)
+    assert_close(renormalised(weights, keep).flatten(), torch.tensor([0.0, 0.25, 0.75]), rtol=0, atol=1e-3)
+    assert renormalised(weights, torch.zeros_like(keep)).flatten().tolist() == [0.0, 0.0, 0.0]
+
+
+TINY = {"vocab_size": 53, "num_labels": 7, "pad_token_id": 0}
+UNKNOWN = {
+    "longformer": {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "attention_window": 4},
+    "funnel": {"block_sizes": [1, 1], "d_model": 24, "n_head": 4, "d_head": 6, "d_inner": 37},
+    "t5": {"d_model": 24, "num_layers": 2, "num_heads": 4, "d_kv": 6, "d_ff": 37},
+    "xlnet": {"d_model": 24, "n_layer": 2, "n_head": 4, "d_inner": 37},
+}
+
+
+@pytest.mark.parametrize("model_type", UNKNOWN)
+def test_families_that_are_not_in_the_table_are_refused_with_those_that_are(model_type):
+    config = AutoConfig.for_model(model_type, **TINY, **UNKNOWN[model_type])
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    with pytest.raises(UnknownFamilyError, match=f"'{model_type}'") as refusal:
+        find_layers(model)
+    listed = str(refusal.value).rsplit("it is for ", 1)[1].split(", ")
+    assert listed == sorted(FAMILIES)
+    with pytest.raises(UserError, match=f"'{model_type}'"):
+        SelfAttentionSite(model)
+
+
+def test_sparse_bigbird_is_refused_with_what_to_set():
+    model = new_model("big_bird", attention_type="block_sparse")
+    with pytest.raises(UnknownFamilyError, match=r"attention_type = 'block_sparse'.*'original_full'"):
+        find_layers(model)
+
+
+def test_an_unknown_pooling_is_refused_with_those_that_are_known():
+    """Of EuroBERT; ModernBERT's config refuses it itself."""
+    model = new_model("eurobert")
+    model.config.classifier_pooling = "max"
+    with pytest.raises(UnknownFamilyError, match=r"classifier_pooling = 'max'.*cls, bos, mean and late"):
+        find_layers(model)
+
+
+def test_several_attentions_a_layer_are_refused():
+    """ALBERT may repeat a group of layers; its groups are then called less often than their attention."""
+    with pytest.raises(UnknownFamilyError, match="called its attention 6 times in 3 layers"):
+        find_layers(new_model("albert", inner_group_num=2))
+
+
+@pytest.mark.parametrize(("cap", "refused"), [(1.0, True), (1e9, False)])
+def test_attention_that_does_something_else_is_refused(monkeypatch, cap, refused):
+    """A BERT whose own attention caps its scores, as Gemma 2 does; a cap that no score comes near is none."""
+
+    def capped(
+        module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **more
+    ) -> tuple:
+        scores = cap * torch.tanh(query @ key.transpose(-1, -2) * more["scaling"] / cap)
+        weights = (scores if mask is None else scores + mask).softmax(-1)
+        return (weights @ value).transpose(1, 2).contiguous(), weights
+
+    monkeypatch.setattr(modeling_bert, "eager_attention_forward", capped)
+    model = new_model("bert")
+    if not refused:
+        assert len(find_layers(model)) == LAYERS
+        return
+    with pytest.raises(UnknownFamilyError, match="not what the patch computes: logits differ by"):
+        find_layers(model)
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_a_layer_that_attends_twice_is_refused():
+    """Its second call would be taken for the next layer's."""
+    model = new_model("bert")
+    layer = model.bert.encoder.layer[1]
+    once = layer.attention.self.forward
+    layer.attention.self.forward = lambda *args, **kwargs: once(*args, **kwargs) and once(*args, **kwargs)
+    with pytest.raises(UnknownFamilyError, match="called its attention 4 times in 3 layers"):
+        find_layers(model)
+
+
+def test_a_model_whose_own_attention_fails_is_refused(monkeypatch):
+    def broken(*args: object, **more: object) -> tuple:
+        raise ValueError("cannot do this")
+
+    monkeypatch.setattr(modeling_bert, "eager_attention_forward", broken)
+    with pytest.raises(UnknownFamilyError, match="cannot do this"):
+        find_layers(new_model("bert"))
+
+
+def test_a_model_without_a_decision_is_refused():
+    config = tiny("bert").config
+    for without_decision in (AutoModel, AutoModelForTokenClassification):
+        with pytest.raises(UnknownFamilyError, match="no sequence classifier"):
+            find_layers(without_decision.from_config(config).eval())
+
+
+def test_a_model_that_reads_its_decision_from_elsewhere_is_refused():
+    """A BERT that averages its token vectors, where its family's classifiers read the first."""
+
+    class Mean(torch.nn.Module):
+        def forward(self, vectors: Tensor) -> Tensor:
+            return vectors.mean(1)
+
+    model = copy.deepcopy(tiny("bert"))
+    model.bert.pooler = Mean()
+    with pytest.raises(UserError, match="not read from the first token"):
+        SelfAttentionSite(model)

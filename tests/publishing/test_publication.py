@@ -1,0 +1,453 @@
+"""What is published of a model, what is not, and what its card says; without a hub."""
+
+import dataclasses
+import json
+import re
+import threading
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+from safetensors.numpy import save_file
+
+from eraserhead.cli.main import main
+from eraserhead.erasure.results import ResultsFolder
+from eraserhead.errors import UserError
+from eraserhead.publishing import leaks as leaks_module
+from eraserhead.publishing import publisher as publisher_module
+from eraserhead.publishing.card import Facts, model_card
+from eraserhead.publishing.curves import draw_curves, flipped_shares
+from eraserhead.publishing.hub import Pushed, check_reference
+from eraserhead.publishing.leaks import Private, leaks, private
+from eraserhead.publishing.model_folder import check_source, find_results, read_source
+from eraserhead.publishing.public_names import is_local, publishable
+from eraserhead.publishing.publication import OWN_FILES, Options, write_publication
+from eraserhead.publishing.publisher import Publisher
+from eraserhead.remote.downloads import MODEL_FILES
+from eraserhead.training.folder import RunFolder
+from studies import Document, made_up, random_documents
+from tiny import saved_classifier
+
+TOKEN = "hf_" + "aB3" * 11 + "x"
+NAMES_TABLE = re.compile(r"VOCAB_FILES_NAMES = \{(.*?)\}", re.DOTALL)
+NOTHING = Private((), (), (), ())
+
+
+def found_in(tmp_path: Path, content: str, name: str = "README.md", kept: Private = NOTHING) -> list[str]:
+    (tmp_path / name).write_text(content)
+    return leaks(tmp_path, kept)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"path": "/home/anna/data"}',
+        '{"path": "/work/exp/run"}',
+        '{"path": "C:\\\\Users\\\\anna"}',
+        '{"path": "D:/data"}',
+        '{"path": "\\\\\\\\server\\\\share"}',
+        '{"path": "../shared/data"}',
+        '{"path": "~/data"}',
+        '{"path": "~anna/data"}',
+        "see file:///etc/passwd",
+        "in (/mnt/big disk/x)",
+        f"token {TOKEN}",
+        f'{{"url": "https://user:{TOKEN}@hub"}}',
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_" + "a1" * 18,
+        "sk-" + "a1" * 18,
+    ],
+)
+def test_planted_paths_and_secrets_are_found(tmp_path, content):
+    name = "summary.json" if content.startswith("{") else "README.md"
+    assert len(found_in(tmp_path, content, name)) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "https://arxiv.org/abs/1906.03731 and https://huggingface.co/user/model/tree/main",
+        "and/or, 1/2, w/o, user/imdb-attention-pooling, train/17, </s>, <br />, n/a",
+        "![a figure](erasure.png) [paper](https://a.b/c/d/e)",
+        '{"eos_token": "</s>", "pattern": "\\\\d+", "revision": "0123456789abcdef0123456789abcdef01234567"}',
+        "ratio: 3:1, at 10:30, a: b, C: the class",
+        "`model(**inputs, keep=mask)`; 2931--2951; 5 %/10 %",
+    ],
+)
+def test_ordinary_text_is_none(tmp_path, content):
+    assert found_in(tmp_path, content) == []
+
+
+def test_secrets_of_this_environment_are_found_wherever_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "unusual-token-of-mine")
+    monkeypatch.setenv("SOME_PASSWORD", "correct horse battery")
+    for name in ("tokenizer.json", "heads.py", "README.md"):
+        assert len(found_in(tmp_path, "x unusual-token-of-mine x", name)) == 1
+        assert len(found_in(tmp_path, "x correct horse battery x", name)) == 1
+        (tmp_path / name).unlink()
+    save_file({"a": np.ones(3)}, tmp_path / "model.safetensors", metadata={"note": "unusual-token-of-mine"})
+    assert [line.split(":")[0] for line in leaks(tmp_path, NOTHING)] == ["model.safetensors"]
+    (tmp_path / "model.safetensors").unlink()
+    pq.write_table(pa.table({"id": ["correct horse battery"]}), tmp_path / "flips.parquet")
+    assert [line.split(":")[0] for line in leaks(tmp_path, NOTHING)] == ["flips.parquet"]
+    (tmp_path / "flips.parquet").unlink()
+    pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"from": "/home/anna/x"}), tmp_path / "flips.parquet")
+    assert len(leaks(tmp_path, NOTHING)) == 1
+
+
+def test_names_on_the_hub_are_no_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKENIZER_NAME", "attention-pooling")
+    name = "user/sk-sentiment-attention-pooling-v1"
+    kept = dataclasses.replace(NOTHING, public=[name])
+    assert (
+        found_in(
+            tmp_path, f"{name} has attention-pooling, and so has user/imdb-sk-attention-pooling-classifier", kept=kept
+        )
+        == []
+    )
+    monkeypatch.setenv("MY_TOKEN", "attention-pooling")
+    assert len(found_in(tmp_path, "attention-pooling")) == 1
+
+
+def test_paths_of_this_machine_are_found_in_vocabularies_too(tmp_path):
+    folder = tmp_path / "published"
+    folder.mkdir()
+    kept = private([str(tmp_path / "run")], [], [])
+    vocabulary = {"vocab": {"/usr/bin": 1, "##/home": 2}}
+    assert found_in(folder, json.dumps(vocabulary), "tokenizer.json", kept) == []
+    vocabulary["from"] = str(tmp_path / "run" / "tokenizer.json")
+    assert len(found_in(folder, json.dumps(vocabulary), "tokenizer.json", kept)) >= 1
+
+
+def test_names_of_users_and_machines_are_told_from_words(tmp_path, monkeypatch):
+    kept = dataclasses.replace(NOTHING, names=["annabel"], public=["annabel/model"])
+    assert found_in(tmp_path, "made by annabel", kept=kept)
+    assert found_in(tmp_path, '{"by": "annabel@machine"}', "training.json", kept)
+    (tmp_path / "training.json").unlink()
+    assert found_in(tmp_path, "see annabel/model and annabell", kept=kept) == []
+    ordinary = ["data", "test", "torch", "linear", "imdb", "Linux", "accuracy", "encoder", "metrics", "seed"]
+    assert found_in(tmp_path, ", ".join(ordinary), kept=dataclasses.replace(NOTHING, names=ordinary)) == []
+    assert found_in(tmp_path, "in /srv/data/x", kept=dataclasses.replace(NOTHING, names=["data"]))
+    monkeypatch.setattr(leaks_module.getpass, "getuser", lambda: "annabel")
+    assert "annabel" in private([], [], []).names
+
+
+def test_texts_of_documents_are_found_whatever_their_white_space(tmp_path):
+    text = "A fine cast, wasted on  a script\nthat never wakes up."
+    kept = private([], [text, "short"], [])
+    assert len(found_in(tmp_path, f"For example: {' '.join(text.split())}", kept=kept)) == 1
+    (tmp_path / "README.md").unlink()
+    quoted = 'He said "go away",\nand never came back to it.'
+    kept = private([], [quoted, "short"], [])
+    assert len(found_in(tmp_path, json.dumps({"example": quoted}), "training.json", kept)) == 1
+    assert found_in(tmp_path, json.dumps({"example": "short"}), "training.json", kept) == []
+
+
+def test_a_class_may_look_like_a_path(tmp_path):
+    kept = dataclasses.replace(NOTHING, classes=["/r/news", "w/o/x"])
+    assert found_in(tmp_path, json.dumps({"0": "/r/news"}), "config.json", kept) == []
+    assert len(found_in(tmp_path, json.dumps({"0": "/r/other"}), "config.json", kept)) == 1
+    kept = dataclasses.replace(NOTHING, classes=["/", "e"], public=["user/hf", "hf"])
+    assert len(found_in(tmp_path, json.dumps({"0": "/home/anna/x", "1": TOKEN}), "config.json", kept)) == 2
+
+
+def test_a_public_name_hides_no_path(tmp_path):
+    kept = dataclasses.replace(NOTHING, public=["anna/imdb"], names=["anna"])
+    assert found_in(tmp_path, "anna/imdb", kept=kept) == []
+    assert len(found_in(tmp_path, "/home/anna/imdb", kept=kept)) == 1
+
+
+def test_local_paths_become_public_names_and_all_else_stays():
+    names = {"../shared/data/imdb": "stanfordnlp/imdb", "packaged": "a/b"}
+    content = {
+        "output_dir": "runs/x",
+        "path": "../shared/data/imdb",
+        "encoder": "packaged",
+        "other": "packaged",
+        "deep": [{"vocab_file": "/home/anna/thing.json", "n": 3, "none": None, "rate": 0.5}],
+        "name": "stanfordnlp/imdb",
+        "id2label": {"0": "/r/news", "1": "~", "2": ".."},
+    }
+    assert publishable(content, names) == {
+        "path": "stanfordnlp/imdb",
+        "encoder": "a/b",
+        "other": "packaged",
+        "deep": [{"vocab_file": "thing.json", "n": 3, "none": None, "rate": 0.5}],
+        "name": "stanfordnlp/imdb",
+        "id2label": {"0": "/r/news", "1": "~", "2": ".."},
+    }
+
+
+def test_what_a_local_path_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "imdb").mkdir(parents=True)
+    assert all(map(is_local, ("/a", "~/a", "./a", "../a", "..", "C:\\a", "C:/a", "\\\\server\\a")))
+    assert not any(map(is_local, ("", "user/model", "and/or", "a text\n/with lines", "http://a/b", "runs/imdb")))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A classifier with results whose every number can be worked out."""
+    folder = Path(saved_classifier(tmp_path, ("neg", "pos")))
+    cell = made_up(tmp_path / "cells", "imdb", "flan-none", random_documents(40, 0))
+    return folder, cell.results
+
+
+def with_configuration(results: ResultsFolder, folder: Path, **changes) -> ResultsFolder:
+    """Add what `erase` says of model and data."""
+    summary = results.summary()
+    data = {"name": None, "path": str(folder), "subset": None, "revision": None, "split": "test", "documents": 41}
+    summary["configuration"] |= {
+        "model": {"name": str(folder), "revision": None, "weights": "x", "classes": ["neg", "pos"]},
+        "data": data | {"available": 50, "seed": 0, "fingerprint": "f" * 64},
+        "site": "pooling",
+        "special_tokens": "left out",
+        "dtype": "float32",
+        **changes,
+    }
+    results.finish(summary)
+    return results
+
+
+def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(tmp_path, monkeypatch):
+    folder = Path(saved_classifier(tmp_path))
+    run = {"output_dir": "clients/acme/run", "data": {"name": None, "path": "clients/acme/data.csv"}}
+    run["model"] = {"encoder": "clients/acme/encoder", "revision": None}
+    (folder / "run.yaml").write_text(yaml.safe_dump(run))
+    (folder / "environment.json").write_text(
+        json.dumps({"encoder": {"name": "clients/acme/encoder", "revision": None}})
+    )
+    (folder / "identity.json").write_text(json.dumps({"documents": {"train": "0123456789abcdef" * 4}}))
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "acme" / "reviews").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+    training = json.loads((tmp_path / "published" / "training.json").read_text())["configuration"]
+    assert training["model"]["encoder"] == "encoder"
+    assert training["data"]["path"] == "data.csv (sha256 0123456789abcdef)"
+    assert "acme" not in "".join(
+        file.read_text(errors="replace") for file in (tmp_path / "published").iterdir() if file.suffix != ".safetensors"
+    )
+    run["model"] = {"encoder": "acme/reviews", "revision": None}  # on the hub, whatever lies in this folder
+    (folder / "run.yaml").write_text(yaml.safe_dump(run))
+    (folder / "environment.json").write_text(json.dumps({"encoder": {"name": "acme/reviews", "revision": "0" * 40}}))
+    write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+    assert "base_model: acme/reviews" in (tmp_path / "published" / "README.md").read_text()
+    (folder / "metrics.json").write_text(json.dumps({"log": "see clients/acme/run", "best_epoch": 1, "epochs": []}))
+    with pytest.raises(UserError, match=r"training\.json: the local path clients/acme/run"):
+        write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+
+
+def test_vocabularies_of_every_tokenizer_are_downloaded_and_replaced():
+    """All files that transformers' tokenizers are read from, as their source names them."""
+    import transformers
+
+    sources = Path(transformers.__file__).parent.glob("models/*/tokenization_*.py")
+    tables = [found[1] for file in sources for found in NAMES_TABLE.finditer(file.read_text(encoding="utf-8"))]
+    names = {name for table in tables for name in re.findall(r':\s*"([\w.-]+)"', table)}
+    assert {"vocab.txt", "bpe.codes", "sentencepiece.bpe.model", "tokenizer.json"} <= names
+    wanted = [name for name in names if not name.endswith((".pt", ".zip", ".pkl", ".bin"))]
+    assert [name for name in wanted if not any(fnmatch(name, pattern) for pattern in MODEL_FILES)] == []
+    for name in (
+        "added_tokens.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+        "merges.txt",
+        "spiece.model",
+        "bpe.codes",
+    ):
+        assert OWN_FILES.fullmatch(name)
+    for name in ("handler.py", "notes.txt", "onnx/model.onnx", "data.json", ".gitattributes"):
+        assert not OWN_FILES.fullmatch(name)
+
+
+def test_a_folder_that_would_leak_is_not_written(study, tmp_path):
+    folder, results = study
+    results = with_configuration(results, folder, devices="on /home/anna/machine")
+    published = tmp_path / "published"
+    with pytest.raises(UserError, match=r"summary.json: a local path \('/home/anna/machine'\)"):
+        write_publication(read_source(folder, results), published, Options("user/x"))
+    assert not published.exists()
+    assert list(tmp_path.glob("*.unfinished")) == []
+    write_publication(
+        read_source(folder, with_configuration(results, folder, devices="cpu")), published, Options("u/x")
+    )
+    assert (published / "README.md").is_file()
+
+
+def test_ids_that_are_not_rows_of_a_split_are_numbered(tmp_path):
+    folder = Path(saved_classifier(tmp_path, ("neg", "pos")))
+    documents = {f"Anna's review {row}": Document({}) for row in range(7)}
+    cell = made_up(tmp_path / "cells", "imdb", "flan-none", documents)
+    write_publication(
+        read_source(folder, with_configuration(cell.results, folder)), tmp_path / "published", Options("user/x")
+    )
+    there = pq.read_table(tmp_path / "published" / "flips.parquet")
+    here = cell.results.table("flips")
+    assert there.column("id").unique().to_pylist() == [f"document/{row}" for row in range(7)]
+    assert there.drop(["id"]).equals(here.drop(["id"]))
+
+
+def test_results_are_found_where_they_belong_or_where_they_are_said_to_be(study):
+    folder, results = study
+    assert find_results(folder) is None
+    assert find_results(folder, str(results.path)) == results
+    with pytest.raises(UserError, match="no erasure results"):
+        find_results(folder, str(folder))
+    with pytest.raises(UserError, match="another model"):
+        check_source(read_source(folder, with_configuration(results, folder)))
+
+
+def facts(study, **changes) -> Facts:
+    folder, results = study
+    summary = with_configuration(results, folder).summary()
+    summary["configuration"]["data"] |= {"name": "imdb", "path": None}
+    config = json.loads((folder / "config.json").read_text())
+    return dataclasses.replace(
+        Facts("user/model", config, True, {}, summary, "base/encoder", ("stanfordnlp/imdb",), "mit", ("en",), False),
+        **changes,
+    )
+
+
+def test_the_card_holds_the_numbers_of_the_summary(study):
+    given = facts(study)
+    text = model_card(given)
+    card = ModelCard(text)
+    assert card.data.base_model == "base/encoder"
+    assert given.summary is not None
+    metrics = {result.metric_type: result for result in card.data.eval_results}
+    accuracy = metrics["accuracy"]
+    assert (accuracy.dataset_type, accuracy.dataset_name, accuracy.dataset_split) == (
+        "stanfordnlp/imdb", "imdb (stanfordnlp/imdb), 41 of 50 rows", "test",
+    )  # fmt: skip
+    assert accuracy.metric_value == round(given.summary["accuracy"]["value"], 3)
+    for name, ranking in given.summary["rankings"].items():
+        never = ranking["outcomes"]["never"]
+        assert f"| {100 * never['value']:.1f} [{100 * never['low']:.1f}, {100 * never['high']:.1f}] |" in text
+        row = next(line for line in text.splitlines() if line.startswith(f"| {name} | "))
+        assert row.endswith(f"| {ranking['fraction']['mean']['count']} |")
+
+
+def test_without_results_the_card_claims_nothing(study):
+    text = model_card(facts(study, summary=None))
+    assert "do not read its attention weights as an" in " ".join(text.split("\n"))
+    assert "erasure.png" not in text
+    assert "erased_fraction" not in text
+
+
+def test_hostile_names_are_shown_and_do_nothing(study):
+    hostile = ["<script>alert(1)</script>", "a|b\n# heading", "[x](javascript:alert(1))", "![](http://evil/x.png)"]
+    config = {"id2label": {str(index): name for index, name in enumerate(hostile)}, "model_type": "attention_pooling"}
+    config |= {"encoder_config": {"model_type": "`bert`<img src=x>"}}
+    text = model_card(facts(study, config=config, base_model=None))
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text.split("---\n", 2)[2])
+    inline = [child for token in tokens for child in (token.children or [])]
+    assert not [token for token in tokens if token.type == "html_block"]
+    assert not [child for child in inline if child.type == "html_inline"]
+    images = [child.attrs["src"] for child in inline if child.type == "image"]
+    assert images == ["erasure.png"]
+    assert not [child for child in inline if child.type == "link_open"]
+    headings = [tokens[index + 1].content for index, token in enumerate(tokens) if token.type == "heading_open"]
+    assert headings == [
+        "model", "What its attention is worth", "How to load it", "How it was made", "Limits", "Citation",
+    ]  # fmt: skip
+
+
+def test_curves_rise_where_decisions_flip():
+    """Of four documents two flip at a quarter, one at all, one never."""
+    curve = flipped_shares(pd.Series([0.25, 1.0, None, 0.25]))
+    assert curve.tolist() == [[0.0, 0.0], [0.25, 0.25], [0.25, 0.5], [1.0, 0.75], [1.0, 0.75]]
+    assert flipped_shares(pd.Series([None, None], dtype=float)).tolist() == [[0.0, 0.0], [1.0, 0.0]]
+
+
+def test_the_same_table_gives_the_same_picture(study, tmp_path):
+    flips = study[1].table("flips", ["ranking", "n", "fraction"])
+    for name in ("a", "b"):
+        draw_curves(flips, tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+class SlowHub:
+    """A hub whose pushes wait for a sign."""
+
+    def __init__(self) -> None:
+        self.sign, self.begun, self.epochs = threading.Event(), threading.Event(), []
+        self.broken: list[Exception] = []
+
+    def push(self, folder: Path) -> Pushed:
+        self.begun.set()
+        if self.broken:
+            raise self.broken.pop()
+        assert self.sign.wait(60)
+        self.epochs.append(json.loads((folder / "training.json").read_text())["metrics"]["best_epoch"])
+        return Pushed(f"{len(self.epochs)}", True, "there")
+
+
+def test_training_does_not_wait_for_the_hub_and_only_the_newest_waits(tmp_path):
+    folder = Path(saved_classifier(tmp_path))
+    hub = SlowHub()
+    publisher = Publisher(hub, Options("user/x"))
+
+    def best(epoch: int) -> None:
+        (folder / "metrics.json").write_text(json.dumps({"best_epoch": epoch, "epochs": [1] * epoch}))
+        publisher.push_best(RunFolder(folder))
+
+    best(1)
+    assert hub.begun.wait(60)
+    best(2)
+    best(3)
+    assert hub.epochs == []  # three times it came back, and nothing had been pushed
+    hub.sign.set()
+    deadline = threading.Event()
+    while hub.epochs != [1, 3] and not deadline.wait(0.05):
+        assert len(hub.epochs) < 3
+    best(4)
+    (folder / "metrics.json").write_text(json.dumps({"best_epoch": 5, "epochs": [1] * 5}))
+    assert publisher.push_finished(RunFolder(folder)).address == "there"
+    assert hub.epochs[-1] == 5
+    assert hub.epochs in ([1, 3, 5], [1, 3, 4, 5])
+
+
+def test_nothing_that_goes_wrong_with_a_push_ends_training(tmp_path, monkeypatch, caplog):
+    folder = RunFolder(Path(saved_classifier(tmp_path)))
+    (folder.path / "metrics.json").write_text(json.dumps({"best_epoch": 1, "epochs": [1]}))
+    hub = SlowHub()
+    hub.sign.set()
+    hub.broken.append(KeyError("a bug"))
+    publisher = Publisher(hub, Options("user/x"))
+    publisher.push_best(folder)
+    deadline = threading.Event()
+    while hub.broken:
+        deadline.wait(0.05)
+    publisher.push_best(folder)  # the thread that failed is replaced, or goes on
+    while hub.epochs != [1]:
+        deadline.wait(0.05)
+    monkeypatch.setattr(publisher_module, "write_publication", full_disk)
+    publisher.push_best(folder)
+    assert "training goes on" in caplog.text
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("name", ["a b", "x..y", "-x", "x/", "x.lock", "x~1", "x^", "a//b", "ü"])
+def test_names_that_no_tag_can_have_are_refused(name):
+    check_reference("v1.0/rc-2_b", "--tag")
+    check_reference(None, "--tag")
+    with pytest.raises(UserError, match="--tag"):
+        check_reference(name, "--tag")
+
+
+def test_languages_are_codes(tmp_path, capfd):
+    folder = saved_classifier(tmp_path)
+    assert main(["push", folder, "user/x", "--language", "english,de", "--dry_run"]) == 2
+    assert "--language english: give ISO 639 codes" in capfd.readouterr().err
