@@ -741,6 +741,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--dataset", action="append", default=[], metavar="NAME[:SUBSET]=FOLDER")
     parser.add_argument("--anonymous-writes", action="store_true", help="let everyone write, without a token")
+    parser.add_argument("--stop-with-stdin", action="store_true", help="stop when whoever started this is gone")
     options = parser.parse_args()
     with Hub(options.port, options.anonymous_writes) as hub:
         for given in options.model:
@@ -754,7 +755,10 @@ def main() -> None:
         print("export HF_HOME=$(mktemp -d)  # nothing of the real hub's, and nothing left in its cache")
         print("unset HF_HUB_OFFLINE", flush=True)
         try:
-            threading.Event().wait()
+            if options.stop_with_stdin:
+                sys.stdin.read()  # ends when the other end is closed, as it is when its process is killed
+            else:
+                threading.Event().wait()
         except KeyboardInterrupt:
             print("stopped")
 

@@ -227,7 +227,7 @@ except ValueError as error:
     print("refused", "trust_remote_code" in str(error))
 """
     stranger = Client(hub, tmp_path / "stranger", None)
-    done = stranger.python(code, executable=bare)
+    done = stranger.python(code, executable=bare, PYTHONPATH="")  # which may lead to this package
     assert done.returncode == 0, done.stderr
     lines = done.stdout.split("\n")
     assert lines[:2] == expected(run)

@@ -5,9 +5,11 @@ import http.client
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 from base64 import b64encode
 from pathlib import Path
 
@@ -567,8 +569,9 @@ def test_environment_and_tokens(hub, tmp_path, monkeypatch):
 def test_served_by_hand(tmp_path):
     (tmp_path / "a.txt").write_bytes(TEXT)
     options = ["--model", f"user/model={tmp_path}", "--dataset", f"user/data:part={tmp_path}", "--anonymous-writes"]
+    options += ["--stop-with-stdin"]  # so that a killed pytest leaves no server behind
     command = [sys.executable, hub_server.__file__, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             said = process.stdout.readline()
             match = re.search(r"HF_ENDPOINT=(http://127\.0\.0\.1:\d+) HF_TOKEN=(hf_\w{34})", said)
@@ -582,3 +585,21 @@ def test_served_by_hand(tmp_path):
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=10) == 0
+
+
+def test_a_server_ends_with_the_process_that_started_it():
+    """Which is killed, as a pytest that takes too long is: nothing of its own can then stop the server."""
+    command = [sys.executable, hub_server.__file__, "--stop-with-stdin"]
+    starter = f"import subprocess, time; subprocess.Popen({command}, stdin=subprocess.PIPE); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True) as process:
+        port = int(re.search(r":(\d+) ", process.stdout.readline())[1])
+        socket.create_connection(("127.0.0.1", port)).close()
+        process.kill()
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+            except ConnectionRefusedError:
+                break
+            assert time.monotonic() < deadline, "the server is still there"
+            time.sleep(0.05)
