@@ -1,11 +1,54 @@
 """Errors that the user can mend."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that a message speaks of; as text it is written as in Python (``site='foo'``).
+
+    Attributes:
+        name: Dotted name of the field in the configuration, such as ``data.max_length``.
+        value: Its value; left out where only the name is meant.
+    """
+
+    name: str
+    value: Any = ...
+
+    def __str__(self) -> str:
+        return self.name if self.value is ... else f"{self.name}={self.value!r}"
 
 
 class UserError(Exception):
-    """Something that the user can mend; the command line prints it on one line and exits with 2."""
+    """Something that the user can mend; the command line prints it on one line and exits with 2.
+
+    Its text writes settings as in Python; `spelled` writes them as another interface does.
+
+    Args:
+        parts: The message: text, settings, and other errors, whose parts are taken over.
+    """
+
+    args: "tuple[str | Setting, ...]"
+
+    def __init__(self, *parts: "str | Setting | UserError") -> None:
+        flat = [part.args if isinstance(part, UserError) else (part,) for part in parts]
+        super().__init__(*(part for each in flat for part in each))
+
+    def __str__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Setting], str]) -> str:
+        """Return the message with each setting as `spell` writes it."""
+        return "".join(part if isinstance(part, str) else spell(part) for part in self.args)
+
+    @classmethod
+    def joined(cls, parts: "Iterable[str | Setting | UserError]", between: str = "; ") -> Self:
+        """Return several problems, or settings, as one message."""
+        spaced = [each for part in parts for each in (between, part)]
+        return cls(*spaced[1:])
 
 
 class DocumentError(UserError):

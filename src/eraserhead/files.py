@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from safetensors import SafetensorError
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 
 UNFINISHED = ".unfinished"
 PACKAGES = (
@@ -78,9 +78,9 @@ def refuse_foreign(folder: Path, what: str) -> None:
         UserError: It is a file, or holds files although it has no mark of ours.
     """
     if folder.is_file():
-        raise UserError(f"{folder}: is a file; --output_dir names a folder")
+        raise UserError(f"{folder}: is a file; ", Setting("output_dir"), " names a folder")
     if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise UserError(f"{folder}: holds files that are not {what}; choose another --output_dir")
+        raise UserError(f"{folder}: holds files that are not {what}; choose another ", Setting("output_dir"))
 
 
 def differences(first: Any, second: Any, prefix: str = "") -> list[str]:

@@ -1,65 +1,107 @@
-"""Which numbers make sense as options; standard library only, so that mistakes are answered at once."""
+"""Bounds, choices and types of settings, which stand on the fields of the config dataclasses.
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+Standard library only, so that mistakes are answered at once.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field, fields, is_dataclass
 from math import inf
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError, nearest
 
-# Smallest and largest value of every option that is a number, by its name.
-RANGES: dict[str, tuple[float, float]] = {
-    "attention_size": (1, inf),
-    "batch_size": (1, inf),
-    "batch_tokens": (1, inf),
-    "cache_limit": (0, inf),
-    "classes": (2, 5),
-    "clip_norm": (0, inf),
-    "draws": (1, inf),
-    "dropout": (0, 0.99),
-    "encoder_layers": (0, inf),
-    "encoder_learning_rate": (1e-12, 10),
-    "epochs": (1, inf),
-    "filter_dropout": (0, 0.99),
-    "filter_widths": (1, inf),
-    "filters": (1, inf),
-    "learning_rate": (1e-12, 1e30),
-    "logit_dropout": (0, 0.99),
-    "max_length": (1, inf),
-    "max_sentence_length": (1, inf),
-    "max_sentences": (1, inf),
-    "memory_budget": (1e-3, inf),
-    "patience": (1, inf),
-    "plateau_patience": (1, inf),
-    "recurrent_size": (1, inf),
-    "seed": (0, 2**32 - 1),
-    "sentence_dropout": (0, 0.99),
-    "shard_size": (1, inf),
-    "transformer_feedforward": (1, inf),
-    "transformer_heads": (1, inf),
-    "warmup": (0, 1),
-    "weight_decay": (0, inf),
-}
+Value = TypeVar("Value")
+
+LARGEST_SEED = 2**32 - 1  # that numpy takes
+
+# Keys of a field's metadata. `models/architecture.py`, which imports nothing of ours, writes them as they are.
+LOW, HIGH, BELONGS_TO = "low", "high", "belongs_to"
+
+NAMES = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", NoneType: "None"}
 
 
-def check_ranges(config: Any) -> None:
-    """Refuse numbers that make no sense, all of them at once.
+def option(
+    default: Value,
+    low: float = -inf,
+    high: float = inf,
+    belongs_to: Mapping[str, tuple[Any, ...]] | None = None,
+) -> Value:
+    """Return a dataclass field.
+
+    Args:
+        default: Its default.
+        low: Smallest number that makes sense; in a list, of each element.
+        high: Largest.
+        belongs_to: Other fields of the same dataclass, each with the values that give this one an effect; any of
+            them is enough. An option without it always has one.
+    """
+    metadata = {LOW: low, HIGH: high} | ({BELONGS_TO: belongs_to} if belongs_to else {})
+    made: Any = field(default=default, metadata=metadata)
+    return made
+
+
+def check_settings(config: Any) -> None:
+    """Refuse settings of the wrong type, out of bounds or not among their choices, all of them at once.
 
     Raises:
-        UserError: Naming each option, its value and its range.
+        UserError: Naming each setting, its value and what it may be.
     """
-    problems = list(_out_of_range(config, ""))
+    problems = list(setting_problems(config))
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError.joined(problems)
 
 
-def _out_of_range(config: Any, prefix: str) -> Iterator[str]:
-    for option in fields(config):
-        value = getattr(config, option.name)
-        if is_dataclass(value):
-            yield from _out_of_range(value, f"{prefix}{option.name}.")
-        elif option.name in RANGES and value is not None:
-            low, high = RANGES[option.name]
-            if not all(low <= number <= high for number in (value if isinstance(value, list) else [value])):
-                allowed = f"at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
-                yield f"--{prefix}{option.name} {value}: must be {allowed}"
+def setting_problems(config: Any, prefix: str = "") -> Iterator[UserError]:
+    """Go through what is wrong with a config dataclass and those inside it; `prefix` begins the settings' names."""
+    hints = get_type_hints(type(config))
+    for each in fields(config):
+        value, name = getattr(config, each.name), f"{prefix}{each.name}"
+        if is_dataclass(hints[each.name]):
+            if isinstance(value, hints[each.name]):
+                yield from setting_problems(value, f"{name}.")
+            else:
+                yield UserError(Setting(name, value), f": must be a {hints[each.name].__name__}")
+        elif (wanted := _wanted(hints[each.name], value, each.metadata)) is not None:
+            yield UserError(Setting(name, value), f": must be {wanted}")
+
+
+def unused(config: type, values: Mapping[str, Any]) -> set[str]:
+    """Return the names of the fields of a config dataclass that have no effect with these values."""
+    return {
+        each.name
+        for each in fields(config)
+        if BELONGS_TO in each.metadata
+        and not any(values.get(owner) in of for owner, of in each.metadata[BELONGS_TO].items())
+    }
+
+
+def _wanted(hint: Any, value: Any, bounds: Mapping[str, Any]) -> str | None:
+    """Return what a value would have to be; null where it is that."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if not any(_is_a(value, kind) for kind in kinds):
+        known = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+        return " or ".join(map(_described, kinds)) + (nearest(value, known) if isinstance(value, str) else "")
+    numbers = [each for each in (value if isinstance(value, list) else [value]) if _is_a(each, float)]
+    low, high = bounds.get(LOW, -inf), bounds.get(HIGH, inf)
+    if all(low <= number <= high for number in numbers):
+        return None
+    return f"at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_is_a(each, *get_args(kind)) for each in value)
+    if isinstance(value, bool):  # which Python counts as a whole number
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _described(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    if get_origin(kind) is list:
+        return f"a list of {NAMES[get_args(kind)[0]].removeprefix('a ')}s"
+    return NAMES[kind]

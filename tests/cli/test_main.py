@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import eraserhead
 from eraserhead.cli.main import main
 from eraserhead.cli.options import normalise
-from eraserhead.data.config import DataConfig
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.training.config import TrainConfig
 from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder
+
+SOURCE = Path(eraserhead.__file__).parent
 
 
 def fails(capfd, *arguments: str) -> str:
@@ -83,6 +85,33 @@ def test_help_is_quick_to_import():
     assert "explain" in done.stdout
 
 
+LIGHT_COMMANDS = ("main", "options", "parsing", "config_files")
+LIGHT = sorted(
+    ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts)
+    for file in [
+        *SOURCE.rglob("config.py"),
+        *(SOURCE / "cli" / f"{name}.py" for name in ("main", "options", "parsing")),
+    ]
+)
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_what_answers_mistakes_imports_nothing_heavy(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "transformers", "datasets", "accelerate", "pyarrow", "pandas", "matplotlib"} & set(loaded)
+
+
+def test_help_takes_less_than_half_a_second():
+    """Of processor time, the least of three."""
+    code = "import resource, runpy, sys\nsys.argv = ['eraserhead', '--help']\n"
+    code += "try: runpy.run_module('eraserhead', run_name='__main__')\nexcept SystemExit: pass\n"
+    code += "used = resource.getrusage(resource.RUSAGE_SELF)\nprint(used.ru_utime + used.ru_stime, file=sys.stderr)"
+    command = [sys.executable, "-c", code]
+    times = [subprocess.run(command, capture_output=True, text=True, check=True).stderr for _ in range(3)]
+    assert min(map(float, times)) < 0.5
+
+
 def test_exit_code_and_streams_of_a_real_process(tmp_path):
     command = [sys.executable, "-m", "eraserhead", "show", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -95,14 +124,14 @@ def test_unknown_options_and_keys_are_named_all_at_once_with_the_nearest(tmp_pat
     file = tmp_path / "bad.yaml"
     file.write_text("data: {name: imdb, max_lenght: 3}\ntrainning: {epochs: 3}\n")
     line = fails(capfd, "train", "--config", file, "--modle.dropout", "0.1", "--output_dir", "x")
-    assert "unknown option '--modle.dropout'; did you mean 'model.dropout'?" in line
+    assert "train: unknown option --modle.dropout; did you mean 'model.dropout'?" in line
     assert f"{file}: unknown key 'data.max_lenght'; did you mean 'max_length'?" in line
     assert f"{file}: unknown key 'trainning'; did you mean 'training'?" in line
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("data: [", "is not YAML"), ("- 1\n", "is not a mapping"), (None, "cannot be read")],
+    [("data: [", "is not YAML"), ("- 1\n", "is not a mapping"), (None, "no such file here, and none in the package")],
     ids=["broken", "list", "missing"],
 )
 def test_unreadable_configs(tmp_path, capfd, content, message):
@@ -119,8 +148,8 @@ def test_unreadable_configs(tmp_path, capfd, content, message):
         (["reproduce", "--datasets", "imdb"], "output_dir"),
         (["erase"], "model"),
         (["trian"], "train"),
-        (["explain", "model"], "one of TEXT, --file and --id"),
-        (["train", "--output_dir", "x"], "give data.name"),
+        (["explain", "model"], "one of TEXT, --file, --id, not none"),
+        (["train", "--output_dir", "x"], "give --data.name"),
         (["erase", "no/such-model", "--output_dir", "x", "--data.name", "planted"], "no such folder here"),
         (["train", "--data.name", "imdb", "--output_dir", "x", "--cpu"], "--data.path"),
     ],
@@ -188,24 +217,3 @@ def test_an_empty_text_is_explained_as_the_bias(tmp_path, capfd):
     shown = capfd.readouterr().out
     assert "0 components" in shown
     assert "does not flip" in shown
-
-
-@pytest.mark.parametrize(
-    ("options", "folder"),
-    [
-        ({"push_to_hub": "user/imdb-pooling"}, "runs/imdb-pooling"),
-        ({"data": DataConfig(name="imdb")}, "runs/imdb"),
-        ({"data": DataConfig(name="someone/reviews", path="x/y")}, "runs/reviews"),
-        ({"data": DataConfig(path="../shared/data/my.csv")}, "runs/my"),
-        ({"data": DataConfig(name="imdb"), "output_dir": "here"}, "here"),
-    ],
-)
-def test_folders_that_runs_have_by_default(options, folder):
-    assert TrainConfig(**options).folder == Path(folder)
-
-
-def test_folders_that_results_have_by_default(tmp_path):
-    assert EraseConfig(model=str(tmp_path)).folder == tmp_path / "erasure"
-    assert EraseConfig(model=str(tmp_path), site="layer:3:all").folder == tmp_path / "erasure-layer-3-all"
-    assert EraseConfig(model="user/model").folder == Path("runs/model-erasure")
-    assert EraseConfig(model="user/model", output_dir="there").folder == Path("there")

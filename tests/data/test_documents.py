@@ -183,7 +183,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
     (tmp_path / "header.csv").write_text("text,label\n")
     (tmp_path / "nothing").mkdir()
     for name in ("bad.parquet", "bad.jsonl", "latin.csv", "empty.csv", "header.csv", "nothing"):
-        assert f"{name}: cannot be read (" in refusal(DataConfig(path=str(tmp_path / name)))
+        assert f"{name}': cannot be read (" in refusal(DataConfig(path=str(tmp_path / name)))
     assert "'.xlsx' is none of .parquet, .csv" in refusal(DataConfig(path=str(tmp_path / "bad.xlsx")))
     assert "did you mean 'header.csv'?" in refusal(DataConfig(path=str(tmp_path / "haeder.csv")))
 
@@ -191,7 +191,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
 def test_without_a_network_the_message_says_what_to_do():
     message = refusal(DataConfig(name="imdb"))
     assert message.startswith("stanfordnlp/imdb: cannot be loaded from the hub or from the local cache (")
-    assert "--data.path" in message
+    assert "give a copy with data.path" in message
     assert "did you mean 'imdb'?" in refusal(DataConfig(name="imbd"))
 
 
@@ -200,21 +200,28 @@ def test_without_a_network_the_message_says_what_to_do():
 
 def test_everything_wrong_with_a_configuration_is_said_at_once(tmp_path):
     message = refusal(DataConfig(train_size=0, test_size=-3, text_columns=[], clean=True, validation_split="train"))
-    for part in ("train_size 0", "test_size -3", "give data.name", "text_columns is empty", "clean", "also data.train"):
+    for part in (
+        "train_size=0",
+        "test_size=-3",
+        "give data.name",
+        "text_columns=[]: name",
+        "clean=True",
+        "also data.train",
+    ):
         assert part in message
     assert "leave out data.path, data.subset" in refusal(DataConfig(name="planted", path="x", subset="y"))
     path = write_json(tmp_path / "a.jsonl", labelled([0, 1]))
-    assert "data.revision main" in refusal(DataConfig(path=str(path), revision="main"))
-    assert "data.subset full" in refusal(DataConfig(path=str(path), subset="full"))
+    assert "data.revision='main'" in refusal(DataConfig(path=str(path), revision="main"))
+    assert "data.subset='full'" in refusal(DataConfig(path=str(path), subset="full"))
 
 
 def test_all_missing_columns_are_named_with_the_nearest_one(tmp_path):
     path = write_json(tmp_path / "a.jsonl", [{"title": "a", "content": "b", "star": 1, "tags": ["x"]}])
     config = DataConfig(path=str(path), text_columns=["titel", "content", "tags"], label_column="stars")
     message = refusal(config)
-    assert "data.text_columns 'titel': no such column; did you mean 'title'?" in message
-    assert "data.label_column 'stars': no such column; did you mean 'star'?" in message
-    assert "data.text_columns 'tags' holds no text" in message
+    assert "data.text_columns='titel': no such column; did you mean 'title'?" in message
+    assert "data.label_column='stars': no such column; did you mean 'star'?" in message
+    assert "data.text_columns='tags': holds no text" in message
     assert message.endswith("has the columns title, content, star, tags")
 
 
@@ -222,7 +229,7 @@ def test_a_missing_split_is_named_with_the_nearest_one(tmp_path):
     rows = Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]})
     DatasetDict(train=rows, dev=rows).save_to_disk(tmp_path / "d")
     message = refusal(DataConfig(path=str(tmp_path / "d"), test_split="dve"), "test")
-    assert message == "data.test_split 'dve': no such split; did you mean 'dev'?; there are: train, dev"
+    assert message == "data.test_split='dve': no such split; did you mean 'dev'?; there are: train, dev"
 
 
 def test_an_empty_split_is_refused(tmp_path):
@@ -353,7 +360,7 @@ def test_documents_without_labels_can_be_tested_but_not_trained_on(tmp_path):
     unknown = load_documents(DataConfig(path=str(bare)), "test")
     assert (column(unknown, "label"), unknown.labels, unknown.provenance.label_column) == ([None], None, None)
     assert load_documents(DataConfig(path=str(bare)), "test", test.labels).labels == test.labels
-    assert "data.label_column 'label': no such column" in refusal(DataConfig(path=str(bare)))
+    assert "data.label_column='label': no such column" in refusal(DataConfig(path=str(bare)))
 
 
 def test_one_class_is_not_trained_on(tmp_path):
@@ -408,7 +415,7 @@ def test_samples_are_stratified_seeded_and_in_source_order(tmp_path):
     }  # 11.88, 6.52, 4.22, 0.38; one of 12 goes to class 3
     assert column(load_documents(config, "test"), "id") == column(sample, "id")
     assert column(load_documents(replace(config, seed=1), "test"), "id") != column(sample, "id")
-    assert "data.test_size 61: the split has 60 documents" in refusal(replace(config, test_size=61), "test")
+    assert "data.test_size=61: the split has 60 documents" in refusal(replace(config, test_size=61), "test")
 
 
 def test_held_out_documents_are_the_same_for_both_roles_and_disjoint_from_training(tmp_path):
@@ -429,10 +436,11 @@ def test_held_out_documents_are_the_same_for_both_roles_and_disjoint_from_traini
 
 def test_sizes_that_cannot_be_met_say_how_many_there_are(tmp_path):
     config = DataConfig(path=str(write_json(tmp_path / "a.jsonl", labelled([0, 1] * 5 + [2]))))
-    assert "train_size 12: the training split has 11 documents" in refusal(replace(config, train_size=12))
+    assert "train_size=12: the training split has 11 documents" in refusal(replace(config, train_size=12))
     message = refusal(replace(config, train_size=9, validation_size=3))
     assert "exceed the 11 documents" in message
-    assert "train_size can be 8 at most" in message
+    assert "data.train_size=9 and 3 documents held out" in message
+    assert "it can be 8 at most" in message
     assert "8 can be held out at most" in refusal(replace(config, validation_size=9), "validation")
     assert len(load_documents(replace(config, validation_size=8), "train").rows) == 3
     pair = DataConfig(path=str(write_json(tmp_path / "b.jsonl", labelled([0, 1]))))
@@ -446,7 +454,7 @@ def test_a_validation_split_is_used_as_it_is(tmp_path):
     assert len(load_documents(config, "train").rows) == 5
     assert column(load_documents(config, "validation"), "id") == [f"dev/{row}" for row in range(5)]
     assert len(load_documents(replace(config, validation_size=3), "validation").rows) == 3
-    assert "data.validation_size 6" in refusal(replace(config, validation_size=6), "validation")
+    assert "data.validation_size=6" in refusal(replace(config, validation_size=6), "validation")
     file = write_json(tmp_path / "a.jsonl", labelled([0, 1, 0, 1]))
     for role in ("train", "validation"):  # all rows of the file for both would train on what stops the training
         assert "no splits of its own" in refusal(replace(config, path=str(file)), role)

@@ -181,7 +181,7 @@ def test_results_are_kept_and_depend_on_language_and_limits(tmp_path, monkeypatc
 
 
 def test_limits_without_room_for_a_word_are_refused():
-    with pytest.raises(UserError, match=r"data.max_sentence_length 2: the tokenizer adds 2 special tokens; give 3"):
+    with pytest.raises(UserError, match=r"data.max_sentence_length=2: the tokenizer adds 2 special tokens; give 3"):
         tokenized(["good"], max_tokens=2)
 
 
@@ -207,7 +207,7 @@ def test_limits_come_from_the_data_then_from_the_model(hierarchical):
 
 def test_limits_beyond_the_window_are_refused_or_cut(hierarchical, caplog):
     asked = DataConfig(max_sentence_length=65)
-    with pytest.raises(UserError, match=r"--data.max_sentence_length 65: the model takes 64 tokens at most"):
+    with pytest.raises(UserError, match=r"data.max_sentence_length=65: the model takes 64 tokens at most"):
         reading_of(hierarchical, tiny_tokenizer(), asked, cut_to_window=False)
     with caplog.at_level(logging.INFO, "eraserhead"):
         assert reading_of(hierarchical, tiny_tokenizer(), asked, cut_to_window=True).limits.sentence_tokens == 64

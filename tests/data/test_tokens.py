@@ -98,7 +98,7 @@ def test_a_tokenizer_without_offsets(tmp_path, rows):
 
 
 def test_lengths_that_cannot_be_are_refused_with_numbers(tokenizer, rows):
-    for length, words in ((2, "data.max_length 2: the tokenizer adds 2 special tokens; give 3"),):
+    for length, words in ((2, "data.max_length=2: the tokenizer adds 2 special tokens; give 3"),):
         with pytest.raises(UserError, match=words):
             tokenize(rows, tokenizer, length)
     assert list(tokenize(rows, tokenizer, 3)["tokens"]) == [3, 2, 3, 3]

@@ -266,7 +266,7 @@ def test_the_same_configuration_again_does_nothing_and_another_is_refused(tmp_pa
     written = (folder.path / "summary.json").stat().st_mtime_ns
     erase_to_folder(run)
     assert (folder.path / "summary.json").stat().st_mtime_ns == written
-    with pytest.raises(UserError, match=r"different: draws, seed.*--overwrite"):
+    with pytest.raises(UserError, match=r"different: draws, seed.*overwrite=True"):
         erase_to_folder(replace(run, draws=3, seed=7))
     flips = erase_to_folder(replace(run, draws=3, overwrite=True)).table("flips")
     assert len(flips) == len(TEXTS) * (3 + 3 + 1)
@@ -312,7 +312,7 @@ def test_missing_weights_are_refused(tmp_path):
 
 def test_models_without_an_erasable_site_are_refused(tmp_path):
     run = config(tmp_path)
-    with pytest.raises(UserError, match=r"has no classification head .*train --model\.encoder"):
+    with pytest.raises(UserError, match=r"has no classification head .*`train` with model\.encoder='"):
         erase_to_folder(replace(run, model=str(tmp_path / "encoder")))
     with pytest.raises(UserError, match=r"no config\.json"):
         erase_to_folder(replace(run, model=str(tmp_path)))

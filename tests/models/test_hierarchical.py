@@ -504,7 +504,7 @@ def test_resumed_training_ends_where_uninterrupted_training_does(run, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         train(cut)
     cut_at, interrupt_at, rates[:] = interrupt_at, None, []
-    with pytest.raises(UserError, match="--resume"):
+    with pytest.raises(UserError, match="resume=True"):
         train(cut)
     train(replace(cut, resume=True))
     assert dict(rates) == {number: rate for number, rate in uninterrupted.items() if number >= rates[0][0]}

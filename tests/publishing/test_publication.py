@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from eraserhead.cli.main import main
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.publishing import leaks as leaks_module
 from eraserhead.publishing import publisher as publisher_module
 from eraserhead.publishing.card import Facts, model_card
@@ -31,6 +31,8 @@ from eraserhead.publishing.public_names import is_local, publishable
 from eraserhead.publishing.publication import OWN_FILES, Options, write_publication
 from eraserhead.publishing.publisher import Publisher
 from eraserhead.remote.downloads import MODEL_FILES
+from eraserhead.settings import unused
+from eraserhead.training.config import ModelConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
 from studies import Document, made_up, random_documents
 from tiny import saved_classifier
@@ -343,6 +345,39 @@ def test_without_results_the_card_claims_nothing(study):
     assert "erased_fraction" not in text
 
 
+@pytest.mark.parametrize(
+    ("part", "options", "idle"),
+    [
+        ("model", {"context": "none"}, {"recurrent_size", "filters", "filter_widths", "filter_dropout"}),
+        ("model", {"context": "rnn"}, {"transformer_heads", "transformer_dropout", "filters"}),
+        ("model", {"context": "transformer"}, {"recurrent_size", "filters"}),
+        ("training", {"freeze_encoder": True}, {"encoder_learning_rate"}),
+        ("training", {"schedule": "linear"}, {"plateau_patience"}),
+        ("training", {"schedule": "plateau"}, {"warmup"}),
+    ],
+)
+def test_the_card_leaves_out_options_without_an_effect(study, part, options, idle):
+    used = {"model": {"dropout"}, "training": {"learning_rate"}}[part]
+    kind = {"model": ModelConfig, "training": TrainingConfig}[part]
+    text = model_card(facts(study, training={"configuration": {part: dataclasses.asdict(kind(**options))}}))
+    every = {name for name in dataclasses.asdict(kind()) if re.search(rf"\b{name} [\d.e-]", text)}
+    assert used <= every
+    assert not idle & every
+    assert not unused(kind, vars(kind(**options))) & every
+
+
+def test_the_card_states_options_that_have_an_effect(study):
+    model = ModelConfig(hierarchical=True, context="rnn", sentence_context="transformer", sentence_dropout=0.25)
+    training = TrainingConfig(freeze_encoder=False, schedule="plateau")
+    configuration = {"model": dataclasses.asdict(model), "training": dataclasses.asdict(training)}
+    text = " ".join(model_card(facts(study, training={"configuration": configuration})).split())
+    for said in (
+        "recurrent_size 50", "transformer_heads 8", "transformer_dropout 0.1", "sentence_dropout 0.25",
+        "encoder_learning_rate 3e-05", "plateau_patience 1",
+    ):  # fmt: skip
+        assert said in text
+
+
 def test_hostile_names_are_shown_and_do_nothing(study):
     hostile = ["<script>alert(1)</script>", "a|b\n# heading", "[x](javascript:alert(1))", "![](http://evil/x.png)"]
     config = {"id2label": {str(index): name for index, name in enumerate(hostile)}, "model_type": "attention_pooling"}
@@ -441,10 +476,10 @@ def full_disk(*_: object) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "x..y", "-x", "x/", "x.lock", "x~1", "x^", "a//b", "ü"])
 def test_names_that_no_tag_can_have_are_refused(name):
-    check_reference("v1.0/rc-2_b", "--tag")
-    check_reference(None, "--tag")
-    with pytest.raises(UserError, match="--tag"):
-        check_reference(name, "--tag")
+    check_reference(Setting("tag", "v1.0/rc-2_b"))
+    check_reference(Setting("tag", None))
+    with pytest.raises(UserError, match=r"^tag="):
+        check_reference(Setting("tag", name))
 
 
 def test_languages_are_codes(tmp_path, capfd):

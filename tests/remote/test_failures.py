@@ -106,5 +106,5 @@ def test_damaged_files_of_the_cache_are_removed_and_no_others(tmp_path):
 
 def test_folders_are_their_own_place_and_have_no_revisions(tmp_path):
     assert locate_model(str(tmp_path)).commit is None
-    with pytest.raises(UserError, match="--revision v1: belongs to the hub"):
+    with pytest.raises(UserError, match="revision='v1': belongs to the hub"):
         locate_model(str(tmp_path), "v1")

@@ -116,7 +116,7 @@ def test_resumed_training_ends_where_uninterrupted_training_does(tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         train(cut)
     monkeypatch.setattr(Loop, "epoch", epoch)
-    with pytest.raises(UserError, match="--resume"):
+    with pytest.raises(UserError, match="resume=True"):
         train(cut)
     train(replace(cut, resume=True))
     whole, resumed = weights(run.output_dir), weights(cut.output_dir)
@@ -224,7 +224,7 @@ def test_lower_errors_are_better():
 
 def test_a_diverging_loss_ends_with_advice(tmp_path):
     run = config(tmp_path, learning_rate=1e30, clip_norm=0.0, epochs=9, patience=9)
-    with pytest.raises(UserError, match=r"lower --training\.learning_rate"):
+    with pytest.raises(UserError, match=r"lower training\.learning_rate"):
         train(run)
     assert not (tmp_path / "run" / "config.json").exists()
 
@@ -236,14 +236,14 @@ def test_a_diverging_loss_ends_with_advice(tmp_path):
 )
 def test_numbers_out_of_range_are_refused_before_anything_is_written(tmp_path, changes):
     (name,) = changes
-    with pytest.raises(UserError, match=rf"--training\.{name} .*must be"):
+    with pytest.raises(UserError, match=rf"training\.{name}=.*must be"):
         train(config(tmp_path, **changes))
     assert not (tmp_path / "run").exists()
 
 
 def test_all_numbers_out_of_range_are_named_at_once(tmp_path):
     run = config(tmp_path, epochs=0)
-    with pytest.raises(UserError, match=r"--data\.max_length 0.*--model\.dropout 1\.5.*--training\.epochs 0"):
+    with pytest.raises(UserError, match=r"data\.max_length=0.*model\.dropout=1\.5.*training\.epochs=0"):
         train(replace(run, data=replace(run.data, max_length=0), model=replace(run.model, dropout=1.5)))
 
 

@@ -4,11 +4,13 @@ Nothing heavy is imported before a command really runs, so that ``eraserhead --h
 """
 
 import io
+import json
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any
@@ -16,10 +18,11 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from eraserhead.cli.config import FamiliesConfig
-from eraserhead.cli.options import check, normalise
+from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
+from eraserhead.cli.options import check, normalise, option_types
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.erasure.config import EraseConfig, ShowConfig
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.files import DISK_IS_FULL
 from eraserhead.loading.defaults import erase_defaults
@@ -27,6 +30,8 @@ from eraserhead.publishing.config import PushConfig
 from eraserhead.showing.escapes import visible
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.training.config import TrainConfig
+
+logger = logging.getLogger("eraserhead")
 
 DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
 means anything (Serrano & Smith 2019)."""
@@ -101,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        return _fail(str(error))
+        return _fail(error.spelled(partial(_as_flag, _command(arguments))))
     except KeyboardInterrupt:
         return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
     except OSError as error:
@@ -128,19 +133,36 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return 0
-    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    name = _command(arguments)
     if name not in COMMANDS:
         parsed = parse(parser, arguments)  # --help and --version end here
         raise UserError(f"no command in '{' '.join(arguments)}'; the commands are {', '.join(COMMANDS)} ({parsed})")
     command = COMMANDS[name]
-    arguments = normalise(arguments, command.config)
+    arguments = with_found_configs(normalise(arguments, command.config))
     check(arguments, name, command.config, command.positional)
+    for line in disagreements(config_files(arguments), option_types(command.config)):
+        logger.info(line)
     parsed = parse(parser, arguments)[name]
     if command.defaults is not None:
         parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
         parsed = parse(parser, arguments)[name]
     import_module(command.module).run(as_config(command, parsed))
     return 0
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return next((argument for argument in arguments if not argument.startswith("-")), "")
+
+
+def _as_flag(command: str, setting: Setting) -> str:
+    """Write a setting as it is typed: ``--site all``, ``--heads 0,3``, ``--overwrite``, ``MODEL``."""
+    if command in COMMANDS and setting.name in COMMANDS[command].positional:
+        return setting.name.upper() if setting.value is ... else f"{setting.name.upper()} {setting.value}"
+    if setting.value is ... or setting.value is True:
+        return f"--{setting.name}"
+    if isinstance(setting.value, list):
+        return f"--{setting.name} {','.join(map(str, setting.value)) or '[]'}"
+    return f"--{setting.name} {json.dumps(setting.value) if setting.value in (None, False, '') else setting.value}"
 
 
 def _fail(message: str) -> int:

@@ -10,7 +10,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from eraserhead.errors import UserError, nearest
+from eraserhead.cli.config_files import config_files, leaves
+from eraserhead.errors import Setting, UserError, nearest
 
 BUILT_IN = ("config", "help", "print_config", "print_shtab")
 
@@ -55,23 +56,25 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
     options = option_types(config)
     known = [name for name in options if name not in positional] + list(BUILT_IN)
     problems = [
-        f"{command}: unknown option '--{name}'{_hint(name, known)}" for name in _named(arguments) if name not in known
+        UserError(f"{command}: unknown option ", Setting(name), _hint(name, known))
+        for name in _named(arguments)
+        if name not in known
     ]
     problems += _not_whole(arguments, options)
-    for file in _config_files(arguments):
-        problems += [f"{file}: {problem}" for problem in _file_problems(file, options)]
+    for file in config_files(arguments):
+        problems += [UserError(f"{file}: {problem}") for problem in _file_problems(file, options)]
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError.joined(problems)
 
 
-def _not_whole(arguments: Sequence[str], options: Mapping[str, Any]) -> list[str]:
+def _not_whole(arguments: Sequence[str], options: Mapping[str, Any]) -> list[UserError]:
     """Name the options that take whole numbers and were given something else: the parser's own words are long."""
     lists = [f"--{name}" for name, kind in options.items() if _is_list(kind, of=int)]
     given = [(option, value) for option, value in pairwise([*arguments, ""]) if option in lists]
     given += [(option, value) for option, _, value in (each.partition("=") for each in arguments) if option in lists]
     lists_of = {option: list(map(str, yaml.safe_load(value) or [])) for option, value in given if value}
     return [
-        f"{option} {','.join(values)}: give whole numbers, separated by commas"
+        UserError(Setting(option.removeprefix("--"), values), ": give whole numbers, separated by commas")
         for option, values in lists_of.items()
         if not all(re.fullmatch(r"-?\d+", value) for value in values)
     ]
@@ -85,14 +88,6 @@ def _named(arguments: Sequence[str]) -> Iterator[str]:
             yield argument[2:].partition("=")[0]
 
 
-def _config_files(arguments: Sequence[str]) -> Iterator[str]:
-    for position, argument in enumerate(arguments):
-        option, equals, value = argument.partition("=")
-        if option == "--config":
-            following = arguments[position + 1 : position + 2]
-            yield from [value] if equals else following
-
-
 def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
     try:
         content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
@@ -104,16 +99,7 @@ def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
         return []
     if not isinstance(content, dict):
         return ["is not a mapping of options"]
-    return [f"unknown key '{key}'{_hint(key, options)}" for key in _keys(content, options) if key not in options]
-
-
-def _keys(content: Mapping[str, Any], options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and name in options:
-            yield from _keys(value, options, f"{name}.")
-        else:
-            yield name
+    return [f"unknown key '{key}'{_hint(key, options)}" for key, _ in leaves(content, options) if key not in options]
 
 
 def _hint(name: str, known: Any) -> str:

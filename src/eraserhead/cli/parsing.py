@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from eraserhead.cli.config_files import with_found_configs
 from eraserhead.cli.options import check, normalise
 from eraserhead.errors import UserError
 
@@ -50,7 +51,7 @@ def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
     Raises:
         UserError: The arguments, or the YAML files that they name, are not the command's.
     """
-    arguments = normalise(arguments, config)
+    arguments = with_found_configs(normalise(arguments, config))
     check(arguments, command, config, ())
     described = Command(config, "", command)
     return as_config(described, parse(command_parser(described), arguments))

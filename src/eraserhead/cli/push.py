@@ -4,12 +4,13 @@ import re
 import tempfile
 from pathlib import Path
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.publishing.card import CARD
 from eraserhead.publishing.config import PushConfig
 from eraserhead.publishing.hub import Hub, Target, check_name, check_reference, pushed_line
 from eraserhead.publishing.model_folder import check_source, find_results, read_source
 from eraserhead.publishing.publication import Options, write_publication
+from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 
@@ -44,9 +45,10 @@ def run(config: PushConfig) -> None:
 
 def _check(config: PushConfig) -> None:
     """Refuse names that cannot be, before any work is done."""
+    check_settings(config)
     check_name(config.repository)
-    check_reference(config.revision, "--revision")
-    check_reference(config.tag, "--tag")
+    check_reference(Setting("revision", config.revision))
+    check_reference(Setting("tag", config.tag))
     wrong = [code for code in config.language or () if not LANGUAGE.fullmatch(code)]
     if wrong:
-        raise UserError(f"--language {','.join(wrong)}: give ISO 639 codes such as en, separated by commas")
+        raise UserError(Setting("language", wrong), ": give ISO 639 codes such as en")

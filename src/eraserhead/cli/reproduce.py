@@ -7,13 +7,14 @@ from typing import Any
 from accelerate import PartialState
 from datasets import disable_progress_bars
 
+from eraserhead.cli.config_files import PACKAGED
 from eraserhead.cli.parsing import configuration
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
-from eraserhead.settings import check_ranges
+from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 from eraserhead.study.cells import ERASURE, Cell
@@ -32,7 +33,7 @@ def run(config: ReproduceConfig) -> None:
         UserError: A configuration cannot be used (nothing is done then), or cells failed (all others are done then).
     """
     disable_progress_bars()
-    check_ranges(config)
+    check_settings(config)
     folder, plans = Path(config.output_dir), plan(config)
     if not (folder / CELLS).is_dir():
         refuse_foreign(folder, "a study")
@@ -58,34 +59,37 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     Raises:
         UserError: Naming every YAML file that is missing or wrong.
     """
-    problems: list[str] = []
-    datasets = _files(config.datasets, Path(config.configs) / "data", problems)
-    models = _files(config.models, Path(config.configs) / "model", problems)
-    also = _files(config.also or [], Path(config.configs) / "training", problems)
+    problems: list[UserError] = []
+    configs = PACKAGED if config.configs is None else Path(config.configs)
+    datasets = _files(config.datasets, configs / "data", problems)
+    models = _files(config.models, configs / "model", problems)
+    also = _files(config.also or [], configs / "training", problems)
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError.joined(problems)
     return [
         _plan(
             config,
             Cell(dataset, model, Path(config.output_dir) / CELLS / f"{dataset}-{model}"),
-            [first, second, *also.values()],
+            [first, *also.values(), second],
         )
         for dataset, first in datasets.items()
         for model, second in models.items()
     ]
 
 
-def _files(names: list[str], folder: Path, problems: list[str]) -> dict[str, Path]:
+def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[str, Path]:
     """Return the YAML files by the names of what they configure; a name is a file in `folder`, or a path."""
     found: dict[str, Path] = {}
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     for name in names:
         file = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
         if not file.is_file():
-            there = f"; there are {', '.join(known)}" if known else "; --configs names the folder that holds them"
-            problems.append(f"{file}: no such file{nearest(name, known) or there}")
+            there = f"; there are {', '.join(known)}" if known else "; the folder that holds them is named by "
+            folder_named = [] if known else [Setting("configs")]
+            hint = nearest(name, known)
+            problems.append(UserError(f"{file}: no such file", *([hint] if hint else [there, *folder_named])))
         elif file.stem in found:
-            problems.append(f"{file}: a second one called '{file.stem}'")
+            problems.append(UserError(f"{file}: a second one called '{file.stem}'"))
         found[file.stem] = file
     return found
 
@@ -103,7 +107,7 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cache_limit=config.cache_limit,
         cpu=config.cpu,
     )
-    check_ranges(train)
+    check_settings(train)
     analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
     output_dir = str(cell.folder / ERASURE)
     return Plan(

@@ -4,7 +4,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import disable_progress_bars
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.publishing.hub import Hub, Target, check_name, pushed_line
 from eraserhead.publishing.publication import Options
 from eraserhead.publishing.publisher import Publisher
@@ -34,22 +34,28 @@ def _publisher(config: TrainConfig) -> Publisher | None:
     """Return what pushes the models; the hub is asked before any work is done, by the main process alone."""
     if config.push_to_hub is None:
         if config.push_every != "end" or config.push_private:
-            raise UserError("--push_every, --push_private: nothing is pushed without --push_to_hub user/name")
+            raise UserError(
+                Setting("push_every"),
+                ", ",
+                Setting("push_private"),
+                ": nothing is pushed without ",
+                Setting("push_to_hub", "user/name"),
+            )
         return None
     check_name(config.push_to_hub)
     hub = Hub(Target(config.push_to_hub, config.push_private))
     options = Options(config.push_to_hub)
-    problem: list[str | None] = [None]
+    problem: list[UserError | None] = [None]
     if PartialState(cpu=config.cpu).is_main_process:
         try:
             hub.open()
             options = options.or_as_in(hub.card())
         except UserError as error:
-            problem = [str(error)]
+            problem = [error]
     broadcast_object_list(problem)  # so that all end alike, and none waits for the others
     if problem[0] is not None:
         PartialState().destroy_process_group()
-        raise UserError(problem[0])
+        raise problem[0]
     return Publisher(hub, options)
 
 
@@ -58,4 +64,4 @@ def _push(publisher: Publisher, folder: RunFolder, config: TrainConfig) -> str:
         return pushed_line(publisher.push_finished(folder), Target(str(config.push_to_hub)))
     except UserError as error:
         again = f"`eraserhead push {folder.path} {config.push_to_hub}`"
-        raise UserError(f"{error}; the model in {folder.path} is complete: {again} pushes it") from error
+        raise UserError(error, f"; the model in {folder.path} is complete: {again} pushes it") from error

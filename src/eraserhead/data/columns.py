@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.named_sets import NamedSet, unchanged
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import Setting, UserError, nearest
 
 MANY_ROWS = 20_000  # from here on several processes pay
 WRITER_VERSION = 1  # part of the cache key: raise it when `_Writer` or a cleaning rule writes something else
@@ -50,18 +50,18 @@ class Columns:
         wanted += [(config.pair_column, "pair_column")] * (config.pair_column is not None)
         wanted += [(label, "label_column")] * (not may_lack_labels)
         missing = [
-            f"data.{setting} '{column}': no such column{nearest(str(column), known)}"
+            UserError(Setting(f"data.{setting}", column), f": no such column{nearest(str(column), known)}")
             for column, setting in wanted
             if column not in known
         ]
         unfit = [
-            f"data.{setting} '{column}' holds no text"
+            UserError(Setting(f"data.{setting}", column), ": holds no text")
             for column, setting in wanted
             if setting != "label_column" and column in known and not _holds_text(rows, str(column))
         ]
         problems = missing + unfit
         if problems:
-            raise UserError(f"{'; '.join(problems)}; split '{split}' has the columns {', '.join(known)}")
+            raise UserError(UserError.joined(problems), f"; split '{split}' has the columns {', '.join(known)}")
         clean = config.clean if config.clean is not None else named.hub is not None
         return cls(text, config.pair_column, None if may_lack_labels else label, named.clean if clean else unchanged)
 

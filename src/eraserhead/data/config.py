@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from eraserhead.settings import LARGEST_SEED, option
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -52,12 +54,12 @@ class DataConfig:
     train_split: str = "train"
     validation_split: str | None = None
     test_split: str = "test"
-    train_size: int | None = None
-    validation_size: int | None = None
-    test_size: int | None = None
-    max_length: int | None = None
-    max_sentences: int | None = None
-    max_sentence_length: int | None = None
+    train_size: int | None = option(None, low=1)
+    validation_size: int | None = option(None, low=1)
+    test_size: int | None = option(None, low=1)
+    max_length: int | None = option(None, low=1)
+    max_sentences: int | None = option(None, low=1)
+    max_sentence_length: int | None = option(None, low=1)
     language: str | None = None
-    seed: int = 0
-    classes: int = 2
+    seed: int = option(0, low=0, high=LARGEST_SEED)
+    classes: int = option(2, low=2, high=5)

@@ -17,7 +17,8 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.sources import Source, pick_split, read_hub, read_path
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.settings import setting_problems
 
 Role = Literal["train", "validation", "test"]
 
@@ -131,24 +132,29 @@ def has_ordered_classes(config: DataConfig) -> bool:
 
 def _check(config: DataConfig) -> None:
     """Raise `UserError` with everything that is wrong with the configuration by itself."""
-    sizes = {name: getattr(config, name) for name in ("train_size", "validation_size", "test_size")}
-    problems = [f"data.{name} {size}: give 1 or more" for name, size in sizes.items() if size is not None and size < 1]
+    problems = list(setting_problems(config, "data."))
+
+    def refuse(name: str, why: str | UserError) -> None:
+        problems.append(UserError(Setting(f"data.{name}", getattr(config, name)), why))
+
     if config.name is None and config.path is None:
-        problems.append(f"give data.name ({', '.join([*NAMED, PLANTED])} or a hub id) or data.path")
+        names = f" ({', '.join([*NAMED, PLANTED])} or a hub id) or "
+        problems.append(UserError("give ", Setting("data.name"), names, Setting("data.path")))
     if config.validation_split is not None and config.validation_split == config.train_split:
-        problems.append(f"data.validation_split '{config.validation_split}' is also data.train_split")
+        refuse("validation_split", UserError(" is also ", Setting("data.train_split")))
     if config.revision is not None and config.path is not None:
-        problems.append(f"data.revision {config.revision}: it belongs to the hub and means nothing with data.path")
+        refuse("revision", UserError(": it belongs to the hub and means nothing with ", Setting("data.path")))
     if config.clean and config.name not in NAMED:
-        problems.append(f"data.clean: only {', '.join(NAMED)} have a rule for cleaning")
+        refuse("clean", f": only {', '.join(NAMED)} have a rule for cleaning")
     if config.text_columns is not None and not config.text_columns:
-        problems.append("data.text_columns is empty: name one column or more")
+        refuse("text_columns", ": name one column or more")
     if config.name == PLANTED:
         outer = ("path", "subset", "revision", "text_columns", "pair_column", "label_column", "clean")
-        given = [f"data.{name}" for name in outer if getattr(config, name) is not None]
-        problems += [f"data.name planted is built in: leave out {', '.join(given)}"] if given else []
+        given = [Setting(f"data.{name}") for name in outer if getattr(config, name) is not None]
+        if given:
+            refuse("name", UserError(" is built in: leave out ", UserError.joined(given, ", ")))
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError.joined(problems)
 
 
 def _read(config: DataConfig, named: NamedSet) -> Source:
@@ -159,14 +165,16 @@ def _read(config: DataConfig, named: NamedSet) -> Source:
         return read_hub(named.hub or name, config.subset or named.subset, config.revision, named.headerless)
     except UserError as error:
         hint = "" if "/" in name or name in NAMED else nearest(name, [*NAMED, PLANTED])
-        raise UserError(f"{error}{hint}") from error
+        raise UserError(error, hint) from error
 
 
 def _check_splits(config: DataConfig, source: Source, role: Role) -> None:
     if source.single and role != "test" and config.validation_split is not None:
         raise UserError(
-            f"data.validation_split '{config.validation_split}': the source has no splits of its own; leave it out, "
-            "and data.validation_size documents are held out of training"
+            Setting("data.validation_split", config.validation_split),
+            ": the source has no splits of its own; leave it out, and ",
+            Setting("data.validation_size"),
+            " documents are held out of training",
         )
 
 

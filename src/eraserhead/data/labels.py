@@ -10,7 +10,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset
 from numpy.typing import NDArray
 
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import Setting, UserError, nearest
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
 DESCRIBED = 12  # classes that `LabelTable.describe` writes out
@@ -162,7 +162,7 @@ def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...
         else:
             found[ours] = classes.index(theirs)
     if problems:
-        raise UserError(f"--label_map: {'; '.join(problems)}")
+        raise UserError(Setting("label_map"), f": {'; '.join(problems)}")
     return found
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 
 Integers = NDArray[np.int64]
 
@@ -62,10 +62,13 @@ def hold_out(strata: Integers, size: int | None, seed: int, default_of: int) -> 
     default = min(len(spare), max(default_of // HELD_OUT_SHARE, len(np.unique(strata[spare]))))
     wanted = default if size is None else size
     if not 0 < wanted <= len(spare):
-        what = "no documents" if size is None else f"validation_size {size}"
+        what = "no documents" if size is None else Setting("data.validation_size", size)
         raise UserError(
-            f"{what} can be held out of the {len(strata)} documents for training: one of each class ({classes}) stays, "
-            f"so {len(spare)} can be held out at most; give data.validation_split, or more data"
+            what,
+            f" can be held out of the {len(strata)} documents for training: one of each class ({classes}) stays, "
+            f"so {len(spare)} can be held out at most; give ",
+            Setting("data.validation_split"),
+            ", or more data",
         )
     return spare[stratified(strata[spare], wanted, seed)]
 
@@ -88,15 +91,17 @@ def training_rows(
     """
     total = len(strata)
     if train_size is not None and train_size > total:
-        raise UserError(f"data.train_size {train_size}: the training split has {total} documents")
+        raise UserError(Setting("data.train_size", train_size), f": the training split has {total} documents")
     held = hold_out(strata, validation_size, seed, total if train_size is None else train_size)
     rest = np.setdiff1d(np.arange(total), held, assume_unique=True)
     if train_size is None:
         return rest, held
     if train_size > len(rest):
         raise UserError(
-            f"data.train_size {train_size} and {len(held)} documents held out for validation exceed the {total} "
-            f"documents of the training split: train_size can be {len(rest)} at most, or give data.validation_split"
+            Setting("data.train_size", train_size),
+            f" and {len(held)} documents held out for validation exceed the {total} "
+            f"documents of the training split: it can be {len(rest)} at most, or give ",
+            Setting("data.validation_split"),
         )
     return rest[stratified(strata[rest], train_size, seed)], held
 
@@ -110,5 +115,5 @@ def sample(strata: Integers, size: int | None, seed: int, what: str) -> Integers
     if size is None:
         return np.arange(len(strata))
     if size > len(strata):
-        raise UserError(f"{what} {size}: the split has {len(strata)} documents")
+        raise UserError(Setting(what, size), f": the split has {len(strata)} documents")
     return stratified(strata, size, seed)

@@ -15,7 +15,7 @@ from datasets.config import DATASET_INFO_FILENAME
 from datasets.exceptions import DatasetsError
 from datasets.packaged_modules.csv.csv import CsvConfig
 
-from eraserhead.errors import MissingSplitError, UserError, nearest
+from eraserhead.errors import MissingSplitError, Setting, UserError, nearest
 from eraserhead.remote.downloads import fetch_dataset_files
 from eraserhead.remote.failures import HTTP_ERROR, failure, http_error, patiently
 
@@ -61,9 +61,9 @@ def read_path(path: str, subset: str | None, headerless: tuple[str, ...] = ()) -
     place = Path(path).expanduser()
     if not place.exists():
         siblings = [sibling.name for sibling in place.parent.iterdir()] if place.parent.is_dir() else []
-        raise UserError(f"data.path {path}: there is no such file or folder{nearest(place.name, siblings)}")
+        raise UserError(Setting("data.path", path), f": there is no such file or folder{nearest(place.name, siblings)}")
     if subset is not None and (place.is_file() or _is_saved(place)):
-        raise UserError(f"data.subset {subset}: {path} has no configurations; leave it out")
+        raise UserError(Setting("data.subset", subset), f": {path} has no configurations; leave it out")
     try:
         if place.is_file():
             return Source({place.stem: _read_file(place, headerless)}, single=True)
@@ -71,7 +71,7 @@ def read_path(path: str, subset: str | None, headerless: tuple[str, ...] = ()) -
             return _read_saved(place)
         return Source(_splits(_load(str(place), subset, None, headerless)))
     except UNREADABLE as error:
-        raise UserError(f"data.path {path}: cannot be read ({_reason(error)})") from error
+        raise UserError(Setting("data.path", path), f": cannot be read ({_reason(error)})") from error
 
 
 def read_hub(name: str, subset: str | None, revision: str | None, headerless: tuple[str, ...] = ()) -> Source:
@@ -86,8 +86,13 @@ def read_hub(name: str, subset: str | None, revision: str | None, headerless: tu
         if http_error(error) is not None:
             raise UserError(failure(error, name, revision=revision)) from error
         raise UserError(
-            f"{name}: cannot be loaded from the hub or from the local cache ({_reason(error)}); check data.name, "
-            "data.subset and the network, give a copy with --data.path, or set HF_HUB_OFFLINE=1 to skip the network"
+            f"{name}: cannot be loaded from the hub or from the local cache ({_reason(error)}); check ",
+            Setting("data.name"),
+            ", ",
+            Setting("data.subset"),
+            " and the network, give a copy with ",
+            Setting("data.path"),
+            ", or set HF_HUB_OFFLINE=1 to skip the network",
         ) from error
     return Source(splits, revision=_resolved_revision(splits) or revision)
 
@@ -103,9 +108,9 @@ def pick_split(source: Source, wanted: str, setting: str) -> str:
     if split not in source.splits:
         known = ", ".join(source.splits)
         hint = nearest(wanted, source.splits)
-        raise MissingSplitError(f"{setting} '{wanted}': no such split{hint}; there are: {known}")
+        raise MissingSplitError(Setting(setting, wanted), f": no such split{hint}; there are: {known}")
     if not len(source.splits[split]):
-        raise UserError(f"{setting}: split '{split}' has no rows")
+        raise UserError(Setting(setting), f": split '{split}' has no rows")
     return split
 
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.columns import processes
 from eraserhead.data.labels import arrow_table
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 
 TOKENIZE_VERSION = 2  # part of the cache key: raise it when `_tokenize_batch` writes something else
 NO_WINDOW = 10**30  # what transformers itself writes for a tokenizer without a window
@@ -113,7 +113,8 @@ def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, nam
     special = tokenizer.num_special_tokens_to_add(pair=pairs)
     if length < special + 1:
         raise UserError(
-            f"data.{name} {length}: the tokenizer adds {special} special tokens; give {special + 1} or more"
+            Setting(f"data.{name}", length),
+            f": the tokenizer adds {special} special tokens; give {special + 1} or more",
         )
 
 

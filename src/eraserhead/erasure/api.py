@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ from eraserhead.loading.checks import check_family, check_weights, give_padding
 from eraserhead.loading.config import LIMITS
 from eraserhead.loading.reader import check_text
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.settings import check_ranges
+from eraserhead.settings import check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,6 +127,27 @@ def erase(
     Raises:
         UserError: The model or the data cannot be used, or `output_dir` holds other results.
     """
+    config = EraseConfig(
+        model="in memory",
+        output_dir=output_dir,
+        data=_limited(data if isinstance(data, DataConfig) else DataConfig(), max_length),
+        draws=draws,
+        seed=seed,
+        random_other=random_other,
+        count_never_as=count_never_as,
+        batch_tokens=batch_tokens,
+        site=site,
+        heads=None if heads is None else list(heads),
+        special_tokens=special_tokens,
+        search=search,
+        label_map=None if label_map is None else list(label_map),
+        memory_budget=memory_budget,
+        revision=revision,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        cpu=cpu,
+    )
+    check_settings(config)
     checkpoint = _checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if isinstance(data, DataConfig):
         documents = load_for(checkpoint, data, label_map)
@@ -136,25 +157,13 @@ def erase(
         columns = Columns(text_column, pair_column, label_column)
         documents = _documents(data, columns, len(checkpoint.class_names))
     with tempfile.TemporaryDirectory() as scratch:
-        config = EraseConfig(
+        config = replace(
+            config,
             model=checkpoint.name,
             output_dir=output_dir or str(Path(scratch) / "results"),
             data=_limits(checkpoint, data if isinstance(data, DataConfig) else checkpoint.data, max_length),
-            draws=draws,
-            seed=seed,
-            random_other=random_other,
-            count_never_as=count_never_as,
-            batch_tokens=batch_tokens,
-            site=site,
-            heads=None if heads is None else list(heads),
-            special_tokens=special_tokens,
-            search=search,
-            label_map=None if label_map is None else list(label_map),
-            memory_budget=memory_budget,
             dtype=_precision(checkpoint.model.dtype),
-            cpu=cpu,
         )
-        check_ranges(config)
         results = erase_documents(checkpoint, documents, config, devices.start(cpu))
         return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
 
@@ -193,11 +202,14 @@ def _checkpoint(
 def _limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
     """Return what is read of each document: as asked for, as the data says, as the model was trained, or all it can."""
     if data is not None:
-        limits = {name: getattr(data, name) for name in LIMITS}
-        return DataConfig(**{**limits, "max_length": max_length or data.max_length})
+        return _limited(DataConfig(**{name: getattr(data, name) for name in LIMITS}), max_length)
     model = checkpoint.model
     known = isinstance(model, AttentionPoolingForSequenceClassification) and model.config.reads.tokens
     return DataConfig(max_length=max_length or (None if known else window(model, checkpoint.tokenizer)))
+
+
+def _limited(data: DataConfig, max_length: int | None) -> DataConfig:
+    return data if max_length is None else replace(data, max_length=max_length)
 
 
 def _precision(dtype: torch.dtype) -> Any:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from eraserhead.data.config import DataConfig
-from eraserhead.loading.config import ERASURE, RUNS, SiteConfig, _last_part
+from eraserhead.loading.config import SiteConfig
+from eraserhead.loading.default_folders import results_folder
+from eraserhead.settings import LARGEST_SEED, option
 
 RandomOther = Literal["uniform", "position"]
 
@@ -20,7 +22,8 @@ class EraseConfig(SiteConfig):
     Attributes:
         model: Folder of a run, or folder or hub id of a model.
         output_dir: Folder of the results; default: ``erasure`` in the model's folder, of a model on the hub
-            ``runs/NAME-erasure``; with the site behind it where one is chosen.
+            ``runs/OWNER--NAME+erasure``; with the site, the heads and the special tokens behind it where they are
+            chosen.
         data: The documents; default: the test split of the run's own data.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
             (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: those of the same name.
@@ -39,12 +42,12 @@ class EraseConfig(SiteConfig):
     output_dir: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     label_map: list[str] | None = None
-    draws: int = 10
-    seed: int = 0
+    draws: int = option(10, low=1)
+    seed: int = option(0, low=0, high=LARGEST_SEED)
     random_other: RandomOther = "uniform"
     count_never_as: CountNeverAs = "beyond_all"
-    batch_tokens: int | None = None
-    shard_size: int = 200
+    batch_tokens: int | None = option(None, low=1)
+    shard_size: int = option(200, low=1)
     overwrite: bool = False
 
     @property
@@ -52,10 +55,7 @@ class EraseConfig(SiteConfig):
         """Folder of the results."""
         if self.output_dir is not None:
             return Path(self.output_dir)
-        name = ERASURE if self.site is None else f"{ERASURE}-{self.site.replace(':', '-')}"
-        if Path(self.model).is_dir():
-            return Path(self.model) / name
-        return Path(RUNS) / f"{_last_part(self.model)}-{name}"
+        return results_folder(self.model, self.revision, self.site, self.heads, self.special_tokens)
 
 
 @dataclass(frozen=True)

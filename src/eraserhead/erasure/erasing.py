@@ -23,7 +23,7 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import summarise
 from eraserhead.erasure.tabulate import BatchText, join_batches, tabulate
-from eraserhead.errors import DocumentError, UserError
+from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.files import environment
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint
@@ -31,7 +31,7 @@ from eraserhead.loading.checks import check_types, check_vocabulary
 from eraserhead.loading.choosing import ChosenSite, choose_site, refuse_pairs
 from eraserhead.loading.components import PIECE_COLUMNS, pieces_of
 from eraserhead.loading.reader import Reading, largest, reading_of
-from eraserhead.settings import check_ranges
+from eraserhead.settings import check_settings
 from eraserhead.sites.site import Attention
 
 logger = logging.getLogger("eraserhead")
@@ -87,7 +87,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     Raises:
         UserError: The model, the data or the output folder cannot be used; nothing is written then.
     """
-    check_ranges(config)
+    check_settings(config)
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
@@ -138,7 +138,9 @@ def load_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] 
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         if label_map:
-            raise UserError("--label_map: the data is the run's own, whose classes are the model's; leave it out")
+            raise UserError(
+                Setting("label_map"), ": the data is the run's own, whose classes are the model's; leave it out"
+            )
         documents = load_documents(data, "test", checkpoint.labels)
         if documents.provenance.split == checkpoint.train_split:
             logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
@@ -151,7 +153,7 @@ def load_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] 
         return load_documents(data, "test", matched)
     logger.info(
         f"no accuracy is reported: the data's classes ({', '.join(documents.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); say which mean the same with --label_map data=model,..."
+        f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
     )
     rows = documents.rows
     unlabelled = rows.map(_without_labels, batched=True, input_columns=["label"], features=rows.features)

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.files import UNFINISHED, differences, read_mapping, refuse_foreign, write_json
 
 DOCUMENTS = pa.schema(
@@ -105,7 +105,10 @@ class ResultsFolder:
         elif changed and not overwrite:
             raise UserError(
                 f"{self.path}: holds results of another configuration (different: {', '.join(changed)}); choose "
-                "another --output_dir, or replace them with --overwrite"
+                "another ",
+                Setting("output_dir"),
+                ", or replace them with ",
+                Setting("overwrite", True),
             )
 
     def changed(self, configuration: Mapping[str, Any]) -> list[str] | None:

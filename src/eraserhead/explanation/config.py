@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from eraserhead.data.config import DataConfig
 from eraserhead.loading.config import SiteConfig
+from eraserhead.settings import LARGEST_SEED, option
 
 
 @dataclass(frozen=True)
@@ -25,5 +26,5 @@ class ExplainConfig(SiteConfig):
     file: str | None = None
     id: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
-    seed: int = 0
-    draws: int = 10
+    seed: int = option(0, low=0, high=LARGEST_SEED)
+    draws: int = option(10, low=1)

@@ -12,7 +12,7 @@ from eraserhead.data.tokens import TYPES
 from eraserhead.data.words import word_spans
 from eraserhead.erasure.analysis import BEST_FOUND, MINIMUM, RANDOM, Analysis, RankingFlips, analyse
 from eraserhead.erasure.erasing import load_for
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
@@ -21,8 +21,10 @@ from eraserhead.loading.choosing import choose_site, refuse_pairs
 from eraserhead.loading.components import SENTENCES, TOKENS, Pieces, pieces_of
 from eraserhead.loading.reader import check_text, largest, reading_of
 from eraserhead.method.test_two import Outcome
-from eraserhead.settings import check_ranges
+from eraserhead.settings import check_settings
 from eraserhead.sites.site import Attention
+
+SOURCES = ("text", "file", "id")  # settings of which one says what is explained
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,11 @@ def explain(config: ExplainConfig) -> Explanation:
     Raises:
         UserError: The model, the text or the document cannot be used.
     """
-    sources = {"TEXT": config.text, "--file": config.file, "--id": config.id}
-    given = [name for name, value in sources.items() if value is not None]
+    check_settings(config)
+    given = [Setting(name) for name in SOURCES if getattr(config, name) is not None]
     if len(given) != 1:
-        raise UserError(f"explain: give one of TEXT, --file and --id, not {' and '.join(given) or 'none'}")
-    check_ranges(config)
+        named = UserError.joined(given, " and ") if given else "none"
+        raise UserError("explain: give one of ", UserError.joined(map(Setting, SOURCES), ", "), ", not ", named)
     accelerator = devices.start(config.cpu)
     checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
     return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
@@ -154,14 +156,16 @@ def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
             raise UserError(f"{config.file}: cannot be read as text ({error})") from error
     else:
         text = config.text or ""
-    return Dataset.from_dict({"id": ["text"], "text": [check_text(text, "TEXT")], "label": [None]})
+    return Dataset.from_dict({"id": ["text"], "text": [check_text(text, Setting("text"))], "label": [None]})
 
 
 def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     documents = load_for(checkpoint, config.data)
     ids = list(documents.rows["id"])
     if config.id not in ids:
-        raise UserError(f"--id {config.id}: no such document among the {len(ids)}, such as {ids[0]} and {ids[-1]}")
+        raise UserError(
+            Setting("id", config.id), f": no such document among the {len(ids)}, such as {ids[0]} and {ids[-1]}"
+        )
     return documents.rows.select([ids.index(config.id)])
 
 

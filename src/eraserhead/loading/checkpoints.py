@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
 from eraserhead.loading.config import RUN_CONFIG
 from eraserhead.loading.defaults import stored_data
@@ -132,12 +132,9 @@ def check_finished(name: str) -> None:
     """
     if os.path.isdir(name) and not (Path(name) / "config.json").is_file():
         unfinished = (Path(name) / RUN_CONFIG).is_file()
-        mend = (
-            "its training is unfinished: run the same `train` command with --resume"
-            if unfinished
-            else ("give the folder of a finished run, or a hub id")
-        )
-        raise UserError(f"{name}: not a model (no config.json in it); {mend}")
+        resume = UserError("its training is unfinished: run the same `train` with ", Setting("resume", True))
+        mend = resume if unfinished else "give the folder of a finished run, or a hub id"
+        raise UserError(f"{name}: not a model (no config.json in it); ", mend)
 
 
 def _configuration(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
@@ -147,7 +144,8 @@ def _configuration(folder: str, name: str, options: Mapping[str, Any]) -> PreTra
     if unknown and "AutoConfig" in content.get("auto_map", {}) and not options["trust_remote_code"]:
         raise UserError(
             f"{name}: brings Python code of its own ({content['auto_map']['AutoConfig']}), which would run on this "
-            "machine with all your rights; read it, and then allow it with --trust_remote_code"
+            "machine with all your rights; read it, and then allow it with ",
+            Setting("trust_remote_code", True),
         )
     return AutoConfig.from_pretrained(folder, **options)
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.patch.families import ReadOut, UnknownFamilyError, family_of, padding_of
 
@@ -45,7 +45,8 @@ def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) 
     if not pools and not any(key.startswith(f"{model.base_model_prefix}.") for key in missing):
         raise UserError(
             f"{name}: has no classification head ('{first}' is missing): it is an encoder; fine-tune it first, or put "
-            f"an attention-pooling head on it with `eraserhead train --model.encoder {name}`"
+            "an attention-pooling head on it: `train` with ",
+            Setting("model.encoder", name),
         )
     raise UserError(f"{name}: {count} weights are missing, such as '{first}'; the file is incomplete")
 

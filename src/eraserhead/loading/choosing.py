@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.components import SENTENCES, TOKENS
 from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
@@ -47,7 +47,7 @@ def refuse_pairs(checkpoint: Checkpoint, rows: Dataset) -> None:
         UserError: The model has an attention-pooling layer.
     """
     if "second" in rows.column_names and isinstance(checkpoint.model, AttentionPoolingForSequenceClassification):
-        raise UserError(f"--data.pair_column: {ONE_SEQUENCE}")
+        raise UserError(Setting("data.pair_column"), ": ", *ONE_SEQUENCE)
 
 
 def choose_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:
@@ -66,15 +66,20 @@ def _pooling(
 ) -> ChosenSite:
     hierarchical = model.config.architecture.hierarchical
     known = (POOLING, WORDS) if hierarchical else (POOLING,)
-    problems = [
-        f"--site {config.site}: a model with attention-pooling layers is erased there, --site {' or '.join(known)}"
-    ]
-    problems = problems if config.site not in (None, *known) else []
+    sites = UserError.joined((Setting("site", site) for site in known), " or ")
+    there = UserError(
+        Setting("site", config.site), ": a model with attention-pooling layers is erased there; choose ", sites
+    )
+    problems = [there] if config.site not in (None, *known) else []
     inside = {"heads": config.heads, "special_tokens": config.special_tokens}
     inside |= {"search": config.search} if config.site != WORDS else {}
-    problems += [f"--{name}: {INSIDE_ALONE}" for name, value in inside.items() if value not in (None, "none")]
+    problems += [
+        UserError(Setting(name, value), f": {INSIDE_ALONE}")
+        for name, value in inside.items()
+        if value not in (None, "none")
+    ]
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError.joined(problems)
     special = "components" if model.config.architecture.pool_special_tokens else "left out"
     description = {"site": config.site or POOLING, "special_tokens": special, **_precision(config)}
     model = model.to(accelerator.device)
@@ -89,8 +94,9 @@ def _pooling(
 def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> ChosenSite:
     if config.site == POOLING:
         raise UserError(
-            f"--site {POOLING}: a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
-            "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`"
+            Setting("site", POOLING),
+            f": a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
+            "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`",
         )
     # Apple's devices have no float64, in which the method's arithmetic is done.
     device = torch.device("cpu") if accelerator.device.type == "mps" else accelerator.device

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-RUNS = "runs"  # where folders are made that have no name
-
+from eraserhead.errors import Setting
+from eraserhead.settings import option
 
 ERASURE = "erasure"  # in a model's folder: its erasure results
 
@@ -12,7 +12,7 @@ ERASURE = "erasure"  # in a model's folder: its erasure results
 RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
 
 
-ONE_SEQUENCE = "an attention-pooling classifier reads one sequence; --data.text_columns joins several"
+ONE_SEQUENCE = ("an attention-pooling classifier reads one sequence; ", Setting("data.text_columns"), " joins several")
 
 
 LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # of the data, that belong to the model
@@ -48,9 +48,5 @@ class SiteConfig:
     heads: list[int] | None = None
     special_tokens: bool | None = None
     search: Literal["none", "greedy"] = "none"
-    memory_budget: float = 1.0
+    memory_budget: float = option(1.0, low=1e-3)
     cpu: bool = False
-
-
-def _last_part(name: str) -> str:
-    return name.rstrip("/").rpartition("/")[2]

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from tqdm.auto import tqdm
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 
 Item = TypeVar("Item")
 
@@ -38,7 +38,7 @@ def start(
     """
     if log_folder and find_spec("tensorboard") is None:
         raise UserError(
-            "--training.tensorboard: not installed; `pip install 'eraserhead[tensorboard]'`, or leave it out"
+            Setting("training.tensorboard"), ": not installed; `pip install 'eraserhead[tensorboard]'`, or leave it out"
         )
     accelerator = Accelerator(
         cpu=cpu,

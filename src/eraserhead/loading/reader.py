@@ -16,7 +16,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import arrow_table
 from eraserhead.data.sentences import tokenize_sentences
 from eraserhead.data.tokens import tokenize
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import window
 from eraserhead.models.architecture import Limits
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -95,14 +95,15 @@ def reading_of(
 
 
 def _within(length: int, longest: int, name: str, cut: bool) -> int:
+    setting = Setting(f"data.{name}", length)
     if length > longest and not cut:
-        raise UserError(f"--data.{name} {length}: the model takes {longest} tokens at most")
+        raise UserError(setting, f": the model takes {longest} tokens at most")
     if length > longest:
-        logger.info(f"--data.{name} {length}: texts are cut at the model's window of {longest} tokens")
+        logger.info(f"{setting}: texts are cut at the model's window of {longest} tokens")
     return min(length, longest)
 
 
-def check_text(text: str, name: str) -> str:
+def check_text(text: str, name: str | Setting) -> str:
     """Return a text that is valid Unicode.
 
     Raises:
@@ -112,7 +113,7 @@ def check_text(text: str, name: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{name}: not valid Unicode at character {error.start}; decode it with the right encoding"
+            name, f": not valid Unicode at character {error.start}; decode it with the right encoding"
         ) from error
     return text
 

@@ -8,6 +8,12 @@ from typing import Literal, get_args
 
 ContextKind = Literal["none", "conv", "rnn", "transformer"]
 CONTEXTS: tuple[str, ...] = get_args(ContextKind)  # by how far they mix context
+# Metadata of the fields below: "low" and "high" bound a number, "belongs_to" names the settings that give it an effect.
+SHARE = {"low": 0, "high": 0.99}
+
+
+def _belongs_to(context: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    return {"belongs_to": {"context": (context,), "sentence_context": (context,)}}
 
 
 @dataclass(frozen=True)
@@ -35,22 +41,22 @@ class Architecture:
         transformer_dropout: Share of entries that its parts do not see in training.
     """
 
-    encoder_layers: int | None = None
+    encoder_layers: int | None = field(default=None, metadata={"low": 0})
     hierarchical: bool = False
     context: ContextKind = "none"
     sentence_context: ContextKind | None = None
-    attention_size: int | None = None
-    dropout: float = 0.1
-    sentence_dropout: float = 0.0
-    logit_dropout: float = 0.0
+    attention_size: int | None = field(default=None, metadata={"low": 1})
+    dropout: float = field(default=0.1, metadata=SHARE)
+    sentence_dropout: float = field(default=0.0, metadata={**SHARE, "belongs_to": {"hierarchical": (True,)}})
+    logit_dropout: float = field(default=0.0, metadata=SHARE)
     pool_special_tokens: bool = False
-    recurrent_size: int = 50
-    filters: int = 50
-    filter_widths: list[int] = field(default_factory=lambda: [3, 5])
-    filter_dropout: float = 0.3
-    transformer_heads: int = 8
-    transformer_feedforward: int | None = None
-    transformer_dropout: float = 0.1
+    recurrent_size: int = field(default=50, metadata={"low": 1, **_belongs_to("rnn")})
+    filters: int = field(default=50, metadata={"low": 1, **_belongs_to("conv")})
+    filter_widths: list[int] = field(default_factory=lambda: [3, 5], metadata={"low": 1, **_belongs_to("conv")})
+    filter_dropout: float = field(default=0.3, metadata={**SHARE, **_belongs_to("conv")})
+    transformer_heads: int = field(default=8, metadata={"low": 1, **_belongs_to("transformer")})
+    transformer_feedforward: int | None = field(default=None, metadata={"low": 1, **_belongs_to("transformer")})
+    transformer_dropout: float = field(default=0.1, metadata={**SHARE, **_belongs_to("transformer")})
 
     @classmethod
     def of(cls, owner: object) -> "Architecture":

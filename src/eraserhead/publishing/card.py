@@ -8,9 +8,11 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from eraserhead.data.named_sets import NAMED
+from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.templates import template
 from eraserhead.showing.terminal import NAMES, NEVER, answer, interval, percent, site_line
+from eraserhead.training.config import ModelConfig, TrainingConfig
 
 NAME = re.compile(r"[\w./-]+")
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
@@ -30,11 +32,7 @@ MEANS = {
     "beyond_all": "Means are over the n documents (and, of random, the draws) whose decision flips at all.",
     "all": "Means are over all documents.",
 }
-OF_CONTEXT = {  # options of the model by the context encoder that they belong to
-    "rnn": ("recurrent_size",),
-    "conv": ("filters", "filter_widths", "filter_dropout"),
-    "transformer": ("transformer_heads", "transformer_feedforward"),
-}
+CONFIGURED = {"model": ModelConfig, "training": TrainingConfig}  # parts of a run's configuration that a card states
 OWN = "documents of its own"
 QUARTILES = {"q25": "1st quartile", "median": "median", "q75": "3rd quartile"}
 
@@ -247,9 +245,9 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "encoder", f"{encoder['name']}, revision {encoder['revision']}"
     if facts.ours:
         yield "it reads", _reads(facts)
-    for part in ("model", "training"):
+    for part, config in CONFIGURED.items():
         if part in configuration:
-            yield part, _options(configuration[part])
+            yield part, _options(config, configuration[part])
     metrics = facts.training.get("metrics")
     if metrics:
         yield "best epoch", f"{metrics['best_epoch']} of {len(metrics['epochs'])}"
@@ -257,10 +255,9 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "versions", ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
 
 
-def _options(options: Mapping[str, Any]) -> str:
-    """Return options in words, without those that say no, or belong to a context encoder that there is none of."""
-    used = {options.get("context"), options.get("sentence_context")}
-    idle = {name for context, names in OF_CONTEXT.items() if context not in used for name in names}
+def _options(config: type[ModelConfig | TrainingConfig], options: Mapping[str, Any]) -> str:
+    """Return options in words, without those that say no or have no effect beside the others."""
+    idle = unused(config, {**vars(config()), **options})
     said = {
         name: value
         for name, value in options.items()

@@ -25,7 +25,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from eraserhead.erasure.results import SUMMARY
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.publishing.card import CARD
 from eraserhead.publishing.publication import OWN_FILES
 from eraserhead.remote.downloads import bars_on_terminals_alone
@@ -94,14 +94,14 @@ def check_name(repository: str) -> None:
         raise UserError(f"{repository}: no name for a repository; give the owner too, as in user/name")
 
 
-def check_reference(name: str | None, option: str) -> None:
+def check_reference(reference: Setting) -> None:
     """Refuse what cannot be the name of a branch or tag, by git's rules.
 
     Raises:
-        UserError: Naming the option.
+        UserError: Naming the setting.
     """
-    if name is not None and not REFERENCE.fullmatch(name):
-        raise UserError(f"{option} {name}: no name for a branch or tag; use letters, digits, '.', '-', '_' and '/'")
+    if reference.value is not None and not REFERENCE.fullmatch(reference.value):
+        raise UserError(reference, ": no name for a branch or tag; use letters, digits, '.', '-', '_' and '/'")
 
 
 def pushed_line(pushed: Pushed, target: Target) -> str:
@@ -144,8 +144,10 @@ class Hub:
             patiently(lambda: self._client.create_repo(name, private=self.target.private or None, exist_ok=True))
             if self.target.private and not patiently(lambda: self._client.model_info(name)).private:
                 raise UserError(
-                    f"{name}: exists and is public, so --private would not hide it; make it private in its settings "
-                    f"({constants.ENDPOINT}/{name}/settings), or leave --private out"
+                    f"{name}: exists and is public, so ",
+                    Setting("private"),
+                    " would not hide it; make it private in its settings "
+                    f"({constants.ENDPOINT}/{name}/settings), or leave that out",
                 )
             if self.target.revision != MAIN:
                 patiently(lambda: self._client.create_branch(name, branch=self.target.revision, exist_ok=True))
@@ -173,7 +175,8 @@ class Hub:
             if tagged is not None and (changes or tagged != head):
                 raise UserError(
                     f"{self.target.repository}: the tag '{self.target.tag}' is there already and stands for another "
-                    f"commit ({tagged[:8]}); choose another --tag"
+                    f"commit ({tagged[:8]}); choose another ",
+                    Setting("tag"),
                 )
             commit = self._commit(folder, head, changes) if changes else head
             if self.target.tag is not None and tagged is None:

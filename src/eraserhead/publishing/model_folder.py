@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.files import read_mapping
 from eraserhead.loading.checkpoints import DATA, check_finished, load_checkpoint, weights_fingerprint
 from eraserhead.loading.config import ERASURE, RUN_CONFIG
@@ -109,7 +109,8 @@ def check_source(source: Source) -> None:
     if made_with["model"]["weights"] != weights_fingerprint(checkpoint.model):
         raise UserError(
             f"{source.results.path}: erasure results of another model than {source.folder} (its weights differ); erase "
-            "again, or name the right ones with --erasure"
+            "again, or name the right ones with ",
+            Setting("erasure"),
         )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.remote.failures import HUB_ERRORS, failure, patiently, reason
 
 # What a model and its tokenizer are read from: weights as safetensors alone, for pickled ones can run code.
@@ -57,7 +57,9 @@ def locate_model(name: str, revision: str | None = None) -> Located:
     """
     if os.path.isdir(name):
         if revision is not None:
-            raise UserError(f"--revision {revision}: belongs to the hub, and {name} is a folder here; leave it out")
+            raise UserError(
+                Setting("revision", revision), f": belongs to the hub, and {name} is a folder here; leave it out"
+            )
         return Located(name, None)
     ask = partial(snapshot_download, name, revision=revision, allow_patterns=list(MODEL_FILES), ignore_patterns=["*/*"])
     try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.models.architecture import CONTEXTS
+from eraserhead.settings import LARGEST_SEED, option
 
 
 @dataclass(frozen=True)
@@ -12,12 +13,13 @@ class ReproduceConfig:
 
     Attributes:
         output_dir: Folder of the study: a run for each cell in ``cells``, ``paper.md`` and ``figures``.
-        configs: Folder whose ``data``, ``model`` and ``training`` hold the YAML files that are named.
+        configs: Folder whose ``data``, ``model`` and ``training`` hold the YAML files that are named; default: those
+            that come with the package.
         datasets: Names of YAML files in ``data``, or paths of others.
         models: Names of YAML files in ``model``, or paths of others; ``flan-none`` and the like have a place on the
             axis of context.
-        also: Names of YAML files in ``training``, or paths of others, merged into every cell after those of its data
-            set and its model.
+        also: Names of YAML files in ``training``, or paths of others: the recipe of every cell, merged in this order.
+            The model's own file is merged last, for a model may need another rate than the recipe has.
         data_root: Folder that replaces the hub as the source of named data sets, in which each has its own folder.
         encoder: Hub id or folder of the encoder of every model; default: as the models say.
         train_size: Documents used for training; default: as the configs say.
@@ -33,7 +35,7 @@ class ReproduceConfig:
     """
 
     output_dir: str
-    configs: str = "configs"
+    configs: str | None = None
     datasets: list[str] = field(default_factory=lambda: ["yelp", "imdb", "amazon", "yahoo"])
     models: list[str] = field(
         default_factory=lambda: [f"{kind}-{context}" for kind in ("flan", "han") for context in CONTEXTS]
@@ -41,13 +43,13 @@ class ReproduceConfig:
     also: list[str] | None = None
     data_root: str | None = None
     encoder: str | None = None
-    train_size: int | None = None
-    validation_size: int | None = None
-    test_size: int | None = None
-    draws: int = 10
-    seed: int = 0
+    train_size: int | None = option(None, low=1)
+    validation_size: int | None = option(None, low=1)
+    test_size: int | None = option(None, low=1)
+    draws: int = option(10, low=1)
+    seed: int = option(0, low=0, high=LARGEST_SEED)
     random_other: RandomOther = "uniform"
     count_never_as: CountNeverAs = "beyond_all"
-    batch_tokens: int | None = None
-    cache_limit: float = 20.0
+    batch_tokens: int | None = option(None, low=1)
+    cache_limit: float = option(20.0, low=0)
     cpu: bool = False

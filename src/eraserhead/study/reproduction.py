@@ -17,7 +17,7 @@ from datasets import Dataset, Features, Value
 
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
-from eraserhead.errors import DocumentError, UserError
+from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.files import DISK_IS_FULL, write_text
 from eraserhead.loading import devices
 from eraserhead.loading.config import RUN_CONFIG
@@ -33,7 +33,7 @@ logger = logging.getLogger("eraserhead")
 COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` counts otherwise
 FAILURES = "failures"  # folder of what failed and where
 OUT_OF_MEMORY = (
-    "out of memory; lower --batch_tokens, or for another study data.max_length, data.max_sentences or "
+    "out of memory; lower batch_tokens, or for another study data.max_length, data.max_sentences or "
     "data.max_sentence_length in its YAML"
 )
 # What torch says where a CPU has no more memory: it has no exception of its own.
@@ -85,15 +85,17 @@ def check(plans: Sequence[Plan]) -> None:
     precisions = sorted({plan.train.training.mixed_precision for plan in plans})
     if len(precisions) > 1:
         raise UserError(
-            f"training.mixed_precision: one process has one, not {' and '.join(precisions)}; run them apart"
+            Setting("training.mixed_precision"),
+            f": one process has one, not {' and '.join(precisions)}; run them apart",
         )
     changed = {plan.cell.name: differs for plan in plans if (differs := _changed(plan))}
     if changed:
         first = next(iter(changed))
         raise UserError(
             f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells are there in another "
-            f"configuration, such as {first} (different: {', '.join(changed[first])}); choose another --output_dir, or "
-            "delete the cells that are to be done again"
+            f"configuration, such as {first} (different: {', '.join(changed[first])}); choose another ",
+            Setting("output_dir"),
+            ", or delete the cells that are to be done again",
         )
 
 

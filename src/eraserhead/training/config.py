@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from eraserhead.data.config import DataConfig
-from eraserhead.loading.config import RUNS, _last_part
+from eraserhead.loading.default_folders import run_folder
 from eraserhead.models.architecture import Architecture
+from eraserhead.settings import LARGEST_SEED, option
 
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
 
@@ -56,20 +57,20 @@ class TrainingConfig:
     """
 
     freeze_encoder: bool = True
-    epochs: int = 10
-    batch_size: int = 32
-    batch_tokens: int | None = None
-    learning_rate: float = 1e-3
-    encoder_learning_rate: float = 3e-5
-    weight_decay: float = 0.01
+    epochs: int = option(10, low=1)
+    batch_size: int = option(32, low=1)
+    batch_tokens: int | None = option(None, low=1)
+    learning_rate: float = option(1e-3, low=1e-12, high=1e30)
+    encoder_learning_rate: float = option(3e-5, low=1e-12, high=10, belongs_to={"freeze_encoder": (False,)})
+    weight_decay: float = option(0.01, low=0)
     schedule: Literal["linear", "plateau"] = "linear"
-    warmup: float = 0.1
-    plateau_patience: int = 1
-    clip_norm: float = 1.0
+    warmup: float = option(0.1, low=0, high=1, belongs_to={"schedule": ("linear",)})
+    plateau_patience: int = option(1, low=1, belongs_to={"schedule": ("plateau",)})
+    clip_norm: float = option(1.0, low=0)
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"
     metric: Literal["accuracy", "macro_f1", "mean_absolute_error"] = "accuracy"
-    patience: int = 3
-    seed: int = 0
+    patience: int = option(3, low=1)
+    seed: int = option(0, low=0, high=LARGEST_SEED)
     tensorboard: bool = False
 
 
@@ -78,7 +79,8 @@ class TrainConfig:
     """One training run.
 
     Attributes:
-        output_dir: Folder of the run; default: ``runs/`` and the name on the hub that it is pushed to, or of its data.
+        output_dir: Folder of the run; default: ``runs/`` and the name on the hub that it is pushed to, or that of its
+            data (``OWNER--NAME``).
         data: The documents.
         model: The classifier.
         training: How it is trained.
@@ -99,7 +101,7 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     resume: bool = False
     overwrite: bool = False
-    cache_limit: float = 20.0
+    cache_limit: float = option(20.0, low=0)
     cpu: bool = False
     push_to_hub: str | None = None
     push_every: Literal["end", "best"] = "end"
@@ -108,5 +110,6 @@ class TrainConfig:
     @property
     def folder(self) -> Path:
         """Folder of the run."""
-        named = self.push_to_hub or self.data.name or Path(self.data.path or "unnamed").stem
-        return Path(self.output_dir or Path(RUNS) / _last_part(named))
+        if self.output_dir is not None:
+            return Path(self.output_dir)
+        return run_folder(self.push_to_hub, self.data.name, self.data.subset, self.data.path)

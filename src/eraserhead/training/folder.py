@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.files import (
     UNFINISHED,
     differences,
@@ -105,8 +105,10 @@ class RunFolder:
         changed = differences(read_mapping(stored, self._again), identity)
         if changed:
             raise UserError(
-                f"{self.path}: what this run was trained on has changed since ({', '.join(changed)}); choose another "
-                "--output_dir, or replace the run with --overwrite"
+                f"{self.path}: what this run was trained on has changed since ({', '.join(changed)}); choose another ",
+                Setting("output_dir"),
+                ", or replace the run with ",
+                Setting("overwrite", True),
             )
 
     def open(self, config: TrainConfig, identity: Mapping[str, Any]) -> None:
@@ -196,13 +198,21 @@ class RunFolder:
 
     def _check_resumable(self, config: TrainConfig, changed: list[str]) -> None:
         if changed:
+            different = UserError.joined(map(Setting, changed), ", ")
             raise UserError(
-                f"{self.path}: holds a run of another configuration (different: {', '.join(changed)}); choose another "
-                "--output_dir, or replace it with --overwrite"
+                f"{self.path}: holds a run of another configuration (different: ",
+                different,
+                "); choose another ",
+                Setting("output_dir"),
+                ", or replace it with ",
+                Setting("overwrite", True),
             )
         if not config.resume and not self.complete:
             raise UserError(
-                f"{self.path}: holds an interrupted run; continue it with --resume or replace it with --overwrite"
+                f"{self.path}: holds an interrupted run; continue it with ",
+                Setting("resume", True),
+                " or replace it with ",
+                Setting("overwrite", True),
             )
 
     def _clear(self) -> None:

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from eraserhead.data.batching import buckets, share, training_steps
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.training.batches import Feed, predict
 from eraserhead.training.config import TrainingConfig
@@ -78,8 +78,10 @@ class Loop:
             loss = self.step(step)
             if not np.isfinite(loss):
                 raise UserError(
-                    f"the loss is {loss} in epoch {epoch + 1}, step {number + 1} of {len(steps)}; lower "
-                    "--training.learning_rate and --training.encoder_learning_rate"
+                    f"the loss is {loss} in epoch {epoch + 1}, step {number + 1} of {len(steps)}; lower ",
+                    Setting("training.learning_rate"),
+                    " and ",
+                    Setting("training.encoder_learning_rate"),
                 )
             total += loss * len(step)
         return total / len(lengths)

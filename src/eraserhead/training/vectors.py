@@ -184,7 +184,7 @@ def _fits(shape: tuple[int, int], folder: Path, limit: float, accelerator: Accel
     message = f"token vectors: {size / 1e9:.2f} GB, kept in {folder}"
     if not fits:
         message = (
-            f"token vectors: {size / 1e9:.2f} GB would exceed --cache_limit ({limit:g} GB) or the free disk "
+            f"token vectors: {size / 1e9:.2f} GB would exceed cache_limit ({limit:g} GB) or the free disk "
             f"({free / 1e9:.1f} GB), so they are computed again in every epoch"
         )
     devices.tell(accelerator, message)

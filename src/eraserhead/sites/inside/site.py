@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.method.erasure import Evaluation, decide
 from eraserhead.method.margins import rival_weights
 from eraserhead.models.pooling import components_first
@@ -51,8 +51,9 @@ def parse_place(text: str) -> Place:
     found = LAYER.fullmatch(text)
     if found is None:
         raise UserError(
-            f"--site {text}: not a place inside a model; it is layer:L (the weights of the position that the decision "
-            "is read from), layer:L:all (of every position) or all (in every layer), layers counted from 0"
+            Setting("site", text),
+            ": not a place inside a model; it is layer:L (the weights of the position that the decision is read from), "
+            "layer:L:all (of every position) or all (in every layer), layers counted from 0",
         )
     return Place(int(found[1]), every_query=found[2] is not None)
 
@@ -218,7 +219,9 @@ def _checked_place(place: Place, layers: int, read_out: ReadOut) -> Place:
     if place.layer is None:
         return place
     if not -layers <= place.layer < layers:
-        raise UserError(f"--site {place}: the model has {layers} layers, numbered from 0 to {layers - 1}")
+        raise UserError(
+            Setting("site", str(place)), f": the model has {layers} layers, numbered from 0 to {layers - 1}"
+        )
     # A mean is read from every token: METHOD section 6.
     return Place(place.layer % layers, place.every_query or read_out is ReadOut.MEAN)
 
@@ -228,6 +231,7 @@ def _checked_heads(heads: Sequence[int] | None, count: int) -> tuple[int, ...] |
         return None
     wrong = [head for head in heads if not isinstance(head, int) or not 0 <= head < count]
     if wrong or not heads:
-        named = ",".join(map(str, wrong)) or "(none)"
-        raise UserError(f"--heads {named}: a layer of the model has {count} heads, numbered from 0 to {count - 1}")
+        raise UserError(
+            Setting("heads", wrong), f": a layer of the model has {count} heads, numbered from 0 to {count - 1}"
+        )
     return tuple(sorted(set(heads)))

@@ -1,0 +1,85 @@
+"""The YAML files that ``--config`` names: a file here, or one that comes with the package."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eraserhead.errors import UserError, nearest
+
+PACKAGED = Path(__file__).parents[1] / "configs"
+OPTION = "--config"
+
+
+def find_config(name: str) -> Path:
+    """Return the file that a name stands for: the one that exists here, else the packaged one of that relative name.
+
+    A packaged file may be named with or without ``configs/`` in front and ``.yaml`` behind.
+
+    Raises:
+        UserError: There is neither.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    inner = name.removeprefix("./").removeprefix("configs/").removesuffix(".yaml")
+    known = {str(file.relative_to(PACKAGED).with_suffix("")): file for file in sorted(PACKAGED.rglob("*.yaml"))}
+    if inner not in known:
+        there = nearest(inner, known) or f"; the packaged ones are {', '.join(known)}"
+        raise UserError(f"{name}: no such file here, and none in the package{there}")
+    return known[inner]
+
+
+def with_found_configs(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with each ``--config`` naming the file that it stands for.
+
+    Raises:
+        UserError: Naming all that stand for none.
+    """
+    found, problems = list(arguments), []
+    for place, name in _named(arguments):
+        try:
+            file = str(find_config(name))
+            found[place] = f"{OPTION}={file}" if arguments[place].startswith(f"{OPTION}=") else file
+        except UserError as error:
+            problems.append(error)
+    if problems:
+        raise UserError.joined(problems)
+    return found
+
+
+def config_files(arguments: Sequence[str]) -> list[str]:
+    """Return the files that ``--config`` names, in order."""
+    return [name for _, name in _named(arguments)]
+
+
+def disagreements(files: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
+    """Go through the options to which several files give different values; the last file's is used."""
+    given: dict[str, list[tuple[str, Any]]] = {}
+    for file in files:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+        for key, value in leaves(content, options):
+            given.setdefault(key, []).append((file, value))
+    for key, said in given.items():
+        if any(value != said[-1][1] for _, value in said):
+            each = ", ".join(f"{value} in {file}" for file, value in said)
+            yield f"{key}: {each}; the last one is used"
+
+
+def leaves(content: Mapping[str, Any], options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Go through the dotted keys of a YAML mapping, and their values; `options` tells groups from values."""
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and name in options:
+            yield from leaves(value, options, f"{name}.")
+        else:
+            yield name, value
+
+
+def _named(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Go through the places of ``--config``'s values among the arguments, and the values."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith(f"{OPTION}="):
+            yield place, argument.removeprefix(f"{OPTION}=")
+        elif argument == OPTION and place + 1 < len(arguments):
+            yield place + 1, arguments[place + 1]
