@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from eraserhead.method.erasure import evaluate_prefixes, evaluate_whole
-from eraserhead.method.test_two import Flips, first_flips
+from eraserhead.method.test_two import (Flips, first_flips)
 
 
 class Head(NamedTuple):

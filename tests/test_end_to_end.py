@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eraserhead.data.config import DataConfig
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.config import (EraseConfig)
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.training import train

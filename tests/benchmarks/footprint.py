@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from eraserhead.data.config import DataConfig
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.config import (EraseConfig)
 from eraserhead.erasure.erasing import erase_to_folder
 
 

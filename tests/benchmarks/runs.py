@@ -19,7 +19,7 @@ from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import tokenize
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.config import (EraseConfig)
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.loading.checkpoints import padding_id, quiet
 from eraserhead.loading.devices import CPU_BUDGET

@@ -10,7 +10,7 @@ import pytest
 from eraserhead.cli.main import main
 from eraserhead.cli.options import normalise
 from eraserhead.data.config import DataConfig
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.config import (EraseConfig)
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.training.config import TrainConfig
 from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder

@@ -19,7 +19,7 @@ from torch.testing import assert_close
 import eraserhead
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.api import read
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.config import (EraseConfig)
 from eraserhead.erasure.erasing import erase_to_folder, own_shards
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import UserError

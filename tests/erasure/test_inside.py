@@ -30,7 +30,7 @@ import eraserhead
 from eraserhead.cli.main import main
 from eraserhead.data.batching import pad
 from eraserhead.data.config import DataConfig
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.config import (EraseConfig)
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from eraserhead.data.batching import pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.planted import planted_reviews
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.config import (EraseConfig)
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
 from finetuned import finetune
