@@ -28,12 +28,13 @@ from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import tokenize
-from eraserhead.erasure.analysis import Analysis, analyse
 from eraserhead.loading.checkpoints import quiet
 from eraserhead.loading.devices import CPU_BUDGET
+from eraserhead.method.analysis import Analysis, analyse
+from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
 from eraserhead.method.test_one import single_keeps
-from eraserhead.method.test_two import Outcome, prefix_keeps
+from eraserhead.method.test_two import prefix_keeps
 from eraserhead.patch.interface import erasable
 from eraserhead.sites.inside.site import Place, SelfAttentionSite
 from eraserhead.training.new_classifier import encoder_path

@@ -7,8 +7,8 @@ import torch
 from footprint import peak
 from transformers import AutoModelForSequenceClassification
 
-from eraserhead.erasure.analysis import analyse
 from eraserhead.loading.choosing import GIGABYTE
+from eraserhead.method.analysis import analyse
 from eraserhead.method.test_one import single_keeps
 from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
 

@@ -9,9 +9,9 @@ import torch
 from timing import Pair, Result, in_turns, seconds
 from torch import Tensor
 
-from eraserhead.erasure.analysis import MINIMUM, RANDOM, Analysis, RankingFlips, analyse
+from eraserhead.method.analysis import Analysis, RankingFlips, analyse
 from eraserhead.method.divergence import js_divergence
-from eraserhead.method.test_two import Outcome
+from eraserhead.method.names import MINIMUM, RANDOM, Outcome
 from eraserhead.sites.pooling import PoolingSite, attention_of, component_logits
 from references import batched_first_flips, batched_minimum, single_logits
 

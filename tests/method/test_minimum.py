@@ -4,8 +4,8 @@ import torch
 from eraserhead.method.erasure import evaluate_whole
 from eraserhead.method.margins import margin_gradient
 from eraserhead.method.minimum import minimal_order
+from eraserhead.method.names import Outcome
 from eraserhead.method.orders import KEYS, order_by
-from eraserhead.method.test_two import Outcome
 from heads import flips_along, one, random_head
 from references import batched_minimum, exact_decision, exhaustive_minimum
 

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.testing import assert_close
 from transformers import PreTrainedModel
 
-from eraserhead.erasure.analysis import analyse
 from eraserhead.errors import UserError
+from eraserhead.method.analysis import analyse
 from eraserhead.method.erasure import Evaluation
-from eraserhead.method.greedy import FlippingSet, greedy_set, smallest_set
-from eraserhead.method.test_two import Outcome, first_flips_by_replay
+from eraserhead.method.greedy import greedy_set, smallest_set
+from eraserhead.method.names import Outcome
+from eraserhead.method.test_two import FlippingSet, first_flips_by_replay
 from eraserhead.patch.families import FAMILIES
 from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
 from eraserhead.sites.site import Attention

@@ -7,9 +7,9 @@ import torch
 from torch.testing import assert_close
 
 from eraserhead.data.batching import pad
-from eraserhead.erasure.analysis import analyse
+from eraserhead.method.analysis import analyse
+from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
-from eraserhead.method.test_two import Outcome
 from eraserhead.models.pooling import attend
 from eraserhead.sites.pooling import PoolingSite, attention_of, component_logits
 from eraserhead.sites.site import AffineHead, Attention

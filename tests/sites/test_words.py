@@ -7,12 +7,12 @@ import torch
 from torch.testing import assert_close
 
 from eraserhead.data.batching import pad_sentences
-from eraserhead.erasure.analysis import analyse
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
 from eraserhead.loading.components import SENTENCES, TOKENS, pieces_of
 from eraserhead.loading.reader import Reading
-from eraserhead.method.test_two import Outcome
+from eraserhead.method.analysis import analyse
+from eraserhead.method.names import Outcome
 from eraserhead.models.architecture import Limits
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.words import WordsSite
@@ -366,7 +366,7 @@ def test_few_masks_at_a_time_give_the_same(tmp_path, monkeypatch):
     names = ["a", "b", "c"]
     whole = analyse(site, attention, names, 2, 0)
     monkeypatch.setattr("eraserhead.method.test_two.MASKS", 64)
-    monkeypatch.setattr("eraserhead.erasure.analysis.MASKS", 64)
+    monkeypatch.setattr("eraserhead.method.analysis.MASKS", 64)
     parts = analyse(site, attention, names, 2, 0)
     assert torch.equal(parts.singles.decision, whole.singles.decision)
     assert_close(parts.singles.js, whole.singles.js)

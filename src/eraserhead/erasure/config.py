@@ -7,10 +7,8 @@ from typing import Literal
 from eraserhead.data.config import DataConfig
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.default_folders import results_folder
+from eraserhead.method.names import RandomOther
 from eraserhead.settings import LARGEST_SEED, option
-
-RandomOther = Literal["uniform", "position"]
-
 
 CountNeverAs = Literal["beyond_all", "all"]
 
