@@ -1,86 +1,62 @@
 """Attention-pooling heads for pretrained encoders, and the eraser that tells whether their attention means anything.
 
-Importing this package is quick: torch is imported with the first name that needs it. transformers' Auto classes know
-our model whichever of the two packages is imported first.
+Importing this package is quick: torch is imported with the first name that needs it. transformers' Auto classes and
+`pipeline` know our model whichever of the two packages is imported first.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import sys as _sys
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
-import wrapt
+from eraserhead.registration import register as _register
 
-if TYPE_CHECKING:
-    from eraserhead.erasure.api import erase
-    from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
-    from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-    from eraserhead.patch.interface import erasable
-    from eraserhead.patch.passes import AttentionRecord
+if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares the two
+    from eraserhead.data.config import DataConfig as DataConfig
+    from eraserhead.erasure.api import Erasure as Erasure
+    from eraserhead.erasure.api import erase as erase
+    from eraserhead.erasure.api import read as read
+    from eraserhead.errors import UserError as UserError
+    from eraserhead.explanation.api import explain as explain
+    from eraserhead.explanation.explaining import Explanation as Explanation
+    from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig as AttentionPoolingConfig
+    from eraserhead.models.modeling_attention_pooling import (
+        AttentionPoolingForSequenceClassification as AttentionPoolingForSequenceClassification,
+    )
+    from eraserhead.patch.interface import erasable as erasable
+    from eraserhead.patch.passes import AttentionRecord as AttentionRecord
+    from eraserhead.publishing.api import push as push
+    from eraserhead.training.api import train as train
 
 __version__ = "0.1.0"
-__all__ = [
-    "AttentionPoolingConfig",
-    "AttentionPoolingForSequenceClassification",
-    "AttentionRecord",
-    "erasable",
-    "erase",
-]
 
+# Every public name, and the module that it is imported from when it is first used.
 _HOMES = {
     "AttentionPoolingConfig": "eraserhead.models.configuration_attention_pooling",
     "AttentionPoolingForSequenceClassification": "eraserhead.models.modeling_attention_pooling",
     "AttentionRecord": "eraserhead.patch.passes",
+    "DataConfig": "eraserhead.data.config",
+    "Erasure": "eraserhead.erasure.api",
+    "Explanation": "eraserhead.explanation.explaining",
+    "UserError": "eraserhead.errors",
     "erasable": "eraserhead.patch.interface",
     "erase": "eraserhead.erasure.api",
+    "explain": "eraserhead.explanation.api",
+    "push": "eraserhead.publishing.api",
+    "read": "eraserhead.erasure.api",
+    "train": "eraserhead.training.api",
 }
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'eraserhead' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(_import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 
-# Whichever is imported first, transformers' half or ours, brings the other; ours registers when it is complete.
-_CONFIGURATION = "eraserhead.models.configuration_attention_pooling"
-_MODEL = "eraserhead.models.modeling_attention_pooling"
-_PIPELINE = "eraserhead.models.pipeline_attention_pooling"
-
-
-@wrapt.when_imported("transformers.models.auto.configuration_auto")
-def _bring_configuration(auto: Any) -> None:
-    import_module(_CONFIGURATION)
-
-
-@wrapt.when_imported("transformers.models.auto.modeling_auto")
-def _bring_model(auto: Any) -> None:
-    import_module(_MODEL)
-
-
-@wrapt.when_imported("transformers.pipelines")
-def _bring_pipeline(pipelines: Any) -> None:
-    import_module(_PIPELINE)
-
-
-@wrapt.when_imported(_CONFIGURATION)
-def _register_configuration(ours: Any) -> None:
-    configuration = ours.AttentionPoolingConfig
-    auto = import_module("transformers.models.auto.configuration_auto")
-    auto.AutoConfig.register(configuration.model_type, configuration, exist_ok=True)
-
-
-@wrapt.when_imported(_MODEL)
-def _register_model(ours: Any) -> None:
-    model = ours.AttentionPoolingForSequenceClassification
-    auto = import_module("transformers.models.auto.modeling_auto")
-    auto.AutoModelForSequenceClassification.register(model.config_class, model, exist_ok=True)
-
-
-@wrapt.when_imported(_PIPELINE)
-def _register_pipeline(ours: Any) -> None:
-    # In its place, and not by `register_pipeline`, which would warn; ours serves every other model as before.
-    registry = import_module("transformers.pipelines").PIPELINE_REGISTRY
-    registry.supported_tasks["text-classification"]["impl"] = ours.AttentionPoolingPipeline
+_register(_sys.modules[__name__])

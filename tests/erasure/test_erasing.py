@@ -380,21 +380,6 @@ def eraserhead_dataset(texts):
     return Dataset.from_dict({"text": texts, "label": [i % 3 for i in range(len(texts))]})
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ([], "one text or more"),
-        (["a", None], "one text or more"),
-        ("one text", "not a str"),
-        ({"train": ["a"]}, "not a dict"),
-    ],
-    ids=["none", "no text", "a text", "splits"],
-)
-def test_python_api_refuses_what_is_not_text(tmp_path, data, message):
-    with pytest.raises(UserError, match=message):
-        eraserhead.erase(saved_classifier(tmp_path), data)
-
-
 def test_labels_that_are_no_classes_are_refused_and_unknown_ones_are_not(tmp_path):
     folder = saved_classifier(tmp_path)
     dataset = eraserhead_dataset(TEXTS[:3]).remove_columns("label")

@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 
+from eraserhead.data.given import check_text
 from eraserhead.data.tokens import TYPES
 from eraserhead.data.words import word_spans
 from eraserhead.erasure.erasing import load_for
@@ -18,7 +19,7 @@ from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.checks import check_vocabulary
 from eraserhead.loading.choosing import choose_site, refuse_pairs
 from eraserhead.loading.components import SENTENCES, TOKENS, Pieces, pieces_of
-from eraserhead.loading.reader import check_text, largest, reading_of
+from eraserhead.loading.reader import largest, reading_of
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
 from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.reading import PRODUCT, Reading

@@ -103,21 +103,6 @@ def _within(length: int, longest: int, name: str, cut: bool) -> int:
     return min(length, longest)
 
 
-def check_text(text: str, name: str | Setting) -> str:
-    """Return a text that is valid Unicode.
-
-    Raises:
-        UserError: It holds half of a surrogate pair, as undecodable bytes leave it.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            name, f": not valid Unicode at character {error.start}; decode it with the right encoding"
-        ) from error
-    return text
-
-
 def largest(rows: Dataset, column: str) -> int:
     """Return the largest number in a column of lists, or of lists of lists; -1 where there is none."""
     lists: Any = arrow_table(rows, [column]).column(column).combine_chunks()

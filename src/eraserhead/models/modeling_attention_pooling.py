@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .architecture import Architecture, Limits
@@ -115,8 +114,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         architecture = architecture or Architecture()
         full_config = AutoConfig.from_pretrained(encoder, revision=revision)
         encoder_config = cut_layers(full_config, architecture.encoder_layers)
-        # Not imported by name: importing AutoTokenizer can be what brings this module in the first place.
-        tokenizer = transformers.AutoTokenizer.from_pretrained(encoder, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
         loaded = loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
         if os.path.isdir(encoder):
             encoder_config._name_or_path = ""  # a local path is nobody else's business

@@ -9,15 +9,11 @@ import torch
 from torch import Tensor
 from transformers import TextClassificationPipeline
 
-from .configuration_attention_pooling import AttentionPoolingConfig
 from .splitting import sentence_spans
 
 
 class AttentionPoolingPipeline(TextClassificationPipeline):
-    """Text classification that cuts texts as the model was trained to read them, sentence by sentence if need be.
-
-    A model that is none of ours is served as by transformers' own pipeline.
-    """
+    """Text classification that cuts texts as the model was trained to read them, sentence by sentence if need be."""
 
     def preprocess(self, inputs: Any, **tokenizer_kwargs: Any) -> Any:
         """Return the model's inputs for one text; options for the tokenizer serve models that read texts as a whole.
@@ -25,16 +21,14 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
         Raises:
             ValueError: A pair of texts, which a model that reads one sentence by sentence has no use for.
         """
-        config = self.model.config
-        if not isinstance(config, AttentionPoolingConfig):
-            return super().preprocess(inputs, **tokenizer_kwargs)
+        config: Any = self.model.config  # an AttentionPoolingConfig
         if config.architecture.hierarchical:
             return self._sentences(inputs, config)
         if config.reads.tokens is not None:
             tokenizer_kwargs = {"truncation": True, "max_length": config.reads.tokens, **tokenizer_kwargs}
         return super().preprocess(inputs, **tokenizer_kwargs)
 
-    def _sentences(self, inputs: Any, config: AttentionPoolingConfig) -> dict[str, Tensor]:
+    def _sentences(self, inputs: Any, config: Any) -> dict[str, Tensor]:
         text = inputs.get("text") if isinstance(inputs, dict) and "text_pair" not in inputs else inputs
         if not isinstance(text, str):
             raise ValueError("this model reads one text, sentence by sentence: give a string")

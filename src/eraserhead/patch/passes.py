@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Keywords of model(...); the last two serve replays, which run some layers alone (`Layers.running`).
-KEEP, RECORD, OUTPUTS, FIRST = "attention_keep", "attention_record", "attention_outputs", "attention_first"
+from eraserhead.patch.keywords import ALL, FIRST, KEEP, OUTPUTS, RECORD, takes_keywords
+
 PASS = "erasure_pass"  # under which one forward pass's masks travel to the attention function
 
 
@@ -101,9 +101,10 @@ def erasure_passes(model: nn.Module, in_keywords: bool, current: list[ErasurePas
     """Turn our keywords of a forward call into one `ErasurePass`: handed on in the keywords, or left in `current`."""
     running: list[ErasurePass] = [] if current is None else current
 
+    @takes_keywords
     def begin(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         running.clear()
-        asked = {name: kwargs.pop(name, None) for name in (KEEP, RECORD, OUTPUTS, FIRST)}
+        asked = {name: kwargs.pop(name, None) for name in ALL}
         if all(asked[name] is None for name in (KEEP, RECORD, OUTPUTS)):
             return args, kwargs
         if not in_keywords and _recomputes(module):

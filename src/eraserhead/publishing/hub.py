@@ -70,12 +70,12 @@ class Pushed:
     """What has become of a push.
 
     Attributes:
-        commit: The commit that holds what was pushed.
+        commit: The commit that holds what was pushed; null after a dry run.
         new: Whether it was made now; otherwise the hub had it all.
         address: Where to look at it.
     """
 
-    commit: str
+    commit: str | None
     new: bool
     address: str
 

@@ -1,0 +1,186 @@
+"""Documents that a caller of Python has in hand: texts, pairs of texts, or rows with columns."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from datasets import Dataset, DatasetDict
+
+from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
+from eraserhead.data.documents import Documents, Provenance
+from eraserhead.data.labels import NO_LABEL
+from eraserhead.errors import Setting, UserError, nearest
+
+TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"
+NAME = "texts"  # of the split, in the ids
+
+Given = Iterable[str | tuple[str, str] | Mapping[str, Any]] | pd.DataFrame | Dataset | DatasetDict
+Table = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class GivenColumns:
+    """Which columns of given rows are read.
+
+    Attributes:
+        text: Column of the texts; default: ``text``.
+        pair: Column of a second sequence; default: none.
+        label: Column of class indices; default: ``label``, where there is one.
+    """
+
+    text: str | None = None
+    pair: str | None = None
+    label: str | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The columns that the caller names, by the arguments' names."""
+        named = {"text_column": self.text, "pair_column": self.pair, "label_column": self.label}
+        return {argument: column for argument, column in named.items() if column is not None}
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What the documents say, before it is checked."""
+
+    texts: Sequence[Any]
+    seconds: Sequence[Any] | None = None
+    labels: Sequence[Any] | None = None
+    ids: Sequence[Any] | None = None
+
+
+def given_documents(
+    data: Given, columns: GivenColumns, split: str | None, classes: int, ids: Sequence[str] | None = None
+) -> Documents:
+    """Return documents of what a caller has in hand.
+
+    Args:
+        data: Texts, pairs or rows; a column ``id`` names the documents.
+        columns: Columns of rows.
+        split: Name of a split, where `data` has several.
+        classes: How many classes the model has.
+        ids: Ids of documents without a column for them; default: numbers.
+
+    Raises:
+        UserError: `data` is something else, lacks a column, or has labels that are no classes.
+    """
+    found = _content(_one_split(data, split), columns)
+    texts = _checked(found.texts)
+    content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
+    content["label"] = _labels(found.labels, len(texts), classes)
+    if found.seconds is not None:
+        content["second"] = [len(text) + 1 for text in texts]
+        content["text"] = [joined_pair(*pair) for pair in zip(texts, _checked(found.seconds), strict=True)]
+    rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
+    read = (columns.text or "text", columns.pair, columns.label or "label")
+    return Documents(rows, None, _provenance(*read, len(texts)))
+
+
+def check_text(text: str, name: str | Setting) -> str:
+    """Return a text that is valid Unicode.
+
+    Raises:
+        UserError: It holds half of a surrogate pair, as undecodable bytes leave it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            name, f": not valid Unicode at character {error.start}; decode it with the right encoding"
+        ) from error
+    return text
+
+
+def _one_split(data: Any, split: str | None) -> Any:
+    if not isinstance(data, DatasetDict):
+        if split is not None:
+            raise UserError(f"split '{split}': belongs to a DatasetDict, and data is {_type(data)}; leave it out")
+        return data
+    names = [str(name) for name in data]
+    if split is None and len(names) == 1:
+        return data[names[0]]
+    if split not in names:
+        asked = "data has several splits" if split is None else f"no split '{split}'{nearest(split, names)}"
+        raise UserError(f"{asked}; name one with split=: {', '.join(names)}")
+    return data[split]
+
+
+def _content(data: Any, columns: GivenColumns) -> _Content:
+    if isinstance(data, (Dataset, pd.DataFrame)):
+        return _from_table(_table(data), columns)
+    if isinstance(data, (str, bytes, Mapping, Set)) or not isinstance(data, Iterable) or getattr(data, "ndim", 1) != 1:
+        raise UserError(f"data is {_type(data)}; give {TAKEN}")
+    rows = list(data)
+    if rows and all(isinstance(row, Mapping) for row in rows):
+        names = dict.fromkeys(name for row in rows for name in row)
+        return _from_table({str(name): [row.get(name) for row in rows] for name in names}, columns)
+    if columns.named:
+        argument, column = next(iter(columns.named.items()))
+        raise UserError(f"{argument} '{column}': the documents have no columns; leave it out, or give rows")
+    if rows and all(isinstance(row, tuple) and len(row) == 2 for row in rows):
+        return _Content([first for first, _ in rows], [second for _, second in rows])
+    return _Content(rows)
+
+
+def _table(data: Dataset | pd.DataFrame) -> Table:
+    if isinstance(data, Dataset):
+        return {name: data[name] for name in data.column_names}
+    names = [str(name) for name in data.columns]
+    if len(set(names)) < len(names):
+        raise UserError(f"data has two columns of one name among {', '.join(names)}; rename one")
+    columns = [data.iloc[:, place].astype(object) for place in range(len(names))]
+    return {name: column.where(column.notna(), None).tolist() for name, column in zip(names, columns, strict=True)}
+
+
+def _from_table(table: Table, columns: GivenColumns) -> _Content:
+    wanted = {"text_column": "text", **columns.named}
+    missing = [
+        f"{argument} '{column}': no such column{nearest(column, table)}"
+        for argument, column in wanted.items()
+        if column not in table
+    ]
+    if missing:
+        raise UserError(f"{'; '.join(missing)}; there are: {', '.join(table) or 'none'}")
+    return _Content(
+        table[wanted["text_column"]],
+        None if columns.pair is None else table[columns.pair],
+        table.get(columns.label or "label"),
+        table.get("id"),
+    )
+
+
+def _checked(texts: Sequence[Any]) -> list[str]:
+    texts = list(texts)
+    if not texts:
+        raise UserError("data holds no documents; give one text or more")
+    wrong = next((number for number, text in enumerate(texts) if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise UserError(f"document {wrong} is {_type(texts[wrong])}, and must be a str; data may be {TAKEN}")
+    return [check_text(str(text), f"document {number}") for number, text in enumerate(texts)]
+
+
+def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
+    """Return class indices; null, NaN and -1, the hub's way to say it, are no label."""
+    found = [None if label is None or label in (NO_LABEL,) or label != label else label for label in labels or ()]  # noqa: PLR0124
+    wrong = next((label for label in found if label is not None and label not in range(classes)), None)
+    if wrong is not None:
+        raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
+    return [None if label is None else int(label) for label in found] or [None] * count
+
+
+def _ids(given: Sequence[Any] | None, count: int) -> list[str]:
+    ids = [f"{NAME}/{row}" for row in range(count)] if given is None else list(map(str, given))
+    if len(set(ids)) < len(ids):
+        raise UserError("the column 'id' names some documents twice; make the ids unique, or leave it out")
+    return ids
+
+
+def _provenance(text: str, pair: str | None, label: str, count: int) -> Provenance:
+    return Provenance(None, None, None, None, NAME, [text], pair, label, False, count, count, 0)
+
+
+def _type(value: object) -> str:
+    name = "None" if value is None else type(value).__name__
+    article = "" if value is None else "an " if name[0] in "aeiouAEIOU" else "a "
+    return f"{article}{name}"

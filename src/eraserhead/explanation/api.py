@@ -1,0 +1,85 @@
+"""Explanation from Python: one text in, one decision and what it rests on out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from eraserhead.data.given import GivenColumns, given_documents
+from eraserhead.errors import UserError
+from eraserhead.explanation.config import ExplainConfig
+from eraserhead.explanation.explaining import Explanation, explain_row
+from eraserhead.loading import devices
+from eraserhead.loading.given import Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
+from eraserhead.settings import check_settings
+
+ID = "text"  # of a text without one; seeds the random ranking, as on the command line
+
+
+def explain(
+    model: GivenModel,
+    text: str | tuple[str, str] | Mapping[str, Any],
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    max_length: int | None = None,
+    draws: int = 10,
+    seed: int = 0,
+    site: str | None = None,
+    heads: Sequence[int] | None = None,
+    special_tokens: bool | None = None,
+    search: Literal["none", "greedy"] = "none",
+    memory_budget: float = 1.0,
+    revision: str | None = None,
+    dtype: Dtype | None = None,
+    trust_remote_code: bool = False,
+    cpu: bool = False,
+) -> Explanation:
+    """Explain one decision of a classifier: its attention word by word, and what flips it.
+
+    Args:
+        model: As in `eraserhead.erase`.
+        text: A text, a pair of texts, or a row such as `eraserhead.erase` takes many of; a row with the ``id`` that it
+            has there gets the same random draws.
+        tokenizer: The tokenizer, where `model` is a classifier in memory.
+        text_column: Column of the text in a row; default: ``text``.
+        pair_column: Column of a second sequence in a row.
+        label_column: Column of the gold class in a row, as an index; default: ``label``, where there is one.
+        max_length: Tokens of the text, for models that read it as a whole; default: as in `eraserhead.erase`.
+        draws: Shuffles of the random ranking.
+        seed: Seed of all draws.
+        site: Where weights are erased, as in `eraserhead.erase`.
+        heads: Heads whose weights are erased, inside an encoder; default: all.
+        special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
+        search: ``greedy`` looks for a smaller flipping set, where there is no exact minimum.
+        memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
+        revision: Branch, tag or commit of a model on the hub.
+        dtype: Precision to load a named model in; default: float32.
+        trust_remote_code: Run Python code that a named model's repository brings with it.
+        cpu: Use the CPU even where there is an accelerator.
+
+    Raises:
+        UserError: The model or the text cannot be used.
+    """
+    if not isinstance(text, (str, tuple, Mapping)):
+        raise UserError(f"text is a {type(text).__name__}; give one text, one (text, text) pair or one row")
+    checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
+    columns = GivenColumns(text_column, pair_column, label_column)
+    row = given_documents([text], columns, None, len(checkpoint.class_names), [ID]).rows
+    config = ExplainConfig(
+        model=checkpoint.name,
+        data=given_limits(checkpoint, checkpoint.data, max_length),
+        draws=draws,
+        seed=seed,
+        site=site,
+        heads=None if heads is None else list(heads),
+        special_tokens=special_tokens,
+        search=search,
+        memory_budget=memory_budget,
+        dtype=dtype_of(checkpoint.model),
+        cpu=cpu,
+    )
+    check_settings(config)
+    return explain_row(checkpoint, row, config, devices.start(cpu))

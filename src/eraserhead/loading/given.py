@@ -1,0 +1,80 @@
+"""A model that a caller of Python has in hand, or its name."""
+
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
+
+from eraserhead.data.config import DataConfig
+from eraserhead.errors import UserError
+from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
+from eraserhead.loading.checks import check_family, check_weights, give_padding
+from eraserhead.loading.config import LIMITS
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+
+Dtype = Literal["float32", "float64", "bfloat16", "float16"]
+GivenModel = str | Path | PreTrainedModel | Pipeline
+IN_MEMORY = "in memory"  # the name of a model that was given as an object
+
+
+def given_checkpoint(
+    model: GivenModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    revision: str | None,
+    dtype: Dtype | None,
+    trust_remote_code: bool,
+) -> Checkpoint:
+    """Return the checkpoint of a model that is given by name, as an object with its tokenizer, or as a pipeline.
+
+    Raises:
+        UserError: It cannot be used, or an argument belongs to another way of giving it.
+    """
+    if isinstance(model, (str, Path)):
+        if tokenizer is not None:
+            raise UserError("tokenizer: belongs to a model in memory; a model's name brings its own, leave it out")
+        return load_checkpoint(str(model), revision, dtype or "float32", trust_remote_code)
+    if isinstance(model, Pipeline):
+        if tokenizer is not None:
+            raise UserError("tokenizer: the pipeline brings its own; leave it out")
+        model, tokenizer = model.model, model.tokenizer
+    if not isinstance(model, PreTrainedModel):
+        raise UserError(
+            f"model is a {type(model).__name__}; give a folder, a hub id, a classifier of transformers, or a pipeline"
+        )
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise UserError("tokenizer: give the model's tokenizer too, or the model by its name or folder")
+    if revision is not None:
+        raise UserError(f"revision '{revision}': belongs to a model on the hub, and this is in memory; leave it out")
+    if dtype not in (None, dtype_of(model)):
+        raise UserError(f"dtype '{dtype}': the model in memory is in {dtype_of(model)}; leave it out, or convert it")
+    return _in_memory(model, tokenizer)
+
+
+def _in_memory(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Checkpoint:
+    if not isinstance(model, AttentionPoolingForSequenceClassification):
+        check_family(model.config, "the model")
+        give_padding(model, tokenizer, "the model")
+    check_weights(model, "the model")
+    return Checkpoint(model.eval(), tokenizer, IN_MEMORY, None, None, None, None)
+
+
+def given_limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
+    """Return what is read of each document: as asked for, as the data says, as the model was trained, or all it can."""
+    if data is not None:
+        limits = {name: getattr(data, name) for name in LIMITS}
+        return DataConfig(**{**limits, "max_length": max_length or data.max_length})
+    model = checkpoint.model
+    known = isinstance(model, AttentionPoolingForSequenceClassification) and model.config.reads.tokens
+    return DataConfig(max_length=max_length or (None if known else window(model, checkpoint.tokenizer)))
+
+
+def dtype_of(model: PreTrainedModel) -> Any:
+    """Return the precision of a model under the name that the option has for it.
+
+    Raises:
+        UserError: There is no such option.
+    """
+    name = str(model.dtype).removeprefix("torch.")
+    if name not in get_args(Dtype):
+        raise UserError(f"the model is in {name}; convert it to one of {', '.join(get_args(Dtype))}")
+    return name

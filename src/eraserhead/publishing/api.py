@@ -1,0 +1,61 @@
+"""Pushing from Python."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eraserhead.errors import UserError
+from eraserhead.publishing.config import PushConfig
+from eraserhead.publishing.hub import MAIN, Pushed
+from eraserhead.publishing.pushing import push_to_hub
+
+
+def push(
+    model: str | Path,
+    repository: str,
+    *,
+    erasure: str | Path | None = None,
+    private: bool = False,
+    revision: str = MAIN,
+    tag: str | None = None,
+    include_texts: bool = False,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    dry_run: bool = False,
+) -> Pushed:
+    """Push a classifier and its erasure results to the hub, with a card that says what its attention is worth.
+
+    Args:
+        model: Folder of a finished run, or of any classifier that `eraserhead.erase` takes.
+        repository: Name on the hub (``user/name``).
+        erasure: Folder of the model's erasure results; default: ``erasure`` in its folder, if they are finished.
+        private: Create the repository so that nobody else sees it.
+        revision: Branch to push to; made from ``main`` where there is none.
+        tag: Name to give to what was pushed, such as ``v1``.
+        include_texts: Publish the documents too, with their texts.
+        license: Licence of the model, by the hub's identifier, such as ``apache-2.0``.
+        language: Language of the documents, or several, as ISO 639 codes, such as ``en``.
+        dry_run: Write what would be pushed into the folder ``hub`` in the model's, and push nothing.
+
+    Returns:
+        The commit, whether it is new, and the address; of a dry run the folder as the address, and no commit.
+
+    Raises:
+        UserError: The model may not be published, or the hub refuses.
+    """
+    if not isinstance(model, (str, Path)):
+        raise UserError(f"model is a {type(model).__name__}; give the folder that it is saved in")
+    languages = [language] if isinstance(language, str) else language
+    return push_to_hub(
+        PushConfig(
+            model=str(model),
+            repository=repository,
+            erasure=None if erasure is None else str(erasure),
+            private=private,
+            revision=revision,
+            tag=tag,
+            include_texts=include_texts,
+            license=license,
+            language=None if languages is None else list(languages),
+            dry_run=dry_run,
+        )
+    )

@@ -1,0 +1,53 @@
+"""One finished model to the hub, or into the folder that would be pushed."""
+
+import re
+import tempfile
+from pathlib import Path
+
+from eraserhead.errors import Setting, UserError
+from eraserhead.publishing.config import PushConfig
+from eraserhead.publishing.hub import Hub, Pushed, Target, check_name, check_reference
+from eraserhead.publishing.model_folder import Source, check_source, find_results, read_source
+from eraserhead.publishing.publication import Options, write_publication
+from eraserhead.settings import check_settings
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*|code|multilingual")
+PUBLICATION = "hub"  # folder of what is pushed; a dry run leaves it in the model's
+
+
+def push_to_hub(config: PushConfig) -> Pushed:
+    """Push a model with its erasure results; with `dry_run` write what would be pushed, and push nothing.
+
+    Raises:
+        UserError: A name is none, the model may not be published, or the hub refuses.
+    """
+    _check(config)
+    folder = Path(config.model)
+    source = read_source(folder, find_results(folder, config.erasure))
+    check_source(source)
+    options = Options(config.repository, config.license, tuple(config.language or ()), config.include_texts)
+    if config.dry_run:
+        write_publication(source, folder / PUBLICATION, options)
+        return Pushed(None, False, str(folder / PUBLICATION))
+    return _push(source, options, Target(config.repository, config.private, config.revision, config.tag))
+
+
+def _push(source: Source, options: Options, target: Target) -> Pushed:
+    hub = Hub(target)
+    hub.check_login()
+    options = options.or_as_in(hub.card())
+    with tempfile.TemporaryDirectory() as scratch:
+        write_publication(source, Path(scratch) / PUBLICATION, options)
+        hub.open()  # only now: what may not be published leaves no empty repository behind
+        return hub.push(Path(scratch) / PUBLICATION)
+
+
+def _check(config: PushConfig) -> None:
+    """Refuse names that cannot be, before any work is done."""
+    check_settings(config)
+    check_name(config.repository)
+    check_reference(Setting("revision", config.revision))
+    check_reference(Setting("tag", config.tag))
+    wrong = [code for code in config.language or () if not LANGUAGE.fullmatch(code)]
+    if wrong:
+        raise UserError(Setting("language", wrong), ": give ISO 639 codes such as en")

@@ -1,0 +1,154 @@
+"""What a caller of Python may hand in as documents, and what is refused in one line."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+
+from eraserhead.data.documents import Documents
+from eraserhead.data.given import GivenColumns, given_documents
+from eraserhead.errors import UserError
+
+TEXTS, SECONDS, LABELS = ["a fine cast", "good", "never bad"], ["fine", "bad", "cast"], [1, 0, 2]
+CLASSES = 3
+ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, LABELS, strict=True)]
+COLUMNS = {"text": TEXTS, "label": LABELS}
+
+
+def given(data, split=None, **columns) -> Documents:
+    return given_documents(data, GivenColumns(**columns), split, CLASSES)
+
+
+def refusal(data, split=None, **columns) -> str:
+    with pytest.raises(UserError) as refused:
+        given(data, split, **columns)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+LISTS = {
+    "list": TEXTS,
+    "tuple": tuple(TEXTS),
+    "generator": None,  # made anew in each test
+    "array": np.array(TEXTS),
+    "array of objects": np.array(TEXTS, dtype=object),
+    "series": pd.Series(TEXTS, index=[7, 5, 3]),
+    "column": Dataset.from_dict(COLUMNS)["text"],
+}
+TABLES = {
+    "dicts": ROWS,
+    "generator of dicts": None,
+    "frame": pd.DataFrame(COLUMNS, index=[7, 5, 3]),
+    "frame of categories": pd.DataFrame(COLUMNS).astype({"text": "category"}),
+    "dataset": Dataset.from_dict(COLUMNS),
+    "one split": DatasetDict(test=Dataset.from_dict(COLUMNS)),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_texts_alone(kind):
+    rows = given((text for text in TEXTS) if kind == "generator" else LISTS[kind]).rows
+    assert rows["text"][:] == TEXTS
+    assert all(type(text) is str for text in rows["text"][:])
+    assert rows["label"][:] == [None] * 3
+    assert rows["id"][:] == ["texts/0", "texts/1", "texts/2"]
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_rows_with_labels(kind):
+    rows = given((row for row in ROWS) if kind == "generator of dicts" else TABLES[kind]).rows
+    assert (rows["text"][:], rows["label"][:]) == (TEXTS, LABELS)
+
+
+def test_pairs_are_read_as_two_sequences():
+    """The text holds both, a newline between them; `second` says where the other begins."""
+    pairs = list(zip(TEXTS, SECONDS, strict=True))
+    table = pd.DataFrame({"premise": TEXTS, "hypothesis": SECONDS})
+    for rows in (given(pairs).rows, given(iter(pairs)).rows, given(table, text="premise", pair="hypothesis").rows):
+        assert rows["text"][:] == ["a fine cast\nfine", "good\nbad", "never bad\ncast"]
+        assert rows["second"][:] == [12, 5, 10]
+
+
+def test_other_columns_and_ids_are_read_by_their_names():
+    frame = pd.DataFrame({"review": TEXTS, "stars": LABELS, "id": ["x", "y", "z"], "text": SECONDS})
+    rows = given(frame, text="review", label="stars").rows
+    assert (rows["text"][:], rows["label"][:], rows["id"][:]) == (TEXTS, LABELS, ["x", "y", "z"])
+    assert given(frame).rows["label"][:] == [None] * 3  # no column 'label', and none was asked for
+
+
+def test_a_split_is_chosen_by_name():
+    both = DatasetDict(train=Dataset.from_dict({"text": SECONDS}), test=Dataset.from_dict(COLUMNS))
+    assert given(both, "test").rows["text"][:] == TEXTS
+    assert refusal(both) == "data has several splits; name one with split=: train, test"
+    assert refusal(both, "tset") == "no split 'tset'; did you mean 'test'?; name one with split=: train, test"
+    assert refusal(TEXTS, "test") == "split 'test': belongs to a DatasetDict, and data is a list; leave it out"
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), -1, np.nan, pd.NA])
+def test_no_label_is_none(missing):
+    frame = pd.DataFrame({"text": TEXTS, "label": pd.Series([1, missing, 2], dtype=object)})
+    assert given(frame).rows["label"][:] == [1, None, 2]
+
+
+def test_whole_floats_and_numpy_integers_are_labels():
+    assert given(pd.DataFrame({"text": TEXTS, "label": [1, None, 2]})).rows["label"][:] == [1, None, 2]  # floats
+    assert given([{"text": "a", "label": np.int64(2)}]).rows["label"][:] == [2]
+    assert refusal(pd.DataFrame({"text": TEXTS, "label": [0, 1, 3]})) == (
+        "label 3 is none of the model's classes, which are 0 to 2"
+    )
+    assert refusal([{"text": "a", "label": 0.5}]).startswith("label 0.5 is none")
+    assert refusal([{"text": "a", "label": "good"}]).startswith("label 'good' is none")
+
+
+@pytest.mark.parametrize("kind", ["frame", "dataset", "dicts"])
+def test_mistyped_columns_are_refused_with_the_nearest(kind):
+    assert refusal(TABLES[kind], label="labels") == (
+        "label_column 'labels': no such column; did you mean 'label'?; there are: text, label"
+    )
+    assert refusal(TABLES[kind], text="txt", pair="texts") == (
+        "text_column 'txt': no such column; did you mean 'text'?; "
+        "pair_column 'texts': no such column; did you mean 'text'?; there are: text, label"
+    )
+
+
+def test_columns_of_what_has_none_are_refused():
+    assert refusal(TEXTS, label="label").startswith("label_column 'label': the documents have no columns")
+
+
+TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"
+STRINGS = f"and must be a str; data may be {TAKEN}"
+REFUSED = {
+    "a text": ("good", f"data is a str; give {TAKEN}"),
+    "bytes": (b"good", f"data is a bytes; give {TAKEN}"),
+    "a dict": ({"text": TEXTS}, f"data is a dict; give {TAKEN}"),
+    "a set": ({"good"}, f"data is a set; give {TAKEN}"),
+    "a number": (7, f"data is an int; give {TAKEN}"),
+    "nothing": (None, f"data is None; give {TAKEN}"),
+    "a table of strings": (np.array([TEXTS, SECONDS]), f"data is a ndarray; give {TAKEN}"),
+    "a tensor": (torch.ones(2), f"document 0 is a Tensor, {STRINGS}"),
+    "no text": (["a", None], f"document 1 is None, {STRINGS}"),
+    "words": ([["a", "b"]], f"document 0 is a list, {STRINGS}"),
+    "a text and a pair": (["a", ("a", "b")], f"document 1 is a tuple, {STRINGS}"),
+    "a number as a text": (
+        pd.DataFrame({"text": [1, 2]}),
+        f"document 0 is an int, {STRINGS}",
+    ),
+    "an empty list": ([], "data holds no documents; give one text or more"),
+    "an empty frame": (pd.DataFrame({"text": []}), "data holds no documents; give one text or more"),
+    "half a surrogate": (["\ud800"], "document 0: not valid Unicode at character 0; decode it with the right encoding"),
+    "two columns of a name": (
+        pd.DataFrame([["a", "b"]], columns=["text", "text"]),
+        "data has two columns of one name among text, text; rename one",
+    ),
+    "two documents of an id": (
+        [{"text": "a", "id": 1}, {"text": "b", "id": 1}],
+        "the column 'id' names some documents twice; make the ids unique, or leave it out",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_everything_else_is_refused_by_its_type(kind):
+    data, message = REFUSED[kind]
+    assert refusal(data) == message

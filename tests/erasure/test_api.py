@@ -1,0 +1,84 @@
+"""`eraserhead.erase` takes what people have in hand; each way of giving it has the same results."""
+
+import pandas as pd
+import pytest
+from datasets import Dataset, DatasetDict
+from transformers import AutoModelForSequenceClassification, pipeline
+
+import eraserhead
+from tiny import random_texts, saved_classifier, tiny_tokenizer
+
+TEXTS = random_texts(7)
+LABELS = [0, 1, 1, 0, 1, 0, 0]
+
+
+def flips(model, data, **options) -> pd.DataFrame:
+    return eraserhead.erase(model, data, draws=2, max_length=12, cpu=True, **options).flips
+
+
+def test_every_way_to_give_texts_has_the_same_results(tmp_path):
+    folder = saved_classifier(tmp_path)
+    expected = flips(folder, TEXTS)
+    assert expected.removed.notna().any()
+    frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
+    for data in (frame, (text for text in TEXTS), frame.text, DatasetDict(test=Dataset.from_pandas(frame))):
+        assert flips(folder, data).equals(expected)
+    renamed = frame.rename(columns={"text": "review", "label": "stars"})
+    by_name = flips(folder, renamed, text_column="review", label_column="stars")
+    assert by_name.equals(expected)
+
+
+def test_labels_of_a_named_column_give_the_accuracy(tmp_path):
+    """All right where every label is the class decided for, all wrong where every label is the other one."""
+    folder = saved_classifier(tmp_path)
+    decided = [int(eraserhead.explain(folder, text, cpu=True).decision == "pos") for text in TEXTS]
+    assert 0 < sum(decided) < len(decided)
+    for labels, accuracy in ((decided, 1.0), ([1 - decision for decision in decided], 0.0)):
+        frame = pd.DataFrame({"text": TEXTS, "stars": labels})
+        summary = eraserhead.erase(folder, frame, label_column="stars", draws=2, cpu=True).summary
+        assert summary["accuracy"]["value"] == accuracy
+
+
+def test_every_way_to_give_a_model_has_the_same_results(tmp_path):
+    folder = saved_classifier(tmp_path)
+    expected = flips(folder, TEXTS)
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert flips(model, TEXTS, tokenizer=tiny_tokenizer()).equals(expected)
+    assert flips(pipeline("text-classification", model=folder, device="cpu"), TEXTS).equals(expected)
+
+
+WRONG = {
+    "tokenizer of a name": ({"tokenizer": tiny_tokenizer()}, "tokenizer: belongs to a model in memory"),
+    "label_map": ({"label_map": ["a=b"]}, "label_map: belongs to a DataConfig"),
+    "label_column": ({"label_column": "label"}, "label_column 'label': the documents have no columns"),
+    "draws": ({"draws": 0}, "draws 0"),
+    "site": ({"site": "foo"}, "foo"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_an_argument_without_effect_or_sense_is_a_user_error(tmp_path, kind):
+    options, message = WRONG[kind]
+    with pytest.raises(eraserhead.UserError, match=message):
+        eraserhead.erase(saved_classifier(tmp_path), TEXTS, cpu=True, **options)
+
+
+def test_a_model_that_is_none_is_refused_by_its_type(tmp_path):
+    model = AutoModelForSequenceClassification.from_pretrained(saved_classifier(tmp_path))
+    wrong = (
+        (model, {}, "tokenizer: give the model's tokenizer too"),
+        (model, {"tokenizer": tiny_tokenizer(), "revision": "main"}, "revision 'main': belongs to a model on the hub"),
+        (model, {"tokenizer": tiny_tokenizer(), "dtype": "float64"}, "the model in memory is in float32"),
+        (7, {}, "model is a int; give a folder"),
+        (model.encoder.embeddings, {}, "model is a BertEmbeddings"),
+    )
+    for given, options, message in wrong:
+        with pytest.raises(eraserhead.UserError, match=message):
+            eraserhead.erase(given, TEXTS, cpu=True, **options)
+
+
+def test_columns_beside_a_data_config_are_refused(tmp_path):
+    data = eraserhead.DataConfig(name="planted", test_size=2)
+    for options in ({"text_column": "text"}, {"label_column": "label"}, {"split": "test"}):
+        with pytest.raises(eraserhead.UserError, match=f"{next(iter(options))}: belongs to rows in memory"):
+            eraserhead.erase(saved_classifier(tmp_path), data, cpu=True, **options)

@@ -1,0 +1,58 @@
+"""`eraserhead.explain`: one text in memory, the same numbers as on the command line and in `erase`."""
+
+import pytest
+from transformers import AutoModelForSequenceClassification
+
+import eraserhead
+from eraserhead.explanation.config import ExplainConfig
+from eraserhead.explanation.explaining import explain as explain_config
+from families import new_model
+from tiny import random_texts, saved_classifier, tiny_tokenizer
+
+TEXT = random_texts(3, longest=11)[2]
+
+
+def test_a_text_is_explained_as_on_the_command_line(tmp_path):
+    folder = saved_classifier(tmp_path)
+    expected = explain_config(ExplainConfig(model=folder, text=TEXT, cpu=True))
+    assert len(expected.words) == len(TEXT.split()) > 1
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert eraserhead.explain(folder, TEXT, cpu=True) == expected
+    assert eraserhead.explain(model, {"text": TEXT}, tokenizer=tiny_tokenizer(), cpu=True) == expected
+    labelled = eraserhead.explain(folder, {"review": TEXT, "stars": 1}, text_column="review", label_column="stars")
+    assert labelled.label == "pos"
+
+
+def test_a_row_of_erase_has_the_same_flips_as_there(tmp_path):
+    folder = saved_classifier(tmp_path)
+    rows = [{"id": f"mine/{number}", "text": text} for number, text in enumerate(random_texts(5))]
+    flips = eraserhead.erase(folder, rows, draws=3, cpu=True).flips
+    for row in rows:
+        found = {each.ranking: each.removed for each in eraserhead.explain(folder, row, draws=3, cpu=True).rankings}
+        own = flips[flips.id == row["id"]].groupby("ranking", observed=True).removed.mean()
+        for name, removed in found.items():
+            assert removed is None or removed == own[name]
+
+
+def test_pairs_are_explained_by_models_that_read_them_and_refused_by_ours(tmp_path):
+    model = new_model("bert").float()
+    found = eraserhead.explain(model, ("good", "never bad"), tokenizer=tiny_tokenizer(), draws=2, cpu=True)
+    assert found.text == "good\nnever bad"
+    with pytest.raises(eraserhead.UserError, match="one sequence"):
+        eraserhead.explain(saved_classifier(tmp_path), ("good", "bad"), cpu=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (["good"], {}, "text is a list; give one text"),
+        (7, {}, "text is a int"),
+        ({"txt": "good"}, {}, "text_column 'text': no such column; did you mean 'txt'"),
+        ("good", {"label_column": "label"}, "label_column 'label': the documents have no columns"),
+        ("good", {"draws": 0}, "draws 0"),
+        ("\ud800", {}, "not valid Unicode"),
+    ],
+)
+def test_what_cannot_be_explained_is_a_user_error(tmp_path, text, options, message):
+    with pytest.raises(eraserhead.UserError, match=message):
+        eraserhead.explain(saved_classifier(tmp_path), text, cpu=True, **options)
