@@ -1,7 +1,8 @@
 """The generated parts of the pages are what the code and the demonstration say today: else run `make docs`."""
 
-import generate
 import pytest
+
+import generate
 from pages import PAGES
 
 

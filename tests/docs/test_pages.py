@@ -1,4 +1,4 @@
-"""Every command and snippet of README.md and of the pages runs, in order, in one folder a page, with a hub on loopback."""
+"""Every command and snippet of README.md and the pages runs, in order, one folder a page, with a hub on loopback."""
 
 import json
 import os
