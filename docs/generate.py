@@ -120,6 +120,18 @@ def summary() -> str:
     return table(("field", "what it is"), [(f"`{path}`", described[path]) for path in paths])
 
 
+def medians() -> str:
+    """Return what the picture of README.md shows, in a sentence of the demonstration's medians."""
+    found = ResultsFolder(demo_folder() / RUN / "erasure").summary()
+    said = []
+    for name, ranking in found["rankings"].items():
+        median = ranking["fraction"]["median"]["value"]
+        said.append(f"{name} {'more than all' if median is None else f'{median:.0%}'.replace('%', ' %')}")
+    documents = found["documents"]["analysed"]
+    text = f"Above: one review of the built-in corpus. Below: all {documents} test reviews. What must be erased until half of "
+    return text + f"the decisions have flipped: {', '.join(said)}."
+
+
 def fields(value: Any, described: dict[str, str], path: str = "") -> Iterator[str]:
     """Go through the paths of a JSON value, down to those that are described; a step that varies is ``*``."""
     if path in described or not isinstance(value, dict | list):
@@ -182,6 +194,7 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 FROM_THE_DEMO: dict[str, Callable[[], str]] = {
     "summary": summary,
+    "medians": medians,
     **{f"demo {name}": lambda name=name: demo(name) for name in DEMO},
 }
 
