@@ -127,9 +127,10 @@ def medians() -> str:
     for name, ranking in found["rankings"].items():
         median = ranking["fraction"]["median"]["value"]
         said.append(f"{name} {'more than all' if median is None else f'{median:.0%}'.replace('%', ' %')}")
-    documents = found["documents"]["analysed"]
-    text = f"Above: one review of the built-in corpus. Below: all {documents} test reviews. What must be erased until half of "
-    return text + f"the decisions have flipped: {', '.join(said)}."
+    return (
+        f"Above: one review of the built-in corpus. Below: all {found['documents']['analysed']} test reviews. What "
+        f"must be erased until half of the decisions have flipped: {', '.join(said)}."
+    )
 
 
 def fields(value: Any, described: dict[str, str], path: str = "") -> Iterator[str]:
