@@ -18,7 +18,7 @@ SMALLER = {
     "explain": "--cpu",
     "reproduce": "--datasets imdb,yelp --models flan-none,han-none --train_size 40 --validation_size 10 --test_size 12"
     " --draws 2 --cpu",
-    "examples/finetune.py": "--data.train_size 40 --epochs 1",
+    "examples/finetune.py": "--data.train_size 40 --data.validation_size 10 --epochs 1",
 }
 # What is replaced in every block, commands and Python alike.
 REPLACED = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import datasets
 import pytest
+import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from eraserhead.data.named_sets import NAMED
@@ -26,18 +27,26 @@ LOCAL = re.compile(r"shared/data|/work/|/home/|/tmp/|\.venv/bin/(?!activate)")
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    """A hub that has what the pages name: small stand-ins for the paper's four data sets and for one checkpoint."""
+def stand_ins(tmp_path_factory):
+    """Folders of small stand-ins for what the pages name: the paper's four data sets and one checkpoint."""
     folder = tmp_path_factory.mktemp("hub")
+    write_checkpoint(folder / CHECKPOINT)
+    for name in NAMED:
+        write_dataset(folder / name, name)
+    return folder
+
+
+@pytest.fixture
+def hub(stand_ins):
+    """A hub for one page alone, that has them under the names that the pages use."""
     with Hub() as hub:
+        hub.add(CHECKPOINT, stand_ins / CHECKPOINT)
         for name, named in NAMED.items():
-            copy = write_dataset(folder / name, name)
-            hub.add(str(named.hub), copy, "dataset", subset=named.subset or "default")
-        hub.add(CHECKPOINT, write_checkpoint(folder / "checkpoint"))
+            hub.add(str(named.hub), stand_ins / name, "dataset", subset=named.subset or "default")
         yield hub
 
 
-def write_dataset(folder: Path, name: str) -> Path:
+def write_dataset(folder: Path, name: str) -> None:
     """Write planted reviews with the columns and classes of a named data set."""
     named, sizes = NAMED[name], ROWS
     names = list(named.class_names)
@@ -52,19 +61,18 @@ def write_dataset(folder: Path, name: str) -> Path:
         content.cast_column(named.label_column, datasets.ClassLabel(names=names)).to_parquet(
             folder / f"{split}.parquet"
         )
-    return folder
 
 
-def write_checkpoint(folder: Path) -> Path:
+def write_checkpoint(folder: Path) -> None:
     """Write a random DistilBERT with the class names of the checkpoint that it stands for."""
     labels = {0: "NEGATIVE", 1: "POSITIVE"}
     config = DistilBertConfig(
         vocab_size=len(tiny_tokenizer()), dim=16, hidden_dim=29, n_layers=6, n_heads=2, max_position_embeddings=64,
         initializer_range=0.3, id2label=labels, label2id={name: number for number, name in labels.items()},
     )  # fmt: skip
+    torch.manual_seed(0)
     DistilBertForSequenceClassification(config).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
-    return folder
 
 
 def working_folder(folder: Path) -> Path:
