@@ -3,10 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
+WORKERS ?= auto
+SOURCES := src tests examples docs
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test lint check bench clean
+.PHONY: help demo test quick lint check docs bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf 'make %-6s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/demo  ## train and erase on the built-in corpus with the packaged encoder
 	rm -rf $(RUN)
@@ -15,22 +21,28 @@ demo: $(VENV)/demo  ## train and erase on the built-in corpus with the packaged 
 	$(BIN)/eraserhead explain $(RUN) --id test/0
 	@echo "model in $(RUN), erasure results in $(RUN)/erasure: \`$(BIN)/eraserhead show $(RUN)/erasure\` prints them again"
 
-test: $(VENV)/dev  ## the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/dev  ## all tests, on every core
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-lint: $(VENV)/dev  ## style, types, floors
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+quick: $(VENV)/dev  ## the tests that are neither slow nor speak to a hub
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow and not hub"
+
+lint: $(VENV)/dev  ## style, types and the order of the rooms
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-check: lint test  ## what CI runs, with demo
+check: lint test  ## lint and all tests: what CI runs, together with demo
 
-bench: $(VENV)/dev  ## the ratios that the README reports
+docs: $(VENV)/dev  ## write the generated parts of README.md, docs/ and its pictures again
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/dev  ## measure speed and memory, as docs/results-and-speed.md reports them, into bench.json
 	$(BIN)/python tests/benchmarks/bench.py --json bench.json
 
-clean:
-	rm -rf $(VENV) runs bench.json
+clean:  ## remove the environment and what tools cache; runs/ is yours and stays
+	rm -rf $(VENV) bench.json build dist .pytest_cache .ruff_cache
 
 $(VENV)/demo: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -6,7 +6,7 @@ What it cannot stand in for: a CDN on another host, to which the real hub redire
 
 By hand::
 
-    python tests/hub_server.py --dataset stanfordnlp/imdb:plain_text=../shared/data/imdb
+    python tests/hub_server.py --dataset stanfordnlp/imdb:plain_text=path/to/imdb
 """
 
 import argparse

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
+sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that fine-tunes
 
 import datasets
 import hierarchy

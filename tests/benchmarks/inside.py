@@ -38,7 +38,7 @@ from eraserhead.method.test_two import prefix_keeps
 from eraserhead.patch.interface import erasable
 from eraserhead.sites.inside.site import Place, SelfAttentionSite
 from eraserhead.training.new_classifier import encoder_path
-from finetuned import finetune
+from finetune import finetune
 
 TOKENS, ANALYSED = 128, 32
 TRAINED_ON, EPOCHS = 600, 2

@@ -14,7 +14,7 @@ from eraserhead.data.planted import planted_reviews
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
-from finetuned import finetune
+from finetune import finetune
 
 LAST, LAYERS = 5, 6
 

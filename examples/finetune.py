@@ -1,6 +1,6 @@
-"""The packaged encoder fine-tuned as transformers' own classifier: what someone would find on the hub.
+"""Fine-tune the packaged encoder as transformers' own classifier, such as one finds on the hub.
 
-python tests/finetuned.py runs/bert-imdb --data.name imdb --data.path ../shared/data/imdb --data.max_length 128
+python examples/finetune.py runs/bert-imdb --data.name imdb --data.max_length 128
 """
 
 from pathlib import Path
