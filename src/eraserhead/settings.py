@@ -18,7 +18,7 @@ LARGEST_SEED = 2**32 - 1  # that numpy takes
 # Keys of a field's metadata. `models/architecture.py`, which imports nothing of ours, writes them as they are.
 LOW, HIGH, BELONGS_TO = "low", "high", "belongs_to"
 
-NAMES = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", NoneType: "None"}
+NAMES = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
 
 
 def option(
@@ -66,6 +66,17 @@ def setting_problems(config: Any, prefix: str = "") -> Iterator[UserError]:
             yield UserError(Setting(name, value), f": must be {wanted}")
 
 
+def refusal(config: type, name: str, value: Any) -> UserError | None:
+    """Return what is wrong with one value of a config dataclass, by the dotted name of its field; null for nothing."""
+    group, _, last = name.partition(".")
+    hint = get_type_hints(config)[group]
+    if last:
+        inner = refusal(hint, last, value)
+        return inner and UserError(Setting(name, value), *inner.args[1:])
+    wanted = _wanted(hint, value, config.__dataclass_fields__[group].metadata)
+    return None if wanted is None else UserError(Setting(name, value), f": must be {wanted}")
+
+
 def unused(config: type, values: Mapping[str, Any]) -> set[str]:
     """Return the names of the fields of a config dataclass that have no effect with these values."""
     return {
@@ -81,7 +92,8 @@ def _wanted(hint: Any, value: Any, bounds: Mapping[str, Any]) -> str | None:
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if not any(_is_a(value, kind) for kind in kinds):
         known = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-        return " or ".join(map(_described, kinds)) + (nearest(value, known) if isinstance(value, str) else "")
+        said = [_described(kind) for kind in kinds if kind is not NoneType]
+        return " or ".join(said) + (nearest(value, known) if isinstance(value, str) else "")
     numbers = [each for each in (value if isinstance(value, list) else [value]) if _is_a(each, float)]
     low, high = bounds.get(LOW, -inf), bounds.get(HIGH, inf)
     if all(low <= number <= high for number in numbers):

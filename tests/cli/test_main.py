@@ -144,7 +144,14 @@ def test_unreadable_configs(tmp_path, capfd, content, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--output_dir", "x", "--training.epochs", "many"], "epochs"),
+        (["train", "--output_dir", "x", "--training.epochs", "many"], "--training.epochs many: must be a whole number"),
+        (["train", "--training.epochs", "1.5"], "--training.epochs 1.5: must be a whole number"),
+        (["train", "--training.epochs", "null"], "--training.epochs null: must be a whole number"),
+        (["train", "--training.schedule", "linaer"], "must be 'linear' or 'plateau'; did you mean 'linear'?"),
+        (["train", "--model.filter_widths", "3,five"], "--model.filter_widths five: must be a list of whole numbers"),
+        (["erase", "m", "--data.clean=maybe"], "--data.clean maybe: must be True or False"),
+        (["erase", "m", "--memory_budget", "much"], "--memory_budget much: must be a number"),
+        (["erase", "m", "--random_other", "bogus"], "--random_other bogus: must be 'uniform' or 'position'"),
         (["reproduce", "--datasets", "imdb"], "output_dir"),
         (["erase"], "model"),
         (["trian"], "train"),

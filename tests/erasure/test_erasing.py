@@ -392,7 +392,7 @@ def test_labels_that_are_no_classes_are_refused_and_unknown_ones_are_not(tmp_pat
 
 def test_a_model_by_another_name_continues_and_a_refused_command_leaves_no_mark(tmp_path):
     run = config(tmp_path)
-    with pytest.raises(UserError, match="max_length 2: the tokenizer adds 2"):
+    with pytest.raises(UserError, match="max_length=2: the tokenizer adds 2"):
         erase_to_folder(replace(run, data=replace(run.data, max_length=2)))
     assert not Path(run.output_dir).exists()
     written = (erase_to_folder(run).path / "summary.json").stat().st_mtime_ns
@@ -413,7 +413,7 @@ def test_a_length_beyond_the_window_is_cut_to_it_and_said(tmp_path, caplog):
 @pytest.mark.parametrize("changes", [{"draws": 0}, {"shard_size": 0}, {"seed": -1}], ids=str)
 def test_numbers_out_of_range_are_refused(tmp_path, changes):
     (name,) = changes
-    with pytest.raises(UserError, match=f"--{name} .*must be"):
+    with pytest.raises(UserError, match=f"{name}=.*must be"):
         erase_to_folder(config(tmp_path, **changes))
 
 

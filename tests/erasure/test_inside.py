@@ -340,13 +340,13 @@ def refused(tmp_path, match: str, **changes) -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"site": "layer:12"}, "--site layer:12: the model has 3 layers, numbered from 0 to 2"),
-        ({"site": "layer:-4"}, "--site layer:-4: the model has 3 layers"),
-        ({"site": "layer"}, "--site layer: not a place"),
+        ({"site": "layer:12"}, "site='layer:12': the model has 3 layers, numbered from 0 to 2"),
+        ({"site": "layer:-4"}, "site='layer:-4': the model has 3 layers"),
+        ({"site": "layer"}, "site='layer': not a place"),
         ({"site": "pooling"}, "has no attention-pooling layer"),
-        ({"heads": [0, 4, 7]}, "--heads 4,7: a layer of the model has 4 heads, numbered from 0 to 3"),
-        ({"heads": []}, "--heads"),
-        ({"memory_budget": 0.0}, "--memory_budget 0.0: must be at least"),
+        ({"heads": [0, 4, 7]}, r"heads=\[4, 7\]: a layer of the model has 4 heads, numbered from 0 to 3"),
+        ({"heads": []}, r"heads=\[\]"),
+        ({"memory_budget": 0.0}, r"memory_budget=0\.0: must be at least"),
     ],
     ids=str,
 )
@@ -425,11 +425,11 @@ def test_a_command_that_is_refused_exits_with_two_and_one_line(tmp_path, capsys)
     assert error == "eraserhead: error: --site layer:9: the model has 3 layers, numbered from 0 to 2"
 
 
-@pytest.mark.parametrize("heads", ["0,x", "x", "1.5"])
+@pytest.mark.parametrize("heads", ["0,x", "x", "1.5", "0,null"])
 def test_heads_that_are_no_numbers_are_refused(tmp_path, capsys, heads):
     assert main(["erase", "anything", "--heads", heads, "--output_dir", str(tmp_path / "results")]) == 2
     error = capsys.readouterr().err.strip()
-    assert error == f"eraserhead: error: --heads {heads}: give whole numbers, separated by commas"
+    assert error == f"eraserhead: error: --heads {heads}: must be a list of whole numbers"
 
 
 def test_explain_shows_special_tokens_by_name_and_the_text_once(tmp_path, capsys):

@@ -316,7 +316,7 @@ def test_inputs_longer_than_the_encoders_window_are_refused(tmp_path):
     tokenizer.save_pretrained(folder)
     run = config(tmp_path, epochs=1)
     run = replace(run, model=replace(run.model, encoder=str(folder)))
-    with pytest.raises(UserError, match="max_length 66: the model takes 65 tokens"):
+    with pytest.raises(UserError, match="max_length=66: the model takes 65 tokens"):
         train(replace(run, data=replace(run.data, max_length=66)))
     train(replace(run, data=replace(run.data, max_length=65)))
 

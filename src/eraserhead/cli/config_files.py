@@ -62,8 +62,13 @@ def disagreements(files: Sequence[str], options: Mapping[str, Any]) -> Iterator[
             given.setdefault(key, []).append((file, value))
     for key, said in given.items():
         if any(value != said[-1][1] for _, value in said):
-            each = ", ".join(f"{value} in {file}" for file, value in said)
+            each = ", ".join(f"{value} in {shown(file)}" for file, value in said)
             yield f"{key}: {each}; the last one is used"
+
+
+def shown(file: str) -> str:
+    """Return a file as a user would name it: a packaged one without the folder that it was installed in."""
+    return str(Path(file).relative_to(PACKAGED)) if Path(file).is_relative_to(PACKAGED) else file
 
 
 def leaves(content: Mapping[str, Any], options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -142,10 +142,10 @@ def _dispatch(arguments: list[str]) -> int:
     check(arguments, name, command.config, command.positional)
     for line in disagreements(config_files(arguments), option_types(command.config)):
         logger.info(line)
-    parsed = parse(parser, arguments)[name]
+    parsed = parse(parser, arguments, command.config)[name]
     if command.defaults is not None:
         parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
-        parsed = parse(parser, arguments)[name]
+        parsed = parse(parser, arguments, command.config)[name]
     import_module(command.module).run(as_config(command, parsed))
     return 0
 

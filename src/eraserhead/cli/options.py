@@ -1,16 +1,14 @@
 """What is checked of options before they are parsed: unknown ones, all at once, with the nearest name."""
 
-import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from eraserhead.cli.config_files import config_files, leaves
+from eraserhead.cli.config_files import config_files, leaves, shown
 from eraserhead.errors import Setting, UserError, nearest
 
 BUILT_IN = ("config", "help", "print_config", "print_shtab")
@@ -60,24 +58,10 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
         for name in _named(arguments)
         if name not in known
     ]
-    problems += _not_whole(arguments, options)
     for file in config_files(arguments):
-        problems += [UserError(f"{file}: {problem}") for problem in _file_problems(file, options)]
+        problems += [UserError(f"{shown(file)}: {problem}") for problem in _file_problems(file, options)]
     if problems:
         raise UserError.joined(problems)
-
-
-def _not_whole(arguments: Sequence[str], options: Mapping[str, Any]) -> list[UserError]:
-    """Name the options that take whole numbers and were given something else: the parser's own words are long."""
-    lists = [f"--{name}" for name, kind in options.items() if _is_list(kind, of=int)]
-    given = [(option, value) for option, value in pairwise([*arguments, ""]) if option in lists]
-    given += [(option, value) for option, _, value in (each.partition("=") for each in arguments) if option in lists]
-    lists_of = {option: list(map(str, yaml.safe_load(value) or [])) for option, value in given if value}
-    return [
-        UserError(Setting(option.removeprefix("--"), values), ": give whole numbers, separated by commas")
-        for option, values in lists_of.items()
-        if not all(re.fullmatch(r"-?\d+", value) for value in values)
-    ]
 
 
 def _named(arguments: Sequence[str]) -> Iterator[str]:
@@ -109,10 +93,10 @@ def _hint(name: str, known: Any) -> str:
     return nearest(last, siblings) or nearest(name, known)
 
 
-def _is_list(kind: Any, of: type | None = None) -> bool:
+def _is_list(kind: Any) -> bool:
     if isinstance(kind, types.UnionType):
-        return any(_is_list(part, of) for part in get_args(kind))
-    return get_origin(kind) is list and of in (None, *get_args(kind))
+        return any(map(_is_list, get_args(kind)))
+    return get_origin(kind) is list
 
 
 def _as_list(value: str) -> str:

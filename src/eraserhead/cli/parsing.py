@@ -1,14 +1,21 @@
 """From arguments and YAML files to config dataclasses."""
 
+import re
+from ast import literal_eval
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from eraserhead.cli.config_files import with_found_configs
-from eraserhead.cli.options import check, normalise
+from eraserhead.cli.options import check, normalise, option_types
 from eraserhead.errors import UserError
+from eraserhead.settings import refusal
+
+# How jsonargparse names the option and the value that it refuses.
+REFUSED = re.compile(r'Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,11 +61,11 @@ def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
     arguments = with_found_configs(normalise(arguments, config))
     check(arguments, command, config, ())
     described = Command(config, "", command)
-    return as_config(described, parse(command_parser(described), arguments))
+    return as_config(described, parse(command_parser(described), arguments, config))
 
 
-def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
-    """Parse arguments.
+def parse(parser: ArgumentParser, arguments: list[str], config: type | None = None) -> Namespace:
+    """Parse arguments; `config` is the dataclass of their command.
 
     Raises:
         UserError: They are not the parser's.
@@ -68,7 +75,20 @@ def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     except SystemExit:
         raise
     except Exception as error:  # jsonargparse raises several kinds for what the user typed
-        raise UserError(" ".join(str(error).split())) from error
+        raise _in_our_words(str(error), config) from error
+
+
+def _in_our_words(message: str, config: type | None) -> UserError:
+    """Return a refusal as Python would have it, where the parser says which value of which option it is about."""
+    found = REFUSED.match(message)
+    if config is None or found is None or found[1] not in option_types(config):
+        return UserError(" ".join(message.split()))
+    value: Any = None if found[2] == "None" else found[2]
+    if found[2].startswith("["):
+        with suppress(ValueError, SyntaxError):
+            value = literal_eval(found[2])
+    refused = refusal(config, found[1], value)
+    return UserError(" ".join(message.split())) if refused is None else refused
 
 
 def as_config(command: Command, parsed: Namespace) -> Any:

@@ -84,14 +84,17 @@ def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[st
     for name in names:
         file = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
         if not file.is_file():
-            there = f"; there are {', '.join(known)}" if known else "; the folder that holds them is named by "
-            folder_named = [] if known else [Setting("configs")]
-            hint = nearest(name, known)
-            problems.append(UserError(f"{file}: no such file", *([hint] if hint else [there, *folder_named])))
+            problems.append(UserError(f"{file}: no such file", nearest(name, known) or _there(known)))
         elif file.stem in found:
             problems.append(UserError(f"{file}: a second one called '{file.stem}'"))
         found[file.stem] = file
     return found
+
+
+def _there(known: list[str]) -> UserError:
+    if known:
+        return UserError(f"; there are {', '.join(known)}")
+    return UserError("; ", Setting("configs"), " names the folder that holds them")
 
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
