@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.patch.families import Positions, ReadOut, family_of, padding_of
+from eraserhead.models.special_tokens import padding_id
+from eraserhead.patch.families import Positions, ReadOut, family_of
 from eraserhead.patch.interface import AttentionRecord, for_heads
 from eraserhead.sites.inside.runner import Entries, Kept, Runner
 
@@ -245,7 +246,7 @@ class Everywhere:
         present = (keep & kept.mask[documents]).scatter(1, read_out, True)
         lengths = present.sum(-1)
         by_length = lengths.argsort(descending=True, stable=True)
-        padding = padding_of(self.runner.model.config) or 0
+        padding = padding_id(self.runner.model.config)
         all_positions = positions(kept.inputs["input_ids"], padding)
         start = 0
         while start < len(by_length):

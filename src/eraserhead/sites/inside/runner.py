@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from eraserhead.patch.families import ReadOut, family_of, padding_of, read_out_positions
-from eraserhead.patch.layers import Layers, special_ids
+from eraserhead.models.special_tokens import named_padding, structural_token_ids
+from eraserhead.patch.families import ReadOut, family_of, read_out_positions
+from eraserhead.patch.layers import Layers
 
 ROW_TOKENS = {"cpu": 2048}  # tokens run at a time, where memory allows more: larger products are no quicker
 DEFAULT_ROW_TOKENS = 65536
@@ -119,7 +120,7 @@ class Runner:
         """Return the state of a batch without anything of the layers."""
         ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
         documents = torch.arange(len(ids), device=ids.device)
-        return Kept(documents, inputs, mask, read_out_positions(self.read_out, ids, padding_of(self.model.config)))
+        return Kept(documents, inputs, mask, read_out_positions(self.read_out, ids, named_padding(self.model.config)))
 
     def in_heads(self, keep: Bool[Tensor, "rows 1 1 queries keys"]) -> Bool[Tensor, "rows 1 _ queries keys"]:
         """Return the mask for the heads that are erased; the others keep everything."""
@@ -127,7 +128,7 @@ class Runner:
 
     def dummies(self, rows: int) -> dict[str, Tensor]:
         """Return inputs of one token each, whose decision is read from that token."""
-        special = special_ids(self.model)
+        special = structural_token_ids(self.model.config)
         ordinary = next(number for number in range(len(special) + 1) if number not in special)
         ids = torch.full((rows, 1), ordinary, device=self.model.device)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
