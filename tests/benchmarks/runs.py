@@ -21,10 +21,11 @@ from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import tokenize
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
-from eraserhead.loading.checkpoints import padding_id, quiet
+from eraserhead.loading.checkpoints import quiet
 from eraserhead.loading.devices import CPU_BUDGET
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.special_tokens import padding_id
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.new_classifier import encoder_path
 from eraserhead.training.training import train

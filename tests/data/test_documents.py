@@ -301,8 +301,11 @@ def test_a_table_is_made_from_the_values(tmp_path, labels, names, indices, line)
 @pytest.mark.parametrize(
     ("labels", "mapping"),
     [
-        ([1, 2, 4, 5], {"1": 0, "2": 1, "3": 2, "4": 3, "5": 4}),  # no 3: numbers reach 5, so they start at 1
-        ([0, 2], {"0": 0, "1": 1, "2": 2, "3": 3, "4": 4}),
+        ([3, 4, 5], {"1": 0, "2": 1, "3": 2, "4": 3, "5": 4}),  # numbers reach 5, so they start at 1
+        ([0, 1, 2], {"0": 0, "1": 1, "2": 2, "3": 3, "4": 4}),
+        ([0, 1], {"0": 0, "1": 1}),  # three absent: another set of labels
+        ([4, 5], {"4": 0, "5": 1}),
+        ([1, 2, 4, 5], {"1": 0, "2": 1, "4": 2, "5": 3}),  # absent in the middle
         ([2, 3], {"2": 0, "3": 1}),  # they may start at 0 or 1: the names are not guessed
         ([1, 10], {"1": 0, "10": 1}),
         (["2 stars", "5 stars"], {name: index for index, name in enumerate(NAMED["yelp"].class_names)}),
@@ -313,6 +316,28 @@ def test_names_of_a_named_set_are_given_only_where_they_fit(tmp_path, labels, ma
     table = load_documents(DataConfig(name="yelp", path=str(path)), "test").labels
     assert table.mapping == mapping
     assert (table.names == NAMED["yelp"].class_names) == (len(mapping) == 5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        ([0, 1, 2, 3, 4], None),
+        (
+            [0, 1, 2, 3],
+            "labels: 0 -> 0 (1 star), 1 -> 1 (2 stars), 2 -> 2 (3 stars), 3 -> 3 (4 stars), 4 -> 4 (5 stars); "
+            "no document is of: 5 stars",
+        ),
+        (
+            ["5 stars", "4 stars"],
+            "labels: 1 star -> 0, 2 stars -> 1, 3 stars -> 2, 4 stars -> 3, 5 stars -> 4; "
+            "no document is of: 1 star, 2 stars, 3 stars",
+        ),
+    ],
+)
+def test_absent_classes_are_said(tmp_path, labels, line):
+    path = write_json(tmp_path / "a.jsonl", labelled(labels))
+    described = load_documents(DataConfig(name="yelp", path=str(path)), "test").labels.describe()
+    assert described == line
 
 
 @pytest.mark.parametrize(("label", "shown"), [(0.5, "0.5"), ([1], "list<")])

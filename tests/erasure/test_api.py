@@ -1,11 +1,14 @@
 """`eraserhead.erase` takes what people have in hand; each way of giving it has the same results."""
 
+import json
+
 import pandas as pd
 import pytest
 from datasets import Dataset, DatasetDict
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import eraserhead
+from eraserhead.data import documents
 from tiny import random_texts, saved_classifier, tiny_tokenizer
 
 TEXTS = random_texts(7)
@@ -82,3 +85,22 @@ def test_columns_beside_a_data_config_are_refused(tmp_path):
     for options in ({"text_column": "text"}, {"label_column": "label"}, {"split": "test"}):
         with pytest.raises(eraserhead.UserError, match=f"{next(iter(options))}: belongs to rows in memory"):
             eraserhead.erase(saved_classifier(tmp_path), data, cpu=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("names", "matched"), [(("neg", "pos"), True), (("NEG", "POS"), True), (("bad", "good"), False)], ids=str
+)
+def test_a_data_set_is_written_once_whatever_its_labels(tmp_path, monkeypatch, names, matched):
+    """Of the model's classes, of the same in another case, and of others, which give no accuracy."""
+    written = []
+    write = documents.write_documents
+    monkeypatch.setattr(documents, "write_documents", lambda *given: written.append(given) or write(*given))
+    rows = [{"text": text, "label": names[label]} for text, label in zip(TEXTS, LABELS, strict=True)]
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = eraserhead.DataConfig(path=str(path), max_length=12)
+    found = eraserhead.erase(saved_classifier(tmp_path), data, draws=2, cpu=True)
+    assert len(written) == 1
+    assert found.documents.text.tolist() == TEXTS
+    assert found.documents.label.notna().sum() == (len(TEXTS) if matched else 0)
+    assert (found.summary["accuracy"]["value"] is not None) == matched

@@ -317,6 +317,34 @@ def test_two_fresh_models_of_a_seed_are_the_same_and_finite(tmp_path):
         assert name.endswith("bias") or one.std() > 0 or "norm" in name
 
 
+@pytest.mark.parametrize("layers", [0, 1])
+def test_token_types_reach_the_encoder_of_each_sentence(tmp_path, layers):
+    """As its own forward pass has them; a table of word embeddings knows no types."""
+    model = tiny_hierarchical(tmp_path, encoder_layers=layers)
+    ids = pad_sentences(sentence_ids(["good. a fine cast.", "never bad."]), 0)
+    ones = torch.ones_like(ids["input_ids"])
+    with torch.no_grad():
+        logits = model(**ids).logits
+        assert_close(model(**ids, token_type_ids=0 * ones).logits, logits, rtol=0, atol=1e-12)
+        typed = model(**ids, token_type_ids=ones).logits
+        if layers:
+            table = model.encoder.embeddings.token_type_embeddings.weight
+            table.copy_(table.flip(0))  # type 0 is now what type 1 was
+            assert (typed - logits).abs().max() > 1e-4
+            assert_close(model(**ids).logits, typed, rtol=0, atol=1e-12)
+        else:
+            assert torch.equal(typed, logits)
+
+
+@pytest.mark.parametrize("name", ["token_type_ids", "attention_mask"])
+def test_types_and_masks_of_another_shape_are_refused(model_of, tmp_path, name):
+    deep, flat = pad_sentences(sentence_ids(["good. bad."]), 0)["input_ids"], torch.tensor([[2, 5, 3]])
+    for model, ids in ((model_of("none"), deep), (tiny_classifier(tmp_path), flat)):
+        for wrong in (ids[..., :-1], ids[0], torch.cat([ids, ids])):
+            with pytest.raises(ValueError, match=rf"^{name} is .*, and must be .* as the input_ids"):
+                model(input_ids=ids, **{name: torch.zeros_like(wrong)})
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (1, 2, 2, 3)], ids=str)
 def test_ids_of_another_shape_are_refused(model_of, shape):
     with pytest.raises(ValueError, match=r"\[batch, sentences, tokens\]"):

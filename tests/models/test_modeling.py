@@ -1,14 +1,12 @@
 import ast
 import json
-import math
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 from transformers import (
     AlbertConfig,
@@ -282,50 +280,39 @@ def test_any_encoder_family_loads_saves_and_ignores_padding(tmp_path, family, la
     assert_close(again(**alone).logits[0], together[1], rtol=0, atol=1e-10)
 
 
-def test_a_folder_of_the_first_format_loads_and_is_saved_in_the_newest(tmp_path):
-    """`saved/format-1` is what the first version wrote, its weights given by a formula; so are its logits, in float64.
-
-    The weights of its head lay in `head.pooling`, where today's lie in `head.words.pooling`.
-    """
-    saved = Path(__file__).parent / "saved" / "format-1"
-    shapes = json.loads((saved / "weights.json").read_text())
-    assert "head.pooling.context.weight" in shapes
-    weights = {
-        name: torch.sin(0.7 * torch.arange(math.prod(shape), dtype=torch.float64) + position).reshape(shape).float()
-        for position, (name, shape) in enumerate(sorted(shapes.items()))
-    }
-    save_file(weights, tmp_path / "model.safetensors")
-    shutil.copyfile(saved / "config.json", tmp_path / "config.json")
-    inputs = {
-        "input_ids": torch.tensor([[2, 5, 9, 26, 3], [2, 7, 3, 0, 0]]),
-        "attention_mask": torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
-    }
-    keep = torch.ones(2, 5, dtype=torch.bool)
-    keep[0, 2] = False
-    second = [3.734110149463589, -4.2816808060803515, 1.1847317129297779]
-    whole = [[3.7175860293389156, -4.232738465689609, 1.153266810615798], second]
-    erased = [[3.727716195240318, -4.250421129447388, 1.1604748789872155], second]
-    folder = tmp_path
-    for again in (tmp_path / "again", tmp_path / "third"):
-        model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float64).eval()
-        with torch.no_grad():
-            assert_close(model(**inputs).logits, torch.tensor(whole, dtype=torch.float64), rtol=0, atol=1e-10)
-            logits = model(**inputs, keep=keep).logits
-            assert_close(logits, torch.tensor(erased, dtype=torch.float64), rtol=0, atol=1e-10)
-        model.save_pretrained(again)
-        assert json.loads((again / "config.json").read_text())["format_version"] == FORMAT_VERSION
-        assert "head.words.pooling.context.weight" in load_file(again / "model.safetensors")
-        folder = again
-
-
-def test_a_newer_format_is_refused(tmp_path):
-    folder = saved_classifier(tmp_path)
-    config = (tmp_path / "model" / "config.json").read_text()
-    (tmp_path / "model" / "config.json").write_text(
-        config.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99')
-    )
-    with pytest.raises(ValueError, match="upgrade eraserhead"):
+@pytest.mark.parametrize(("version", "mend"), [(1, "train the model again"), (99, "upgrade eraserhead")])
+def test_another_format_is_refused_in_one_line(tmp_path, version, mend):
+    folder = Path(saved_classifier(tmp_path))
+    config = (folder / "config.json").read_text()
+    assert f'"format_version": {FORMAT_VERSION}' in config
+    (folder / "config.json").write_text(config.replace(f'n": {FORMAT_VERSION}', f'n": {version}'))
+    line = f"this model was saved in format {version}, and this version of eraserhead reads format 2 alone: {mend}"
+    with pytest.raises(ValueError, match=f"^{line}$"):
         AttentionPoolingForSequenceClassification.from_pretrained(folder)
+    with pytest.raises(UserError, match=line):
+        load_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("contxt", "; did you mean 'context'?"), ("vectorsize", "; did you mean 'vector_size'?"), ("x", "")],
+)
+def test_unknown_settings_are_refused_with_the_nearest(name, hint):
+    with pytest.raises(ValueError, match=re.escape(f"no setting '{name}'{hint}") + "$"):
+        AttentionPoolingConfig(**{name: "rnn"})
+
+
+def test_settings_of_every_config_and_what_files_hold_are_taken(tmp_path):
+    """A real saved config with what the hub adds to it, and the arguments of `from_pretrained`."""
+    folder = Path(saved_classifier(tmp_path))
+    content = json.loads((folder / "config.json").read_text())
+    more = {"auto_map": {"AutoConfig": "a.B"}, "custom_pipelines": {}, "_commit_hash": "0" * 40, "problem_type": None}
+    more |= {"output_attentions": False, "tokenizer_class": "BertTokenizer", "torch_dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps({**content, **more}))
+    config = AttentionPoolingConfig.from_pretrained(folder, attn_implementation="eager", num_labels=2)
+    assert config.architecture == AttentionPoolingConfig(**content).architecture
+    assert AttentionPoolingConfig(num_labels=3).num_labels == 3
+    assert AutoModelForSequenceClassification.from_pretrained(folder).config.problem_type is None
 
 
 def test_no_local_path_is_saved(tmp_path):

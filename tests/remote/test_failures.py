@@ -2,15 +2,18 @@
 
 import hashlib
 import logging
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
 from eraserhead.cli.main import main
 from eraserhead.errors import UserError
+from eraserhead.remote import failures
 from eraserhead.remote.downloads import evict_damaged, locate_model
-from eraserhead.remote.failures import HTTP_ERROR, failure, is_transient, patiently
+from eraserhead.remote.failures import HTTP_ERROR, failure, is_transient, pause_after, retry_after, with_retries
 from eraserhead.secrets import redacted, secrets
 
 TOKEN = "hf_" + "xY7" * 11 + "z"
@@ -40,11 +43,11 @@ def fails(times: int, error: Exception):
 def test_broken_connections_are_tried_again_with_longer_and_longer_waits():
     ask, calls = fails(3, ReadError("gone"))
     waits: list[float] = []
-    assert patiently(ask, waits.append) == "answer"
+    assert with_retries(ask, waits.append) == "answer"
     assert (len(calls), waits) == (4, [1.0, 2.0, 4.0])
     ask, calls = fails(9, ReadError("gone"))
     with pytest.raises(ReadError):
-        patiently(ask, waits.append)
+        with_retries(ask, waits.append)
     assert len(calls) == 5
 
 
@@ -55,7 +58,7 @@ def test_what_will_not_pass_is_raised_at_once(error):
     ask, calls = fails(1, error)
     waits: list[float] = []
     with pytest.raises(type(error)):
-        patiently(ask, waits.append)
+        with_retries(ask, waits.append)
     assert (len(calls), waits) == (1, [])
 
 
@@ -108,3 +111,31 @@ def test_folders_are_their_own_place_and_have_no_revisions(tmp_path):
     assert locate_model(str(tmp_path)).commit is None
     with pytest.raises(UserError, match="revision='v1': belongs to the hub"):
         locate_model(str(tmp_path), "v1")
+
+
+def answered(retry_after: str) -> HfHubHTTPError:
+    """An answer of the hub that asks for a wait."""
+    response: Any = SimpleNamespace(status_code=429, headers={"Retry-After": retry_after}, request=None)
+    return HfHubHTTPError("busy", response=response)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("17", 17.0),
+        ("0", 0.0),
+        ("Wed, 21 Oct 2015 07:28:13 GMT", 13.0),
+        ("Wed, 21 Oct 2015 09:28:13 +0200", 13.0),
+        ("Wed, 21 Oct 2015 07:27:59 GMT", 0.0),  # gone by
+        ("soon", None),
+        ("", None),
+        ("-3", None),
+    ],
+)
+def test_the_hub_says_how_long_to_wait_as_a_number_or_as_a_date(monkeypatch, header, seconds):
+    """At 07:28:00 GMT on that day, a Wednesday."""
+    monkeypatch.setattr(failures.time, "time", lambda: 1445412480.0)
+    assert retry_after(answered(header)) == seconds
+    waits: list[float] = []
+    pause_after(answered(header), 7.0, waits.append)
+    assert waits == [7.0 if seconds is None else seconds]

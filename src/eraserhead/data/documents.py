@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal, cast
 
@@ -102,25 +102,68 @@ def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = N
     Raises:
         UserError: If the source cannot be read, or does not have the splits, columns, labels or rows asked for.
     """
+    return open_split(config, role, labels).documents()
+
+
+@dataclass(frozen=True)
+class OpenSplit:
+    """A split whose labels are read, before any document is written.
+
+    Attributes:
+        config: Where it comes from.
+        role: What its documents are for.
+        named: What is known about the data set.
+        source: Where its rows are; null for the built-in corpus.
+        split: Its name.
+        raw: Its labels, as the source writes them.
+        labels: The table to read them with; null where neither the source nor the caller knows one.
+    """
+
+    config: DataConfig
+    role: Role
+    named: NamedSet
+    source: Source | None
+    split: str
+    raw: RawLabels
+    labels: LabelTable | None
+
+    def read_as(self, labels: LabelTable) -> "OpenSplit":
+        """Return the split with another table to read its labels with."""
+        return replace(self, labels=labels)
+
+    def documents(self, with_labels: bool = True) -> Documents:
+        """Choose the documents and write them, without labels if these are of no use; raises as `load_documents`."""
+        if self.source is None:
+            return _planted_documents(self.config, self.role, self.labels, with_labels)
+        rows = self.source.splits[self.split]
+        columns = Columns.of(self.config, self.named, rows, self.split, labels_optional=self.role == "test")
+        classes = class_indices(self.raw, self.labels, self.split) if self.labels else self.raw.codes
+        if self.role != "test":
+            _check_labelled(classes, self.split)
+        chosen = _choose(self.config, self.role, classes)
+        if self.role == "train":
+            _check_classes(classes[chosen], self.split)
+        written = classes[chosen] if with_labels else np.full(len(chosen), NO_LABEL, dtype=np.int64)
+        documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
+        provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
+        return Documents(documents, self.labels if with_labels else None, provenance)
+
+
+def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None) -> OpenSplit:
+    """Read the labels of a role's split; see `load_documents`."""
     _check(config)
-    if config.name == PLANTED:
-        return _planted_documents(config, role, labels)
     named = NAMED.get(config.name or "", NamedSet())
+    if config.name == PLANTED:
+        names = planted.label_names(config.classes)
+        raw = RawLabels(tuple(map(str, range(len(names)))), np.array([], dtype=np.int64), names)
+        return OpenSplit(config, role, named, None, _planted_split(config, role), raw, labels or label_table(raw))
     source = _read(config, named)
     _check_splits(config, source, role)
     split = pick_split(source, *_wanted_split(config, role))
     available = source.splits[split]
     columns = Columns.of(config, named, available, split, labels_optional=role == "test")
     raw = read_labels(available, columns.label, split) if columns.label else RawLabels.absent(len(available))
-    table = labels or _table(config, named, source, split, raw)
-    classes = class_indices(raw, table, split) if table else raw.codes
-    if role != "test":
-        _check_labelled(classes, split)
-    chosen = _choose(config, role, classes)
-    if role == "train":
-        _check_classes(classes[chosen], split)
-    rows = write_documents(available, split, columns, chosen, classes[chosen], source.in_place)
-    return Documents(rows, table, _provenance(config, named, source, split, columns, len(chosen)))
+    return OpenSplit(config, role, named, source, split, raw, labels or _table(config, named, source, split, raw))
 
 
 def has_ordered_classes(config: DataConfig) -> bool:
@@ -243,25 +286,31 @@ def _provenance(
     )
 
 
-def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None) -> Documents:
-    """Generate documents of the built-in corpus, whose splits are never mixed: nothing is held out of training."""
-    split = "validation" if role == "validation" and config.validation_split is None else _wanted_split(config, role)[0]
+def _planted_split(config: DataConfig, role: Role) -> str:
+    """Return the split of a role; the built-in corpus never mixes them: nothing is held out of training."""
+    return "validation" if role == "validation" and config.validation_split is None else _wanted_split(config, role)[0]
+
+
+def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None, with_labels: bool) -> Documents:
+    """Generate documents of the built-in corpus."""
+    split = _planted_split(config, role)
     size = {"train": config.train_size, "validation": config.validation_size, "test": config.test_size}[role]
     reviews = planted.planted_reviews(split, config.classes, size, config.seed)
     names = planted.label_names(config.classes)
     raw = RawLabels(tuple(map(str, range(len(names)))), np.array([review.label for review in reviews]), names)
     table = labels or label_table(raw)
+    classes = class_indices(raw, table, split)
     content = {
         "id": [review.id for review in reviews],
         "text": [review.text for review in reviews],
-        "label": class_indices(raw, table, split),
+        "label": classes if with_labels else [None] * len(reviews),
         "evidence": [[asdict(piece) for piece in review.evidence] for review in reviews],
     }
     rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
     provenance = Provenance(
         PLANTED, None, None, None, split, ["text"], None, "label", False, len(rows), len(rows), config.seed
     )
-    return Documents(rows, table, provenance)
+    return Documents(rows, table if with_labels else None, provenance)
 
 
 def _update(update: Callable[[bytes], object], texts: list[str]) -> None:

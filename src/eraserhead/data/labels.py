@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from eraserhead.errors import Setting, UserError, nearest
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
+MOST_ABSENT = 2  # classes of a named set that may be missing where the labels are numbers
 DESCRIBED = 12  # classes that `LabelTable.describe` writes out
 
 Scalar = str | int | float | bool | None
@@ -27,19 +28,25 @@ class LabelTable:
         mapping: Class index of every raw value, written as text (``{"1": 0, "2": 1}``).
         by_name: Whether a column with class names of its own is read by these where they are among `names`, in place
             of `mapping`.
+        absent: Classes that no document is of, where the names are known from elsewhere than the labels themselves.
     """
 
     names: tuple[str, ...]
     mapping: dict[str, int]
     by_name: bool = True
+    absent: tuple[str, ...] = ()
 
     def describe(self) -> str | None:
-        """Return one line that says what becomes what, or None where every raw value is its own class index."""
-        if all(raw == str(index) for raw, index in self.mapping.items()):
+        """Return one line that says what becomes what, and which classes are absent.
+
+        None where every raw value is its own class index and no class is absent.
+        """
+        if not self.absent and all(raw == str(index) for raw, index in self.mapping.items()):
             return None
         pairs = [self._pair(raw, index) for raw, index in self.mapping.items()]
         more = f", ... ({len(pairs)} values)" if len(pairs) > DESCRIBED else ""
-        return "labels: " + ", ".join(pairs[:DESCRIBED]) + more
+        missing = f"; no document is of: {', '.join(self.absent)}" if self.absent else ""
+        return "labels: " + ", ".join(pairs[:DESCRIBED]) + more + missing
 
     def _pair(self, raw: str, index: int) -> str:
         name = self.names[index]
@@ -99,13 +106,15 @@ def read_labels(rows: Dataset, column: str, split: str) -> RawLabels:
 def label_table(raw: RawLabels, known_names: tuple[str, ...] = ()) -> LabelTable:
     """Make the table of a split: the source's own class names, else `known_names` where they fit, else the values.
 
-    `known_names` fit where the values are those names, or whole numbers that start at 0 or 1 and are as many; a class
-    or two may be absent at one end, as long as the other end tells where the numbers start.
+    `known_names` fit where the values are among those names, or are consecutive whole numbers that start at 0 or 1 and
+    are as many; at most `MOST_ABSENT` classes may be absent, at one end, if the other end tells where numbers start.
     """
     if raw.class_names:
         return LabelTable(raw.class_names, {str(index): index for index in range(len(raw.class_names))})
     if known_names and (fitted := _fit(raw.values, known_names)):
-        return LabelTable(known_names, fitted)
+        present = {fitted[value] for value in raw.values}
+        absent = tuple(name for index, name in enumerate(known_names) if index not in present)
+        return LabelTable(known_names, fitted, absent=absent)
     return LabelTable(raw.values, {value: index for index, value in enumerate(raw.values)})
 
 
@@ -205,6 +214,9 @@ def _fit(values: tuple[str, ...], names: tuple[str, ...]) -> dict[str, int] | No
     if not values or not all(map(_is_whole, values)):
         return None
     low, high = int(values[0]), int(values[-1])
+    consecutive = high - low + 1 == len(values)
+    if not consecutive or len(names) - len(values) > MOST_ABSENT:
+        return None
     if low == 0 and high < len(names):
         return {str(index): index for index in range(len(names))}
     if low >= 1 and high == len(names):

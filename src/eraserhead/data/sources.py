@@ -17,7 +17,7 @@ from datasets.packaged_modules.csv.csv import CsvConfig
 
 from eraserhead.errors import MissingSplitError, Setting, UserError, nearest
 from eraserhead.remote.downloads import fetch_dataset_files
-from eraserhead.remote.failures import HTTP_ERROR, failure, http_error, patiently
+from eraserhead.remote.failures import HTTP_ERROR, failure, http_error, with_retries
 
 FILE_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
 SAVED_FOLDER = ("dataset_dict.json", "state.json")  # written by save_to_disk
@@ -81,7 +81,7 @@ def read_hub(name: str, subset: str | None, revision: str | None, headerless: tu
         UserError: If neither has it; the message says what was tried.
     """
     try:
-        splits = _splits(patiently(lambda: _load(name, subset, revision, headerless)))
+        splits = _splits(with_retries(lambda: _load(name, subset, revision, headerless)))
     except UNREADABLE as error:
         if http_error(error) is not None:
             raise UserError(failure(error, name, revision=revision)) from error

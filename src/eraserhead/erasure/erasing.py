@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.batching import buckets
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Documents, load_documents
+from eraserhead.data.documents import Documents, load_documents, open_split
 from eraserhead.data.labels import matched_labels
 from eraserhead.data.tokens import COUNTS, TYPES
 from eraserhead.erasure.config import EraseConfig
@@ -146,19 +146,19 @@ def load_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] 
         if documents.provenance.split == checkpoint.train_split:
             logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
         return documents
-    documents = load_documents(data, "test")
-    if documents.labels is None:
-        return documents
-    matched = matched_labels(documents.labels, checkpoint.class_names, label_map)
+    split = open_split(data, "test")
+    if split.labels is None:
+        return split.documents()
+    if split.labels.absent:
+        logger.info(split.labels.describe())
+    matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     if matched is not None:
-        return load_documents(data, "test", matched)
+        return split.read_as(matched).documents()
     logger.info(
-        f"no accuracy is reported: the data's classes ({', '.join(documents.labels.names)}) are not the model's "
+        f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
         f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
     )
-    rows = documents.rows
-    unlabelled = rows.map(_without_labels, batched=True, input_columns=["label"], features=rows.features)
-    return dataclasses.replace(documents, rows=unlabelled, labels=None)
+    return split.documents(with_labels=False)
 
 
 def batch_text(
@@ -258,10 +258,6 @@ def _identity(
         "count_never_as": config.count_never_as,
         "shard_size": config.shard_size,
     }
-
-
-def _without_labels(labels: list[int | None]) -> dict[str, list[None]]:
-    return {"label": [None] * len(labels)}
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:

@@ -31,7 +31,7 @@ from eraserhead.loading.checks import check_complete, check_family, check_used, 
 from eraserhead.loading.config import RUN_CONFIG
 from eraserhead.loading.defaults import stored_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
-from eraserhead.patch.families import padding_of
+from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import locate_model
 
 DATA = "data.json"
@@ -73,8 +73,7 @@ class Checkpoint:
     @property
     def padding(self) -> int:
         """The id to pad with: the model's own, which may tell positions and the last token apart from padding."""
-        own = padding_of(self.model.config)
-        return padding_id(self.tokenizer) if own is None else own
+        return padding_id(self.model.config, self.tokenizer)
 
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
@@ -166,11 +165,6 @@ def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
     return tokenizer
-
-
-def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the id to pad with; any will do where a tokenizer has none, for padding is masked."""
-    return tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
 
 
 def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

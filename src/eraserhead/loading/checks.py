@@ -10,7 +10,8 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from eraserhead.errors import Setting, UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.patch.families import ReadOut, UnknownFamilyError, family_of, padding_of
+from eraserhead.models.special_tokens import named_padding
+from eraserhead.patch.families import ReadOut, UnknownFamilyError, family_of
 
 logger = logging.getLogger("eraserhead")
 
@@ -86,15 +87,16 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
     Raises:
         UserError: Neither knows one.
     """
-    if padding_of(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
+    if named_padding(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
         return
-    if not isinstance(tokenizer.pad_token_id, int):
+    padding = named_padding(tokenizer)
+    if padding is None:
         raise UserError(
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
             "config.json and pad_token in its tokenizer_config.json, to the end-of-text token for example"
         )
     logger.info(f"the model names no padding token: its tokenizer's is used ('{tokenizer.pad_token}')")
-    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    model.config.get_text_config().pad_token_id = padding
 
 
 def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:

@@ -11,8 +11,8 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.components import SENTENCES, TOKENS
 from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
-from eraserhead.models.encoders import structural_token_ids
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.special_tokens import structural_token_ids
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.pooling import PoolingSite

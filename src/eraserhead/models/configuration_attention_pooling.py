@@ -4,15 +4,24 @@ This module is pushed as remote code: it imports transformers and its neighbours
 """
 
 import copy
+import inspect
 from dataclasses import asdict, fields
+from difflib import get_close_matches
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
 from .architecture import CONTEXTS, Architecture, Limits
+from .special_tokens import ROLES
 
-# 1: flat models alone, whose weights lay in `head.pooling`. 2: context encoders, `head.words.pooling`.
 FORMAT_VERSION = 2
+# What files hold beside the fields of a config: transformers reads it, or writes it for the reader.
+IN_FILES = {
+    *("auto_map", "custom_pipelines", "transformers_version", "quantization_config", "attn_implementation"),
+    *("tokenizer_class", "task_specific_params"),
+}
+# Arguments of every config that are not fields of it.
+COMMON = {"num_labels", "torch_dtype", "model_type", *(f"{role}_token_id" for role in ROLES)}
 # The installed package serves `pipeline` by itself; without it, config.json says which class does.
 INSTALLED = __name__.startswith("eraserhead.")
 
@@ -25,7 +34,10 @@ class AttentionPoolingConfig(PreTrainedConfig):
         vector_size: Size of the token vectors; by default that of the encoder's output.
         special_token_ids: Ids of tokens such as [CLS] and [SEP].
         limits: Fields of `Limits`: what the model was trained to read of a document.
-        format_version: Version of the format that it was saved in; older ones are read, and saved in the newest.
+        format_version: Version of the format that it was saved in; no other than the present one is read.
+
+    Raises:
+        ValueError: A value makes no sense, or a keyword is no argument of this config or of every config.
     """
 
     model_type = "attention_pooling"
@@ -42,10 +54,12 @@ class AttentionPoolingConfig(PreTrainedConfig):
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,
     ) -> None:
-        if format_version > FORMAT_VERSION:
+        if format_version != FORMAT_VERSION:
+            newer = isinstance(format_version, int) and format_version > FORMAT_VERSION
+            mend = "upgrade eraserhead" if newer else "train the model again"
             raise ValueError(
-                f"this model was saved in format {format_version}, newer than the {FORMAT_VERSION} that this version "
-                "reads: upgrade eraserhead"
+                f"this model was saved in format {format_version}, and this version of eraserhead reads format "
+                f"{FORMAT_VERSION} alone: {mend}"
             )
         if INSTALLED:
             kwargs.pop("custom_pipelines", None)  # transformers would ask for trust_remote_code
@@ -60,6 +74,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
         architecture = _checked(Architecture(**{name: kwargs.pop(name) for name in sorted(names & set(kwargs))}))
         for name, value in asdict(architecture).items():
             setattr(self, name, value)
+        _refuse_unknown(kwargs, [*inspect.signature(AttentionPoolingConfig).parameters, *names])
         super().__init__(**kwargs)
 
     @property
@@ -71,6 +86,17 @@ class AttentionPoolingConfig(PreTrainedConfig):
     def reads(self) -> Limits:
         """What the model reads of a document."""
         return Limits(**self.limits)
+
+
+def _refuse_unknown(given: dict[str, Any], own: list[str]) -> None:
+    """Refuse keywords that transformers would keep as attributes without a meaning."""
+    common = {*vars(PreTrainedConfig()), *(option.name for option in fields(PreTrainedConfig)), *COMMON, *IN_FILES}
+    properties = {name for name, value in inspect.getmembers_static(PreTrainedConfig) if isinstance(value, property)}
+    unknown = [name for name in given if name not in common | properties and not name.startswith("_")]
+    if unknown:
+        near = get_close_matches(unknown[0], own, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"AttentionPoolingConfig: no setting '{unknown[0]}'{hint}")
 
 
 def _known(of: type, given: dict[str, Any]) -> dict[str, Any]:

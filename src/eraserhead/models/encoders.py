@@ -4,7 +4,6 @@ This module is pushed as remote code: it imports torch, transformers and its nei
 """
 
 import inspect
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,12 +11,6 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from .configuration_attention_pooling import AttentionPoolingConfig
-
-
-def structural_token_ids(tokenizer: Any) -> list[int]:
-    """Return the ids of the tokens that frame a text: those of classes, separators, padding, beginning and end."""
-    ids = {getattr(tokenizer, f"{role}_token_id", None) for role in ("cls", "sep", "pad", "bos", "eos")}
-    return sorted(token for token in ids if token is not None)
 
 
 def empty_encoder(config: AttentionPoolingConfig) -> nn.Module:

@@ -90,12 +90,14 @@ class Sentences:
         mask: ``[sentences, tokens]``, 0 at padding.
         counts: Sentences of each document ``[batch]``.
         places: Document and place within it of each sentence, ``[sentences]`` each.
+        types: Token types ``[sentences, tokens]``, where they were given.
     """
 
     input_ids: Tensor
     mask: Tensor
     counts: Tensor
     places: tuple[Tensor, Tensor]
+    types: Tensor | None = None
 
 
 class HierarchicalHead(nn.Module):

@@ -18,11 +18,10 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .architecture import Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
-from .encoders import empty_encoder, loaded_encoder, structural_token_ids
+from .encoders import empty_encoder, loaded_encoder
 from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
 from .pooling import components_first
-
-FORMER_NAMES = {r"^head\.pooling\.": "head.words.pooling."}  # of weights, in format 1
+from .special_tokens import structural_token_ids
 
 
 @dataclass
@@ -75,15 +74,6 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             module.reset_parameters()  # torch's own
         else:
             super()._init_weights(module)
-
-    @classmethod
-    def from_pretrained(cls, *arguments: Any, **options: Any) -> Any:
-        """Load a model as transformers does, from its folder or from the hub; older formats are read too."""
-        options.setdefault("key_mapping", FORMER_NAMES)
-        loaded = super().from_pretrained(*arguments, **options)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
-        vars(model)["_weight_conversions"] = None  # else it would be saved under the former names again
-        return loaded
 
     @classmethod
     def from_encoder(
@@ -159,13 +149,16 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         vectors = self.token_vectors(input_ids, attention_mask, token_type_ids)
         return grouped(vectors, mask, torch.arange(len(input_ids), device=input_ids.device))
 
-    def sentences(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Sentences:
+    def sentences(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+    ) -> Sentences:
         """Find the sentences among ids ``[batch, sentences, tokens]``; one without anything to pool is none."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         places, exists = components_first(self.component_mask(input_ids, mask).any(-1))
         chosen = (torch.arange(len(input_ids), device=input_ids.device).unsqueeze(1).expand_as(places)[exists],
                   places[exists])  # fmt: skip
-        return Sentences(input_ids[chosen], mask[chosen], exists.sum(-1), chosen)
+        types = None if token_type_ids is None else token_type_ids[chosen]
+        return Sentences(input_ids[chosen], mask[chosen], exists.sum(-1), chosen, types)
 
     def sentence_groups(self, sentences: Sentences) -> Iterator[Group]:
         """Encode sentences of similar length together, whichever documents they belong to."""
@@ -175,7 +168,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         for rows in length_groups(sentences.mask.sum(-1)):
             mask = sentences.mask[rows]
             width = int(mask.bool().any(0).nonzero().max()) + 1
-            group = self.components(sentences.input_ids[rows, :width], mask[:, :width])
+            types = None if sentences.types is None else sentences.types[rows, :width]
+            group = self.components(sentences.input_ids[rows, :width], mask[:, :width], types)
             yield Group(rows, group.vectors, group.mask, group.positions)
 
     def _embedded_groups(self, embeddings: nn.Embedding, sentences: Sentences) -> Iterator[Group]:
@@ -202,7 +196,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             input_ids: ``[batch, tokens]``; of a hierarchical model ``[batch, sentences, tokens]``, each sentence framed
                 by the tokenizer as a text of its own.
             attention_mask: As `input_ids`, 0 at padding; a sentence of padding is none.
-            token_type_ids: ``[batch, tokens]``, for encoders that take them.
+            token_type_ids: As `input_ids`, for encoders that take them.
             labels: ``[batch]``; gives the loss.
             keep: ``[batch, tokens]``, of a hierarchical model ``[batch, sentences]``; False where the weight in the
                 last attention is erased: set to 0, the others renormalised. What lies before stays as it is. Where
@@ -212,18 +206,21 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             return_dict: False for a plain tuple.
 
         Raises:
-            ValueError: The shape of the ids is not the model's, or `keep_words` was given to a flat model.
+            ValueError: The shape of the ids is not the model's, that of another argument does not fit them, or
+                `keep_words` was given to a flat model.
         """
         hierarchical = isinstance(self.head, HierarchicalHead)
         if input_ids.ndim != 2 + hierarchical or (keep_words is not None and not hierarchical):
             deep, flat = "[batch, sentences, tokens], as its pipeline's preprocess gives them", "[batch, tokens]"
             shape = deep if hierarchical else f"{flat}, and no keep_words"
             raise ValueError(f"this model takes input_ids {shape}, not {tuple(input_ids.shape)}")
-        for name, mask, like in (("keep", keep, input_ids.shape[:2]), ("keep_words", keep_words, input_ids.shape)):
-            if mask is not None and mask.shape != like:
-                raise ValueError(f"{name} is {tuple(mask.shape)}, and must be {tuple(like)} as the input_ids")
+        beside = {"attention_mask": attention_mask, "token_type_ids": token_type_ids, "keep_words": keep_words}
+        for name, given in {**beside, "keep": keep}.items():
+            like = input_ids.shape[:2] if name == "keep" else input_ids.shape
+            if given is not None and given.shape != like:
+                raise ValueError(f"{name} is {tuple(given.shape)}, and must be {tuple(like)} as the input_ids")
         if isinstance(self.head, HierarchicalHead):
-            output = self._classify_sentences(self.head, input_ids, attention_mask, keep, keep_words)
+            output = self._classify_sentences(self.head, input_ids, attention_mask, token_type_ids, keep, keep_words)
         else:
             output = self._classify_tokens(self.head, input_ids, attention_mask, token_type_ids, keep)
         assert output.logits is not None
@@ -249,10 +246,11 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         head: HierarchicalHead,
         input_ids: Tensor,
         attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
         keep: Tensor | None,
         keep_words: Tensor | None,
     ) -> AttentionPoolingOutput:
-        found = self.sentences(input_ids, attention_mask)
+        found = self.sentences(input_ids, attention_mask, token_type_ids)
         kept_words = None if keep_words is None else keep_words.bool()[found.places]
         vectors, inside = head.pool_words(self.sentence_groups(found), len(found.input_ids), kept_words)
         documents, places = found.places

@@ -38,7 +38,7 @@ def counted(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Tensor, "batc
     return torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
 
 
-def counted_behind_padding(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Tensor, "batch tokens"]:
+def roberta_positions(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Tensor, "batch tokens"]:
     """Number the tokens that are not padding from behind the id of padding, which serves as the position of padding."""
     present = ids != padding
     return present.long().cumsum(-1) * present + padding
@@ -87,13 +87,13 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "albert": Family("ALBERT", ReadOut.FIRST, counted),
     "bert": Family("BERT", ReadOut.FIRST, counted),
-    "camembert": Family("CamemBERT", ReadOut.FIRST, counted_behind_padding),
+    "camembert": Family("CamemBERT", ReadOut.FIRST, roberta_positions),
     "distilbert": Family("DistilBERT", ReadOut.FIRST, counted),
     "electra": Family("ELECTRA", ReadOut.FIRST, counted),
     "eurobert": Family("EuroBERT", classifier_pooling, counted),
     "modernbert": Family("ModernBERT", classifier_pooling),
-    "roberta": Family("RoBERTa", ReadOut.FIRST, counted_behind_padding),
-    "xlm-roberta": Family("XLM-RoBERTa", ReadOut.FIRST, counted_behind_padding),
+    "roberta": Family("RoBERTa", ReadOut.FIRST, roberta_positions),
+    "xlm-roberta": Family("XLM-RoBERTa", ReadOut.FIRST, roberta_positions),
     "gpt2": Family("GPT-2", ReadOut.LAST, counted),
     "llama": Family("Llama", ReadOut.LAST, counted),
     "qwen2": Family("Qwen2", ReadOut.LAST, counted),
@@ -139,12 +139,6 @@ def family_of(config: PreTrainedConfig) -> Family:
     return family
 
 
-def padding_of(config: PreTrainedConfig) -> int | None:
-    """Return the id of a model's padding, null where it names none; some exports write -1 for that."""
-    padding = config.get_text_config().pad_token_id
-    return padding if isinstance(padding, int) and padding >= 0 else None
-
-
 def read_out_positions(
     read_out: ReadOut, ids: Int[Tensor, "batch tokens"], padding: int | None
 ) -> Int[Tensor, " batch"]:
@@ -153,7 +147,7 @@ def read_out_positions(
     Args:
         read_out: The kind of read-out.
         ids: Token ids, padding included.
-        padding: The model's `padding_of`; null: the last position, as transformers' classifiers have it.
+        padding: The id that the model's config names; null: the last position, as transformers' classifiers have it.
     """
     if read_out is not ReadOut.LAST:
         return torch.zeros(len(ids), dtype=torch.long, device=ids.device)

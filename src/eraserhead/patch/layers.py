@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from eraserhead.patch.families import Family, Route, UnknownFamilyError, family_of, padding_of
+from eraserhead.models.special_tokens import padding_id, structural_token_ids
+from eraserhead.patch.families import Family, Route, UnknownFamilyError, family_of
 from eraserhead.patch.interface import AttentionRecord, erasable, implementation, locked
 
 DRY_LENGTHS = (7, 4)  # tokens of the two documents of the dry run
@@ -187,25 +188,15 @@ def _projections(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[tup
 def dry_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
     """Return two documents of unequal lengths, for runs that look at how the model works."""
     config = model.config.get_text_config()
-    padding = padding_of(model.config)
-    ids = [number for number in range(config.vocab_size) if number not in special_ids(model)][: sum(DRY_LENGTHS)]
+    special = structural_token_ids(model.config)
+    ids = [number for number in range(config.vocab_size) if number not in special][: sum(DRY_LENGTHS)]
     ids = (ids * sum(DRY_LENGTHS))[: sum(DRY_LENGTHS)]
     long, short = DRY_LENGTHS
-    rows = [ids[:long], ids[long:] + [padding or 0] * (long - short)]
+    rows = [ids[:long], ids[long:] + [padding_id(model.config)] * (long - short)]
     mask = [[1] * long, [1] * short + [0] * (long - short)]
     return {
         "input_ids": torch.tensor(rows, device=model.device),
         "attention_mask": torch.tensor(mask, device=model.device),
-    }
-
-
-def special_ids(model: PreTrainedModel) -> set[int]:
-    """Return the ids that the model's config gives a meaning of their own."""
-    config = model.config.get_text_config()
-    names = ("pad_token_id", "eos_token_id", "bos_token_id", "cls_token_id", "sep_token_id")
-    values = [getattr(config, name, None) for name in names]
-    return {
-        number for value in values for number in (value if isinstance(value, list) else [value]) if number is not None
     }
 
 

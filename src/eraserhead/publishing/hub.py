@@ -36,9 +36,9 @@ from eraserhead.remote.failures import (
     WAITS,
     failure,
     is_transient,
-    patiently,
     pause_after,
     reason,
+    with_retries,
 )
 
 MAIN = "main"
@@ -141,8 +141,8 @@ class Hub:
         self.check_login()
         name = self.target.repository
         with self._one_line():
-            patiently(lambda: self._client.create_repo(name, private=self.target.private or None, exist_ok=True))
-            if self.target.private and not patiently(lambda: self._client.model_info(name)).private:
+            with_retries(lambda: self._client.create_repo(name, private=self.target.private or None, exist_ok=True))
+            if self.target.private and not with_retries(lambda: self._client.model_info(name)).private:
                 raise UserError(
                     f"{name}: exists and is public, so ",
                     Setting("private"),
@@ -150,7 +150,7 @@ class Hub:
                     f"({constants.ENDPOINT}/{name}/settings), or leave that out",
                 )
             if self.target.revision != MAIN:
-                patiently(lambda: self._client.create_branch(name, branch=self.target.revision, exist_ok=True))
+                with_retries(lambda: self._client.create_branch(name, branch=self.target.revision, exist_ok=True))
 
     def card(self) -> dict[str, Any]:
         """Return the metadata of the card that is there; empty where there is none that can be read."""
@@ -198,7 +198,7 @@ class Hub:
                 )
                 return made.oid
             except HUB_ERRORS as error:
-                now = patiently(self._head)
+                now = with_retries(self._head)
                 if now != head:
                     return self._commit_of_mine(folder, now)
                 if wait is None or not is_transient(error) or time.monotonic() - begun > PATIENCE:
@@ -218,7 +218,7 @@ class Hub:
         """Return what would have to be done to a commit for it to hold this folder."""
         there = {
             entry.path: entry
-            for entry in patiently(
+            for entry in with_retries(
                 lambda: list(self._client.list_repo_tree(self.target.repository, recursive=True, revision=commit))
             )
             if isinstance(entry, RepoFile)
@@ -235,7 +235,7 @@ class Hub:
         return [*added, *removed]
 
     def _head(self) -> str:
-        info = patiently(lambda: self._client.model_info(self.target.repository, revision=self.target.revision))
+        info = with_retries(lambda: self._client.model_info(self.target.repository, revision=self.target.revision))
         assert info.sha is not None
         return info.sha
 
@@ -243,14 +243,14 @@ class Hub:
         """Return the commit that has the tag; null where there is none, or no tag is wanted."""
         if self.target.tag is None:
             return None
-        tags = patiently(lambda: self._client.list_repo_refs(self.target.repository)).tags
+        tags = with_retries(lambda: self._client.list_repo_refs(self.target.repository)).tags
         return next((tag.target_commit for tag in tags if tag.name == self.target.tag), None)
 
     def _give_tag(self, commit: str) -> None:
         """Give the commit its tag; one that an attempt before this has given is as good."""
         tag = str(self.target.tag)
         try:
-            patiently(
+            with_retries(
                 lambda: self._client.create_tag(self.target.repository, tag=str(self.target.tag), revision=commit)
             )
         except HUB_ERRORS as error:

@@ -1,4 +1,4 @@
-"""What comes from the hub: whole commits, asked for patiently, whose large files are what their hashes say.
+"""What comes from the hub: whole commits, with retries, whose large files are what their hashes say.
 
 The hub's client checks the size of a download and not its content; a damaged file would stay in its cache.
 """
@@ -18,7 +18,7 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from eraserhead.errors import Setting, UserError
-from eraserhead.remote.failures import HUB_ERRORS, failure, patiently, reason
+from eraserhead.remote.failures import HUB_ERRORS, failure, reason, with_retries
 
 # What a model and its tokenizer are read from: weights as safetensors alone, for pickled ones can run code.
 MODEL_FILES = (
@@ -124,7 +124,7 @@ def _undamaged(ask: Callable[[], str], name: str) -> str:
 
 def _asked(ask: Callable[[], str]) -> str:
     with bars_on_terminals_alone():
-        return patiently(ask)
+        return with_retries(ask)
 
 
 def _evicted(path: str) -> list[str]:

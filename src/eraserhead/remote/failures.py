@@ -5,6 +5,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TypeVar, cast
 
 from huggingface_hub import constants, get_token
@@ -38,10 +40,10 @@ Answer = TypeVar("Answer")
 logger = logging.getLogger("eraserhead")
 
 
-def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None] = time.sleep) -> Answer:
-    """Ask the hub; where it is busy or out of order, or the connection breaks, ask again after a while.
+def with_retries(ask: Callable[[], Answer], sleep: Callable[[float], None] = time.sleep) -> Answer:
+    """Ask the hub, again after a wait where it answers 429 or 5xx or the connection drops.
 
-    The wait is the one that the hub asks for, if it asks for one. Anything else is raised at once.
+    The wait is the one that the hub asks for, if it asks for one. Any other error is raised at once.
     """
     begun = time.monotonic()
     for wait in WAITS:
@@ -56,8 +58,9 @@ def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None] = time.s
 
 def pause_after(error: BaseException, wait: float, sleep: Callable[[float], None] = time.sleep) -> None:
     """Say what failed, and wait as long as the hub asks, or as given."""
-    pause = min(retry_after(error) or wait, LONGEST_WAIT)
-    logger.info(f"{reason(error)}; trying again in {pause:g} s")
+    asked = retry_after(error)
+    pause = min(wait if asked is None else asked, LONGEST_WAIT)
+    logger.info(f"{reason(error)}; trying again in {pause:.3g} s")
     sleep(pause)
 
 
@@ -75,10 +78,16 @@ def is_transient(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Return the seconds that the hub asks to wait, where it says so."""
+    """Return the seconds that the hub asks to wait, where it says so: as their number, or as a date (RFC 9110)."""
     answered = http_error(error)
-    asked = "" if answered is None else answered.response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else None
+    asked = "" if answered is None else answered.response.headers.get("Retry-After", "").strip()
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        until = parsedate_to_datetime(asked)
+    except ValueError:
+        return None
+    return max(0.0, until.replace(tzinfo=until.tzinfo or UTC).timestamp() - time.time())
 
 
 def http_error(error: BaseException) -> HfHubHTTPError | None:

@@ -20,10 +20,11 @@ from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import truncation
 from eraserhead.errors import MissingSplitError, Setting, UserError
 from eraserhead.loading import devices
-from eraserhead.loading.checkpoints import load_tokenizer, padding_id, weights_fingerprint
+from eraserhead.loading.checkpoints import load_tokenizer, weights_fingerprint
 from eraserhead.loading.config import ONE_SEQUENCE
 from eraserhead.loading.reader import DocumentReader, reading_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
 from eraserhead.training.batches import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
 from eraserhead.training.config import TrainConfig, TrainingConfig

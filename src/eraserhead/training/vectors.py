@@ -29,6 +29,7 @@ from eraserhead.loading.checkpoints import weights_fingerprint
 from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.heads import Group
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.special_tokens import padding_id
 
 VECTORS, META = "vectors.float32", "meta.json"
 BLOCK = 8192  # documents whose tokens are read at a time
@@ -241,7 +242,7 @@ def _encoded(
     mine = batches[accelerator.local_process_index :: local_processes]
     model.encoder.eval()
     for sequences in devices.progress(mine, accelerator, "encoding", "batch"):
-        inputs = pad(rows[sequences]["input_ids"], model.config.pad_token_id or 0)
+        inputs = pad(rows[sequences]["input_ids"], padding_id(model.config))
         with torch.no_grad():
             yield sequences, model.components(**{name: each.to(accelerator.device) for name, each in inputs.items()})
 

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.patch.families import Positions, ReadOut, family_of, padding_of
+from eraserhead.models.special_tokens import padding_id
+from eraserhead.patch.families import Positions, ReadOut, family_of
 from eraserhead.patch.interface import AttentionRecord
 from eraserhead.sites.inside.runner import Batch, Entries, Runner
 
@@ -76,7 +77,7 @@ class AllLayersReplay:
         present = (keep & batch.mask[documents]).scatter(1, read_out, True)
         lengths = present.sum(-1)
         by_length = lengths.argsort(descending=True, stable=True)
-        padding = padding_of(self.runner.model.config) or 0
+        padding = padding_id(self.runner.model.config)
         all_positions = positions(batch.inputs["input_ids"], padding)
         start = 0
         while start < len(by_length):

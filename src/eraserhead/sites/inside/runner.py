@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from eraserhead.patch.families import ReadOut, family_of, padding_of, read_out_positions
-from eraserhead.patch.layers import Layers, special_ids
+from eraserhead.models.special_tokens import named_padding, structural_token_ids
+from eraserhead.patch.families import ReadOut, family_of, read_out_positions
+from eraserhead.patch.layers import Layers
 from eraserhead.sites.budget import Budget
 
 
@@ -131,7 +132,7 @@ class Runner:
 
     def batch(self, inputs: Mapping[str, Tensor]) -> Batch:
         """Return what the model is given, and where in it its decisions are read from."""
-        read_out = read_out_positions(self.read_out, inputs["input_ids"], padding_of(self.model.config))
+        read_out = read_out_positions(self.read_out, inputs["input_ids"], named_padding(self.model.config))
         return Batch(inputs, inputs["attention_mask"].bool(), read_out)
 
     def in_heads(self, keep: Bool[Tensor, "rows 1 1 queries keys"]) -> Bool[Tensor, "rows 1 _ queries keys"]:
@@ -140,7 +141,7 @@ class Runner:
 
     def dummies(self, rows: int) -> dict[str, Tensor]:
         """Return inputs of one token each, whose decision is read from that token."""
-        special = special_ids(self.model)
+        special = structural_token_ids(self.model.config)
         ordinary = next(number for number in range(len(special) + 1) if number not in special)
         ids = torch.full((rows, 1), ordinary, device=self.model.device)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
