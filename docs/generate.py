@@ -218,6 +218,7 @@ def fenced(text: str) -> str:
 def printed(arguments: list[str], width: int, folder: Path = ROOT) -> str:
     """Return what a command of the command line prints on a terminal of a given width."""
     environment = os.environ | {"COLUMNS": str(width), "PYTHONIOENCODING": "utf-8"}
+    environment |= {"OMP_NUM_THREADS": "1", "ERASERHEAD_CACHE": str(folder / "cache")}  # the same numbers everywhere
     command = [sys.executable, "-c", "import sys; from eraserhead.cli.main import main; sys.exit(main(sys.argv[1:]))"]
     done = subprocess.run(
         [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
