@@ -86,7 +86,7 @@ def test_the_box_plots_numbers_are_those_of_the_results(quantity, results, plate
 
 
 def test_the_context_figure_draws_the_summary(results, plate):
-    placed = [found for found in results if found.cell.place]
+    placed = [found for found in results if found.cell.paper_model]
     draw_context(placed, plate)
     rows = numbers(plate)
     assert len(rows) == len(QUANTITIES) * 3
@@ -178,7 +178,7 @@ def test_text_is_legible_in_print(results, plate, monkeypatch):
     draw_scatter(results, plate)
     draw_histogram(results, plate)
     draw_boxes(results, plate, "mass")
-    draw_context([found for found in results if found.cell.place], plate)
+    draw_context([found for found in results if found.cell.paper_model], plate)
     for figure in sheets:
         assert figure.get_figwidth() <= 6.9
         texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text() and text.get_visible()]

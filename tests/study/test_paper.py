@@ -6,7 +6,7 @@ import pytest
 
 from eraserhead.method.statistics import Estimate
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics
-from eraserhead.study.comparisons import Evidence, Finding
+from eraserhead.study.comparisons import Comparison, Finding
 from eraserhead.study.paper import one_line, statements, write_paper
 from eraserhead.study.paper_tables import interval
 from studies import NEVER, Document, Single, made_up, random_documents
@@ -167,7 +167,7 @@ def test_the_paragraph_says_no_more_than_the_intervals_allow():
     low, high = Estimate(0.2, 0.1, 0.3, 50), Estimate(0.6, 0.5, 0.7, 50)
     overlapping = Estimate(0.4, 0.2, 0.6, 50)
     speaks_for, against, open_ = (
-        Evidence("cell", *pair, 50) for pair in ((high, low), (low, high), (overlapping, low))
+        Comparison("cell", *pair, 50) for pair in ((high, low), (low, high), (overlapping, low))
     )
     found = [
         Finding("a", "first", "", (speaks_for, speaks_for, open_)),

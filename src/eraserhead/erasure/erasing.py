@@ -29,8 +29,8 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, weights_fingerprint
 from eraserhead.loading.checks import check_types, check_vocabulary
 from eraserhead.loading.choosing import ChosenSite, choose_site, refuse_pairs
-from eraserhead.loading.components import PIECE_COLUMNS, pieces_of
-from eraserhead.loading.reader import Reading, largest, reading_of
+from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
+from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.settings import check_ranges
 from eraserhead.sites.site import Attention
 
@@ -43,7 +43,7 @@ class Analyser:
 
     Attributes:
         chosen: Where weights are erased.
-        reading: How the model reads documents.
+        reader: How the model reads documents.
         checkpoint: Whose tokenizer names the components.
         accelerator: Where the model is.
         config: Draws, seed and batch size.
@@ -51,7 +51,7 @@ class Analyser:
     """
 
     chosen: ChosenSite
-    reading: Reading
+    reader: DocumentReader
     checkpoint: Checkpoint
     accelerator: Accelerator
     config: EraseConfig
@@ -77,7 +77,7 @@ class Analyser:
 
     def _inputs(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Tensor]:
         types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
-        inputs = self.reading.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
+        inputs = self.reader.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
         return {name: tensor.to(self.chosen.device) for name, tensor in inputs.items()}
 
 
@@ -103,10 +103,10 @@ def erase_documents(
     refuse_pairs(checkpoint, documents.rows)
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     chosen = choose_site(checkpoint, config, accelerator)
-    reading = reading_of(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
-    identity = _identity(checkpoint, documents, config, reading, chosen)
+    reader = reader_for(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
+    identity = _identity(checkpoint, documents, config, reader, chosen)
     with devices.main_first(accelerator):
-        rows = reading.tokenize(documents.rows, checkpoint.tokenizer)
+        rows = reader.tokenize(documents.rows, checkpoint.tokenizer)
     check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
     if TYPES in rows.column_names:
         check_types(checkpoint.model, largest(rows, TYPES), checkpoint.name)
@@ -120,7 +120,7 @@ def erase_documents(
         return results
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)
-    analyser = Analyser(chosen, reading, checkpoint, accelerator, config)
+    analyser = Analyser(chosen, reader, checkpoint, accelerator, config)
     _write_shards(analyser, rows, results, shards)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -167,7 +167,7 @@ def batch_text(
 ) -> BatchText:
     """Collect what a batch's documents say, component by component."""
     found = [
-        pieces_of({name: rows[name][row] for name in PIECE_COLUMNS if name in rows}, tokenizer, components).at(
+        components_of({name: rows[name][row] for name in COMPONENT_COLUMNS if name in rows}, tokenizer, components).at(
             positions[:length]
         )
         for row, positions, length in zip(batch, attention.positions.tolist(), attention.lengths.tolist(), strict=True)
@@ -233,7 +233,7 @@ def _check_numbers(attention: Attention, ids: list[str]) -> None:
 
 
 def _identity(
-    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, reading: Reading, chosen: ChosenSite
+    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, reader: DocumentReader, chosen: ChosenSite
 ) -> dict[str, Any]:
     """Return what determines the results; two runs that agree in it may share a folder."""
     return {
@@ -246,7 +246,7 @@ def _identity(
         **chosen.description,
         "data": {**dataclasses.asdict(documents.provenance), "fingerprint": documents.fingerprint},
         "label_map": config.label_map,
-        **reading.description,
+        **reader.description,
         "draws": config.draws,
         "seed": config.seed,
         "random_other": config.random_other,

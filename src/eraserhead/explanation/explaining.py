@@ -18,8 +18,8 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.checks import check_vocabulary
 from eraserhead.loading.choosing import choose_site, refuse_pairs
-from eraserhead.loading.components import SENTENCES, TOKENS, Pieces, pieces_of
-from eraserhead.loading.reader import check_text, largest, reading_of
+from eraserhead.loading.components import SENTENCES, TOKENS, Components, components_of
+from eraserhead.loading.reader import check_text, largest, reader_for
 from eraserhead.method.test_two import Outcome
 from eraserhead.settings import check_ranges
 from eraserhead.sites.site import Attention
@@ -116,17 +116,17 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     """Explain the one document of `row`."""
     refuse_pairs(checkpoint, row)
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
-    reading = reading_of(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
-    rows = reading.tokenize(row, checkpoint.tokenizer)
+    reader = reader_for(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
+    rows = reader.tokenize(row, checkpoint.tokenizer)
     check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
     document = rows[0]
     chosen = choose_site(checkpoint, config, accelerator)
     types = [document[TYPES]] if TYPES in document else None
-    inputs = reading.pad([document["input_ids"]], checkpoint.padding, types)
+    inputs = reader.pad([document["input_ids"]], checkpoint.padding, types)
     inputs = {name: tensor.to(chosen.device) for name, tensor in inputs.items()}
     attention = chosen.site.read(inputs)
     analysis = analyse(chosen.site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
-    pieces = pieces_of(document, checkpoint.tokenizer, chosen.components)
+    pieces = components_of(document, checkpoint.tokenizer, chosen.components)
     names = checkpoint.class_names
     probabilities = attention.whole.logits.softmax(-1)[0].tolist()
     return Explanation(
@@ -165,14 +165,14 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     return documents.rows.select([ids.index(config.id)])
 
 
-def _words(text: str, pieces: Pieces, attention: Attention, analysis: Analysis, components: str) -> list[Word]:
+def _words(text: str, pieces: Components, attention: Attention, analysis: Analysis, components: str) -> list[Word]:
     shown = pieces.at(attention.positions[0, : int(attention.lengths[0])].tolist())
     weights, products = attention.weights[0].tolist(), attention.product[0].tolist()
     groups = _groups(text, shown) if components == TOKENS else [[number] for number in range(len(shown.names))]
     return [_word(text, shown, group, weights, products, _minimal_set(analysis)) for group in groups]
 
 
-def _groups(text: str, pieces: Pieces) -> list[list[int]]:
+def _groups(text: str, pieces: Components) -> list[list[int]]:
     """Return which pieces make up each word."""
     if pieces.starts is None or pieces.ends is None:
         raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
@@ -180,7 +180,7 @@ def _groups(text: str, pieces: Pieces) -> list[list[int]]:
 
 
 def _word(
-    text: str, pieces: Pieces, group: list[int], weights: list[float], products: list[float], minimal: set[int]
+    text: str, pieces: Components, group: list[int], weights: list[float], products: list[float], minimal: set[int]
 ) -> Word:
     assert pieces.starts is not None
     assert pieces.ends is not None
@@ -208,7 +208,7 @@ def _inside(
         within = weights[sentence]
         own = {name: None if document[name] is None else document[name][sentence] for name in names}
         shown = [place for place, weight in enumerate(within) if weight > 0]
-        pieces = pieces_of(own, checkpoint.tokenizer, TOKENS).at(shown)
+        pieces = components_of(own, checkpoint.tokenizer, TOKENS).at(shown)
         here = [within[place] for place in shown]
         groups = _groups(document["text"], pieces) if shown else []
         found.append([_word(document["text"], pieces, group, here, [0.0] * len(here), set()) for group in groups])

@@ -19,7 +19,7 @@ from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.training.folder import METRICS, RunFolder
 
-FAMILIES = ("flan", "han")
+ARCHITECTURES = ("flan", "han")
 ROLES = ("train", "validation", "test")
 # Percent of documents with more than one sentence on which the gradient flips with strictly fewer removals than
 # attention: constants in the authors' repository, whose column order is inferred (METHOD section 4).
@@ -61,16 +61,16 @@ class DatasetStatistics:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a model stands among the paper's: its family, and how far its encoder mixes context."""
+class PaperModel:
+    """Where a model stands among the paper's: its architecture, and how far its encoder mixes context."""
 
-    family: str
+    architecture: str
     context: str
 
     @property
-    def model(self) -> str:
-        """The model's name."""
-        return f"{self.family}-{self.context}"
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.architecture}-{self.context}"
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class Cell:
         return f"{self.dataset}-{self.model}"
 
     @property
-    def place(self) -> Place | None:
+    def paper_model(self) -> PaperModel | None:
         """Where the model stands among the paper's; null where it is none of them."""
-        return next((place for place in PLACES if place.model == self.model), None)
+        return next((model for model in PAPER_MODELS if model.name == self.model), None)
 
     @property
     def results(self) -> ResultsFolder:
@@ -103,7 +103,7 @@ class Cell:
         return ResultsFolder(self.folder / ERASURE)
 
 
-PLACES = tuple(Place(family, context) for family in FAMILIES for context in CONTEXTS)
+PAPER_MODELS = tuple(PaperModel(architecture, context) for architecture in ARCHITECTURES for context in CONTEXTS)
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,9 @@ class CellResults:
 def read_cells(cells: Sequence[Cell]) -> list[CellResults]:
     """Return the cells that have finished results, data sets as they come, in each the paper's models first."""
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
-    order = {place: number for number, place in enumerate(PLACES)}
-    placed = sorted(
-        cells, key=lambda cell: (datasets.index(cell.dataset), order.get(cell.place, len(order)) if cell.place else 99)
-    )
-    return [_read_cell(cell) for cell in placed if cell.results.complete]
+    order = {model.name: number for number, model in enumerate(PAPER_MODELS)}
+    ordered = sorted(cells, key=lambda cell: (datasets.index(cell.dataset), order.get(cell.model, len(order))))
+    return [_read_cell(cell) for cell in ordered if cell.results.complete]
 
 
 def _read_cell(cell: Cell) -> CellResults:

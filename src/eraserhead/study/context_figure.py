@@ -14,7 +14,7 @@ from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
 from eraserhead.study.cell_tables import FRACTION
-from eraserhead.study.cells import FAMILIES, CellResults
+from eraserhead.study.cells import ARCHITECTURES, CellResults
 
 LINES: dict[str, dict[str, Any]] = {
     "flan": {"color": BLUE, "marker": "o", "linestyle": "-"},
@@ -77,7 +77,7 @@ QUANTITIES = (
 
 
 def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
-    """Draw how each of `QUANTITIES` moves along the context axis, in each data set and family."""
+    """Draw how each of `QUANTITIES` moves along the context axis, in each data set and architecture."""
     datasets = list(dict.fromkeys(found.cell.dataset for found in results))
     rows = []
     with styled():
@@ -87,14 +87,15 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
             panels[0].set_ylabel(quantity.label)
             for dataset, panel in zip(datasets, panels, strict=True):
                 cells = [found for found in results if found.cell.dataset == dataset]
-                rows += [row for family in FAMILIES for row in _line(panel, quantity, family, cells)]
+                rows += [row for architecture in ARCHITECTURES for row in _line(panel, quantity, architecture, cells)]
                 _percent_axis(panel) if quantity.percent else share_axis(panel)
                 panel.set_xticks(range(len(CONTEXTS)), CONTEXTS, rotation=90)
                 panel.set_xlim(-0.5, len(CONTEXTS) - 0.5)
         for dataset, panel in zip(datasets, axes[0], strict=True):
             panel.set_title(visible(dataset))
         handles = [
-            axes[0, 0].plot([], [], markersize=3, label=family.upper(), **LINES[family])[0] for family in FAMILIES
+            axes[0, 0].plot([], [], markersize=3, label=architecture.upper(), **LINES[architecture])[0]
+            for architecture in ARCHITECTURES
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
         plate.save(figure)
@@ -104,19 +105,19 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
     plate.save_numbers([table(rows, schema)], schema)
 
 
-def _line(panel: Axes, quantity: Quantity, family: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:
-    """Draw one family's line through the contexts that there are, and return its numbers as rows."""
+def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:
+    """Draw one architecture's line through the contexts that there are, and return its numbers as rows."""
     rows, places, numbers = [], [], []
     for found in cells:
-        place, estimate = found.cell.place, found.estimate(*quantity.path)
-        if place is not None and place.family == family and estimate:
-            places.append(CONTEXTS.index(place.context) + (0.08 if family == FAMILIES[1] else -0.08))
+        model, estimate = found.cell.paper_model, found.estimate(*quantity.path)
+        if model is not None and model.architecture == architecture and estimate:
+            places.append(CONTEXTS.index(model.context) + (0.08 if architecture == ARCHITECTURES[1] else -0.08))
             numbers.append(_numbers(estimate, quantity))
             rows.append((quantity.title, found.cell.dataset, found.cell.model, *numbers[-1], estimate.count))
     if rows:
         value, low, high = drawn(np.stack(numbers, axis=1))
-        panel.plot(places, value, linewidth=0.8, markersize=3, **LINES[family])
-        panel.vlines(places, low, high, color=LINES[family]["color"], linewidth=0.8)
+        panel.plot(places, value, linewidth=0.8, markersize=3, **LINES[architecture])
+        panel.vlines(places, low, high, color=LINES[architecture]["color"], linewidth=0.8)
     return rows
 
 

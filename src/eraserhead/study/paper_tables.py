@@ -14,14 +14,14 @@ from eraserhead.showing.terminal import NEVER, NONE
 from eraserhead.showing.terminal import interval as written
 from eraserhead.study.cell_tables import RANKINGS
 from eraserhead.study.cells import (
+    ARCHITECTURES,
     AUTHORS_DOCUMENTS,
     AUTHORS_GRADIENT_FEWER,
-    FAMILIES,
-    PLACES,
+    PAPER_MODELS,
     ROLES,
     CellResults,
     DatasetStatistics,
-    Place,
+    PaperModel,
 )
 from eraserhead.study.comparisons import Finding, Verdict
 from eraserhead.study.context_figure import QUANTITIES
@@ -80,7 +80,7 @@ def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistic
     names = dict.fromkeys([*datasets, *(found.cell.dataset for found in results)])
     models = {found.cell.model for found in results}
     models |= {cell.removeprefix(f"{name}-") for name in names for cell in failed if cell.startswith(f"{name}-")}
-    placed = [place.model for place in PLACES if place.model in models]
+    placed = [model.name for model in PAPER_MODELS if model.name in models]
     cells = {(found.cell.dataset, found.cell.model): found for found in results}
     return Grid(list(names), placed + sorted(models.difference(placed)), cells)
 
@@ -212,19 +212,20 @@ def excess_table(grid: Grid) -> Table:
 
 
 def context_tables(grid: Grid) -> dict[str, Table]:
-    """How each quantity moves along the context axis, a row a data set and family, by the quantity's title."""
+    """How each quantity moves along the context axis, a row a data set and architecture, by the quantity's title."""
     tables = {}
     for quantity in QUANTITIES:
         rows = []
         for dataset in grid.datasets:
-            for family in FAMILIES:
+            for architecture in ARCHITECTURES:
                 estimates = [
-                    grid.estimate(dataset, Place(family, context).model, *quantity.path) for context in CONTEXTS
+                    grid.estimate(dataset, PaperModel(architecture, context).name, *quantity.path)
+                    for context in CONTEXTS
                 ]
                 if any(estimates):
                     show = percent if quantity.percent else _fraction
-                    rows.append([dataset, family.upper(), *(show(estimate) for estimate in estimates)])
-        tables[quantity.title] = Table(["data set", "family", *CONTEXTS], rows)
+                    rows.append([dataset, architecture.upper(), *(show(estimate) for estimate in estimates)])
+        tables[quantity.title] = Table(["data set", "architecture", *CONTEXTS], rows)
     return tables
 
 
@@ -233,17 +234,17 @@ def finding_table(found: Sequence[Finding]) -> Table:
     rows = []
     for finding in found:
         counts = [str(finding.count(verdict)) for verdict in (Verdict.HOLDS, Verdict.CONTRARY, Verdict.UNDECIDED)]
-        contrary = [evidence.where for evidence in finding.evidence if evidence.verdict == Verdict.CONTRARY]
-        verdict = VERDICTS[finding.verdict] if finding.evidence else NONE
+        contrary = [comparison.where for comparison in finding.comparisons if comparison.verdict == Verdict.CONTRARY]
+        verdict = VERDICTS[finding.verdict] if finding.comparisons else NONE
         rows.append([finding.claim, finding.measure, verdict, *counts, markdown(", ".join(contrary)) or NONE])
     return Table(["finding", "compared", "verdict", "holds in", "contrary in", "undecided in", "contrary"], rows)
 
 
-def evidence_table(finding: Finding) -> Table:
+def comparison_table(finding: Finding) -> Table:
     """Every comparison of one finding."""
     rows = [
-        [evidence.where, interval(evidence.larger), f"{evidence.deciding:,.0f}", evidence.verdict]
-        for evidence in finding.evidence
+        [comparison.where, interval(comparison.larger), f"{comparison.deciding:,.0f}", comparison.verdict]
+        for comparison in finding.comparisons
     ]
     return Table(["compared", "difference", "documents that differ", "verdict"], rows, names=1)
 

@@ -22,10 +22,17 @@ from eraserhead.errors import MissingSplitError, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer, padding_id, weights_fingerprint
 from eraserhead.loading.config import ONE_SEQUENCE
-from eraserhead.loading.reader import Reading, reading_of
+from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.settings import check_ranges
-from eraserhead.training.batches import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
+from eraserhead.training.batches import (
+    Batches,
+    EncodedBatches,
+    Objective,
+    StoredBatches,
+    TokenBatches,
+    trained_parameters,
+)
 from eraserhead.training.config import TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.loop import Loop, Progress
@@ -67,9 +74,9 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         encoder = locate_encoder(config.model)
         tokenizer = load_tokenizer(encoder.folder, config.model.encoder)
         model = new_classifier(config.model, encoder, labels.names)
-        reading = reading_of(model, tokenizer, config.data, cut_to_window=False)
-        model.config.limits = asdict(reading.limits)
-        splits = {role: Split(found, reading.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
+        reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
+        model.config.limits = asdict(reader.limits)
+        splits = {role: Split(found, reader.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
     identity = {
         "documents": {role: found.fingerprint for role, found in documents.items()},
         "encoder": weights_fingerprint(model.encoder),
@@ -85,7 +92,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     accelerator.wait_for_everyone()
     if config.training.tensorboard:
         accelerator.init_trackers("curves")
-    loop = prepare(config, model, tokenizer, reading, splits, accelerator)
+    loop = prepare(config, model, tokenizer, reader, splits, accelerator)
     saver = Saver(model, tokenizer, splits, {"name": config.model.encoder, "revision": encoder.commit})
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
@@ -104,17 +111,19 @@ def prepare(
     config: TrainConfig,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
-    reading: Reading,
+    reader: DocumentReader,
     splits: dict[str, Split],
     accelerator: Accelerator,
 ) -> Loop:
-    """Set up feeds, optimiser and schedule; a frozen encoder's token vectors are computed here."""
+    """Set up batches, optimiser and schedule; a frozen encoder's token vectors are computed here."""
     training = config.training
     model.to(accelerator.device)
     model.encoder.requires_grad_(not training.freeze_encoder)
-    feeds = {role: _feed(config, role, model, tokenizer, reading, split, accelerator) for role, split in splits.items()}
+    batches = {
+        role: _batches(config, role, model, tokenizer, reader, split, accelerator) for role, split in splits.items()
+    }
     optimizer = torch.optim.AdamW(trained_parameters(model, training), fused=True)
-    steps = -(-len(feeds["train"].lengths) // training.batch_size) * training.epochs
+    steps = -(-len(batches["train"].lengths) // training.batch_size) * training.epochs
     scheduler = schedule(optimizer, training, steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
@@ -127,7 +136,7 @@ def prepare(
         objective=objective,
         optimizer=optimizer,
         scheduler=scheduler,
-        feeds=feeds,
+        batches=batches,
         ordered=_measures_distance(config, len(model.config.id2label or ())),
         progress=progress,
     )
@@ -184,34 +193,34 @@ def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
     return test if test.provenance.split != training.provenance.split else None
 
 
-def _feed(
+def _batches(
     config: TrainConfig,
     role: str,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
-    reading: Reading,
+    reader: DocumentReader,
     split: Split,
     accelerator: Accelerator,
-) -> Feed:
+) -> Batches:
     lengths, labels = list(split.rows["tokens"]), split.labels
     embeddings_alone = config.model.encoder_layers == 0
-    tokens = TokenFeed(
+    tokens = TokenBatches(
         split.rows.select_columns(["input_ids"]),
         lengths,
         labels,
         padding_id(tokenizer),
-        reading,
+        reader,
         accelerator.device,
         embeddings_alone,
     )
     if not config.training.freeze_encoder:
         return tokens
-    # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
+    # What is read once is not worth keeping, and looking embeddings up is as quick as reader them from disk.
     if role == "test" or embeddings_alone:
-        return EncodedFeed(tokens, model)
+        return EncodedBatches(tokens, model)
     budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
     store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
-    return EncodedFeed(tokens, model) if store is None else StoredFeed(store, lengths, labels, accelerator.device)
+    return EncodedBatches(tokens, model) if store is None else StoredBatches(store, lengths, labels, accelerator.device)
 
 
 def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
