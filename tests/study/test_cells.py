@@ -212,7 +212,7 @@ def test_points_leave_out_documents_of_one_component_and_differences_without_a_s
 def test_fractions_are_infinite_where_nothing_flips(tmp_path):
     documents = {"a": removals(attention=NEVER, gradient=2), "b": Document(n=1), "c": removals(attention=23)}
     fractions = read_fractions(read_cells([made_up(tmp_path, "imdb", "flan-rnn", documents)])[0])
-    assert fractions.ids.to_pylist() == ["a", "c"]
+    assert fractions.ids.tolist() == ["a", "c"]
     assert fractions.removed["attention"].tolist() == [np.inf, 1.0]
     assert fractions.removed["gradient"].tolist() == pytest.approx([2 / 23, 3 / 23])
 
@@ -236,8 +236,8 @@ def test_cells_are_read_in_the_order_of_the_context_and_the_unfinished_left_out(
     assert results[1].cell.paper_model == PaperModel("flan", "rnn")
     assert results[3].cell.paper_model is None
     assert (results[0].test_accuracy, results[0].test_documents) == (0.75, 41)
-    assert results[0].estimate("pairs", "gradient", "attention", "fewer") == Estimate(0.0, 0.0, 0.0, 7)
-    assert results[0].estimate("rankings", "no such", "excess") is None
+    assert results[0].summary.pair("gradient", "attention").fewer == Estimate(0.0, 0.0, 0.0, 7)
+    assert results[0].ranking("no such") is None
 
 
 def test_a_cell_no_better_than_its_largest_class_is_told(tmp_path):

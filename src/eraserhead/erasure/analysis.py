@@ -16,9 +16,8 @@ from eraserhead.method.orders import KEYS, order_by
 from eraserhead.method.random_draws import random_orders, random_others
 from eraserhead.method.test_one import Singles, TopAgainstRandom, single_erasures, single_keeps, top_against_random
 from eraserhead.method.test_two import MASKS, Flips, first_flips, first_flips_by_replay
+from eraserhead.rankings.names import BEST_FOUND, MINIMUM, RANDOM
 from eraserhead.sites.site import Attention, Site
-
-RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,15 @@ from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, Provenance
 from eraserhead.erasure.config import CountNeverAs, EraseConfig, RandomOther
-from eraserhead.erasure.erasing import erase_documents, load_for
+from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.summary import Summary
 from eraserhead.errors import UserError, nearest
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
 from eraserhead.loading.config import LIMITS
+from eraserhead.loading.opened import documents_for
 from eraserhead.loading.reader import check_text
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.settings import check_ranges
@@ -39,11 +41,11 @@ class Erasure:
     """
 
     tables: dict[str, pa.Table]
-    summary: dict[str, Any]
+    summary: Summary
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{name}: {table.num_rows} rows" for name, table in self.tables.items())
-        return f"Erasure({rows}; summary: {', '.join(self.summary)})"
+        return f"Erasure({rows}; summary: {', '.join(vars(self.summary))})"
 
     @property
     def documents(self) -> pd.DataFrame:
@@ -129,7 +131,7 @@ def erase(
     """
     checkpoint = _checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if isinstance(data, DataConfig):
-        documents = load_for(checkpoint, data, label_map)
+        documents = documents_for(checkpoint, data, label_map)
     else:
         if label_map:
             raise UserError("erase: label_map belongs to a DataConfig; texts and data sets bring class indices")

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from eraserhead.data.config import DataConfig
-from eraserhead.loading.config import ERASURE, RUNS, SiteConfig, _last_part
+from eraserhead.loading.config import RUNS, SiteConfig, _last_part
+from eraserhead.loading.layout import RUN
 
 RandomOther = Literal["uniform", "position"]
 
@@ -52,7 +53,7 @@ class EraseConfig(SiteConfig):
         """Folder of the results."""
         if self.output_dir is not None:
             return Path(self.output_dir)
-        name = ERASURE if self.site is None else f"{ERASURE}-{self.site.replace(':', '-')}"
+        name = RUN.erasure if self.site is None else f"{RUN.erasure}-{self.site.replace(':', '-')}"
         if Path(self.model).is_dir():
             return Path(self.model) / name
         return Path(RUNS) / f"{_last_part(self.model)}-{name}"

@@ -11,12 +11,12 @@ from torch import Tensor
 from eraserhead.data.tokens import COUNTS
 from eraserhead.erasure.analysis import Analysis, RankingFlips
 from eraserhead.erasure.results import SCHEMAS
+from eraserhead.method.outcome import Outcome
 from eraserhead.method.statistics import ranking_auc
 from eraserhead.method.test_one import TopAgainstRandom
-from eraserhead.method.test_two import Outcome
 from eraserhead.sites.site import Attention
 
-OUTCOMES = np.array([outcome.name.lower() for outcome in Outcome], dtype=object)
+OUTCOMES = np.array([outcome.label for outcome in Outcome], dtype=object)
 
 
 @dataclass(frozen=True)

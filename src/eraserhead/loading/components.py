@@ -6,7 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-TOKENS, SENTENCES = "tokens", "sentences"
+from eraserhead.loading.setup import SENTENCES
+
 COMPONENT_COLUMNS = ("text", "input_ids", "starts", "ends", "sentence_starts", "sentence_ends")
 
 

@@ -6,12 +6,6 @@ from typing import Literal
 RUNS = "runs"  # where folders are made that have no name
 
 
-ERASURE = "erasure"  # in a model's folder: its erasure results
-
-
-RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
-
-
 ONE_SEQUENCE = "an attention-pooling classifier reads one sequence; --data.text_columns joins several"
 
 

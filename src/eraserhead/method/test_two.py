@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eraserhead.method.erasure import Evaluation
+from eraserhead.method.outcome import Outcome
 
 # Evaluates erasures again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
 Replay = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
@@ -18,14 +18,6 @@ MASKS = 2**26  # entries of keep masks that are made at a time, about
 
 
 FIRST_PREFIXES = 8  # of every order are evaluated at first; later as many as a quarter of those before
-
-
-class Outcome(IntEnum):
-    """How erasing along a ranking ended."""
-
-    FLIP = 0  # the first flipping prefix keeps a mass above 0
-    BIAS_ONLY = 1  # the first flipping prefix keeps nothing: the bias alone decides
-    NEVER = 2  # no prefix flips
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The paper's question of scope: what moves as the encoder mixes more context (none, conv, rnn, transformer)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,17 +8,17 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 
-from eraserhead.erasure.analysis import MINIMUM
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
+from eraserhead.rankings.names import MINIMUM
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
-from eraserhead.study.cell_tables import FRACTION
-from eraserhead.study.cells import ARCHITECTURES, CellResults
+from eraserhead.study.cells import ARCHITECTURES, CellResults, known
 
+COLOURS: dict[str, str] = dict(zip(ARCHITECTURES, (BLUE, VERMILION), strict=True))
 LINES: dict[str, dict[str, Any]] = {
-    "flan": {"color": BLUE, "marker": "o", "linestyle": "-"},
-    "han": {"color": VERMILION, "marker": "s", "linestyle": "--"},
+    architecture: {"color": colour, "marker": marker, "linestyle": style}
+    for (architecture, colour), marker, style in zip(COLOURS.items(), ("o", "s"), ("-", "--"), strict=True)
 }
 
 
@@ -29,49 +29,57 @@ class Quantity:
     Attributes:
         title: What it is.
         label: The same on the lines of an axis label.
-        path: Where it is in the summary.
+        of: Returns it of a cell; null where there is none.
         percent: Whether it is a share of documents, shown in percent; else a fraction of the components, which may be
             larger than everything.
     """
 
     title: str
     label: str
-    path: tuple[str, ...]
+    of: Callable[[CellResults], Estimate | None]
     percent: bool = True
+
+
+def _median_fraction(ranking: str) -> Callable[[CellResults], Estimate | None]:
+    return lambda cell: (found := cell.ranking(ranking)) and known(found.fraction.median)
+
+
+def _fewer_than_attention(ranking: str) -> Quantity:
+    def fewer(cell: CellResults) -> Estimate | None:
+        pair = cell.summary.pair(ranking, "attention")
+        return pair and known(pair.fewer)
+
+    return Quantity(
+        f"{ranking} needs fewer removals than attention, %",
+        f"{ranking} fewer\nthan attention,\n% of documents",
+        fewer,
+    )
 
 
 QUANTITIES = (
     Quantity(
         "median fraction removed along attention",
         "fraction removed\nalong attention,\nmedian",
-        ("rankings", "attention", FRACTION, "median"),
+        _median_fraction("attention"),
         percent=False,
     ),
     Quantity(
         "median fraction removed by the exact minimum",
         "fraction removed\nby the minimum,\nmedian",
-        ("rankings", MINIMUM, FRACTION, "median"),
+        _median_fraction(MINIMUM),
         percent=False,
     ),
     Quantity(
         "top attention flips, another does not, %",
         "top flips,\nanother does not,\n% of documents",
-        ("tests", "attention", "exact", "top_alone_flips"),
+        lambda cell: (test := cell.test("attention")) and known(test.exact.top_alone_flips),
     ),
-    Quantity(
-        "gradient needs fewer removals than attention, %",
-        "gradient fewer\nthan attention,\n% of documents",
-        ("pairs", "gradient", "attention", "fewer"),
-    ),
-    Quantity(
-        "product needs fewer removals than attention, %",
-        "product fewer\nthan attention,\n% of documents",
-        ("pairs", "product", "attention", "fewer"),
-    ),
+    _fewer_than_attention("gradient"),
+    _fewer_than_attention("product"),
     Quantity(
         "attention as short as the exact minimum, %",
         "attention as short\nas the minimum,\n% of documents",
-        ("rankings", "attention", "optimal"),
+        lambda cell: (found := cell.ranking("attention")) and known(found.optimal),
     ),
 )
 
@@ -109,7 +117,7 @@ def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[Ce
     """Draw one architecture's line through the contexts that there are, and return its numbers as rows."""
     rows, places, numbers = [], [], []
     for found in cells:
-        model, estimate = found.cell.paper_model, found.estimate(*quantity.path)
+        model, estimate = found.cell.paper_model, quantity.of(found)
         if model is not None and model.architecture == architecture and estimate:
             places.append(CONTEXTS.index(model.context) + (0.08 if architecture == ARCHITECTURES[1] else -0.08))
             numbers.append(_numbers(estimate, quantity))
@@ -117,7 +125,7 @@ def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[Ce
     if rows:
         value, low, high = drawn(np.stack(numbers, axis=1))
         panel.plot(places, value, linewidth=0.8, markersize=3, **LINES[architecture])
-        panel.vlines(places, low, high, color=LINES[architecture]["color"], linewidth=0.8)
+        panel.vlines(places, low, high, color=COLOURS[architecture], linewidth=0.8)
     return rows
 
 

@@ -11,11 +11,11 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from eraserhead.erasure.analysis import MINIMUM, RANDOM
 from eraserhead.method.statistics import Estimate, bootstrap_means, compare
 from eraserhead.models.architecture import CONTEXTS
+from eraserhead.rankings.names import MINIMUM, RANDOM
 from eraserhead.study.cell_tables import Fractions, common_rows, read_fractions, read_points
-from eraserhead.study.cells import ARCHITECTURES, CellResults, PaperModel
+from eraserhead.study.cells import ARCHITECTURES, CellResults, PaperModel, known
 from eraserhead.study.comparisons import Comparison, Finding, bound
 
 COMPARED_RANKINGS = ("gradient", "product")  # with attention, in flat and in hierarchical models
@@ -53,20 +53,21 @@ def _fewer(first: str, second: str) -> Callable[[CellResults, int], Comparison |
     """The share of documents on which `first` needs strictly fewer removals, against that of the reverse."""
 
     def compared(cell: CellResults, seed: int) -> Comparison | None:
-        path = ("pairs", first, second)
-        return _shares(cell, cell.estimate(*path, "fewer"), cell.estimate(*path, "more"))
+        pair = cell.summary.pair(first, second)
+        return pair and _shares(cell, pair.fewer, pair.more)
 
     return compared
 
 
 def _top_flips(cell: CellResults, seed: int) -> Comparison | None:
-    path = ("tests", "attention", "exact")
-    return _shares(cell, cell.estimate(*path, "top_alone_flips"), cell.estimate(*path, "other_alone_flips"))
+    test = cell.test("attention")
+    return test and _shares(cell, test.exact.top_alone_flips, test.exact.other_alone_flips)
 
 
 def _top_moves(cell: CellResults, seed: int) -> Comparison | None:
-    expected = cell.estimate("tests", "attention", "expected_delta_js")
-    return Comparison(cell.cell.name, expected, bound(0.0), expected.count) if expected else None
+    test = cell.test("attention")
+    expected = test and known(test.expected_delta_js)
+    return expected and Comparison(cell.cell.name, expected, bound(0.0), expected.count)
 
 
 def _negative_is_close(cell: CellResults, seed: int) -> Comparison | None:
@@ -81,13 +82,18 @@ def _negative_is_close(cell: CellResults, seed: int) -> Comparison | None:
 
 
 def _large_share(cell: CellResults, seed: int) -> Comparison | None:
-    median = cell.estimate("rankings", "attention", "fraction", "median")
-    return Comparison(cell.cell.name, median, bound(LARGE_SHARE), median.count) if median else None
+    median = _median_fraction(cell, "attention")
+    return median and Comparison(cell.cell.name, median, bound(LARGE_SHARE), median.count)
 
 
 def _few_suffice(cell: CellResults, seed: int) -> Comparison | None:
-    median = cell.estimate("rankings", MINIMUM, "fraction", "median")
-    return Comparison(cell.cell.name, bound(SMALL_SHARE), median, median.count) if median else None
+    median = _median_fraction(cell, MINIMUM)
+    return median and Comparison(cell.cell.name, bound(SMALL_SHARE), median, median.count)
+
+
+def _median_fraction(cell: CellResults, ranking: str) -> Estimate | None:
+    found = cell.ranking(ranking)
+    return found and known(found.fraction.median)
 
 
 WITHIN_CELLS = (
@@ -178,7 +184,7 @@ def _findings_between(paired: Iterable[_Keyed]) -> Iterator[Finding]:
 def _by_dataset(cells: Sequence[CellResults]) -> list[dict[PaperModel, CellResults]]:
     datasets: dict[str, dict[PaperModel, CellResults]] = {}
     for cell in cells:
-        if cell.cell.paper_model is not None and cell.summary["documents"]["analysed"]:
+        if cell.cell.paper_model is not None and cell.summary.documents.analysed:
             datasets.setdefault(cell.cell.dataset, {})[cell.cell.paper_model] = cell
     return list(datasets.values())
 
@@ -225,8 +231,8 @@ def _difference(where: str, differences: Float[np.ndarray, " documents"], seed: 
         yield Comparison(where, estimate, bound(0.0), int(np.count_nonzero(differences)))
 
 
-def _shares(cell: CellResults, larger: Estimate | None, smaller: Estimate | None) -> Comparison | None:
+def _shares(cell: CellResults, larger: Estimate, smaller: Estimate) -> Comparison | None:
     """Compare two shares of the same documents, on which these two differ."""
-    if larger is None or smaller is None or larger.value is None or smaller.value is None:
+    if larger.value is None or smaller.value is None:
         return None
     return Comparison(cell.cell.name, larger, smaller, larger.count * (larger.value + smaller.value))

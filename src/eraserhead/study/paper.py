@@ -106,7 +106,7 @@ def write_paper(
         missing=missing,
         cells=len(results),
         unlearnt=[found.cell.name for found in results if not found.learnt],
-        draws=sorted({str(found.summary["configuration"].get("draws", "-")) for found in results}),
+        draws=sorted({str(found.summary.setup.draws) for found in results}),
     )
     write_text(folder / PAPER, BLANK_LINES.sub("\n\n", text))
     return folder / PAPER
@@ -205,9 +205,7 @@ def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
     """Return the cells analysed by the authors' definitions where they differ from ours, by the option."""
     options = {"random_other": "position", "count_never_as": "all"}
     cells = {
-        option: ", ".join(
-            found.cell.name for found in results if found.summary.get("configuration", {}).get(option) == value
-        )
+        option: ", ".join(found.cell.name for found in results if getattr(found.summary.setup, option) == value)
         for option, value in options.items()
     }
     return {option: names for option, names in cells.items() if names}

@@ -1,17 +1,18 @@
 """The tables of ``paper.md``: views of summaries, with a dash where a cell has no number."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from math import isnan
 from pathlib import PurePath
 
-from eraserhead.erasure.analysis import MINIMUM
+from eraserhead.erasure.summary import FlipTable, TestSummary
 from eraserhead.method.orders import KEYS
+from eraserhead.method.outcome import Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
+from eraserhead.rankings.names import MINIMUM
 from eraserhead.showing.escapes import markdown
-from eraserhead.showing.terminal import NEVER, NONE
-from eraserhead.showing.terminal import interval as written
+from eraserhead.showing.terminal import NEVER, NONE, interval, percent
 from eraserhead.study.cell_tables import RANKINGS
 from eraserhead.study.cells import (
     ARCHITECTURES,
@@ -22,11 +23,11 @@ from eraserhead.study.cells import (
     CellResults,
     DatasetStatistics,
     PaperModel,
+    known,
 )
 from eraserhead.study.comparisons import Finding, Verdict
 from eraserhead.study.context_figure import QUANTITIES
 
-CELLS_OF_TEST_1 = ("both_flip", "top_alone_flips", "other_alone_flips", "none_flips")
 VERDICTS = {
     Verdict.HOLDS: "holds",
     Verdict.CONTRARY: "does not hold",
@@ -69,10 +70,10 @@ class Grid:
             for model in self.models:
                 yield dataset, model, self.cells.get((dataset, model))
 
-    def estimate(self, dataset: str, model: str, *path: str) -> Estimate | None:
-        """Return an estimate of a cell's summary; null where there is no such cell or number."""
+    def of(self, dataset: str, model: str, quantity: Callable[[CellResults], Estimate | None]) -> Estimate | None:
+        """Return an estimate of a cell; null where there is no such cell."""
         found = self.cells.get((dataset, model))
-        return found.estimate(*path) if found else None
+        return found and quantity(found)
 
 
 def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], failed: Sequence[str]) -> Grid:
@@ -114,20 +115,19 @@ def accuracy_table(grid: Grid) -> Table:
         if found is None:
             rows.append([dataset, model, *[NONE] * 8])
             continue
-        documents, cut = found.summary["documents"], found.summary["truncation"]
-        tokens = cut["tokens"] + cut["truncated_tokens"]
+        documents, cut = found.summary.documents, found.summary.truncation
         rows.append(
             [
                 dataset,
                 model,
                 NONE if found.test_accuracy is None else f"{found.test_accuracy:.3f}",
                 NONE if found.test_documents is None else f"{found.test_documents:,}",
-                interval(found.estimate("accuracy")),
+                interval(found.summary.accuracy),
                 NONE if found.largest_class is None else f"{found.largest_class:.3f}",
-                f"{documents['analysed']:,}",
-                f"{documents['total'] - documents['analysed']:,}",
-                f"{100 * cut['truncated_tokens'] / max(tokens, 1):.1f} %",
-                f"{cut['truncated_documents']:,} of {cut['documents']:,}",
+                f"{documents.analysed:,}",
+                f"{documents.left_out:,}",
+                f"{100 * cut.share:.1f} %",
+                f"{cut.truncated_documents:,} of {cut.documents:,}",
             ]
         )
     return Table(headings, rows)
@@ -137,16 +137,16 @@ def training_table(grid: Grid) -> Table:
     """How each model was trained: its encoder by name, not by folder."""
     rows = []
     for dataset, model, found in grid:
-        if found is None or not found.training:
+        if found is None or found.config is None:
             continue
-        chosen, training = found.training["model"], found.training["training"]
-        layers = "all" if chosen["encoder_layers"] is None else str(chosen["encoder_layers"])
-        rates = f"{training['learning_rate']:g}"
-        rates += "" if training["freeze_encoder"] else f", encoder {training['encoder_learning_rate']:g}"
+        chosen, training = found.config.model, found.config.training
+        layers = "all" if chosen.encoder_layers is None else str(chosen.encoder_layers)
+        rates = f"{training.learning_rate:g}"
+        rates += "" if training.freeze_encoder else f", encoder {training.encoder_learning_rate:g}"
         epochs = NONE if found.epochs is None else f"{found.epochs[0]} ({found.epochs[1]})"
-        encoder = chosen["encoder"]
-        name = PurePath(encoder).name if PurePath(encoder).is_absolute() else encoder
-        rows.append([dataset, model, name, layers, rates, epochs, markdown(str(training["seed"]))])
+        encoder = PurePath(chosen.encoder)
+        name = encoder.name if encoder.is_absolute() else chosen.encoder
+        rows.append([dataset, model, name, layers, rates, epochs, markdown(str(training.seed))])
     return Table(
         ["data set", "model", "encoder", "layers", "learning rate", "epochs (the best)", "seed"], rows, names=4
     )
@@ -156,26 +156,29 @@ def flip_tables(grid: Grid) -> dict[str, Table]:
     """Test 1's 2x2 table of each cell and ranking, in a row, by data set."""
     headings = ["model", "top of", "both flip", "top alone", "other alone", "neither", "one draw"]
     tables = {dataset: Table(headings, []) for dataset in grid.datasets}
-    for dataset, model, _ in grid:
-        rows = []
-        for ranking in KEYS:
-            exact, drawn = (
-                [grid.estimate(dataset, model, "tests", ranking, kind, cell) for cell in CELLS_OF_TEST_1]
-                for kind in ("exact", "drawn")
-            )
-            once = " / ".join(percent(_alone(estimate)) for estimate in drawn) if all(drawn) else NONE
-            rows.append([model, ranking, *(percent(estimate) for estimate in exact), once])
+    for dataset, model, found in grid:
+        rows = [_flip_row(model, ranking, found and found.test(ranking)) for ranking in KEYS]
         tables[dataset] = replace(tables[dataset], rows=[*tables[dataset].rows, *rows])
     return tables
+
+
+def _flip_row(model: str, ranking: str, test: TestSummary | None) -> list[str]:
+    if test is None:
+        return [model, ranking, *[NONE] * (len(fields(FlipTable)) + 1)]
+    exact, drawn = ([getattr(table, cell.name) for cell in fields(FlipTable)] for table in (test.exact, test.drawn))
+    once = " / ".join(percent(_alone(estimate)) for estimate in drawn) if all(map(known, drawn)) else NONE
+    return [model, ranking, *map(percent, exact), once]
 
 
 def quantity_table(grid: Grid, quantity: str) -> Table:
     """The median fraction, or mass, removed along each ranking, and how often attention never flips."""
     rankings = [*RANKINGS, MINIMUM]
     rows = []
-    for dataset, model, _ in grid:
-        medians = [grid.estimate(dataset, model, "rankings", name, quantity, "median") for name in rankings]
-        never = grid.estimate(dataset, model, "rankings", "attention", "outcomes", "never")
+    for dataset, model, found in grid:
+        summaries = [found and found.ranking(name) for name in rankings]
+        medians = [summary and summary.distribution(quantity).median for summary in summaries]
+        attention = found and found.ranking("attention")
+        never = attention and attention.share(Outcome.NEVER)
         rows.append([dataset, model, *(interval(median, absent=NEVER) for median in medians), percent(never)])
     return Table(["data set", "model", *rankings, "attention never flips, %"], rows)
 
@@ -183,14 +186,13 @@ def quantity_table(grid: Grid, quantity: str) -> Table:
 def fewer_table(grid: Grid) -> Table:
     """Percent of documents on which gradient, and product, need strictly fewer removals than attention."""
     rows = []
-    for dataset, model, _ in grid:
-        gradient, product = (
-            grid.estimate(dataset, model, "pairs", ranking, "attention", "fewer") for ranking in ("gradient", "product")
-        )
+    for dataset, model, found in grid:
+        gradient, product = (found and found.summary.pair(ranking, "attention") for ranking in ("gradient", "product"))
         authors = AUTHORS_GRADIENT_FEWER.get(dataset, {}).get(model)
         published = NONE if authors is None else f"{authors} (n = {AUTHORS_DOCUMENTS[dataset]:,})"
-        count = f"{gradient.count:,}" if gradient else NONE
-        rows.append([dataset, model, percent(gradient), published, percent(product), count])
+        fewer = gradient and known(gradient.fewer)
+        count = f"{fewer.count:,}" if fewer else NONE
+        rows.append([dataset, model, percent(fewer), published, percent(product and product.fewer), count])
     headings = ["gradient fewer, %", "the authors' gradient fewer, %", "product fewer, %", "documents here"]
     return Table(["data set", "model", *headings], rows)
 
@@ -198,14 +200,13 @@ def fewer_table(grid: Grid) -> Table:
 def excess_table(grid: Grid) -> Table:
     """Removals in excess of the exact minimum, and how often there is no excess, for each ranking."""
     rows = []
-    for dataset, model, _ in grid:
+    for dataset, model, found in grid:
         cells = []
-        for ranking in RANKINGS:
-            excess, optimal = (
-                grid.estimate(dataset, model, "rankings", ranking, name) for name in ("excess", "optimal")
-            )
+        for name in RANKINGS:
+            ranking = found and found.ranking(name)
+            excess = ranking and known(ranking.excess)
             cells.append(f"{interval(excess, digits=1)} n={excess.count:,}" if excess else NONE)
-            cells.append(percent(optimal))
+            cells.append(percent(ranking and ranking.optimal))
         rows.append([dataset, model, *cells])
     names = [heading for name in RANKINGS for heading in (f"{name}: excess", "optimal, %")]
     return Table(["data set", "model", *names], rows)
@@ -218,13 +219,12 @@ def context_tables(grid: Grid) -> dict[str, Table]:
         rows = []
         for dataset in grid.datasets:
             for architecture in ARCHITECTURES:
-                estimates = [
-                    grid.estimate(dataset, PaperModel(architecture, context).name, *quantity.path)
-                    for context in CONTEXTS
-                ]
+                models = [PaperModel(architecture, context).name for context in CONTEXTS]
+                estimates = [grid.of(dataset, model, quantity.of) for model in models]
                 if any(estimates):
-                    show = percent if quantity.percent else _fraction
-                    rows.append([dataset, architecture.upper(), *(show(estimate) for estimate in estimates)])
+                    absent, scale, digits = (NONE, 100, 1) if quantity.percent else (NEVER, 1, 3)
+                    shown = [interval(estimate, absent, scale, digits) for estimate in estimates]
+                    rows.append([dataset, architecture.upper(), *shown])
         tables[quantity.title] = Table(["data set", "architecture", *CONTEXTS], rows)
     return tables
 
@@ -249,23 +249,9 @@ def comparison_table(finding: Finding) -> Table:
     return Table(["compared", "difference", "documents that differ", "verdict"], rows, names=1)
 
 
-def interval(estimate: Estimate | None, scale: float = 1, digits: int = 3, absent: str = NONE) -> str:
-    """Write an estimate with its interval; `absent` for an end, or a value, that is larger than everything."""
-    return NONE if estimate is None else written(asdict(estimate), absent, scale, digits)
-
-
-def percent(estimate: Estimate | None) -> str:
-    """Write a share in percent."""
-    return interval(estimate, scale=100, digits=1)
-
-
-def _fraction(estimate: Estimate | None) -> str:
-    return interval(estimate, absent=NEVER)
-
-
-def _alone(estimate: Estimate | None) -> Estimate | None:
+def _alone(estimate: Estimate) -> Estimate:
     """Leave the interval out."""
-    return replace(estimate, low=estimate.value, high=estimate.value) if estimate else None
+    return replace(estimate, low=estimate.value, high=estimate.value)
 
 
 def _number(value: float) -> str:

@@ -16,6 +16,7 @@ from eraserhead.loading import devices
 from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
 from eraserhead.training.metrics import score
+from eraserhead.training.records import Epoch, Metrics
 
 
 @dataclass
@@ -26,13 +27,22 @@ class Progress:
         epoch: Epochs that are finished.
         best: Validation metric of the best epoch.
         best_epoch: Its number, from 1.
-        history: Loss, metrics and seconds of each finished epoch.
+        history: The finished epochs.
     """
 
     epoch: int = 0
     best: float | None = None
     best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[Epoch] = field(default_factory=list)
+
+    def metrics(self, devices: str, test: dict[str, float] | None = None) -> Metrics:
+        """Return the record of what training has come to.
+
+        Args:
+            devices: The processes and devices in use.
+            test: Metrics of the test documents, where they are known.
+        """
+        return Metrics(self.best_epoch, tuple(self.history), test, devices)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content, for `Accelerator.register_for_checkpointing`."""
@@ -41,7 +51,7 @@ class Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the content."""
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, name, [Epoch(**epoch) for epoch in value] if name == "history" else value)
 
 
 @dataclass
