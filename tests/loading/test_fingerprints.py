@@ -7,14 +7,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForSequenceClassification,
+    BertConfig,
     BertForSequenceClassification,
-    GPT2Config,
-    GPT2ForSequenceClassification,
+    T5Config,
+    T5ForSequenceClassification,
 )
 
 from eraserhead.loading.fingerprints import stored_fingerprint, weights_fingerprint
-from finetuned import tiny_config
 from tiny import saved_classifier
+
+SIZES = {"vocab_size": 53, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 17}
 
 
 def loaded(folder: Path, dtype: str) -> str:
@@ -24,7 +26,7 @@ def loaded(folder: Path, dtype: str) -> str:
 
 @pytest.fixture
 def bert(tmp_path):
-    BertForSequenceClassification(tiny_config()).save_pretrained(tmp_path / "bert")
+    BertForSequenceClassification(BertConfig(**SIZES)).save_pretrained(tmp_path / "bert")
     return tmp_path / "bert"
 
 
@@ -37,17 +39,20 @@ def test_files_have_the_fingerprint_of_the_loaded_model_in_every_precision(tmp_p
 
 def test_several_files_and_one_have_the_same_fingerprint(tmp_path, bert):
     model = BertForSequenceClassification.from_pretrained(bert)
-    model.save_pretrained(tmp_path / "sharded", max_shard_size="20KB")
+    model.save_pretrained(tmp_path / "sharded", max_shard_size="2KB")
     assert len(list((tmp_path / "sharded").glob("*.safetensors"))) > 2
     assert stored_fingerprint(tmp_path / "sharded", "float32") == stored_fingerprint(bert, "float32")
     assert stored_fingerprint(tmp_path / "sharded", "float32") == loaded(tmp_path / "sharded", "float32")
 
 
 def test_tied_weights_are_found_under_the_other_name(tmp_path):
-    """Of two weights that are one, the file holds one; the loaded model names both."""
-    config = GPT2Config(vocab_size=53, n_positions=17, n_embd=12, n_layer=2, n_head=2, pad_token_id=0)
-    GPT2ForSequenceClassification(config).save_pretrained(tmp_path / "plain")
-    assert stored_fingerprint(tmp_path / "plain", "float32") == loaded(tmp_path / "plain", "float32")
+    """Encoder and decoder share their embeddings: the file holds them once, the loaded model names them three times."""
+    config = T5Config(vocab_size=53, d_model=12, d_kv=4, d_ff=17, num_layers=2, num_heads=3, decoder_start_token_id=0)
+    T5ForSequenceClassification(config).save_pretrained(tmp_path / "tied")
+    stored = load_file(tmp_path / "tied" / "model.safetensors")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "tied")
+    assert len(stored) < len(model.state_dict())
+    assert stored_fingerprint(tmp_path / "tied", "float32") == weights_fingerprint(model)
 
 
 def test_one_changed_number_changes_the_fingerprint(bert):
