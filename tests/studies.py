@@ -1,6 +1,5 @@
 """Made-up cells of a study: tables of which every number can be worked out by hand, summarised as real ones are."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eraserhead.erasure.results import SCHEMAS, ResultsFolder
-from eraserhead.erasure.summary import summarise
-from eraserhead.study.cells import ERASURE, Cell
+from eraserhead.data.labels import LabelTable
+from eraserhead.erasure.aggregates import aggregate
+from eraserhead.erasure.results import SCHEMAS
+from eraserhead.loading.training_data import TrainingData
+from eraserhead.records import write_record
+from eraserhead.study.cells import Cell
+from eraserhead.training.records import Epoch, Metrics
+from summaries import DATA, with_setup
 
 NEVER = None
 RANKINGS = ("random", "attention", "gradient", "product", "minimum")
@@ -41,7 +45,7 @@ class Document:
 def made_up(folder: Path, dataset: str, model: str, documents: dict[str, Document], never: str = "beyond_all") -> Cell:
     """Write a cell whose removals are 3 wherever they are not given."""
     cell = Cell(dataset, model, folder / f"{dataset}-{model}")
-    results = ResultsFolder(cell.folder / ERASURE)
+    results = cell.results
     results.path.mkdir(parents=True)
     tables = {
         "documents": [_document(name, document) for name, document in documents.items()],
@@ -50,11 +54,10 @@ def made_up(folder: Path, dataset: str, model: str, documents: dict[str, Documen
     }
     for name, rows in tables.items():
         pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), results.path / f"{name}.parquet")
-    configuration = {"count_never_as": never, "random_other": "uniform"}
-    results.finish({**summarise(results, 0, never), "configuration": configuration, "run": {}})
-    metrics = {"test": {"accuracy": 0.75}}
-    (cell.folder / "metrics.json").write_text(json.dumps(metrics))
-    (cell.folder / "data.json").write_text(json.dumps({"documents": {"test": {"documents": 41}}}))
+    results.finish(with_setup(aggregate(results, 0, never), count_never_as=never))
+    write_record(cell.folder / "metrics.json", Metrics(1, [Epoch(1, 0.5, {}, 1.0)], {"accuracy": 0.75}, "cpu"))
+    labels = LabelTable(("neg", "pos"), {"0": 0, "1": 1})
+    write_record(cell.folder / "data.json", TrainingData(labels, {"train": DATA, "test": DATA}, {}))
     return cell
 
 

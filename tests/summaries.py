@@ -1,58 +1,86 @@
-"""Made-up summaries, whose numbers the tests of views know."""
+"""Made-up setups and summaries, whose numbers the tests of views know."""
 
-SITE = {"site": "pooling", "special_tokens": "left out", "dtype": "float32"}
+from dataclasses import replace
+
+from eraserhead.data.provenance import Provenance, Truncation
+from eraserhead.erasure.setup import Run, Setup
+from eraserhead.erasure.summary import (
+    Aggregates,
+    Counts,
+    Distribution,
+    FlipTable,
+    Pair,
+    RankingSummary,
+    Summary,
+    TestSummary,
+)
+from eraserhead.loading.setup import ModelSetup, SiteSetup
+from eraserhead.method.statistics import Estimate
+from eraserhead.models.architecture import Limits
+
+SITE = SiteSetup(site="pooling", special_tokens=False, dtype="float32")
+DATA = Provenance("imdb", None, None, None, "test", ["text"], None, "label", True, 41, 50, 0, "f" * 64)
+SETUP = Setup(
+    model=ModelSetup("runs/[red]x", None, "x", ("neg", "pos")),
+    site=SITE,
+    data=DATA,
+    label_map=None,
+    limits=Limits(tokens=64),
+    draws=10,
+    seed=0,
+    random_other="uniform",
+    count_never_as="beyond_all",
+    shard_size=200,
+)
+RUN_RECORD = Run(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu")
 
 
 def estimate(value, low=None, high=None, count=10):
-    return {
-        "value": value,
-        "low": value if low is None else low,
-        "high": value if high is None else high,
-        "count": count,
-    }
+    return Estimate(value, value if low is None else low, value if high is None else high, count)
 
 
-def pair(fewer, more):
-    return [{"first": "attention", "second": "random", "fewer": fewer, "equal": estimate(0.1), "more": more}]
+def pair(fewer, more, first="attention", second="random"):
+    return [Pair(first, second, fewer, estimate(0.1), more)]
 
 
-def full_summary():
-    ranking = {
-        "outcomes": {"flip": estimate(0.7), "bias_only": estimate(0.2), "never": estimate(0.1)},
-        "fraction": {
-            "q25": estimate(0.1),
-            "median": estimate(0.5, 0.4, None),
-            "q75": estimate(None),
-            "mean": estimate(0.3),
-        },
-        "removed": {"q25": estimate(1.0), "median": estimate(2.0), "q75": estimate(3.0), "mean": estimate(2.5)},
-        "mass": {"q25": estimate(0.1), "median": estimate(0.4), "q75": estimate(0.5), "mean": estimate(0.3)},
-        "excess": estimate(1.5),
-        "optimal": estimate(0.25),
-        "evidence_auc": estimate(None, count=0),
-    }
-    ranking["fraction"]["median"]["high"] = None
-    cells = ("both_flip", "top_alone_flips", "other_alone_flips", "none_flips")
-    test = {
-        "exact": {cell: estimate(value) for cell, value in zip(cells, (0.1, 0.2, 0.3, 0.4), strict=True)},
-        "expected_delta_js": estimate(0.01),
-        "share_negative": estimate(0.05),
-    }
-    return {
-        "documents": {
-            "total": 12, "analysed": 10, "without_components": 1, "with_one_component": 1, "unlabelled": 0,
-            "decided_otherwise_by_model": 0,
-        },
-        "truncation": {"documents": 12, "truncated_documents": 3, "tokens": 90, "truncated_tokens": 10},
-        "accuracy": estimate(0.8, 0.7, 0.9),
-        "yardstick": "minimum",
-        "rankings": {"attention": ranking},
-        "beyond_rankings": None,
-        "pairs": pair(estimate(0.6), estimate(0.3)),
-        "tests": {"attention": test},
-        "configuration": {
-            "model": {"name": "runs/[red]x"}, "site": "pooling", "special_tokens": "left out", "max_length": 64,
-            "dtype": "float32",
-            "data": {"name": "imdb", "path": None, "split": "test"},
-        },
-    }  # fmt: skip
+def full_ranking():
+    return RankingSummary(
+        outcomes={"flip": estimate(0.7), "bias_only": estimate(0.2), "never": estimate(0.1)},
+        fraction=Distribution(estimate(0.1), Estimate(0.5, 0.4, None, 10), estimate(None), estimate(0.3)),
+        removed=Distribution(*map(estimate, (1.0, 2.0, 3.0, 2.5))),
+        mass=Distribution(*map(estimate, (0.1, 0.4, 0.5, 0.3))),
+        excess=estimate(1.5),
+        optimal=estimate(0.25),
+        evidence_auc=estimate(None, count=0),
+        spread=None,
+    )
+
+
+def full_summary(**changes) -> Summary:
+    test = TestSummary(
+        exact=FlipTable(*map(estimate, (0.1, 0.2, 0.3, 0.4))),
+        drawn=FlipTable(*map(estimate, (0.1, 0.2, 0.3, 0.4))),
+        expected_delta_js=estimate(0.01),
+        share_negative=estimate(0.05),
+        share_zero=estimate(0.0),
+        delta_js=estimate(0.01),
+        delta_attention=estimate(0.2),
+    )
+    summary = Summary(
+        documents=Counts(12, 10, 1, 1, 0, 0),
+        truncation=Truncation(12, 3, 90, 10),
+        accuracy=estimate(0.8, 0.7, 0.9),
+        yardstick="minimum",
+        rankings={"attention": full_ranking()},
+        beyond_rankings=None,
+        pairs=pair(estimate(0.6), estimate(0.3)),
+        tests={"attention": test},
+        setup=SETUP,
+        run=RUN_RECORD,
+    )
+    return replace(summary, **changes)
+
+
+def with_setup(aggregates: Aggregates, **changes) -> Summary:
+    """Add a setup to aggregates."""
+    return Summary(**vars(aggregates), setup=replace(SETUP, **changes), run=RUN_RECORD)

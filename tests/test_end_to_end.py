@@ -55,14 +55,14 @@ def test_planted(tmp_path, monkeypatch, encoder_folder):
     """Better than chance, and the rankings that know the decision find it sooner than chance does."""
     data = DataConfig(name="planted", train_size=300, validation_size=60, test_size=80, max_length=64)
     folder, results = train_and_erase(tmp_path, monkeypatch, encoder_folder, data, layers=3, epochs=8)
-    assert folder.metrics()["test"]["accuracy"] > 0.6
+    assert folder.metrics().test["accuracy"] > 0.6
     check_tables(results)
     summary = results.summary()
-    pairs = {(pair["first"], pair["second"]): pair for pair in summary["pairs"]}
-    assert pairs["product", "random"]["fewer"]["low"] > pairs["product", "random"]["more"]["high"]
-    aucs = {name: ranking["evidence_auc"] for name, ranking in summary["rankings"].items()}
-    assert aucs["random"]["low"] < 0.5 < aucs["random"]["high"]
-    assert aucs["random"]["count"] > 50
+    pairs = {(pair.first, pair.second): pair for pair in summary.pairs}
+    assert pairs["product", "random"].fewer.low > pairs["product", "random"].more.high
+    aucs = {name: ranking.evidence_auc for name, ranking in summary.rankings.items()}
+    assert aucs["random"].low < 0.5 < aucs["random"].high
+    assert aucs["random"].count > 50
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -73,17 +73,17 @@ def test_real_rows(tmp_path, monkeypatch, encoder_folder, data_root, name):
     folder, results = train_and_erase(tmp_path, monkeypatch, encoder_folder, data, layers=1, epochs=2)
     check_tables(results)
     summary = results.summary()
-    assert len(summary["configuration"]["model"]["classes"]) == CLASSES[name]
-    assert summary["accuracy"]["count"] == 20
-    assert summary["truncation"]["truncated_documents"] > 0
+    assert len(summary.setup.model.classes) == CLASSES[name]
+    assert summary.accuracy.count == 20
+    assert summary.truncation.truncated_documents > 0
     texts = results.table("documents", ["text"]).column("text").to_pylist()
     assert not any(mark in text for text in texts for mark in ("<br />", "\\n", '\\"'))
-    assert folder.metrics()["test"] is not None
+    assert folder.metrics().test is not None
 
 
 def test_one_file_has_no_test_documents_to_report(tmp_path, monkeypatch, encoder_folder):
     """Training took its rows: reporting them as a test would be reporting the training error."""
     data = DataConfig(path=labelled_file(tmp_path / "rows.jsonl", 60), max_length=32)
     folder, results = train_and_erase(tmp_path, monkeypatch, encoder_folder, data, layers=1, epochs=1)
-    assert folder.metrics()["test"] is None
-    assert results.summary()["documents"]["total"] == 60
+    assert folder.metrics().test is None
+    assert results.summary().documents.total == 60

@@ -1,13 +1,11 @@
-"""Files that are whole or not there, and folders that are ours or left alone."""
+"""Atomic writes, and checks that an output folder may be used."""
 
 import errno
 import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +14,82 @@ from safetensors import SafetensorError
 
 from eraserhead.errors import Setting, UserError
 
-UNFINISHED = ".unfinished"
-PACKAGES = (
-    "eraserhead",
-    "torch",
-    "transformers",
-    "datasets",
-    "accelerate",
-    "tokenizers",
-    "sentencex",
-    "numpy",
-    "pyarrow",
-)
+UNFINISHED, PREVIOUS = ".unfinished", ".previous"  # endings of what is being written, and of what is being replaced
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL = 1 << 20  # bytes: a writer that fails with less than this left has filled the disk
+
+
+@contextmanager
+def replacing(final: Path, mark: str = "", keep: bool = False) -> Iterator[Path]:
+    """Give a path to write a file or a folder to, which gets its final name only when all of it is written.
+
+    Until then, and after an error or Ctrl-C, the file or folder that had the name before is untouched; a process that
+    is killed between the two renames of a folder leaves the former one as `previous`. Where nothing is written, nothing
+    changes.
+
+    Args:
+        final: The final name; the folder that it lies in is made.
+        mark: Part of the temporary name, where several programs may write the same thing at once.
+        keep: Leave what has the name by the time the context ends; what was written is dropped then.
+    """
+    unfinished = unfinished_name(final, mark)
+    remove(unfinished)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield unfinished
+        if unfinished.exists() and not (keep and final.exists()):
+            _take_place(unfinished, final)
+    finally:
+        remove(unfinished)
+
+
+@contextmanager
+def moving_into(folder: Path, last: str) -> Iterator[Path]:
+    """Give an empty folder whose files move into `folder` when all are written, the one called `last` as the last."""
+    unfinished = unfinished_name(folder / "files")
+    remove(unfinished)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        for file in sorted(unfinished.iterdir(), key=lambda path: (path.name == last, path.name)):
+            os.replace(file, folder / file.name)
+    finally:
+        remove(unfinished)
+
+
+def unfinished_name(final: Path, mark: str = "") -> Path:
+    """Return the name of a file or folder while it is being written."""
+    return final.with_name(f"{final.name}{UNFINISHED}{mark}")
+
+
+def previous(final: Path) -> Path:
+    """Return the name of a folder while another one takes its place."""
+    return final.with_name(final.name + PREVIOUS)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_at_once(folder: Path) -> None:
+    """Remove a folder so that an interruption leaves all of it or nothing under its name."""
+    if folder.is_dir():
+        remove(previous(folder))
+        os.replace(folder, previous(folder))
+    remove(previous(folder))
+
+
+def _take_place(unfinished: Path, final: Path) -> None:
+    if unfinished.is_dir() and final.is_dir():
+        remove(previous(final))
+        os.replace(final, previous(final))
+    os.replace(unfinished, final)
+    if final.is_dir():
+        remove(previous(final))
 
 
 def read_mapping(path: Path, mend: str) -> dict[str, Any]:
@@ -42,10 +102,15 @@ def read_mapping(path: Path, mend: str) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:100]}); {mend}") from error
+        raise UserError(damaged(path, error, mend)) from error
     if not isinstance(content, dict) or not content:
-        raise UserError(f"{path}: damaged (no mapping in it); {mend}")
+        raise UserError(damaged(path, "no mapping in it", mend))
     return content
+
+
+def damaged(path: Path, why: object, mend: str) -> str:
+    """Return the message about a damaged file."""
+    return f"{path}: damaged ({' '.join(str(why).split())[:100]}); {mend}"
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -55,9 +120,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text under its final name only when all of it is written."""
-    unfinished = path.with_name(path.name + UNFINISHED)
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -92,22 +156,3 @@ def differences(first: Any, second: Any, prefix: str = "") -> list[str]:
         for key in sorted({*first, *second})
         for name in differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else key)
     ]
-
-
-def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Return two mappings as one, nested ones too; the second wins."""
-    both = {
-        name: merged(first[name], second[name])
-        for name in {*first, *second}
-        if isinstance(first.get(name), dict) and isinstance(second.get(name), dict)
-    }
-    return {**first, **second, **both}
-
-
-def environment() -> dict[str, Any]:
-    """Return versions and the machine, as far as they bear on results."""
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "versions": {package: version(package) for package in PACKAGES},
-    }

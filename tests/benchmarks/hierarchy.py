@@ -15,7 +15,7 @@ from eraserhead.data.batching import buckets
 from eraserhead.data.documents import load_documents
 from eraserhead.loading.checkpoints import load_tokenizer, quiet
 from eraserhead.loading.devices import token_budget
-from eraserhead.loading.reader import reading_of
+from eraserhead.loading.reader import reader_for
 from eraserhead.models.architecture import Architecture, ContextKind
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.new_classifier import encoder_path
@@ -96,10 +96,10 @@ def work(architecture: Architecture, rows: Dataset, data) -> Work:
         torch.manual_seed(0)
         model = AttentionPoolingForSequenceClassification.from_encoder(encoder, ("1", "2", "3", "4", "5"), architecture)
     tokenizer = load_tokenizer(encoder)
-    reading = reading_of(model, tokenizer, data, cut_to_window=True)
-    tokenized = reading.tokenize(rows, tokenizer)
+    reader = reader_for(model, tokenizer, data, cut_to_window=True)
+    tokenized = reader.tokenize(rows, tokenizer)
     lengths = list(tokenized["tokens"])
     budget = token_budget(None, torch.device("cpu"), architecture.encoder_layers == 0)
     ids = list(tokenized["input_ids"])
-    batches = [reading.pad([ids[row] for row in batch], 0) for batch in buckets(range(len(lengths)), lengths, budget)]
+    batches = [reader.pad([ids[row] for row in batch], 0) for batch in buckets(range(len(lengths)), lengths, budget)]
     return Work(model, batches, sum(lengths))

@@ -74,7 +74,7 @@ def test_flags_override_the_runs_data(run_folder, tmp_path, capfd):
     assert main(["erase", str(run_folder), "--output_dir", str(folder), "--data.test_size", "7", "--cpu"]) == 0
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["documents"]["total"] == 7
-    assert summary["configuration"]["data"]["path"] == str(tmp_path / "data")
+    assert summary["setup"]["data"]["path"] == str(tmp_path / "data")
 
 
 def test_help_is_quick_to_import():

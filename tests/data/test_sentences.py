@@ -13,7 +13,7 @@ from eraserhead.data.documents import load_documents
 from eraserhead.data.sentences import SENTENCE_COLUMNS, tokenize_sentences
 from eraserhead.data.tokens import Truncation, truncation
 from eraserhead.errors import UserError
-from eraserhead.loading.reader import Reading, is_hierarchical, largest, reading_of
+from eraserhead.loading.reader import DocumentReader, is_hierarchical, largest, reader_for
 from eraserhead.models.architecture import Limits
 from eraserhead.models.splitting import sentence_spans
 from tiny import SPECIAL, WORDS, sentence_texts, texts_dataset, tiny_classifier, tiny_hierarchical, tiny_tokenizer
@@ -171,13 +171,13 @@ def test_results_are_kept_and_depend_on_language_and_limits(tmp_path, monkeypatc
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "good film. the cast was bad. never", "label": 0}\n{"text": "good", "label": 1}\n')
     rows = load_documents(DataConfig(path=str(path)), "test").rows
-    reading = Reading(True, Limits())
-    assert list(reading.tokenize(rows, tiny_tokenizer())["sentences"]) == [3, 1]
+    reader = DocumentReader(True, Limits())
+    assert list(reader.tokenize(rows, tiny_tokenizer())["sentences"]) == [3, 1]
     monkeypatch.setattr(sentences_module, "encode", None)  # whoever tokenizes now fails
-    assert list(reading.tokenize(rows, tiny_tokenizer())["sentences"]) == [3, 1]
+    assert list(reader.tokenize(rows, tiny_tokenizer())["sentences"]) == [3, 1]
     for limits in (Limits(language="de"), Limits(sentences=2), Limits(sentence_tokens=5)):
         with pytest.raises(TypeError):
-            Reading(True, limits).tokenize(rows, tiny_tokenizer())
+            DocumentReader(True, limits).tokenize(rows, tiny_tokenizer())
 
 
 def test_limits_without_room_for_a_word_are_refused():
@@ -194,50 +194,52 @@ def test_limits_come_from_the_data_then_from_the_model(hierarchical):
     """The encoder's window is 64 tokens; the model was trained to read 11 sentences of 13 tokens."""
     tokenizer, data = tiny_tokenizer(), DataConfig()
     assert is_hierarchical(hierarchical)
-    fresh = reading_of(hierarchical, tokenizer, data, cut_to_window=False)
-    assert fresh == Reading(True, Limits(None, 100, 64, "en"))  # 128 would exceed the window, and nobody asked for it
+    fresh = reader_for(hierarchical, tokenizer, data, cut_to_window=False)
+    assert fresh == DocumentReader(
+        True, Limits(None, 100, 64, "en")
+    )  # 128 would exceed the window, and nobody asked for it
     hierarchical.config.limits = {"sentences": 11, "sentence_tokens": 13, "language": "de", "tokens": None}
-    own = reading_of(hierarchical, tokenizer, data, cut_to_window=False)
-    assert own == Reading(True, Limits(None, 11, 13, "de"))
+    own = reader_for(hierarchical, tokenizer, data, cut_to_window=False)
+    assert own == DocumentReader(True, Limits(None, 11, 13, "de"))
     assert own.description == {"max_sentences": 11, "max_sentence_length": 13, "language": "de"}
     asked = replace(data, max_sentences=7, max_sentence_length=17, language="ja")
-    assert reading_of(hierarchical, tokenizer, asked, False).limits == Limits(None, 7, 17, "ja")
+    assert reader_for(hierarchical, tokenizer, asked, False).limits == Limits(None, 7, 17, "ja")
     hierarchical.config.limits = {}
 
 
 def test_limits_beyond_the_window_are_refused_or_cut(hierarchical, caplog):
     asked = DataConfig(max_sentence_length=65)
     with pytest.raises(UserError, match=r"data.max_sentence_length=65: the model takes 64 tokens at most"):
-        reading_of(hierarchical, tiny_tokenizer(), asked, cut_to_window=False)
+        reader_for(hierarchical, tiny_tokenizer(), asked, cut_to_window=False)
     with caplog.at_level(logging.INFO, "eraserhead"):
-        assert reading_of(hierarchical, tiny_tokenizer(), asked, cut_to_window=True).limits.sentence_tokens == 64
+        assert reader_for(hierarchical, tiny_tokenizer(), asked, cut_to_window=True).limits.sentence_tokens == 64
     assert "cut at the model's window of 64 tokens" in caplog.text
 
 
 def test_word_embeddings_have_no_window(tmp_path):
     model = tiny_hierarchical(tmp_path)
-    assert reading_of(model, tiny_tokenizer(), DataConfig(), False).limits == Limits(None, 100, 128, "en")
-    assert reading_of(model, tiny_tokenizer(), DataConfig(max_sentence_length=977), False).limits.sentence_tokens == 977
+    assert reader_for(model, tiny_tokenizer(), DataConfig(), False).limits == Limits(None, 100, 128, "en")
+    assert reader_for(model, tiny_tokenizer(), DataConfig(max_sentence_length=977), False).limits.sentence_tokens == 977
 
 
 def test_a_flat_model_reads_documents_whole(tmp_path):
-    reading = reading_of(tiny_classifier(tmp_path), tiny_tokenizer(), DataConfig(max_length=7), False)
-    assert (reading.hierarchical, reading.limits.tokens, reading.description) == (False, 7, {"max_length": 7})
-    rows = reading.tokenize(texts_dataset(["good film. bad film. never"]), tiny_tokenizer())
+    reader = reader_for(tiny_classifier(tmp_path), tiny_tokenizer(), DataConfig(max_length=7), False)
+    assert (reader.hierarchical, reader.limits.tokens, reader.description) == (False, 7, {"max_length": 7})
+    rows = reader.tokenize(texts_dataset(["good film. bad film. never"]), tiny_tokenizer())
     assert list(rows["input_ids"]) == [[2, 8, 15, 1, 9, 15, 3]]
-    assert reading.pad(rows["input_ids"], 0)["input_ids"].shape == (1, 7)
+    assert reader.pad(rows["input_ids"], 0)["input_ids"].shape == (1, 7)
 
 
 def test_a_hierarchical_reading_pads_sentences():
-    reading = Reading(True, Limits(sentences=2, sentence_tokens=4))
-    rows = reading.tokenize(texts_dataset(["good film. bad film. never", "", "good"]), tiny_tokenizer())
-    padded = reading.pad(rows["input_ids"], 1)
+    reader = DocumentReader(True, Limits(sentences=2, sentence_tokens=4))
+    rows = reader.tokenize(texts_dataset(["good film. bad film. never", "", "good"]), tiny_tokenizer())
+    padded = reader.pad(rows["input_ids"], 1)
     assert padded["input_ids"].tolist() == [
         [[2, 8, 15, 3], [2, 9, 15, 3]],
         [[1, 1, 1, 1], [1, 1, 1, 1]],
         [[2, 8, 3, 1], [1, 1, 1, 1]],
     ]
     assert padded["attention_mask"].sum(-1).tolist() == [[4, 4], [0, 0], [3, 0]]
-    assert reading.pad([[], []], 7)["input_ids"].tolist() == [[[7]], [[7]]]
+    assert reader.pad([[], []], 7)["input_ids"].tolist() == [[[7]], [[7]]]
     assert largest(rows, "input_ids") == 15
     assert largest(rows.select([1]), "input_ids") == -1

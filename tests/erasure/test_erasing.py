@@ -22,6 +22,7 @@ from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder, own_shards
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.summary import Counts
 from eraserhead.errors import UserError
 from eraserhead.files import write_json
 from references import first_flip
@@ -129,25 +130,25 @@ def test_results_do_not_depend_on_shards_batches_or_order(tmp_path):
 
 def test_summary_counts_and_leaves_out(tmp_path):
     summary = erase_to_folder(config(tmp_path)).summary()
-    assert summary["documents"] == {
-        "total": 43,
-        "analysed": sum(len(text.split()) > 1 for text in TEXTS),
-        "without_components": 2,
-        "with_one_component": sum(len(text.split()) == 1 for text in TEXTS),
-        "unlabelled": 0,
-        "decided_otherwise_by_model": 0,
-    }
-    assert summary["truncation"]["truncated_documents"] == sum(len(text.split()) > 10 for text in TEXTS)
-    for ranking in summary["rankings"].values():
-        assert sum(share["value"] for share in ranking["outcomes"].values()) == pytest.approx(1.0)
-        assert ranking["fraction"]["median"]["count"] == summary["documents"]["analysed"]
-    for pair in summary["pairs"]:
-        assert sum(pair[name]["value"] for name in ("fewer", "equal", "more")) == pytest.approx(1.0)
-    for test in summary["tests"].values():
-        for table in ("exact", "drawn"):
-            assert sum(cell["value"] for cell in test[table].values()) == pytest.approx(1.0)
-    assert summary["configuration"]["data"]["fingerprint"]
-    assert summary["run"]["versions"]["torch"]
+    assert summary.documents == Counts(
+        total=43,
+        analysed=sum(len(text.split()) > 1 for text in TEXTS),
+        without_components=2,
+        with_one_component=sum(len(text.split()) == 1 for text in TEXTS),
+        unlabelled=0,
+        decided_otherwise_by_model=0,
+    )
+    assert summary.truncation.truncated_documents == sum(len(text.split()) > 10 for text in TEXTS)
+    for ranking in summary.rankings.values():
+        assert sum(share.value for share in ranking.outcomes.values()) == pytest.approx(1.0)
+        assert ranking.fraction.median.count == summary.documents.analysed
+    for pair in summary.pairs:
+        assert sum(share.value for share in (pair.fewer, pair.equal, pair.more)) == pytest.approx(1.0)
+    for test in summary.tests.values():
+        for table in (test.exact, test.drawn):
+            assert sum(cell.value for cell in vars(table).values()) == pytest.approx(1.0)
+    assert summary.setup.data.fingerprint
+    assert summary.run.versions["torch"]
 
 
 def test_summary_numbers_follow_from_the_tables(tmp_path):
@@ -158,18 +159,18 @@ def test_summary_numbers_follow_from_the_tables(tmp_path):
     attention, gradient, minimum = (
         flips[flips.ranking == name].set_index("id") for name in ("attention", "gradient", "minimum")
     )
-    assert summary["rankings"]["attention"]["fraction"]["mean"]["value"] == pytest.approx(attention.fraction.mean())
+    assert summary.rankings["attention"].fraction.mean.value == pytest.approx(attention.fraction.mean())
     excess = (attention.removed - minimum.removed).dropna()
-    assert summary["rankings"]["attention"]["excess"]["value"] == pytest.approx(excess.mean())
-    assert summary["rankings"]["attention"]["excess"]["count"] == len(excess)
-    pair = next(pair for pair in summary["pairs"] if (pair["first"], pair["second"]) == ("gradient", "attention"))
+    assert summary.rankings["attention"].excess.value == pytest.approx(excess.mean())
+    assert summary.rankings["attention"].excess.count == len(excess)
+    pair = next(pair for pair in summary.pairs if (pair.first, pair.second) == ("gradient", "attention"))
     fewer = gradient.removed.fillna(np.inf) < attention.removed.fillna(np.inf)
-    assert pair["fewer"]["value"] == pytest.approx(fewer.mean())
+    assert pair.fewer.value == pytest.approx(fewer.mean())
     random = flips[flips.ranking == "random"]
     complete = random.groupby("id").fraction.apply(lambda draws: draws.mean(skipna=False)).fillna(np.inf)
     ordered = np.sort(complete.to_numpy())
     median = ordered[int(np.ceil(0.5 * len(ordered))) - 1]
-    assert summary["rankings"]["random"]["fraction"]["median"]["value"] == (median if np.isfinite(median) else None)
+    assert summary.rankings["random"].fraction.median.value == (median if np.isfinite(median) else None)
 
 
 def test_others_drawn_by_position_change_test_1_alone(tmp_path):
@@ -177,7 +178,7 @@ def test_others_drawn_by_position_change_test_1_alone(tmp_path):
     uniform = frames(erase_to_folder(config(tmp_path, draws=2)))
     folder = erase_to_folder(config(tmp_path, draws=2, output_dir=str(tmp_path / "other"), random_other="position"))
     position = frames(folder)
-    assert folder.summary()["configuration"]["random_other"] == "position"
+    assert folder.summary().setup.random_other == "position"
     assert position["flips"].equals(uniform["flips"])
     documents = position["documents"].set_index("id")
     assert documents.single_js.map(list).equals(uniform["documents"].set_index("id").single_js.map(list))
@@ -195,7 +196,7 @@ def test_others_drawn_by_position_change_test_1_alone(tmp_path):
         assert row.share_random_flips == flipped.mean()
         assert row.js_random == js[int(row.random)]
     drawn = (singles.top_flips.astype(float) * singles.share_random_flips)[singles.ranking == "attention"].mean()
-    assert folder.summary()["tests"]["attention"]["exact"]["both_flip"]["value"] == pytest.approx(drawn)
+    assert folder.summary().tests["attention"].exact.both_flip.value == pytest.approx(drawn)
 
 
 def test_counting_nevers_as_all_changes_the_summary_alone(tmp_path):
@@ -206,17 +207,17 @@ def test_counting_nevers_as_all_changes_the_summary_alone(tmp_path):
     folder = erase_to_folder(replace(run, count_never_as="all", output_dir=str(tmp_path / "other")))
     assert all(folder.table(name).equals(default.table(name)) for name in ("documents", "flips", "singles"))
     flips, summary = folder.table("flips").to_pandas(), folder.summary()
-    assert summary["configuration"]["count_never_as"] == "all"
+    assert summary.setup.count_never_as == "all"
     flips = flips[flips.n >= 2]
     assert (flips.outcome == "never").any()
     counted = flips.removed.fillna(flips.n)
     attention, minimum = (counted[flips.ranking == name].to_numpy() for name in ("attention", "minimum"))
-    found = summary["rankings"]["attention"]
-    assert found["removed"]["mean"]["value"] == pytest.approx(attention.mean())
-    assert found["excess"]["value"] == pytest.approx((attention - minimum).mean())
-    assert found["optimal"]["value"] == pytest.approx((attention == minimum).mean())
-    assert found["outcomes"] == default.summary()["rankings"]["attention"]["outcomes"]
-    assert summary["tests"] == default.summary()["tests"]
+    found = summary.rankings["attention"]
+    assert found.removed.mean.value == pytest.approx(attention.mean())
+    assert found.excess.value == pytest.approx((attention - minimum).mean())
+    assert found.optimal.value == pytest.approx((attention == minimum).mean())
+    assert found.outcomes == default.summary().rankings["attention"].outcomes
+    assert summary.tests == default.summary().tests
 
 
 def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
@@ -327,8 +328,8 @@ def test_labels_are_matched_by_name_or_no_accuracy_is_reported(tmp_path, caplog)
     with caplog.at_level("INFO", "eraserhead"):
         summary = erase_to_folder(replace(run, output_dir=str(tmp_path / "other"))).summary()
     assert "no accuracy is reported" in caplog.text
-    assert summary["accuracy"]["value"] is None
-    assert summary["documents"]["unlabelled"] == len(TEXTS)
+    assert summary.accuracy.value is None
+    assert summary.documents.unlabelled == len(TEXTS)
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
@@ -346,8 +347,8 @@ def test_python_api_takes_texts_datasets_and_models(tmp_path):
     dataset = eraserhead_dataset(TEXTS)
     by_model = eraserhead.erase(model, dataset, tokenizer=tiny_tokenizer(), max_length=12, draws=2, cpu=True)
     assert by_name.flips.equals(by_model.flips)
-    assert by_model.summary["accuracy"]["count"] == by_model.summary["documents"]["analysed"]
-    assert by_name.summary["accuracy"]["value"] is None
+    assert by_model.summary.accuracy.count == by_model.summary.documents.analysed
+    assert by_name.summary.accuracy.value is None
     assert by_name.dataset("singles").column_names[:3] == ["id", "ranking", "n"]
     assert by_name.documents.text.tolist() == TEXTS
     kept = eraserhead.erase(folder, TEXTS, max_length=12, draws=2, cpu=True, output_dir=str(tmp_path / "kept"))
@@ -355,8 +356,8 @@ def test_python_api_takes_texts_datasets_and_models(tmp_path):
     other = eraserhead.erase(
         folder, TEXTS, max_length=12, draws=2, cpu=True, random_other="position", count_never_as="all"
     )
-    counted = [each.summary["rankings"]["attention"]["fraction"]["mean"]["count"] for each in (by_name, other)]
-    assert counted[0] < counted[1] == other.summary["documents"]["analysed"]
+    counted = [each.summary.rankings["attention"].fraction.mean.count for each in (by_name, other)]
+    assert counted[0] < counted[1] == other.summary.documents.analysed
     assert other.singles.random[other.singles.n >= 2].min() == 1
     assert by_name.singles.random[by_name.singles.n >= 2].min() == 0
 
@@ -387,7 +388,7 @@ def test_labels_that_are_no_classes_are_refused_and_unknown_ones_are_not(tmp_pat
         with pytest.raises(UserError, match="none of the model's classes"):
             eraserhead.erase(folder, dataset.add_column("label", [label] * 3), cpu=True)
     unknown = eraserhead.erase(folder, dataset.add_column("label", [-1, 0, 1]), cpu=True)
-    assert unknown.summary["documents"]["unlabelled"] == 1
+    assert unknown.summary.documents.unlabelled == 1
 
 
 def test_a_model_by_another_name_continues_and_a_refused_command_leaves_no_mark(tmp_path):
@@ -407,7 +408,7 @@ def test_a_length_beyond_the_window_is_cut_to_it_and_said(tmp_path, caplog):
     with caplog.at_level("INFO", "eraserhead"):
         summary = erase_to_folder(replace(run, data=replace(run.data, max_length=1000))).summary()
     assert "cut at the model's window of 64 tokens" in caplog.text
-    assert summary["configuration"]["max_length"] == 64
+    assert summary.setup.limits.tokens == 64
 
 
 @pytest.mark.parametrize("changes", [{"draws": 0}, {"shard_size": 0}, {"seed": -1}], ids=str)

@@ -99,10 +99,9 @@ def test_results_hold_what_they_promise(tmp_path):
     results = erase_to_folder(run(tmp_path, site="all", special_tokens=False))
     tables, summary = frames(results), results.summary()
     model = BertForSequenceClassification.from_pretrained(tmp_path / "model").eval()
-    configuration = summary["configuration"]
-    assert (configuration["site"], configuration["heads"], configuration["dtype"]) == ("all", "all", "float32")
-    assert configuration["special_tokens"] == "left out"
-    assert summary["yardstick"] == "best_found"
+    site = summary.setup.site
+    assert (site.site, site.heads, site.dtype, site.special_tokens) == ("all", None, "float32", False)
+    assert summary.yardstick == "best_found"
     documents = tables["documents"].set_index("id")
     assert documents.n.tolist() == [len(text.split()) for text in TEXTS]  # [CLS] and [SEP] are no components
     checked = 0
@@ -128,10 +127,8 @@ def test_results_hold_what_they_promise(tmp_path):
 @pytest.mark.parametrize("site", [None, "layer:1", "layer:0:all", "all"])
 def test_sites_heads_and_special_tokens_reach_the_summary_and_the_tables(tmp_path, site):
     results = erase_to_folder(run(tmp_path, site=site, heads=[2, 0]))
-    configuration = results.summary()["configuration"]
-    assert configuration["site"] == (site or "layer:2")
-    assert configuration["heads"] == [0, 2]
-    assert configuration["special_tokens"] == "components"
+    setup = results.summary().setup.site
+    assert (setup.site, setup.heads, setup.special_tokens) == (site or "layer:2", (0, 2), True)
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) + 2 for text in TEXTS]
     for row in documents.itertuples():
@@ -150,10 +147,10 @@ def test_the_greedy_search_never_finds_larger_sets_and_is_timed_apart(tmp_path):
 
     assert (best(searched) <= best(plain)).all()
     assert (best(searched) < best(plain)).any()
-    assert searched.summary()["run"]["search_seconds"] > 0
-    assert searched.summary()["beyond_rankings"]["value"] > 0
-    assert plain.summary()["beyond_rankings"]["value"] == 0
-    assert "search_seconds" not in plain.summary()["run"]
+    assert searched.summary().run.search_seconds > 0
+    assert searched.summary().beyond_rankings.value > 0
+    assert plain.summary().beyond_rankings.value == 0
+    assert plain.summary().run.search_seconds is None
 
 
 def test_show_and_explain_name_the_upper_bound(tmp_path, capsys):
@@ -245,7 +242,7 @@ def test_labels_are_matched_by_name_or_by_the_map(tmp_path, caplog):
     mapped = erase_to_folder(replace(config, label_map=pairs, output_dir=str(tmp_path / "mapped")))
     documents = frames(mapped)["documents"]
     assert documents.label.tolist()[:3] == [2, 0, 1]
-    assert mapped.summary()["accuracy"]["value"] == pytest.approx((documents.label == documents.prediction).mean())
+    assert mapped.summary().accuracy.value == pytest.approx((documents.label == documents.prediction).mean())
     folder = tmp_path / "named"  # the data and the model call different things by the same names
     named = DatasetDict({"test": Dataset.from_dict({"text": TEXTS, "label": [i % 3 for i in range(len(TEXTS))]})})
     named.cast_column("label", ClassLabel(names=["LABEL_0", "LABEL_1", "LABEL_2"])).save_to_disk(folder)
@@ -264,8 +261,8 @@ def test_half_precision_checkpoints_are_loaded_in_float32_unless_asked(tmp_path)
     config = run(tmp_path, model=model)
     full = erase_to_folder(config)
     half = erase_to_folder(replace(config, dtype="bfloat16", output_dir=str(tmp_path / "half")))
-    assert full.summary()["configuration"]["dtype"] == "float32"
-    assert half.summary()["configuration"]["dtype"] == "bfloat16"
+    assert full.summary().setup.site.dtype == "float32"
+    assert half.summary().setup.site.dtype == "bfloat16"
     exact = BertForSequenceClassification.from_pretrained(model, dtype=torch.float32).eval()
     for row in frames(full)["documents"].itertuples():
         with torch.no_grad():
@@ -310,7 +307,7 @@ def test_a_decoder_without_padding_takes_its_tokenizers_or_is_refused(tmp_path, 
     assert "its tokenizer's is used ('[PAD]')" in caplog.text
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) for text in [*TEXTS, ""]]
-    assert results.summary()["documents"]["without_components"] == 1
+    assert results.summary().documents.without_components == 1
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     for row in documents[documents.n > 0].itertuples():
         ids = torch.tensor([[[*SPECIAL, *WORDS].index(word) for word in row.text.split()]])
@@ -326,7 +323,7 @@ def test_texts_beyond_the_window_are_cut_counted_and_reported(tmp_path, caplog):
     with caplog.at_level("INFO", "eraserhead"):
         summary = erase_to_folder(config).summary()
     assert "cut at the model's window of 64 tokens" in caplog.text
-    assert summary["truncation"]["truncated_tokens"] == 90 + 2 - 64
+    assert summary.truncation.truncated_tokens == 90 + 2 - 64
 
 
 def refused(tmp_path, match: str, **changes) -> None:

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eraserhead.erasure.summary import _accuracy, _by_ranking, _pairs, _ranking, _test
+from eraserhead.erasure.aggregates import _accuracy, _pairs, _ranking, _test
+from eraserhead.erasure.flip_values import flips_by_ranking
+from eraserhead.method.names import Outcome
 
 ABSENT = np.nan
 
@@ -18,33 +20,33 @@ def flips(count_never_as="beyond_all", **rankings):
                 outcome = "never" if np.isnan(draw) else "flip"
                 rows.append((f"d{number}", ranking, 5, draw, draw / 5, draw / 10, outcome, ABSENT))
     columns = ["id", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc"]
-    return _by_ranking(pd.DataFrame(rows, columns=columns), count_never_as)
+    return flips_by_ranking(pd.DataFrame(rows, columns=columns), count_never_as)
 
 
 def test_a_ranking_that_never_flips_is_not_optimal_and_has_no_excess():
     """Minimum 1, 1, 2, 1 and never; attention 1, never, 4, never and never: optimal on 1 of 4, excess (0 + 2) / 2."""
     rankings = flips(attention=[1, ABSENT, 4, ABSENT, ABSENT], minimum=[1, 1, 2, 1, ABSENT])
     summary = _ranking("attention", rankings["attention"], rankings["minimum"], 0)
-    assert (summary["optimal"]["value"], summary["optimal"]["count"]) == (0.25, 4)
-    assert (summary["excess"]["value"], summary["excess"]["count"]) == (1.0, 2)
+    assert (summary.optimal.value, summary.optimal.count) == (0.25, 4)
+    assert (summary.excess.value, summary.excess.count) == (1.0, 2)
 
 
 def test_one_draw_that_never_flips_makes_a_quantile_infinite_and_leaves_the_mean():
     """Fractions (.2, .4), (.6, never): medians .3 and > all; the mean is (.3 + .6) / 2."""
     rankings = flips(random=[[1, 2], [3, ABSENT]])
     summary = _ranking("random", rankings["random"], None, 0)
-    assert summary["fraction"]["median"]["value"] == pytest.approx(0.3)
-    assert summary["fraction"]["q75"]["value"] is None
-    assert summary["fraction"]["mean"]["value"] == pytest.approx(0.45)
-    assert summary["outcomes"]["never"]["value"] == 0.25
-    assert summary["spread"]["value"] == pytest.approx(np.std([0.2, 0.4], ddof=1))
+    assert summary.fraction.median.value == pytest.approx(0.3)
+    assert summary.fraction.q75.value is None
+    assert summary.fraction.mean.value == pytest.approx(0.45)
+    assert summary.share(Outcome.NEVER).value == 0.25
+    assert summary.spread.value == pytest.approx(np.std([0.2, 0.4], ddof=1))
 
 
 def test_pairs_average_the_comparison_over_draws():
     """Attention 2 against draws (1, 2, 3, never) and never against (1, never, 1, never)."""
     rankings = flips(attention=[2, ABSENT], random=[[1, 2, 3, ABSENT], [1, ABSENT, 1, ABSENT]])
-    pair = next(pair for pair in _pairs(rankings, 0) if pair["first"] == "attention")
-    assert [pair[name]["value"] for name in ("fewer", "equal", "more")] == [0.25, 0.375, 0.375]
+    pair = next(pair for pair in _pairs(rankings, 0) if pair.first == "attention")
+    assert [share.value for share in (pair.fewer, pair.equal, pair.more)] == [0.25, 0.375, 0.375]
 
 
 def test_never_counted_as_all_is_a_number_like_any_other():
@@ -54,23 +56,23 @@ def test_never_counted_as_all_is_a_number_like_any_other():
     """
     rankings = flips("all", attention=[1, ABSENT, 5, ABSENT], minimum=[1, 2, 4, ABSENT])
     summary = _ranking("attention", rankings["attention"], rankings["minimum"], 0)
-    means = {name: summary[name]["mean"] for name in ("fraction", "removed", "mass")} | {
-        name: summary[name] for name in ("excess", "optimal")
+    means = {name: getattr(summary, name).mean for name in ("fraction", "removed", "mass")} | {
+        name: getattr(summary, name) for name in ("excess", "optimal")
     }
     expected = {"fraction": 0.8, "removed": 4.0, "mass": 0.65, "excess": 1.0, "optimal": 0.5}
-    assert {name: mean["value"] for name, mean in means.items()} == pytest.approx(expected)
-    assert {mean["count"] for mean in means.values()} == {4}
-    assert [summary["fraction"][name]["value"] for name in ("q25", "median", "q75")] == [0.2, 1.0, 1.0]
-    assert [summary["mass"][name]["value"] for name in ("q25", "median", "q75")] == [0.1, 0.5, 1.0]
-    assert summary["outcomes"]["never"]["value"] == 0.5
+    assert {name: mean.value for name, mean in means.items()} == pytest.approx(expected)
+    assert {mean.count for mean in means.values()} == {4}
+    assert [getattr(summary.fraction, name).value for name in ("q25", "median", "q75")] == [0.2, 1.0, 1.0]
+    assert [getattr(summary.mass, name).value for name in ("q25", "median", "q75")] == [0.1, 0.5, 1.0]
+    assert summary.share(Outcome.NEVER).value == 0.5
 
 
 def test_draws_that_never_flip_counted_as_all_enter_the_average():
     """Fractions (.2, .4), (.6, 1): averages .3 and .8, spreads .2 / sqrt 2 and .4 / sqrt 2."""
     summary = _ranking("random", flips("all", random=[[1, 2], [3, ABSENT]])["random"], None, 0)
-    assert [summary["fraction"][name]["value"] for name in ("median", "q75")] == pytest.approx([0.3, 0.8])
-    assert summary["fraction"]["mean"]["value"] == pytest.approx(0.55)
-    assert summary["spread"]["value"] == pytest.approx(0.3 / np.sqrt(2))
+    assert [getattr(summary.fraction, name).value for name in ("median", "q75")] == pytest.approx([0.3, 0.8])
+    assert summary.fraction.mean.value == pytest.approx(0.55)
+    assert summary.spread.value == pytest.approx(0.3 / np.sqrt(2))
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,8 @@ def test_draws_that_never_flip_counted_as_all_enter_the_average():
 def test_a_never_counted_as_all_ties_with_a_flip_at_the_last_component(count_never_as, shares):
     """Attention 2, 5, never, never against gradient never, never, 5, never: shares fewer, equal and more."""
     rankings = flips(count_never_as, attention=[2, 5, ABSENT, ABSENT], gradient=[ABSENT, ABSENT, 5, ABSENT])
-    pair = next(pair for pair in _pairs(rankings, 0) if pair["first"] == "attention")
-    assert [pair[name]["value"] for name in ("fewer", "equal", "more")] == shares
+    pair = next(pair for pair in _pairs(rankings, 0) if pair.first == "attention")
+    assert [share.value for share in (pair.fewer, pair.equal, pair.more)] == shares
 
 
 def test_the_exact_table_holds_where_the_other_may_be_the_top():
@@ -91,11 +93,11 @@ def test_the_exact_table_holds_where_the_other_may_be_the_top():
     """
     names = ("random_flips", "expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")
     rows = pd.DataFrame({"top_flips": [True, False], "share_random_flips": [0.5, 1.0], **dict.fromkeys(names, 0.0)})
-    exact = {cell: share["value"] for cell, share in _test(rows, 0)["exact"].items()}
+    exact = {cell: share.value for cell, share in vars(_test(rows, 0).exact).items()}
     assert exact == {"both_flip": 0.25, "top_alone_flips": 0.25, "other_alone_flips": 0.5, "none_flips": 0.0}
 
 
 def test_accuracy_is_over_labelled_documents_of_two_components_or_more():
     documents = pd.DataFrame({"n": [0, 1, 2, 3, 4], "label": [0, 0, 1, 0, ABSENT], "prediction": [0, 0, 1, 1, 1]})
     accuracy = _accuracy(documents, 0)
-    assert (accuracy["value"], accuracy["count"]) == (0.5, 2)
+    assert (accuracy.value, accuracy.count) == (0.5, 2)

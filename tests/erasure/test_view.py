@@ -1,16 +1,18 @@
 """Tables are views: what they say follows from the summary, and never more than the intervals allow."""
 
+from dataclasses import replace
+
 from rich.console import Console
 
+from eraserhead.erasure.view import answer, summary_view
 from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
-from eraserhead.showing.terminal import answer, summary_view
-from summaries import SITE, estimate, full_summary, pair
+from summaries import SETUP, SITE, estimate, full_ranking, full_summary, pair
 
 
 def summary(fewer, more, optimal=None):
-    ranking = {"optimal": estimate(0.25) if optimal is None else optimal}
-    return {"pairs": pair(fewer, more), "rankings": {"attention": ranking}, "yardstick": "minimum"}
+    ranking = replace(full_ranking(), optimal=estimate(0.25) if optimal is None else optimal)
+    return full_summary(pairs=pair(fewer, more), rankings={"attention": ranking})
 
 
 def written(renderable) -> str:
@@ -54,10 +56,7 @@ def test_every_number_of_the_summary_is_shown():
 
 def test_definitions_that_are_not_the_default_are_said():
     """Each in a line of the header and in what it changes below; of the default neither is a word."""
-    summary = full_summary()
-    default = written(summary_view(summary))
-    summary["configuration"] |= {"random_other": "uniform", "count_never_as": "beyond_all"}
-    assert written(summary_view(summary)) == default
+    default = written(summary_view(full_summary()))
     lines = {
         ("random_other", "position"): ("test 1     the other component is drawn from all positions but the first",
                                        "exactly over all positions but the first)"),
@@ -65,7 +64,7 @@ def test_definitions_that_are_not_the_default_are_said():
                                     "over all documents, whether or not"),
     }  # fmt: skip
     for (option, value), expected in lines.items():
-        summary["configuration"] |= {"random_other": "uniform", "count_never_as": "beyond_all", option: value}
+        summary = full_summary(setup=replace(SETUP, **{option: value}))
         text = " ".join(written(summary_view(summary)).split())
         for words in expected:
             assert " ".join(words.split()) in text
@@ -95,7 +94,7 @@ def test_sentences_have_a_line_each_with_their_share_and_their_words_shaded():
     text = "A fine\ncast.  \n It was bad! Never seen"
     sentences = [Word("A fine cast.", 0, 15, 0.8, 0.1, False), Word("It was bad!", 15, 28, 0.2, 0.0, True)]
     inside = [[Word("fine", 2, 6, 0.04, 0.0, False), Word("cast", 7, 11, 0.96, 0.0, False)], []]
-    site = {**SITE, "components": "sentences"}
+    site = replace(SITE, components="sentences")
     shown = Explanation(text, None, "pos", {"neg": 0.25, "pos": 0.75}, sentences, [], 2, 2, site, inside)
     shaded_text = shaded(shown)
     assert shaded_text.plain == " 80.0 %  A fine cast.\n 20.0 % ⟦It was bad!⟧\n✂Never seen"

@@ -166,10 +166,10 @@ def test_there_and_back_with_the_package(hub, owner, run, data, tmp_path):
     erased = owner.run(erase)[0]
     assert erased.code == 0, erased
     summary = json.loads((results / "summary.json").read_text())
-    assert summary["configuration"]["model"]["revision"] == commit
+    assert summary["setup"]["model"]["revision"] == commit
     here = json.loads((run / "erasure" / "summary.json").read_text())
     assert summary["rankings"] == here["rankings"]
-    assert summary["configuration"]["model"]["weights"] == here["configuration"]["model"]["weights"]
+    assert summary["setup"]["model"]["weights"] == here["setup"]["model"]["weights"]
 
     code = f"""
 import eraserhead
@@ -252,7 +252,7 @@ def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
     for name, content in files.items():
         for text in [*map(str, secret), *(row for row in rows if len(row) > 30)]:
             assert text.encode() not in content, (name, text)
-    summary = json.loads(files["summary.json"])["configuration"]
+    summary = json.loads(files["summary.json"])["setup"]
     assert summary["model"]["name"] == plain
     assert re.fullmatch(rf"data \(sha256 {summary['data']['fingerprint'][:16]}\)", summary["data"]["path"])
     training = json.loads(files["training.json"])
@@ -519,7 +519,7 @@ def test_data_sets_and_encoders_of_the_hub(hub, tmp_path, data):
     assert {role: found["revision"] for role, found in documents.items()} == dict.fromkeys(
         ("train", "validation", "test"), dataset
     )
-    summary = json.loads((tmp_path / "erased" / "summary.json").read_text())["configuration"]
+    summary = json.loads((tmp_path / "erased" / "summary.json").read_text())["setup"]
     assert summary["data"]["revision"] == dataset
 
     asked = len(hub.requests)

@@ -18,23 +18,37 @@ from markdown_it import MarkdownIt
 from safetensors.numpy import save_file
 
 from eraserhead.cli.main import main
+from eraserhead.data.config import DataConfig
+from eraserhead.data.labels import LabelTable
+from eraserhead.erasure.flip_values import FlipValues, flips_by_ranking, read_flips
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import Setting, UserError
+from eraserhead.loading.checkpoints import load_checkpoint
+from eraserhead.loading.fingerprints import weights_fingerprint
+from eraserhead.loading.layout import RUN
+from eraserhead.loading.setup import ModelSetup
+from eraserhead.loading.training_data import TrainingData
+from eraserhead.method.names import Outcome
 from eraserhead.publishing import leaks as leaks_module
+from eraserhead.publishing import model_folder
 from eraserhead.publishing import publisher as publisher_module
-from eraserhead.publishing.card import Facts, model_card
-from eraserhead.publishing.curves import draw_curves, flipped_shares
+from eraserhead.publishing.card import _options, model_card
+from eraserhead.publishing.curves import _lines, draw_curves, flipped_shares
+from eraserhead.publishing.facts import Facts, Options, gather_facts
 from eraserhead.publishing.hub import Pushed, check_reference
 from eraserhead.publishing.leaks import Private, leaks, private
-from eraserhead.publishing.model_folder import check_source, find_results, read_source
+from eraserhead.publishing.model_folder import Results, check_source, find_results, read_source
 from eraserhead.publishing.public_names import is_local, publishable
-from eraserhead.publishing.publication import OWN_FILES, Options, write_publication
+from eraserhead.publishing.publication import OWN_FILES, write_publication
 from eraserhead.publishing.publisher import Publisher
+from eraserhead.records import write_record
 from eraserhead.remote.downloads import MODEL_FILES
 from eraserhead.settings import unused
-from eraserhead.training.config import ModelConfig, TrainingConfig
+from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
+from eraserhead.training.records import EncoderSource, Epoch, Metrics, TrainingEnvironment
 from studies import Document, made_up, random_documents
+from summaries import DATA
 from tiny import saved_classifier
 
 TOKEN = "hf_" + "aB3" * 11 + "x"
@@ -203,31 +217,42 @@ def study(tmp_path):
     return folder, cell.results
 
 
-def with_configuration(results: ResultsFolder, folder: Path, **changes) -> ResultsFolder:
-    """Add what `erase` says of model and data."""
+def with_setup(results: ResultsFolder, folder: Path, devices: str = "cpu") -> Results:
+    """Results that name a model and its data."""
     summary = results.summary()
-    data = {"name": None, "path": str(folder), "subset": None, "revision": None, "split": "test", "documents": 41}
-    summary["configuration"] |= {
-        "model": {"name": str(folder), "revision": None, "weights": "x", "classes": ["neg", "pos"]},
-        "data": data | {"available": 50, "seed": 0, "fingerprint": "f" * 64},
-        "site": "pooling",
-        "special_tokens": "left out",
-        "dtype": "float32",
-        **changes,
-    }
-    results.finish(summary)
-    return results
+    setup = dataclasses.replace(
+        summary.setup,
+        model=ModelSetup(str(folder), None, "x", ("neg", "pos")),
+        data=dataclasses.replace(DATA, name=None, path=str(folder)),
+    )
+    results.finish(dataclasses.replace(summary, setup=setup, run=dataclasses.replace(summary.run, devices=devices)))
+    return Results(results, results.summary())
+
+
+def write_run(folder: Path, encoder: EncoderSource, devices: str = "cpu", epochs: int = 1) -> None:
+    """Write what a run's folder says beside its model."""
+    config = TrainConfig(
+        output_dir="clients/acme/run",
+        data=DataConfig(path="clients/acme/data.csv"),
+        model=ModelConfig(encoder=encoder.name),
+    )
+    (folder / RUN.run).write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    where = TrainingEnvironment(python="3", platform="x", versions={}, encoder=encoder)
+    write_record(folder / RUN.environment, where)
+    documents = dataclasses.replace(DATA, name=None, path="clients/acme/data.csv", fingerprint="0123456789abcdef" * 4)
+    labels = LabelTable(("0", "1"), {"0": 0, "1": 1})
+    write_record(folder / RUN.data, TrainingData(labels, {"train": documents}, {}))
+    write_metrics(folder, epochs, devices)
+
+
+def write_metrics(folder: Path, best: int, devices: str = "cpu") -> None:
+    epochs = [Epoch(number, 0.5, {"accuracy": 0.5}, 1.0) for number in range(1, best + 1)]
+    write_record(folder / RUN.metrics, Metrics(best, epochs, None, devices))
 
 
 def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(tmp_path, monkeypatch):
     folder = Path(saved_classifier(tmp_path))
-    run = {"output_dir": "clients/acme/run", "data": {"name": None, "path": "clients/acme/data.csv"}}
-    run["model"] = {"encoder": "clients/acme/encoder", "revision": None}
-    (folder / "run.yaml").write_text(yaml.safe_dump(run))
-    (folder / "environment.json").write_text(
-        json.dumps({"encoder": {"name": "clients/acme/encoder", "revision": None}})
-    )
-    (folder / "identity.json").write_text(json.dumps({"documents": {"train": "0123456789abcdef" * 4}}))
+    write_run(folder, EncoderSource("clients/acme/encoder", None))
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "acme" / "reviews").mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
@@ -238,12 +263,10 @@ def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(t
     assert "acme" not in "".join(
         file.read_text(errors="replace") for file in (tmp_path / "published").iterdir() if file.suffix != ".safetensors"
     )
-    run["model"] = {"encoder": "acme/reviews", "revision": None}  # on the hub, whatever lies in this folder
-    (folder / "run.yaml").write_text(yaml.safe_dump(run))
-    (folder / "environment.json").write_text(json.dumps({"encoder": {"name": "acme/reviews", "revision": "0" * 40}}))
+    write_run(folder, EncoderSource("acme/reviews", "0" * 40))  # on the hub, whatever lies in this folder
     write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
     assert "base_model: acme/reviews" in (tmp_path / "published" / "README.md").read_text()
-    (folder / "metrics.json").write_text(json.dumps({"log": "see clients/acme/run", "best_epoch": 1, "epochs": []}))
+    write_run(folder, EncoderSource("acme/reviews", "0" * 40), devices="see clients/acme/run")
     with pytest.raises(UserError, match=r"training\.json: the local path clients/acme/run"):
         write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
 
@@ -273,15 +296,13 @@ def test_vocabularies_of_every_tokenizer_are_downloaded_and_replaced():
 
 def test_a_folder_that_would_leak_is_not_written(study, tmp_path):
     folder, results = study
-    results = with_configuration(results, folder, devices="on /home/anna/machine")
+    leaking = with_setup(results, folder, devices="on /home/anna/machine")
     published = tmp_path / "published"
     with pytest.raises(UserError, match=r"summary.json: a local path \('/home/anna/machine'\)"):
-        write_publication(read_source(folder, results), published, Options("user/x"))
+        write_publication(read_source(folder, leaking), published, Options("user/x"))
     assert not published.exists()
     assert list(tmp_path.glob("*.unfinished")) == []
-    write_publication(
-        read_source(folder, with_configuration(results, folder, devices="cpu")), published, Options("u/x")
-    )
+    write_publication(read_source(folder, with_setup(results, folder)), published, Options("u/x"))
     assert (published / "README.md").is_file()
 
 
@@ -289,9 +310,7 @@ def test_ids_that_are_not_rows_of_a_split_are_numbered(tmp_path):
     folder = Path(saved_classifier(tmp_path, ("neg", "pos")))
     documents = {f"Anna's review {row}": Document({}) for row in range(7)}
     cell = made_up(tmp_path / "cells", "imdb", "flan-none", documents)
-    write_publication(
-        read_source(folder, with_configuration(cell.results, folder)), tmp_path / "published", Options("user/x")
-    )
+    write_publication(read_source(folder, with_setup(cell.results, folder)), tmp_path / "published", Options("user/x"))
     there = pq.read_table(tmp_path / "published" / "flips.parquet")
     here = cell.results.table("flips")
     assert there.column("id").unique().to_pylist() == [f"document/{row}" for row in range(7)]
@@ -301,22 +320,22 @@ def test_ids_that_are_not_rows_of_a_split_are_numbered(tmp_path):
 def test_results_are_found_where_they_belong_or_where_they_are_said_to_be(study):
     folder, results = study
     assert find_results(folder) is None
-    assert find_results(folder, str(results.path)) == results
+    assert find_results(folder, str(results.path)) == Results(results, results.summary())
     with pytest.raises(UserError, match="no erasure results"):
         find_results(folder, str(folder))
     with pytest.raises(UserError, match="another model"):
-        check_source(read_source(folder, with_configuration(results, folder)))
+        check_source(read_source(folder, with_setup(results, folder)))
 
 
 def facts(study, **changes) -> Facts:
     folder, results = study
-    summary = with_configuration(results, folder).summary()
-    summary["configuration"]["data"] |= {"name": "imdb", "path": None}
-    config = json.loads((folder / "config.json").read_text())
-    return dataclasses.replace(
-        Facts("user/model", config, True, {}, summary, "base/encoder", ("stanfordnlp/imdb",), "mit", ("en",), False),
-        **changes,
-    )
+    source = read_source(folder, with_setup(results, folder))
+    summary = source.results.summary
+    setup = dataclasses.replace(summary.setup, data=DATA)
+    found = gather_facts(source, Options("user/model", "mit", ("en",)))
+    given = {"base_model": "base/encoder", "datasets": ("stanfordnlp/imdb",)}
+    given |= {"summary": dataclasses.replace(summary, setup=setup)}
+    return dataclasses.replace(found, **(given | changes))
 
 
 def test_the_card_holds_the_numbers_of_the_summary(study):
@@ -330,12 +349,12 @@ def test_the_card_holds_the_numbers_of_the_summary(study):
     assert (accuracy.dataset_type, accuracy.dataset_name, accuracy.dataset_split) == (
         "stanfordnlp/imdb", "imdb (stanfordnlp/imdb), 41 of 50 rows", "test",
     )  # fmt: skip
-    assert accuracy.metric_value == round(given.summary["accuracy"]["value"], 3)
-    for name, ranking in given.summary["rankings"].items():
-        never = ranking["outcomes"]["never"]
-        assert f"| {100 * never['value']:.1f} [{100 * never['low']:.1f}, {100 * never['high']:.1f}] |" in text
+    assert accuracy.metric_value == round(given.summary.accuracy.value, 3)
+    for name, ranking in given.summary.rankings.items():
+        never = ranking.share(Outcome.NEVER)
+        assert f"| {100 * never.value:.1f} [{100 * never.low:.1f}, {100 * never.high:.1f}] |" in text
         row = next(line for line in text.splitlines() if line.startswith(f"| {name} | "))
-        assert row.endswith(f"| {ranking['fraction']['mean']['count']} |")
+        assert row.endswith(f"| {ranking.fraction.mean.count} |")
 
 
 def test_without_results_the_card_claims_nothing(study):
@@ -380,9 +399,7 @@ def test_the_card_states_options_that_have_an_effect(study):
 
 def test_hostile_names_are_shown_and_do_nothing(study):
     hostile = ["<script>alert(1)</script>", "a|b\n# heading", "[x](javascript:alert(1))", "![](http://evil/x.png)"]
-    config = {"id2label": {str(index): name for index, name in enumerate(hostile)}, "model_type": "attention_pooling"}
-    config |= {"encoder_config": {"model_type": "`bert`<img src=x>"}}
-    text = model_card(facts(study, config=config, base_model=None))
+    text = model_card(facts(study, classes=hostile, encoder_family="`bert`<img src=x>", base_model=None))
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text.split("---\n", 2)[2])
     inline = [child for token in tokens for child in (token.children or [])]
     assert not [token for token in tokens if token.type == "html_block"]
@@ -396,15 +413,64 @@ def test_hostile_names_are_shown_and_do_nothing(study):
     ]  # fmt: skip
 
 
+def first_flips(fractions: list[float | None], count_never_as="beyond_all") -> FlipValues:
+    rows = pd.DataFrame({"id": [f"d{row}" for row in range(len(fractions))], "ranking": "attention", "n": 4})
+    unused = {"removed": 1.0, "mass": 0.1, "outcome": "", "evidence_auc": np.nan}
+    rows = rows.assign(fraction=np.array(fractions, dtype=float), **unused)
+    return flips_by_ranking(rows, count_never_as)["attention"]
+
+
 def test_curves_rise_where_decisions_flip():
     """Of four documents two flip at a quarter, one at all, one never."""
-    curve = flipped_shares(pd.Series([0.25, 1.0, None, 0.25]))
+    curve = flipped_shares(first_flips([0.25, 1.0, None, 0.25]))
     assert curve.tolist() == [[0.0, 0.0], [0.25, 0.25], [0.25, 0.5], [1.0, 0.75], [1.0, 0.75]]
-    assert flipped_shares(pd.Series([None, None], dtype=float)).tolist() == [[0.0, 0.0], [1.0, 0.0]]
+    assert flipped_shares(first_flips([None, None])).tolist() == [[0.0, 0.0], [1.0, 0.0]]
+
+
+def test_a_ranking_that_nobody_foresaw_has_a_line(tmp_path, monkeypatch):
+    """Each ranking has its own way to be dashed, whatever it is called; the yardstick lies below all."""
+    flips = first_flips([0.25, 1.0])
+    names = ["random", "attention", "gradient", "product", "magnitude", "minimum"]
+    lines = _lines(names)
+    assert list(lines) == ["minimum", "magnitude", "product", "gradient", "attention", "random"]
+    assert len({str(line) for line in lines.values()}) == len(names)
+    draw_curves(dict.fromkeys(names, flips), tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_the_card_leaves_out_options_without_effect():
+    """A model without context encoder has no options of one; a frozen encoder has no learning rate."""
+    plain = _options(ModelConfig(transformer_dropout=0.3))
+    assert "transformer_dropout" not in plain
+    assert "transformer_dropout 0.3" in _options(ModelConfig(context="transformer", transformer_dropout=0.3))
+    frozen = _options(TrainingConfig(freeze_encoder=True))
+    assert "encoder_learning_rate" not in frozen
+    assert "plateau_patience" not in frozen
+    thawed = _options(TrainingConfig(freeze_encoder=False, schedule="plateau"))
+    assert "encoder_learning_rate 3e-05" in thawed
+    assert "plateau_patience 1" in thawed
+    assert "warmup" not in thawed
+
+
+def test_results_of_the_folders_own_weights_are_published_without_loading_the_model(study, monkeypatch):
+    """A fingerprint from the files is enough; a wrong one is confirmed by loading before it is refused."""
+    folder, results = study
+    own = weights_fingerprint(load_checkpoint(str(folder)).model)
+    loaded = []
+    load = model_folder.load_checkpoint
+    monkeypatch.setattr(model_folder, "load_checkpoint", lambda *a, **k: loaded.append(a) or load(*a, **k))
+    found = with_setup(results, folder)
+    setup = found.summary.setup
+    right = dataclasses.replace(setup, model=dataclasses.replace(setup.model, weights=own))
+    check_source(read_source(folder, Results(results, dataclasses.replace(found.summary, setup=right))))
+    assert loaded == []
+    with pytest.raises(UserError, match="another model"):
+        check_source(read_source(folder, found))
+    assert len(loaded) == 1
 
 
 def test_the_same_table_gives_the_same_picture(study, tmp_path):
-    flips = study[1].table("flips", ["ranking", "n", "fraction"])
+    flips = read_flips(study[1], "beyond_all")
     for name in ("a", "b"):
         draw_curves(flips, tmp_path / f"{name}.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -432,7 +498,7 @@ def test_training_does_not_wait_for_the_hub_and_only_the_newest_waits(tmp_path):
     publisher = Publisher(hub, Options("user/x"))
 
     def best(epoch: int) -> None:
-        (folder / "metrics.json").write_text(json.dumps({"best_epoch": epoch, "epochs": [1] * epoch}))
+        write_metrics(folder, epoch)
         publisher.push_best(RunFolder(folder))
 
     best(1)
@@ -445,7 +511,7 @@ def test_training_does_not_wait_for_the_hub_and_only_the_newest_waits(tmp_path):
     while hub.epochs != [1, 3] and not deadline.wait(0.05):
         assert len(hub.epochs) < 3
     best(4)
-    (folder / "metrics.json").write_text(json.dumps({"best_epoch": 5, "epochs": [1] * 5}))
+    write_metrics(folder, 5)
     assert publisher.push_finished(RunFolder(folder)).address == "there"
     assert hub.epochs[-1] == 5
     assert hub.epochs in ([1, 3, 5], [1, 3, 4, 5])
@@ -453,7 +519,7 @@ def test_training_does_not_wait_for_the_hub_and_only_the_newest_waits(tmp_path):
 
 def test_nothing_that_goes_wrong_with_a_push_ends_training(tmp_path, monkeypatch, caplog):
     folder = RunFolder(Path(saved_classifier(tmp_path)))
-    (folder.path / "metrics.json").write_text(json.dumps({"best_epoch": 1, "epochs": [1]}))
+    write_metrics(folder.path, 1)
     hub = SlowHub()
     hub.sign.set()
     hub.broken.append(KeyError("a bug"))

@@ -2,13 +2,12 @@
 
 import csv
 import io
-import json
 import re
 import subprocess
 import sys
 import unicodedata
 import xml.etree.ElementTree as ET
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +17,20 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from eraserhead.cli.main import main
+from eraserhead.erasure.view import summary_view
 from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
 from eraserhead.showing.escapes import markdown, visible
 from eraserhead.showing.figures import Plate
-from eraserhead.showing.terminal import console, metrics_view, summary_view
+from eraserhead.showing.terminal import console
 from eraserhead.study import reproduction
 from eraserhead.study.cell_figures import draw_histogram
 from eraserhead.study.cells import DatasetStatistics, SplitStatistics, read_cells
 from eraserhead.study.context_figure import draw_context
 from eraserhead.study.paper import write_paper
+from eraserhead.training.config import ModelConfig, TrainConfig
+from eraserhead.training.records import Epoch, Metrics
+from eraserhead.training.view import metrics_view
 from studies import Document, made_up
 from summaries import SITE, estimate, full_summary, pair
 from tiny import random_texts, saved_classifier
@@ -185,26 +188,29 @@ def test_formulas_are_none_where_dollars_make_them():
 @pytest.fixture(scope="module")
 def hostile_summary():
     """A summary all of whose texts are hostile; those without which it has no meaning are there too."""
-    summary, names = full_summary(), iter(range(1000))
+    summary, numbers = full_summary(), iter(range(1000))
     texts = [*CONTROLS, *MARKUP]
 
     def another() -> str:
-        return texts[next(names) % len(texts)]
+        return texts[next(numbers) % len(texts)]
 
-    rankings, tests = summary["rankings"], summary["tests"]
-    for text in texts:
-        rankings[text], tests[text] = rankings["attention"], tests["attention"]
-    shares = {"fewer": estimate(0.1), "equal": estimate(0.2), "more": estimate(0.7)}
-    summary["pairs"] = [
-        *pair(estimate(0.6), estimate(0.3)),
-        *({"first": text, "second": f"to {text}", **shares} for text in texts),
-    ]
-    configuration = summary["configuration"]
-    configuration["data"] = {"name": "".join(texts), "path": CLIPBOARD, "split": another()}
-    configuration["model"] = {"name": "".join(texts)}
-    configuration |= dict.fromkeys(("site", "dtype", "max_length", "search"), CLIPBOARD)
-    summary["run"], summary["beyond_rankings"] = {"search_seconds": 1.0}, estimate(0.1)
-    return summary
+    names = dict.fromkeys(texts)
+    return replace(
+        summary,
+        rankings=summary.rankings | dict.fromkeys(names, summary.rankings["attention"]),
+        tests=summary.tests | dict.fromkeys(names, summary.tests["attention"]),
+        pairs=summary.pairs
+        + [found for text in texts for found in pair(estimate(0.1), estimate(0.7), text, f"to {text}")],
+        setup=replace(
+            summary.setup,
+            data=replace(summary.setup.data, name="".join(texts), path=CLIPBOARD, split=another()),
+            model=replace(summary.setup.model, name="".join(texts)),
+            site=replace(summary.setup.site, site=CLIPBOARD, dtype=CLIPBOARD, search=CLIPBOARD),
+            limits=replace(summary.setup.limits, tokens=CLIPBOARD),
+        ),
+        run=replace(summary.run, search_seconds=1.0),
+        beyond_rankings=estimate(0.1),
+    )
 
 
 def test_summaries_are_printed_as_they_are(hostile_summary):
@@ -217,7 +223,7 @@ def test_summaries_are_printed_as_they_are(hostile_summary):
 
 def test_metrics_are_printed_as_they_are():
     names = dict.fromkeys((*CONTROLS, *MARKUP), 0.5)
-    metrics = {"best_epoch": CLIPBOARD, "epochs": [1, 2], "validation": names, "test": None}
+    metrics = Metrics(1, [Epoch(1, 0.5, names, 1.0)], None, CLIPBOARD)
     check_harmless(printed(metrics_view(metrics)), *CONTROLS, *MARKUP)
 
 
@@ -233,7 +239,7 @@ def hostile_explanation():
     words.append(Word(f"[{CLIPBOARD}]", 0, 0, 0.9, 0.0, True))
     names = {f"{text}!": 0.01 for text in (*CONTROLS, *MARKUP)}
     rankings = [RankingExplained(COLOUR, 2, 0.5, "flip", text) for text in (*CONTROLS, *MARKUP)]
-    site = {**SITE, "site": CLIPBOARD}
+    site = replace(SITE, site=CLIPBOARD)
     return Explanation(whole, "".join(MARKUP), CLIPBOARD, names, words, rankings, 3, 2, site)
 
 
@@ -404,16 +410,13 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
     dataset, model, failed = names
     renamed = [replace(cell, dataset=dataset) for cell in cells[:2]]
     renamed.append(replace(cells[2], dataset=dataset, model=model))
-    training = {
-        "model": {"encoder": other, "encoder_layers": other},
-        "training": {"learning_rate": 0.1, "freeze_encoder": True, "seed": other},
-    }
     for cell in renamed:
-        (cell.folder / "run.yaml").write_text(yaml.safe_dump(training))
-        path = cell.results.path / "summary.json"
-        summary = {**json.loads(path.read_text()), "accuracy": estimate(0.5)}  # no better than the largest class
-        summary["configuration"] = {"random_other": "position", "count_never_as": "all", "draws": other}
-        path.write_text(json.dumps(summary))
+        training = TrainConfig(model=ModelConfig(encoder=other))
+        (cell.folder / "run.yaml").write_text(yaml.safe_dump(asdict(training)))
+        summary = cell.results.summary()
+        setup = replace(summary.setup, random_other="position", count_never_as="all", draws=7)
+        # No better than the largest class.
+        cell.results.finish(replace(summary, accuracy=estimate(0.5), setup=setup))
     statistics = {dataset: DatasetStatistics(2, {"test": SplitStatistics(41, 12.5, 3.5)})}
     return write_paper(folder, renamed, statistics, {f"{dataset}-{failed}": reason}, 0).read_text()
 
@@ -421,7 +424,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
 def test_a_page_says_what_names_and_reasons_are_and_is_built_as_with_any_others(cells, tmp_path):
     """Each of three names once as data set's, model's and failed model's; the harmless page is the yardstick."""
     plain = study(tmp_path / "plain", cells, ("data", "m", "n"), "x", "gone")
-    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "rest on x shuffles"):
+    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "rest on 7 shuffles"):
         assert said in plain
     control, html = f"{COLOUR}\u202e\x9b|\n\n| a |", "<script>alert(1)</script> &lt; <!--"
     link = "![x](https://evil.example/x.png)] [x](javascript:alert(1)) `a` **b** | # c"

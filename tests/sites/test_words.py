@@ -9,10 +9,11 @@ from torch.testing import assert_close
 from eraserhead.data.batching import pad_sentences
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
-from eraserhead.loading.components import SENTENCES, TOKENS, pieces_of
-from eraserhead.loading.reader import Reading
+from eraserhead.loading.components import SENTENCES, TOKENS, components_of
+from eraserhead.loading.reader import DocumentReader
 from eraserhead.method.analysis import analyse
 from eraserhead.method.names import Outcome
+from eraserhead.method.test_two import Outcome
 from eraserhead.models.architecture import Limits
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.words import WordsSite
@@ -319,7 +320,7 @@ def test_components_are_named_rightly_where_some_sentences_are_none(tmp_path):
     """A typed [SEP] is a special token: its sentence is tokenized and pads the input, but is no component."""
     text = "good film.\n\n[SEP]\n\nthe [SEP] cast. [SEP] [SEP]\n\nnever"
     tokenizer, model = tiny_tokenizer(), tiny_hierarchical(tmp_path, "rnn")
-    reading = Reading(True, Limits())
+    reading = DocumentReader(True, Limits())
     rows = reading.tokenize(texts_dataset([text, "", "it was dull"]), tokenizer)
     assert list(rows["sentences"]) == [5, 0, 1]
     inputs = reading.pad(rows["input_ids"], 0)
@@ -328,7 +329,7 @@ def test_components_are_named_rightly_where_some_sentences_are_none(tmp_path):
     for row, document in enumerate(rows):
         for attention, components in ((sentences, SENTENCES), (tokens, TOKENS)):
             positions = attention.positions[row, : int(attention.lengths[row])].tolist()
-            found = pieces_of(document, tokenizer, components).at(positions)
+            found = components_of(document, tokenizer, components).at(positions)
             names.append(found.names)
             written = [document["text"][start:end] for start, end in zip(found.starts, found.ends, strict=True)]
             assert [piece.strip() for piece in written] == [

@@ -7,8 +7,8 @@ import pytest
 
 from eraserhead.method.statistics import Estimate
 from eraserhead.study.cell_tables import common_rows, read_boxes, read_fractions, read_points
-from eraserhead.study.cells import Cell, Place, read_cells
-from eraserhead.study.comparisons import Evidence, Finding, Verdict, bound
+from eraserhead.study.cells import Cell, PaperModel, read_cells
+from eraserhead.study.comparisons import Comparison, Finding, Verdict, bound
 from eraserhead.study.findings import findings
 from studies import NEVER, Document, Single, made_up, random_documents
 
@@ -56,8 +56,8 @@ def test_a_claim_about_cells_holds_or_is_contrary_or_undecided(key, tmp_path):
     }
     for verdict, documents in studies.items():
         finding = found(tmp_path / verdict, {"flan-none": documents})[key]
-        assert [evidence.where for evidence in finding.evidence] == ["imdb-flan-none"]
-        assert finding.verdict == finding.evidence[0].verdict == verdict
+        assert [comparison.where for comparison in finding.comparisons] == ["imdb-flan-none"]
+        assert finding.verdict == finding.comparisons[0].verdict == verdict
 
 
 @pytest.mark.parametrize("key", WITHIN)
@@ -76,10 +76,10 @@ def test_weights_are_closer_where_another_component_matters_more(close, far, ver
     rows = [singles(delta_attention=value, delta_js=-0.1) for value in close * 10]
     rows += [singles(delta_attention=value, delta_js=js) for value in far * 10 for js in (0.1, -1e-10)]
     finding = found(tmp_path, {"flan-none": {f"d{i}": row for i, row in enumerate(rows)}})["negative-close"]
-    (evidence,) = finding.evidence
+    (comparison,) = finding.comparisons
     assert finding.verdict == verdict
-    assert (evidence.larger.value, evidence.smaller.value) == pytest.approx((np.mean(far), np.mean(close)))
-    assert (evidence.larger.count, evidence.smaller.count, evidence.deciding) == (40, 20, 20)
+    assert (comparison.larger.value, comparison.smaller.value) == pytest.approx((np.mean(far), np.mean(close)))
+    assert (comparison.larger.count, comparison.smaller.count, comparison.deciding) == (40, 20, 20)
 
 
 def test_weights_that_differ_alike_are_undecided(tmp_path):
@@ -89,7 +89,7 @@ def test_weights_that_differ_alike_are_undecided(tmp_path):
 
 
 def test_without_negative_differences_the_weights_are_not_compared(tmp_path):
-    assert found(tmp_path, {"flan-none": alternating(Document(), Document())})["negative-close"].evidence == ()
+    assert found(tmp_path, {"flan-none": alternating(Document(), Document())})["negative-close"].comparisons == ()
 
 
 FEWER = {"gradient": removals(gradient=1, attention=2), "product": removals(product=1, attention=2)}
@@ -106,10 +106,12 @@ def test_flat_models_are_compared_with_hierarchical_ones_of_the_same_context(ran
         for context in ("conv", "rnn", "transformer"):
             models = {f"flan-{context}": flat, f"han-{context}": hierarchical}
             finding = found(tmp_path / verdict / context, models)[f"{ranking}-flat"]
-            assert [evidence.where for evidence in finding.evidence] == [f"imdb: flan-{context} and han-{context}"]
+            assert [comparison.where for comparison in finding.comparisons] == [
+                f"imdb: flan-{context} and han-{context}"
+            ]
             assert finding.verdict == verdict
     models = {"flan-none": fewer, "han-none": more, "flan-rnn": fewer, "han-conv": more}
-    assert found(tmp_path / "none", models)[f"{ranking}-flat"].evidence == ()
+    assert found(tmp_path / "none", models)[f"{ranking}-flat"].comparisons == ()
 
 
 def test_later_flips_are_counted_on_common_documents_with_never_as_the_latest(tmp_path):
@@ -117,10 +119,10 @@ def test_later_flips_are_counted_on_common_documents_with_never_as_the_latest(tm
     narrow = {f"d{number}": removals(attention=2) for number in range(40)} | {"d2": removals(attention=NEVER)}
     wide = {f"d{number}": removals(attention=NEVER) for number in range(2, 45)}
     wide |= {"d2": removals(attention=2), "d3": removals(attention=2)}
-    (evidence,) = found(tmp_path, {"han-none": narrow, "han-conv": wide})["context-later"].evidence
-    assert evidence.where == "imdb: han-none to han-conv"
-    assert evidence.larger.value == pytest.approx((36 - 1) / 38)
-    assert (evidence.larger.count, evidence.deciding, evidence.verdict) == (38, 37, HOLDS)
+    (comparison,) = found(tmp_path, {"han-none": narrow, "han-conv": wide})["context-later"].comparisons
+    assert comparison.where == "imdb: han-none to han-conv"
+    assert comparison.larger.value == pytest.approx((36 - 1) / 38)
+    assert (comparison.larger.count, comparison.deciding, comparison.verdict) == (38, 37, HOLDS)
 
 
 def test_contexts_are_compared_with_the_next_that_there_is(tmp_path):
@@ -128,7 +130,7 @@ def test_contexts_are_compared_with_the_next_that_there_is(tmp_path):
     finding = found(tmp_path, {"flan-transformer": late, "flan-none": early, "flan-rnn": late, "other": late})[
         "context-later"
     ]
-    verdicts = {evidence.where: evidence.verdict for evidence in finding.evidence}
+    verdicts = {comparison.where: comparison.verdict for comparison in finding.comparisons}
     assert verdicts == {"imdb: flan-none to flan-rnn": HOLDS, "imdb: flan-rnn to flan-transformer": UNDECIDED}
     assert finding.verdict == UNDECIDED  # one of two is not more than half
     backwards = found(tmp_path / "b", {"flan-none": late, "flan-rnn": early})["context-later"]
@@ -138,7 +140,7 @@ def test_contexts_are_compared_with_the_next_that_there_is(tmp_path):
 def claim(*verdicts) -> Finding:
     one, two = Estimate(1.0, 0.9, 1.1, 50), Estimate(2.0, 1.9, 2.1, 50)
     pairs = {HOLDS: (two, one), CONTRARY: (one, two), UNDECIDED: (one, one)}
-    return Finding("key", "claim", "measure", tuple(Evidence("cell", *pairs[verdict], 50) for verdict in verdicts))
+    return Finding("key", "claim", "measure", tuple(Comparison("cell", *pairs[verdict], 50) for verdict in verdicts))
 
 
 @pytest.mark.parametrize(
@@ -157,11 +159,11 @@ def test_the_overall_verdict_follows_the_stated_rule(verdicts, overall):
 
 
 def test_intervals_that_touch_decide_nothing_and_a_missing_quantile_is_larger_than_everything():
-    touching = Evidence("cell", Estimate(2.0, 1.0, 3.0, 50), Estimate(0.5, 0.0, 1.0, 50), 50)
+    touching = Comparison("cell", Estimate(2.0, 1.0, 3.0, 50), Estimate(0.5, 0.0, 1.0, 50), 50)
     assert touching.verdict == UNDECIDED
-    assert Evidence("cell", Estimate(None, 0.6, None, 50), bound(0.5), 50).verdict == HOLDS
-    assert Evidence("cell", bound(0.5), Estimate(None, None, None, 50), 50).verdict == CONTRARY
-    assert Evidence("cell", *[Estimate(None, None, None, 50)] * 2, 50).verdict == UNDECIDED
+    assert Comparison("cell", Estimate(None, 0.6, None, 50), bound(0.5), 50).verdict == HOLDS
+    assert Comparison("cell", bound(0.5), Estimate(None, None, None, 50), 50).verdict == CONTRARY
+    assert Comparison("cell", *[Estimate(None, None, None, 50)] * 2, 50).verdict == UNDECIDED
 
 
 def smallest_with_share(values: list[float], share: float) -> float:
@@ -210,7 +212,7 @@ def test_points_leave_out_documents_of_one_component_and_differences_without_a_s
 def test_fractions_are_infinite_where_nothing_flips(tmp_path):
     documents = {"a": removals(attention=NEVER, gradient=2), "b": Document(n=1), "c": removals(attention=23)}
     fractions = read_fractions(read_cells([made_up(tmp_path, "imdb", "flan-rnn", documents)])[0])
-    assert fractions.ids.to_pylist() == ["a", "c"]
+    assert fractions.ids.tolist() == ["a", "c"]
     assert fractions.removed["attention"].tolist() == [np.inf, 1.0]
     assert fractions.removed["gradient"].tolist() == pytest.approx([2 / 23, 3 / 23])
 
@@ -231,11 +233,11 @@ def test_cells_are_read_in_the_order_of_the_context_and_the_unfinished_left_out(
     cells.append(Cell("yelp", "han-conv", tmp_path / "nothing"))
     results = read_cells(cells)
     assert [found.cell.model for found in results] == ["flan-none", "flan-rnn", "han-none", "mine"]
-    assert results[1].cell.place == Place("flan", "rnn")
-    assert results[3].cell.place is None
+    assert results[1].cell.paper_model == PaperModel("flan", "rnn")
+    assert results[3].cell.paper_model is None
     assert (results[0].test_accuracy, results[0].test_documents) == (0.75, 41)
-    assert results[0].estimate("pairs", "gradient", "attention", "fewer") == Estimate(0.0, 0.0, 0.0, 7)
-    assert results[0].estimate("rankings", "no such", "excess") is None
+    assert results[0].summary.pair("gradient", "attention").fewer == Estimate(0.0, 0.0, 0.0, 7)
+    assert results[0].ranking("no such") is None
 
 
 def test_a_cell_no_better_than_its_largest_class_is_told(tmp_path):

@@ -79,14 +79,14 @@ def test_the_box_plots_numbers_are_those_of_the_results(quantity, results, plate
             assert paper.documents == one.notna().sum()
             assert paper.never == pytest.approx(one.isna().mean())
             ours = rows.loc[(found.cell.model, ranking, "ours")]
-            summary = found.summary["rankings"][ranking][quantity]
+            summary = found.summary.rankings[ranking].distribution(quantity)
             for column, name in {"q25": "q25", "q50": "median", "q75": "q75"}.items():
-                assert ours[column] == (np.inf if summary[name]["value"] is None else summary[name]["value"])
+                assert ours[column] == (np.inf if (median := getattr(summary, name).value) is None else median)
             assert ours.documents == its.id.nunique()
 
 
 def test_the_context_figure_draws_the_summary(results, plate):
-    placed = [found for found in results if found.cell.place]
+    placed = [found for found in results if found.cell.paper_model]
     draw_context(placed, plate)
     rows = numbers(plate)
     assert len(rows) == len(QUANTITIES) * 3
@@ -94,15 +94,15 @@ def test_the_context_figure_draws_the_summary(results, plate):
     for found in placed:
         its = rows[rows.model == found.cell.model].set_index("quantity")
         pair = next(
-            pair
-            for pair in found.cell.results.summary()["pairs"]
-            if (pair["first"], pair["second"]) == ("product", "attention")
+            pair for pair in found.cell.results.summary().pairs if (pair.first, pair.second) == ("product", "attention")
         )
         row = its.loc["product needs fewer removals than attention, %"]
-        assert row[["value", "low", "high"]].tolist() == [100 * pair["fewer"][end] for end in ("value", "low", "high")]
-        median = found.summary["rankings"]["attention"]["fraction"]["median"]
+        assert row[["value", "low", "high"]].tolist() == [
+            100 * getattr(pair.fewer, end) for end in ("value", "low", "high")
+        ]
+        median = found.summary.rankings["attention"].fraction.median
         row = its.loc["median fraction removed along attention"]
-        ends = [np.inf if median[end] is None else median[end] for end in ("value", "low", "high")]
+        ends = [np.inf if getattr(median, end) is None else getattr(median, end) for end in ("value", "low", "high")]
         assert row[["value", "low", "high"]].tolist() == ends
 
 
@@ -128,7 +128,7 @@ def test_a_figure_that_fails_leaves_no_file_under_a_final_name(results, plate, m
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", fail)
     with pytest.raises(OSError, match="disk full"):
         draw_histogram(results, plate)
-    assert [path.suffix for path in plate.folder.iterdir()] == [".unfinished"]
+    assert list(plate.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("draw", [draw_scatter, draw_histogram, draw_boxes, draw_context])
@@ -178,7 +178,7 @@ def test_text_is_legible_in_print(results, plate, monkeypatch):
     draw_scatter(results, plate)
     draw_histogram(results, plate)
     draw_boxes(results, plate, "mass")
-    draw_context([found for found in results if found.cell.place], plate)
+    draw_context([found for found in results if found.cell.paper_model], plate)
     for figure in sheets:
         assert figure.get_figwidth() <= 6.9
         texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text() and text.get_visible()]

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from eraserhead.method.statistics import Estimate
+from eraserhead.showing.terminal import interval, percent
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics
-from eraserhead.study.comparisons import Evidence, Finding
+from eraserhead.study.comparisons import Comparison, Finding
 from eraserhead.study.paper import one_line, statements, write_paper
-from eraserhead.study.paper_tables import interval
 from studies import NEVER, Document, Single, made_up, random_documents
 
 STATISTICS = {
@@ -46,22 +46,22 @@ def test_the_tables_hold_the_summarys_numbers(cells, paper):
         summary = cell.results.summary()
 
         def shown(estimate, scale=100, digits=1):
-            return interval(Estimate(**estimate), scale, digits, "> all")
+            return interval(estimate, "> all", scale, digits)
 
         of_dataset = rows(paper[1], cell.dataset, cell.model)
         accuracy, fractions, masses, fewer, excess = of_dataset
-        analysed = str(summary["documents"]["analysed"])
-        assert accuracy[:5] == ["0.750", "41", shown(summary["accuracy"], 1, 3), "1.000", analysed]
+        analysed = str(summary.documents.analysed)
+        assert accuracy[:5] == ["0.750", "41", shown(summary.accuracy, 1, 3), "1.000", analysed]
         assert accuracy[6:] == ["25.0 %", "53 of 53"]
-        rankings = summary["rankings"]
+        rankings = summary.rankings
         names = ["random", "attention", "gradient", "product", "minimum"]
-        assert fractions[:5] == [shown(rankings[name]["fraction"]["median"], 1, 3) for name in names]
-        assert masses[:5] == [shown(rankings[name]["mass"]["median"], 1, 3) for name in names]
-        assert fractions[5] == shown(rankings["attention"]["outcomes"]["never"])
-        pairs = {(pair["first"], pair["second"]): shown(pair["fewer"]) for pair in summary["pairs"]}
+        assert fractions[:5] == [shown(rankings[name].fraction.median, 1, 3) for name in names]
+        assert masses[:5] == [shown(rankings[name].mass.median, 1, 3) for name in names]
+        assert fractions[5] == shown(rankings["attention"].outcomes["never"])
+        pairs = {(pair.first, pair.second): shown(pair.fewer) for pair in summary.pairs}
         assert [fewer[0], fewer[2]] == [pairs["gradient", "attention"], pairs["product", "attention"]]
-        assert excess[2] == f"{shown(rankings['attention']['excess'], 1)} n={rankings['attention']['excess']['count']}"
-        assert excess[3] == shown(rankings["attention"]["optimal"])
+        assert excess[2] == f"{shown(rankings['attention'].excess, 1)} n={rankings['attention'].excess.count}"
+        assert excess[3] == shown(rankings["attention"].optimal)
 
 
 def test_the_decision_flip_tables_are_exact_with_the_one_draw_beside_them(cells, paper):
@@ -70,10 +70,10 @@ def test_the_decision_flip_tables_are_exact_with_the_one_draw_beside_them(cells,
     for cell in cells:
         section = next(part for part in sections if part.startswith(f"{cell.dataset}\n"))
         for ranking in ("attention", "gradient", "product"):
-            test = cell.results.summary()["tests"][ranking]
+            test = cell.results.summary().tests[ranking]
             (row,) = rows(section, cell.model, ranking)
-            assert row[:4] == [interval(Estimate(**test["exact"][name]), 100, 1) for name in names]
-            assert row[4] == " / ".join(f"{100 * test['drawn'][name]['value']:.1f}" for name in names)
+            assert row[:4] == [percent(getattr(test.exact, name)) for name in names]
+            assert row[4] == " / ".join(f"{100 * getattr(test.drawn, name).value:.1f}" for name in names)
 
 
 def test_the_data_sets_are_described(paper):
@@ -167,7 +167,7 @@ def test_the_paragraph_says_no_more_than_the_intervals_allow():
     low, high = Estimate(0.2, 0.1, 0.3, 50), Estimate(0.6, 0.5, 0.7, 50)
     overlapping = Estimate(0.4, 0.2, 0.6, 50)
     speaks_for, against, open_ = (
-        Evidence("cell", *pair, 50) for pair in ((high, low), (low, high), (overlapping, low))
+        Comparison("cell", *pair, 50) for pair in ((high, low), (low, high), (overlapping, low))
     )
     found = [
         Finding("a", "first", "", (speaks_for, speaks_for, open_)),

@@ -278,7 +278,7 @@ def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
     ("file", "content"),
     [
         ("erasure/summary.json", "{"),
-        ("erasure/manifest.json", "[1"),
+        ("erasure/setup.json", "[1"),
         ("erasure/flips.parquet", "cut"),
         ("run.yaml", "a: b: c"),
         ("run.yaml", ""),
@@ -291,7 +291,7 @@ def test_a_damaged_file_fails_its_cell_and_is_named(configs, tmp_path, capsys, f
     assert main(study) == 0
     cell = tmp_path / "study/cells/first-flan-none"
     (cell / file).write_text(content)
-    if file == "erasure/manifest.json":  # read again where the results are not whole
+    if file == "erasure/setup.json":  # read again where the results are not whole
         (cell / "erasure/summary.json").unlink()
     assert main(study) == 2
     said = capsys.readouterr().err

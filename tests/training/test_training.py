@@ -136,7 +136,7 @@ def test_kept_vectors_train_the_same_as_computed_ones(tmp_path):
     first, second = weights(kept.output_dir), weights(computed.output_dir)
     for key in first:
         assert_close(first[key], second[key], rtol=0, atol=1e-4)  # batches differ, and so does float32 rounding
-    accuracies = [[epoch["accuracy"] for epoch in history(run.output_dir)] for run in (kept, computed)]
+    accuracies = [[epoch["scores"]["accuracy"] for epoch in history(run.output_dir)] for run in (kept, computed)]
     assert accuracies[0] == accuracies[1]
 
 
@@ -346,7 +346,7 @@ def test_overwrite_removes_what_the_earlier_run_left(tmp_path, monkeypatch):
     monkeypatch.setattr(Loop, "epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(replace(run, overwrite=True))
-    assert sorted(path.name for path in folder.iterdir()) == ["identity.json", "run.yaml"]
+    assert sorted(path.name for path in folder.iterdir()) == ["run.yaml", "setup.json"]
 
 
 def interrupt(*arguments):

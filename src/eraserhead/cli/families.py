@@ -1,10 +1,28 @@
 """``eraserhead families``."""
 
+from collections.abc import Mapping
+from enum import Enum
+
+from rich.console import RenderableType
+
 from eraserhead.cli.config import FamiliesConfig
-from eraserhead.patch.families import FAMILIES
-from eraserhead.showing.terminal import console, families_view
+from eraserhead.patch.families import FAMILIES, Family
+from eraserhead.showing.terminal import add_row, console, new_table
 
 
 def run(config: FamiliesConfig) -> None:
     """Print the table of model families."""
     console().print(families_view(FAMILIES))
+
+
+def families_view(families: Mapping[str, Family]) -> RenderableType:
+    """Return the table of model families."""
+    headings = ("family", "erased through", "decision read from", "tokens left out at `all`")
+    table = new_table("Families inside of which attention can be erased", "model_type", *headings)
+    for column in table.columns:
+        column.justify = "left"
+    for name, family in families.items():
+        read_out = family.read_out.value if isinstance(family.read_out, Enum) else "as classifier_pooling says"
+        left_out = "yes" if family.positions is not None else "no"
+        add_row(table, name, family.name, family.route.value, read_out, left_out)
+    return table

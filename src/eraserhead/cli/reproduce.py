@@ -14,10 +14,11 @@ from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
+from eraserhead.loading.layout import RUN
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
-from eraserhead.study.cells import ERASURE, Cell
+from eraserhead.study.cells import Cell
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.study.paper import write_paper
 from eraserhead.study.reproduction import Plan, check, reproduce
@@ -112,7 +113,7 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
     )
     check_settings(train)
     analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
-    output_dir = str(cell.folder / ERASURE)
+    output_dir = str(cell.folder / RUN.erasure)
     return Plan(
         cell,
         train,

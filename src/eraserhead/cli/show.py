@@ -4,8 +4,9 @@ from pathlib import Path
 
 from eraserhead.erasure.config import ShowConfig
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.view import summary_view
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.terminal import console, summary_view
+from eraserhead.showing.terminal import console
 
 
 def run(config: ShowConfig) -> None:

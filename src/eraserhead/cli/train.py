@@ -5,14 +5,15 @@ from accelerate.utils import broadcast_object_list
 from datasets import disable_progress_bars
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.publishing.facts import Options
 from eraserhead.publishing.hub import Hub, Target, check_name, pushed_line
-from eraserhead.publishing.publication import Options
 from eraserhead.publishing.publisher import Publisher
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.terminal import console, metrics_view
+from eraserhead.showing.terminal import console
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.training import train
+from eraserhead.training.view import metrics_view
 
 
 def run(config: TrainConfig) -> None:
@@ -24,7 +25,9 @@ def run(config: TrainConfig) -> None:
     PartialState().destroy_process_group()  # the others need not wait for the hub
     if main:
         screen = console()
-        screen.print(metrics_view(folder.metrics()))
+        metrics = folder.metrics()
+        assert metrics is not None
+        screen.print(metrics_view(metrics))
         screen.print(visible(f"model in {folder.path}"), soft_wrap=True)
         if publisher is not None:
             screen.print(visible(_push(publisher, folder, config)), soft_wrap=True)

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.columns import processes
 from eraserhead.data.labels import arrow_table
+from eraserhead.data.provenance import Truncation
 from eraserhead.errors import Setting, UserError
 
 TOKENIZE_VERSION = 2  # part of the cache key: raise it when `_tokenize_batch` writes something else
@@ -29,36 +30,6 @@ TOKEN_COLUMNS = {
 COUNTS = ("tokens", "truncated_tokens", "sentences", "truncated_sentences")
 TYPES = "token_type_ids"
 TYPE_COLUMN = {TYPES: List(Value("int32"))}
-
-
-@dataclass(frozen=True)
-class Truncation:
-    """What the model's window cut away.
-
-    Attributes:
-        documents: All documents.
-        truncated_documents: Those that lost tokens.
-        tokens: Tokens that the model sees, special tokens included.
-        truncated_tokens: Tokens cut away.
-        sentences: Sentences that the model sees, of documents that are read sentence by sentence; else null.
-        truncated_sentences: Whole sentences cut away; null likewise.
-    """
-
-    documents: int
-    truncated_documents: int
-    tokens: int
-    truncated_tokens: int
-    sentences: int | None = None
-    truncated_sentences: int | None = None
-
-    def describe(self) -> str:
-        """Return one line, such as "3 of 10 documents (30.0 %) lost 40 of 400 tokens (10.0 %) to the length limit"."""
-        whole = self.tokens + self.truncated_tokens
-        lost = _share(self.truncated_tokens, whole, "tokens")
-        if self.sentences is not None and self.truncated_sentences is not None:
-            every = self.sentences + self.truncated_sentences
-            lost += f", and {_share(self.truncated_sentences, every, 'sentences')} whole,"
-        return f"{_share(self.truncated_documents, self.documents, 'documents')} lost {lost} to the length limit"
 
 
 def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
@@ -248,8 +219,3 @@ def _encoded(tokenizer: PreTrainedTokenizerBase, sequences: Sequences, **options
 def _counts(whole: list[int], seen: Iterable[int]) -> dict[str, list[Any]]:
     tokens = list(seen)
     return {"tokens": tokens, "truncated_tokens": [all_ - left for all_, left in zip(whole, tokens, strict=True)]}
-
-
-def _share(part: int, whole: int, what: str) -> str:
-    percent = f" ({100 * part / whole:.1f} %)" if whole else ""
-    return f"{part:,} of {whole:,} {what}{percent}"

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -15,11 +15,13 @@ from transformers import PreTrainedTokenizerBase
 from eraserhead.data.config import DataConfig
 from eraserhead.data.given import Given, GivenColumns, given_documents
 from eraserhead.erasure.config import CountNeverAs, EraseConfig
-from eraserhead.erasure.erasing import erase_documents, load_for
+from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.summary import Summary
 from eraserhead.errors import UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
+from eraserhead.loading.opened import documents_for
 from eraserhead.method.names import RandomOther
 from eraserhead.settings import check_settings
 
@@ -34,11 +36,11 @@ class Erasure:
     """
 
     tables: dict[str, pa.Table]
-    summary: dict[str, Any]
+    summary: Summary
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{name}: {table.num_rows} rows" for name, table in self.tables.items())
-        return f"Erasure({rows}; summary: {', '.join(self.summary)})"
+        return f"Erasure({rows}; summary: {', '.join(vars(self.summary))})"
 
     @property
     def documents(self) -> pd.DataFrame:
@@ -153,7 +155,7 @@ def erase(
     if isinstance(data, DataConfig):
         for argument in (*columns.named, *(["split"] if split is not None else [])):
             raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
-        documents = load_for(checkpoint, data, label_map)
+        documents = documents_for(checkpoint, data, label_map)
     else:
         if label_map:
             raise UserError("label_map: belongs to a DataConfig; rows in memory bring class indices")

@@ -1,23 +1,27 @@
-"""What an erasure analysis leaves on disk: the one writer and the one reader of its tables.
+"""What an erasure analysis leaves on disk: the one writer and the one reader of its folder.
 
-A folder of results holds ``documents.parquet``, ``flips.parquet``, ``singles.parquet`` and ``summary.json``. While it
-is being made it holds ``manifest.json`` and ``shards/``, one folder a finished shard; final names appear only when all
-of a file is written, ``summary.json`` last.
+While a folder is being filled it holds ``setup.json`` and one folder for each finished shard; final names appear only
+when all of a file is written, ``summary.json`` last.
 """
 
-import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from eraserhead.errors import Setting, UserError
-from eraserhead.files import UNFINISHED, differences, read_mapping, refuse_foreign, write_json
+from eraserhead.erasure.setup import Setup
+from eraserhead.erasure.summary import Summary
+from eraserhead.errors import UserError
+from eraserhead.files import (
+    damaged,
+    remove_at_once,
+    replacing,
+)
+from eraserhead.folders import OutputFolder
 
 DOCUMENTS = pa.schema(
     [
@@ -83,128 +87,133 @@ SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles"
 
 # How model and data are called; what they are, their fingerprints tell.
 NAMES_ALONE = ("model.name", "data.path")
-MANIFEST, SHARDS, SUMMARY = "manifest.json", "shards", "summary.json"
+FEWEST_COMPONENTS = 2  # of a document that is analysed: with one there is nothing to compare
 
 
 @dataclass(frozen=True)
-class ResultsFolder:
+class ResultsLayout:
+    """Names in a folder of erasure results.
+
+    Attributes:
+        setup: What determines the results.
+        summary: The aggregates; the folder is complete when they are there.
+        shards: Finished shards, until they are joined.
+    """
+
+    setup: str = "setup.json"
+    summary: str = "summary.json"
+    shards: str = "shards"
+
+    def table(self, name: str) -> str:
+        """Return the name of a table's file."""
+        return f"{name}.parquet"
+
+    def shard(self, number: int) -> str:
+        """Return the name of a finished shard."""
+        return f"{self.shards}/{number:06d}"
+
+
+RESULTS = ResultsLayout()
+
+
+def is_analysed(components: Any) -> Any:
+    """Whether a document of so many components is analysed: every aggregate, figure and comparison is over these."""
+    return components >= FEWEST_COMPONENTS
+
+
+@dataclass(frozen=True)
+class ResultsFolder(OutputFolder):
     """A folder of erasure results, finished or in the making."""
 
-    path: Path
+    CONTENT: ClassVar[str] = "erasure results"
+    COMMAND: ClassVar[str] = "erase"
 
     @property
     def complete(self) -> bool:
         """Whether everything is written."""
-        return all((self.path / name).is_file() for name in (SUMMARY, *(f"{table}.parquet" for table in SCHEMAS)))
+        return all(self.has(name) for name in (RESULTS.summary, *map(RESULTS.table, SCHEMAS)))
 
-    def check(self, configuration: Mapping[str, Any], overwrite: bool) -> None:
+    def check(self, setup: Setup, overwrite: bool) -> None:
         """Refuse a folder that these results may not use.
 
         Raises:
-            UserError: It holds results of another configuration and `overwrite` is off, or other files.
+            UserError: It holds results of another setup and `overwrite` is off, or other files.
         """
-        changed = self.changed(configuration)
-        if changed is None:
-            refuse_foreign(self.path, "erasure results")
-        elif changed and not overwrite:
-            raise UserError(
-                f"{self.path}: holds results of another configuration (different: {', '.join(changed)}); choose "
-                "another ",
-                Setting("output_dir"),
-                ", or replace them with ",
-                Setting("overwrite", True),
-            )
+        self.refuse(self.changed(setup), overwrite)
 
-    def changed(self, configuration: Mapping[str, Any]) -> list[str] | None:
-        """Return the names of what differs from the configuration of the results here; null where there are none."""
-        manifest = self.path / MANIFEST
-        if not manifest.is_file():
-            return None
-        stored = read_mapping(manifest, self._again)
-        return [name for name in differences(stored, _plain(configuration)) if name not in NAMES_ALONE]
+    def changed(self, setup: Setup) -> list[str] | None:
+        """Return the names of what differs from the setup of the results here; null where there are none."""
+        found = self.differing(RESULTS.setup, setup)
+        return None if found is None else [name for name in found if name not in NAMES_ALONE]
 
-    def open(self, configuration: Mapping[str, Any]) -> None:
-        """Prepare the folder for results of a configuration, after the check; finished shards of the same one stay."""
-        if self.changed(configuration):
+    def open(self, setup: Setup) -> None:
+        """Prepare the folder for results of a setup, after the check; finished shards of the same one stay."""
+        if self.changed(setup):
             self._clear()
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / MANIFEST, configuration)
+        self.write(RESULTS.setup, setup)
 
     def finished_shards(self) -> set[int]:
         """Return the numbers of the shards that are finished."""
-        shards = self.path / SHARDS
+        shards = self.path / RESULTS.shards
         return {int(shard.name) for shard in shards.iterdir() if shard.name.isdigit()} if shards.is_dir() else set()
 
     def write_shard(self, number: int, tables: Mapping[str, pa.Table]) -> None:
         """Write one shard's tables; they appear together, or not at all."""
-        final = self.path / SHARDS / f"{number:06d}"
-        unfinished = final.with_name(final.name + UNFINISHED)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for name, table in tables.items():
-            pq.write_table(table, unfinished / f"{name}.parquet")
-        os.replace(unfinished, final)
+        with replacing(self.path / RESULTS.shard(number)) as unfinished:
+            unfinished.mkdir()
+            for name, table in tables.items():
+                pq.write_table(table, unfinished / RESULTS.table(name))
 
     def join(self, shards: int) -> None:
         """Join the finished shards under the final names, in their order, a shard at a time."""
         for name, schema in SCHEMAS.items():
-            unfinished = self.path / f"{name}.parquet{UNFINISHED}"
-            with pq.ParquetWriter(unfinished, schema) as writer:
+            file = RESULTS.table(name)
+            with replacing(self.path / file) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
                 for number in range(shards):
-                    writer.write_table(pq.read_table(self.path / SHARDS / f"{number:06d}" / f"{name}.parquet"))
-            os.replace(unfinished, self.path / f"{name}.parquet")
+                    writer.write_table(pq.read_table(self.path / RESULTS.shard(number) / file))
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, summary: Summary) -> None:
         """Write the summary, which makes the results complete, and remove the shards."""
-        write_json(self.path / SUMMARY, summary)
-        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
+        self.write(RESULTS.summary, summary)
+        shutil.rmtree(self.path / RESULTS.shards, ignore_errors=True)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one of the tables, or some of its columns."""
-        return pq.read_table(self.path / f"{name}.parquet", columns=list(columns) if columns else None)
+        return pq.read_table(self.path / RESULTS.table(name), columns=list(columns) if columns else None)
 
-    def summary(self) -> dict[str, Any]:
+    def analysed(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the rows of the documents that are analysed; `columns` must have ``n`` among them."""
+        return self.table(name, columns).filter(is_analysed(pc.field("n")))
+
+    def summary(self) -> Summary:
         """Read the summary.
 
         Raises:
             UserError: There are no finished results here.
         """
         if not self.complete:
-            unfinished = (self.path / MANIFEST).is_file()
+            unfinished = self.has(RESULTS.setup)
             mend = (
                 "run the same `eraserhead erase` again to finish them" if unfinished else "run `eraserhead erase` first"
             )
             raise UserError(f"{self.path}: {'unfinished' if unfinished else 'no'} erasure results; {mend}")
-        return read_mapping(self.path / SUMMARY, self._again)
+        return self.read(Summary, RESULTS.summary)
 
-    def check_readable(self) -> None:
-        """Refuse finished results of which a file is damaged.
+    def check_tables(self) -> None:
+        """Refuse finished results of which a table is damaged.
 
         Raises:
             UserError: Naming the file.
         """
-        self.summary()
         for name in SCHEMAS:
-            path = self.path / f"{name}.parquet"
+            path = self.path / RESULTS.table(name)
             try:
                 pq.read_metadata(path)
             except (OSError, pa.ArrowException) as error:
-                raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:100]}); {self._again}") from error
-
-    @property
-    def _again(self) -> str:
-        return f"delete {self.path} and erase again"
+                raise UserError(damaged(path, error, self.again)) from error
 
     def _clear(self) -> None:
-        (self.path / SUMMARY).unlink(missing_ok=True)  # first: without it nothing here counts as finished
-        shards, discarded = self.path / SHARDS, self.path / f"{SHARDS}{UNFINISHED}"
-        if shards.is_dir():  # at once, so that an interruption here leaves no half of them
-            shutil.rmtree(discarded, ignore_errors=True)
-            os.replace(shards, discarded)
-        shutil.rmtree(discarded, ignore_errors=True)
+        (self.path / RESULTS.summary).unlink(missing_ok=True)  # first: without it nothing here counts as finished
+        remove_at_once(self.path / RESULTS.shards)
         for name in SCHEMAS:
-            (self.path / f"{name}.parquet").unlink(missing_ok=True)
-
-
-def _plain(content: Mapping[str, Any]) -> Any:
-    return json.loads(json.dumps(content))
+            (self.path / RESULTS.table(name)).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from eraserhead.method.statistics import ranking_auc
 from eraserhead.method.test_one import TopAgainstRandom
 from eraserhead.rankings.ranking import Ranking
 
-OUTCOMES = np.array([outcome.name.lower() for outcome in Outcome], dtype=object)
+OUTCOMES = np.array([outcome.label for outcome in Outcome], dtype=object)
 
 
 @dataclass(frozen=True)

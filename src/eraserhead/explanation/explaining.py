@@ -9,19 +9,16 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from eraserhead.data.given import check_text
-from eraserhead.data.tokens import TYPES
 from eraserhead.data.words import word_spans
-from eraserhead.erasure.erasing import load_for
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
-from eraserhead.loading.checks import check_vocabulary
-from eraserhead.loading.choosing import choose_site, refuse_pairs
-from eraserhead.loading.components import SENTENCES, TOKENS, Pieces, pieces_of
-from eraserhead.loading.reader import largest, reading_of
+from eraserhead.loading.components import Components, components_of
+from eraserhead.loading.opened import documents_for, open_model
+from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
-from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome
+from eraserhead.method.names import RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.reading import PRODUCT, Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
@@ -96,7 +93,7 @@ class Explanation:
     rankings: list[RankingExplained]
     components: int
     truncated_tokens: int
-    site: Mapping[str, Any]
+    site: SiteSetup
     inside: list[list[Word]] | None = None
 
 
@@ -118,35 +115,29 @@ def explain(config: ExplainConfig) -> Explanation:
 
 def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
     """Explain the one document of `row`."""
-    refuse_pairs(checkpoint, row)
-    check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
-    reading = reading_of(checkpoint.model, checkpoint.tokenizer, config.data, cut_to_window=True)
-    rows = reading.tokenize(row, checkpoint.tokenizer)
-    check_vocabulary(checkpoint.model, largest(rows, "input_ids"), checkpoint.name)
-    document = rows[0]
-    chosen = choose_site(checkpoint, config, accelerator)
-    types = [document[TYPES]] if TYPES in document else None
-    inputs = reading.pad([document["input_ids"]], checkpoint.padding, types)
-    inputs = {name: tensor.to(chosen.device) for name, tensor in inputs.items()}
+    opened = open_model(checkpoint, config, config.data, accelerator)
+    rows = opened.tokenize(row)[:]
     rankings = registered()
-    read = chosen.site.read(inputs, signals_of(rankings))
-    orders = {ranking.name: ranking.order(read) for ranking in rankings}
+    reading = opened.read(rows, [0], signals_of(rankings))
+    document: dict[str, Any] = {name: column[0] for name, column in rows.items()}
+    orders = {ranking.name: ranking.order(reading) for ranking in rankings}
     draws = Draws([document["id"]], config.seed, config.draws)
-    analysis = analyse(read, orders, draws, greedy=config.search == "greedy")
-    pieces = pieces_of(document, checkpoint.tokenizer, chosen.components)
+    analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
+    components = components_of(document, checkpoint.tokenizer, opened.setup.components)
     names = checkpoint.class_names
-    probabilities = read.unerased.logits.softmax(-1)[0].tolist()
+    probabilities = reading.unerased.logits.softmax(-1)[0].tolist()
+    by_sentence = opened.setup.components == SENTENCES
     return Explanation(
         text=document["text"],
         label=None if document["label"] is None else names[document["label"]],
-        decision=names[int(read.unerased.decision[0])],
+        decision=names[int(reading.unerased.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
-        words=_words(document["text"], pieces, read, analysis, chosen.components),
-        inside=_inside(document, checkpoint, inputs, read) if chosen.components == SENTENCES else None,
+        words=_words(document["text"], components, reading, analysis, by_sentence),
+        inside=_inside(document, checkpoint, opened.inputs(rows, [0]), reading) if by_sentence else None,
         rankings=_rankings(analysis, names),
-        components=int(read.lengths[0]),
+        components=int(reading.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
-        site=chosen.description,
+        site=opened.setup,
     )
 
 
@@ -165,7 +156,7 @@ def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
 
 
 def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
-    documents = load_for(checkpoint, config.data)
+    documents = documents_for(checkpoint, config.data)
     ids = list(documents.rows["id"])
     if config.id not in ids:
         raise UserError(
@@ -174,28 +165,28 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     return documents.rows.select([ids.index(config.id)])
 
 
-def _words(text: str, pieces: Pieces, read: Reading, analysis: Analysis, components: str) -> list[Word]:
-    shown = pieces.at(read.positions[0, : int(read.lengths[0])].tolist())
-    weights, products = read.weights[0].tolist(), read.signals[PRODUCT][0].tolist()
-    groups = _groups(text, shown) if components == TOKENS else [[number] for number in range(len(shown.names))]
+def _words(text: str, components: Components, reading: Reading, analysis: Analysis, by_sentence: bool) -> list[Word]:
+    shown = components.at(reading.positions[0, : int(reading.lengths[0])].tolist())
+    weights, products = reading.weights[0].tolist(), reading.signals[PRODUCT][0].tolist()
+    groups = [[number] for number in range(len(shown.names))] if by_sentence else _groups(text, shown)
     return [_word(text, shown, group, weights, products, _minimal_set(analysis)) for group in groups]
 
 
-def _groups(text: str, pieces: Pieces) -> list[list[int]]:
-    """Return which pieces make up each word."""
-    if pieces.starts is None or pieces.ends is None:
+def _groups(text: str, components: Components) -> list[list[int]]:
+    """Return which components make up each word."""
+    if components.starts is None or components.ends is None:
         raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
-    return word_spans(text, pieces.starts, pieces.ends)
+    return word_spans(text, components.starts, components.ends)
 
 
 def _word(
-    text: str, pieces: Pieces, group: list[int], weights: list[float], products: list[float], minimal: set[int]
+    text: str, components: Components, group: list[int], weights: list[float], products: list[float], minimal: set[int]
 ) -> Word:
-    assert pieces.starts is not None
-    assert pieces.ends is not None
-    start, end = pieces.starts[group[0]], pieces.ends[group[-1]]
+    assert components.starts is not None
+    assert components.ends is not None
+    start, end = components.starts[group[0]], components.ends[group[-1]]
     return Word(
-        name=text[start:end].strip() or pieces.names[group[0]],
+        name=text[start:end].strip() or components.names[group[0]],
         start=start,
         end=end,
         attention=sum(weights[component] for component in group),
@@ -217,16 +208,16 @@ def _inside(
         within = weights[sentence]
         own = {name: None if document[name] is None else document[name][sentence] for name in names}
         shown = [place for place, weight in enumerate(within) if weight > 0]
-        pieces = pieces_of(own, checkpoint.tokenizer, TOKENS).at(shown)
+        tokens = components_of(own, checkpoint.tokenizer, TOKENS).at(shown)
         here = [within[place] for place in shown]
-        groups = _groups(document["text"], pieces) if shown else []
-        found.append([_word(document["text"], pieces, group, here, [0.0] * len(here), set()) for group in groups])
+        groups = _groups(document["text"], tokens) if shown else []
+        found.append([_word(document["text"], tokens, group, here, [0.0] * len(here), set()) for group in groups])
     return found
 
 
 def _minimal_set(analysis: Analysis) -> set[int]:
     for ranking in analysis.flips:
-        if ranking.ranking in (MINIMUM, BEST_FOUND) and ranking.flips.outcome[0] != Outcome.NEVER:
+        if ranking.ranking in YARDSTICKS and ranking.flips.outcome[0] != Outcome.NEVER:
             return set(ranking.order[0, : int(ranking.flips.removed[0])].tolist())
     return set()
 
@@ -240,10 +231,10 @@ def _rankings(analysis: Analysis, names: tuple[str, ...]) -> list[RankingExplain
 def _explained(ranking: RankingFlips, names: tuple[str, ...]) -> RankingExplained:
     outcome = Outcome(int(ranking.flips.outcome[0]))
     if outcome is Outcome.NEVER:
-        return RankingExplained(ranking.ranking, None, None, "never", None)
+        return RankingExplained(ranking.ranking, None, None, outcome.label, None)
     becomes = names[int(ranking.flips.becomes[0])]
     removed, mass = int(ranking.flips.removed[0]), float(ranking.flips.mass[0])
-    return RankingExplained(ranking.ranking, removed, mass, outcome.name.lower(), becomes)
+    return RankingExplained(ranking.ranking, removed, mass, outcome.label, becomes)
 
 
 def _random(draws: list[RankingFlips]) -> list[RankingExplained]:
@@ -251,7 +242,7 @@ def _random(draws: list[RankingFlips]) -> list[RankingExplained]:
         return []
     outcomes = torch.stack([draw.flips.outcome[0] for draw in draws])
     flipping = [draw.flips for draw in draws if draw.flips.outcome[0] != Outcome.NEVER]
-    outcome = Outcome(int(outcomes.mode().values)).name.lower()
+    outcome = Outcome(int(outcomes.mode().values)).label
     if not flipping:
         return [RankingExplained(RANDOM, None, None, outcome, None, (0, len(draws)))]
     removed = sum(int(flips.removed[0]) for flips in flipping) / len(flipping)

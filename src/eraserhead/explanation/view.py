@@ -9,8 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from eraserhead.erasure.view import called, site_line
+from eraserhead.method.names import BEST_FOUND, Outcome
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.terminal import BEST_FOUND, NEVER, NONE, add_row, called, literal, new_table, site_line
+from eraserhead.showing.terminal import NEVER, NONE, add_row, literal, new_table
 
 if TYPE_CHECKING:  # for its types alone
     from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
@@ -133,7 +135,7 @@ def _explained_row(ranking: "RankingExplained", components: int, inside: bool) -
     if ranking.draws is not None:
         becomes = f"(mean over the {ranking.draws[0]} of {ranking.draws[1]} draws that flip)"
     nothing_left = "no attention left" if inside else "by the bias alone"
-    bias = f" ({nothing_left})" if ranking.outcome == "bias_only" else ""
+    bias = f" ({nothing_left})" if ranking.outcome == Outcome.BIAS_ONLY.label else ""
     numbers = (_count(ranking.removed), f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")
     return name, *numbers, becomes + bias
 

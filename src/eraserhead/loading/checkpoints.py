@@ -1,11 +1,9 @@
 """Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,13 +26,13 @@ from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
-from eraserhead.loading.config import RUN_CONFIG
 from eraserhead.loading.defaults import stored_data
+from eraserhead.loading.layout import RUN
+from eraserhead.loading.training_data import training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import locate_model
 
-DATA = "data.json"
 # What transformers raises for files that are missing, damaged or of something else.
 LOADING_ERRORS = (
     OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError,
@@ -111,15 +109,15 @@ def load_checkpoint(
     tokenizer = load_tokenizer(folder, name, trust_remote_code)
     if not isinstance(config, AttentionPoolingConfig):
         give_padding(model, tokenizer, name)
-    labels, train_split = _stored_documents(name)
+    trained_on = training_data(name)
     return Checkpoint(
         model=model.eval(),
         tokenizer=tokenizer,
         name=name,
         revision=located.commit,
         data=stored_data(name),
-        labels=labels,
-        train_split=train_split,
+        labels=None if trained_on is None else trained_on.labels,
+        train_split=None if trained_on is None else trained_on.train_split,
     )
 
 
@@ -129,11 +127,11 @@ def check_finished(name: str) -> None:
     Raises:
         UserError: Saying whether its training is unfinished.
     """
-    if os.path.isdir(name) and not (Path(name) / "config.json").is_file():
-        unfinished = (Path(name) / RUN_CONFIG).is_file()
+    if os.path.isdir(name) and not (Path(name) / RUN.config).is_file():
+        unfinished = (Path(name) / RUN.run).is_file()
         resume = UserError("its training is unfinished: run the same `train` with ", Setting("resume", True))
         mend = resume if unfinished else "give the folder of a finished run, or a hub id"
-        raise UserError(f"{name}: not a model (no config.json in it); ", mend)
+        raise UserError(f"{name}: not a model (no {RUN.config} in it); ", mend)
 
 
 def _configuration(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
@@ -185,15 +183,6 @@ def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     return min(tokenizer.model_max_length, positions - max((padding + 1 for padding in paddings), default=0))
 
 
-def weights_fingerprint(module: nn.Module) -> str:
-    """Return a hash of all weights, their names and their types."""
-    digest = blake2b(digest_size=16)
-    for key, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Leave out transformers' loading reports and bars: what matters in them is checked here."""
@@ -237,16 +226,3 @@ def _model_and_report(
         folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
     )
     return loaded
-
-
-def _stored_documents(name: str) -> tuple[LabelTable | None, str | None]:
-    """Return the label table of the data that a run was trained on, and the split."""
-    path = Path(name) / DATA
-    if not path.is_file():
-        return None, None
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        labels = LabelTable(tuple(stored["labels"]["names"]), stored["labels"]["mapping"])
-        return labels, stored["documents"]["train"]["split"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: is not what `train` writes ({error}); move it out of the model's folder") from error

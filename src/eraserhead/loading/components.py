@@ -6,34 +6,35 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-TOKENS, SENTENCES = "tokens", "sentences"
-PIECE_COLUMNS = ("text", "input_ids", "starts", "ends", "sentence_starts", "sentence_ends")
+from eraserhead.loading.setup import SENTENCES
+
+COMPONENT_COLUMNS = ("text", "input_ids", "starts", "ends", "sentence_starts", "sentence_ends")
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """Pieces of one document: their names, and where they begin and end in its text, where that is known."""
+class Components:
+    """Components of one document: their names, and where they begin and end in its text, where that is known."""
 
     names: list[str]
     starts: list[int] | None
     ends: list[int] | None
 
-    def at(self, positions: Sequence[int]) -> "Pieces":
+    def at(self, positions: Sequence[int]) -> "Components":
         """Return some of them."""
         starts, ends = (None if each is None else [each[at] for at in positions] for each in (self.starts, self.ends))
-        return Pieces([self.names[at] for at in positions], starts, ends)
+        return Components([self.names[at] for at in positions], starts, ends)
 
 
-def pieces_of(document: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, components: str) -> Pieces:
+def components_of(document: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, components: str) -> Components:
     """Return the tokens of a tokenised document, or its sentences.
 
     Tokens of a document that is read by sentence are those of all its sentences, one behind the other.
     """
     if components == SENTENCES:
         text, starts, ends = (document[name] for name in ("text", "sentence_starts", "sentence_ends"))
-        return Pieces([text[start:end].strip() for start, end in zip(starts, ends, strict=True)], starts, ends)
+        return Components([text[start:end].strip() for start, end in zip(starts, ends, strict=True)], starts, ends)
     ids, starts, ends = (_flat(document[name]) for name in ("input_ids", "starts", "ends"))
-    return Pieces(list(map(str, tokenizer.convert_ids_to_tokens(ids or []))), starts, ends)
+    return Components(list(map(str, tokenizer.convert_ids_to_tokens(ids or []))), starts, ends)
 
 
 def _flat(numbers: list[Any] | None) -> list[int] | None:

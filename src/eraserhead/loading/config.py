@@ -6,12 +6,6 @@ from typing import Literal
 from eraserhead.errors import Setting
 from eraserhead.settings import option
 
-ERASURE = "erasure"  # in a model's folder: its erasure results
-
-
-RUN_CONFIG = "run.yaml"  # in a run's folder: the configuration that made it
-
-
 ONE_SEQUENCE = ("an attention-pooling classifier reads one sequence; ", Setting("data.text_columns"), " joins several")
 
 

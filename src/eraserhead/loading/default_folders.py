@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from eraserhead.loading.config import ERASURE
+from eraserhead.loading.layout import RUN
 
 RUNS = "runs"  # where folders are made that belong to no model's folder
 OWNER, REVISION, SUBSET, RESULTS = "--", "@", "+", "+"  # what ids on the hub cannot hold
@@ -33,7 +33,7 @@ def results_folder(
     special_tokens: bool | None,
 ) -> Path:
     """Return the folder of erasure results: in the model's own, else in ``runs``; with what is erased in its name."""
-    parts = [ERASURE]
+    parts = [RUN.erasure]
     if site is not None:
         parts += [_from_the_end(part) for part in site.split(":")]
     if heads is not None:

@@ -4,22 +4,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
 from eraserhead.data.config import DataConfig
-from eraserhead.errors import UserError
-from eraserhead.loading.config import LIMITS, RUN_CONFIG
+from eraserhead.files import read_mapping
+from eraserhead.loading.config import LIMITS
+from eraserhead.loading.layout import RUN
+from eraserhead.records import checked
 
 
 def stored_data(model: str) -> DataConfig | None:
-    """Return the data that a run's folder was trained on; null where the folder does not say."""
-    path = Path(model) / RUN_CONFIG
-    try:
-        return DataConfig(**yaml.safe_load(path.read_text(encoding="utf-8"))["data"]) if path.is_file() else None
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: is not the configuration of a run ({error}); move it out of the model's folder"
-        ) from error
+    """Return the data that a run's folder was trained on; null where the folder does not say.
+
+    Raises:
+        UserError: The folder's file of this name is something else.
+    """
+    path, mend = Path(model) / RUN.run, "move it out of the model's folder"
+    return checked(DataConfig, read_mapping(path, mend).get("data"), path, mend) if path.is_file() else None
 
 
 class ReadsDocuments(Protocol):

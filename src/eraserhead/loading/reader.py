@@ -39,17 +39,6 @@ class DocumentReader:
     hierarchical: bool
     limits: Limits
 
-    @property
-    def description(self) -> dict[str, Any]:
-        """What determines results, under the names of the options."""
-        if self.hierarchical:
-            return {
-                "max_sentences": self.limits.sentences,
-                "max_sentence_length": self.limits.sentence_tokens,
-                "language": self.limits.language,
-            }
-        return {"max_length": self.limits.tokens}
-
     def tokenize(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """Add the tokens of every document; see `data.documents.tokenize` and `data.sentences.tokenize_sentences`."""
         if not self.hierarchical:
@@ -68,7 +57,7 @@ def is_hierarchical(model: PreTrainedModel) -> bool:
     return isinstance(model.config, AttentionPoolingConfig) and model.config.architecture.hierarchical
 
 
-def reading_of(
+def reader_for(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: DataConfig, cut_to_window: bool
 ) -> DocumentReader:
     """Return how a model reads this data.

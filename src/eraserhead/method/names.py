@@ -5,6 +5,7 @@ from typing import Literal
 
 # The orders that no ranking gives: shuffles, the exact minimum, the smallest set that was found.
 RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
+YARDSTICKS = (MINIMUM, BEST_FOUND)
 
 # What the top component is compared with in test 1: any component but the top, or any but the first.
 RandomOther = Literal["uniform", "position"]
@@ -16,3 +17,8 @@ class Outcome(IntEnum):
     FLIP = 0  # the first flipping prefix keeps a mass above 0
     BIAS_ONLY = 1  # the first flipping prefix keeps nothing: the bias alone decides
     NEVER = 2  # no prefix flips
+
+    @property
+    def label(self) -> str:
+        """What it is called in results."""
+        return self.name.lower()

@@ -1,50 +1,59 @@
 """The figure of a model card: how many decisions have flipped when so much has been erased."""
 
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 from matplotlib.ticker import PercentFormatter
 
-from eraserhead.showing.figures import BLACK, BLUE, RESOLUTION, SKY_BLUE, VERMILION, new_figure, styled
-from eraserhead.showing.terminal import NAMES
+from eraserhead.erasure.flip_values import FlipValues
+from eraserhead.erasure.view import called
+from eraserhead.method.names import YARDSTICKS
+from eraserhead.showing.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RESOLUTION,
+    SKY_BLUE,
+    VERMILION,
+    new_figure,
+    styled,
+)
 
-# Each ranking has a colour and a way to be dashed, which say the same. The yardsticks lie below, broad, because others
+# Every ranking has a colour and a way to be dashed, which say the same. The yardsticks lie below, broad, because others
 # may come as early as they do.
 YARDSTICK: dict[str, Any] = {"color": "#BBBBBB", "linewidth": 4.0}
-LINES: dict[str, dict[str, Any]] = {
-    "minimum": YARDSTICK,
-    "best_found": YARDSTICK,
-    "product": {"color": BLUE, "linestyle": "-."},
-    "gradient": {"color": SKY_BLUE, "linestyle": "--"},
-    "attention": {"color": VERMILION},
-    "random": {"color": BLACK, "linestyle": ":"},
-}
+LINES: tuple[dict[str, Any], ...] = (  # in the order of the table
+    {"color": BLACK, "linestyle": ":"},
+    {"color": VERMILION},
+    {"color": SKY_BLUE, "linestyle": "--"},
+    {"color": BLUE, "linestyle": "-."},
+    {"color": GREEN, "linestyle": (0, (5, 1, 1, 1, 1, 1))},
+    {"color": ORANGE, "linestyle": (0, (1, 1))},
+    {"color": PURPLE, "linestyle": (0, (8, 2))},
+)
 HEIGHT = 2.6  # inches
 
 
-def draw_curves(flips: pa.Table, path: Path) -> None:
+def draw_curves(flips: Mapping[str, FlipValues], path: Path) -> None:
     """Draw the share of the documents whose decision has flipped, against the fraction of the components erased.
 
-    Documents with fewer than two components are left out, as from every aggregate; of random, all draws count.
+    Of random, all draws count.
 
     Args:
-        flips: Columns ``ranking``, ``n`` and ``fraction`` of a table of flips; null where nothing flips.
-        path: PNG file to write; the same table gives the same bytes.
+        flips: First flips by ranking.
+        path: PNG file to write; the same flips give the same bytes.
     """
-    rows = flips.to_pandas()
-    rows = rows[rows.n >= 2]
     with styled():
         figure = new_figure(1, 1, HEIGHT)
         axes = figure.subplots()
-        for ranking, line in LINES.items():
-            fractions = rows.fraction[rows.ranking == ranking]
-            if len(fractions):
-                curve = flipped_shares(fractions)
-                style = {"linewidth": 1.2, **line}
-                axes.step(*curve.T, where="post", label=NAMES.get(ranking, ranking), **style)
+        for ranking, line in _lines(list(flips)).items():
+            curve = flipped_shares(flips[ranking])
+            axes.step(*curve.T, where="post", label=called(ranking), **{"linewidth": 1.2, **line})
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="fraction of the components erased")
         axes.set_ylabel("documents whose decision has flipped")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -53,9 +62,16 @@ def draw_curves(flips: pa.Table, path: Path) -> None:
         figure.savefig(path, format="png", dpi=RESOLUTION, metadata={"Software": None})
 
 
-def flipped_shares(fractions: pd.Series) -> np.ndarray:
+def flipped_shares(flips: FlipValues) -> np.ndarray:
     """Return where a ranking's curve rises, and how high it is from there on ``[steps, 2]``, from (0, 0) to x = 1."""
-    flipped = np.sort(fractions.dropna().to_numpy(dtype=float))
-    heights = np.arange(1, len(flipped) + 1) / len(fractions)
+    flipped = np.sort(flips.fraction[~flips.never])
+    heights = np.arange(1, len(flipped) + 1) / max(flips.never.size, 1)
     last = heights[-1] if len(heights) else 0.0
     return np.column_stack([[0.0, *flipped, 1.0], [0.0, *heights, last]])
+
+
+def _lines(rankings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the line of each ranking, those first that lie below."""
+    others = [ranking for ranking in rankings if ranking not in YARDSTICKS]
+    lines = dict(zip(others, cycle(LINES)))
+    return {name: YARDSTICK for name in rankings if name in YARDSTICKS} | dict(reversed(lines.items()))

@@ -24,7 +24,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
-from eraserhead.erasure.results import SUMMARY
+from eraserhead.erasure.results import RESULTS
 from eraserhead.errors import Setting, UserError
 from eraserhead.publishing.card import CARD
 from eraserhead.publishing.publication import OWN_FILES
@@ -270,7 +270,7 @@ class Hub:
 
 
 def _message(folder: Path) -> str:
-    return f"Push classifier and card{', with erasure results' if (folder / SUMMARY).is_file() else ''}"
+    return f"Push classifier and card{', with erasure results' if (folder / RESULTS.summary).is_file() else ''}"
 
 
 def _same(file: Path, entry: RepoFile) -> bool:

@@ -1,24 +1,40 @@
 """A model's folder as it is read before anything of it is published."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoConfig, PreTrainedConfig
+
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import read_mapping
-from eraserhead.loading.checkpoints import DATA, check_finished, load_checkpoint, weights_fingerprint
-from eraserhead.loading.config import ERASURE, RUN_CONFIG
+from eraserhead.loading.checkpoints import check_finished, load, load_checkpoint
+from eraserhead.loading.fingerprints import stored_fingerprint, weight_files, weights_fingerprint
+from eraserhead.loading.layout import RUN
+from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.publishing.public_names import is_local
-from eraserhead.training.config import PACKAGED
-from eraserhead.training.folder import ENVIRONMENT, IDENTITY, METRICS
+from eraserhead.training.config import PACKAGED, TrainConfig
+from eraserhead.training.folder import RunFolder
+from eraserhead.training.records import Metrics, TrainingEnvironment
 
 logger = logging.getLogger("eraserhead")
 
-CONFIG, INDEX = "config.json", "model.safetensors.index.json"
+
+@dataclass(frozen=True)
+class Results:
+    """Finished erasure results, read once.
+
+    Attributes:
+        folder: Where they are.
+        summary: Their aggregates.
+    """
+
+    folder: ResultsFolder
+    summary: Summary
 
 
 @dataclass(frozen=True)
@@ -27,114 +43,110 @@ class Source:
 
     Attributes:
         folder: Folder of the model.
-        config: Its ``config.json``.
+        config: Its configuration.
+        config_content: The same as it stands in the file.
         run: The configuration that made it.
         data: The documents that it was trained on.
         metrics: What training came to.
         environment: Versions, and the encoder's commit.
-        documents: Fingerprints of the documents by role.
         results: Its erasure results.
     """
 
     folder: Path
-    config: dict[str, Any]
-    run: dict[str, Any] | None
-    data: dict[str, Any] | None
-    metrics: dict[str, Any] | None
-    environment: dict[str, Any] | None
-    documents: dict[str, str]
-    results: ResultsFolder | None
+    config: PreTrainedConfig
+    config_content: dict[str, Any]
+    run: TrainConfig | None
+    data: TrainingData | None
+    metrics: Metrics | None
+    environment: TrainingEnvironment | None
+    results: Results | None
 
     @property
     def ours(self) -> bool:
         """Whether it is an attention-pooling classifier."""
-        return self.config.get("model_type") == AttentionPoolingConfig.model_type
+        return isinstance(self.config, AttentionPoolingConfig)
 
     @property
     def weights(self) -> list[str]:
         """Names of the files of its weights."""
-        index = self.folder / INDEX
-        if not index.is_file():
-            return ["model.safetensors"]
-        return [INDEX, *sorted(set(read_mapping(index, "save the model again")["weight_map"].values()))]
+        files = weight_files(self.folder)
+        return files if files == [RUN.weights] else [RUN.index, *files]
 
     @property
     def encoder(self) -> str | None:
         """The folder that the encoder came from; null where it came from the hub or with a package."""
-        name = (self.run or {}).get("model", {}).get("encoder")
-        stored = (self.environment or {}).get("encoder")
-        from_hub = is_from_hub(stored) if stored is not None else name is None or not is_local(name)
+        if self.run is None:
+            return None
+        name = self.run.model.encoder
+        from_hub = not is_local(name) if self.environment is None else self.environment.encoder.from_hub
         return None if from_hub or name == PACKAGED else name
 
     @property
     def paths(self) -> list[str]:
         """Local paths that its folder speaks of."""
-        run = self.run or {}
-        named = [str(self.folder), run.get("data", {}).get("path"), self.encoder, run.get("output_dir")]
+        named = [str(self.folder), self.encoder]
+        named += [] if self.run is None else [self.run.data.path, self.run.output_dir]
         return [path for path in named if path]
 
 
-def is_from_hub(encoder: Mapping[str, str | None]) -> bool:
-    """Tell whether an encoder, as a run's environment names it, came from the hub: its commit is known then."""
-    return encoder["revision"] is not None
-
-
-def find_results(folder: Path, erasure: str | None = None) -> ResultsFolder | None:
+def find_results(folder: Path, erasure: str | None = None) -> Results | None:
     """Return the erasure results that are published: those that are named, or finished ones in the model's folder.
 
     Raises:
         UserError: Those that are named are not finished, or a file of them is damaged.
     """
-    results = ResultsFolder(folder / ERASURE if erasure is None else Path(erasure))
+    results = ResultsFolder(folder / RUN.erasure if erasure is None else Path(erasure))
     if erasure is None and not results.complete:
         return None
-    results.check_readable()
-    if not results.summary()["documents"]["analysed"]:
+    summary = results.summary()
+    results.check_tables()
+    if not summary.documents.analysed:
         logger.info(f"{results.path}: no document could be analysed; there are no results to publish")
         return None
-    return results
+    return Results(results, summary)
 
 
 def check_source(source: Source) -> None:
     """Refuse what is no whole classifier, and erasure results that are another model's.
 
+    A model with the fingerprint that the results name was loaded and checked when it was erased.
+
     Raises:
         UserError: Saying which.
     """
+    name = str(source.folder)
     if source.results is None:
-        load_checkpoint(str(source.folder))
+        load_checkpoint(name)
         return
-    made_with = source.results.summary()["configuration"]
-    checkpoint = load_checkpoint(str(source.folder), dtype=made_with["dtype"])
-    if made_with["model"]["weights"] != weights_fingerprint(checkpoint.model):
+    setup = source.results.summary.setup
+    if load(name, lambda: stored_fingerprint(source.folder, setup.site.dtype)) == setup.model.weights:
+        return
+    checkpoint = load_checkpoint(name, dtype=setup.site.dtype)
+    if weights_fingerprint(checkpoint.model) != setup.model.weights:
         raise UserError(
-            f"{source.results.path}: erasure results of another model than {source.folder} (its weights differ); erase "
-            "again, or name the right ones with ",
+            f"{source.results.folder.path}: erasure results of another model than {source.folder} (its weights "
+            "differ); erase again, or name the right ones with ",
             Setting("erasure"),
         )
 
 
-def read_source(folder: Path, results: ResultsFolder | None) -> Source:
+def read_source(folder: Path, results: Results | None) -> Source:
     """Read what a model's folder says of it.
 
     Raises:
         UserError: There is no model, or a file is damaged.
     """
-
-    def read(name: str) -> dict[str, Any] | None:
-        return read_mapping(folder / name, f"mend or remove {name}") if (folder / name).is_file() else None
-
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder of a finished run")
     check_finished(str(folder))
-    identity = read(IDENTITY) or {}
+    run = RunFolder(folder)
     return Source(
         folder=folder,
-        config=read_mapping(folder / CONFIG, "save the model again"),
-        run=read(RUN_CONFIG),
-        data=read(DATA),
-        metrics=read(METRICS),
-        environment=read(ENVIRONMENT),
-        documents=identity.get("documents", {}),
+        config=load(str(folder), lambda: AutoConfig.from_pretrained(folder)),
+        config_content=read_mapping(folder / RUN.config, "save the model again"),
+        run=run.config(),
+        data=run.data(),
+        metrics=run.metrics(),
+        environment=run.environment(),
         results=results,
     )

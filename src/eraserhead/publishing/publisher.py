@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eraserhead.errors import UserError
+from eraserhead.loading.layout import RUN
+from eraserhead.publishing.facts import Options
 from eraserhead.publishing.hub import Hub, Pushed
 from eraserhead.publishing.model_folder import check_source, find_results, read_source
-from eraserhead.publishing.publication import Options, write_publication
+from eraserhead.publishing.publication import write_publication
 from eraserhead.training.folder import RunFolder
 
 logger = logging.getLogger("eraserhead")
@@ -25,7 +27,7 @@ class Waiting:
     """
 
     folder: tempfile.TemporaryDirectory[str]
-    epoch: int
+    epoch: int | None
 
 
 class Publisher:
@@ -42,12 +44,13 @@ class Publisher:
         """Take a copy of a model to be pushed, and return: the hub neither delays training nor ends it."""
         try:
             scratch = tempfile.TemporaryDirectory()
-            write_publication(read_source(folder.path, None), Path(scratch.name) / "hub", self._options)
+            source = read_source(folder.path, None)
+            write_publication(source, Path(scratch.name) / RUN.hub, self._options)
         except (UserError, OSError, ValueError) as error:
             logger.warning(f"the best model so far is not pushed, training goes on: {error}")
             return
         with self._lock:
-            self._waiting = Waiting(scratch, folder.metrics()["best_epoch"])
+            self._waiting = Waiting(scratch, None if source.metrics is None else source.metrics.best_epoch)
             if self._worker is None:
                 self._worker = threading.Thread(target=self._push_waiting, daemon=True)
                 self._worker.start()
@@ -72,13 +75,13 @@ class Publisher:
             source = replace(source, results=None)
         with tempfile.TemporaryDirectory() as scratch:
             write_publication(source, Path(scratch) / "hub", self._options)
-            return self._hub.push(Path(scratch) / "hub")
+            return self._hub.push(Path(scratch) / RUN.hub)
 
     def _push_waiting(self) -> None:
         while (waiting := self._next()) is not None:
             with waiting.folder as scratch:
                 try:
-                    pushed = self._hub.push(Path(scratch) / "hub")
+                    pushed = self._hub.push(Path(scratch) / RUN.hub)
                     logger.info(f"the model of epoch {waiting.epoch} is at {pushed.address} (commit {pushed.commit})")
                 except Exception as error:  # whatever it is, it must not end training, nor this thread
                     logger.warning(f"the model of epoch {waiting.epoch} was not pushed, training goes on: {error}")

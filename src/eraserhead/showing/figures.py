@@ -1,6 +1,5 @@
 """How figures look, and how a figure and its numbers are saved."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ import pyarrow.csv
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eraserhead.files import UNFINISHED
+from eraserhead.files import replacing
 
 NEVER, ZONE = 1.16, (1.06, 1.26)  # where what never flips is drawn, above everything
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
 # Okabe and Ito's colours, which colour-blind readers tell apart; hatches and markers say the same a second time.
 BLACK, GREY, BLUE, SKY_BLUE, VERMILION = "#000000", "#E8E8E8", "#0072B2", "#56B4E9", "#D55E00"
+GREEN, ORANGE, PURPLE = "#009E73", "#E69F00", "#CC79A7"
 WIDTH, MARGIN, PANEL_WIDTH = 6.9, 0.7, 1.55  # inches: a sheet is as wide as the text on paper
 TEXT = 7.0  # points
 STYLE: dict[Any, Any] = {
@@ -55,7 +55,7 @@ class Plate:
     def save(self, figure: Figure) -> None:
         """Save the figure; the same one gives the same bytes."""
         for kind, metadata in {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}.items():
-            with whole(self.folder / f"{self.name}.{kind}") as path:
+            with replacing(self.folder / f"{self.name}.{kind}") as path:
                 figure.savefig(path, format=kind, dpi=RESOLUTION, metadata=metadata)
 
     def save_numbers(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
@@ -63,7 +63,7 @@ class Plate:
 
         A number that does not exist is an empty field; one that is larger than everything is ``inf``.
         """
-        with whole(self.folder / f"{self.name}.csv") as path, pyarrow.csv.CSVWriter(str(path), schema) as writer:
+        with replacing(self.folder / f"{self.name}.csv") as path, pyarrow.csv.CSVWriter(str(path), schema) as writer:
             for table in tables:
                 writer.write_table(table.select(schema.names).cast(schema))
 
@@ -81,14 +81,6 @@ def styled() -> Iterator[None]:
         matplotlib.rcdefaults()
         with matplotlib.rc_context(STYLE):
             yield
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to; the file has its final name only when all of it is written."""
-    unfinished = path.with_name(path.name + UNFINISHED)
-    yield unfinished
-    os.replace(unfinished, path)
 
 
 def drawn(values: Sequence[float] | np.ndarray) -> np.ndarray:

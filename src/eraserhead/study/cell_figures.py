@@ -7,7 +7,7 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from eraserhead.method.names import MINIMUM
+from eraserhead.erasure.view import called
 from eraserhead.showing.figures import BLACK, BLUE, SKY_BLUE, VERMILION, Plate, drawn, share_axis, styled, table
 from eraserhead.showing.terminal import NONE
 from eraserhead.study.cell_tables import (
@@ -16,9 +16,9 @@ from eraserhead.study.cell_tables import (
     OURS,
     PAPER,
     QUANTILES,
-    RANKINGS,
     Box,
     Points,
+    ranking_names,
     read_boxes,
     read_points,
 )
@@ -89,15 +89,15 @@ def draw_boxes(results: Sequence[CellResults], plate: Plate, quantity: str) -> N
     """Draw box plots of the fraction, or the mass, removed along each ranking, in both conventions."""
     rows = []
     with styled():
-        sheet = new_sheet([found.cell.model for found in results], height=1.7)
+        sheet, names = new_sheet([found.cell.model for found in results], height=1.7), ranking_names(results)
         for found in results:
             boxes = read_boxes(found, quantity)
             for box in boxes:
-                _box(sheet.panels[found.cell.model], box)
+                _box(sheet.panels[found.cell.model], box, names.index(box.ranking))
             rows += [(found.cell.model, *_box_numbers(box)) for box in boxes]
         for panel in sheet.panels.values():
             share_axis(panel)
-            panel.set_xticks(range(len(RANKINGS) + 1), [*RANKINGS, MINIMUM], rotation=90)
+            panel.set_xticks(range(len(names)), [called(name) for name in names], rotation=90)
         sheet.figure.supylabel(AXIS_LABELS[quantity])
         sheet.figure.legend(handles=list(CONVENTIONS.values()), loc="outside lower center", ncols=1, frameon=False)
         plate.save(sheet.figure)
@@ -141,9 +141,9 @@ def _bars(panel: Axes, counts: np.ndarray, text: str) -> None:
     panel.set(xlim=(0, 1), xticks=[0, 0.5, 1], ylim=(0, 1.3 * highest), yticks=[0, highest])
 
 
-def _box(panel: Axes, box: Box) -> None:
-    """Draw a box where its ranking stands, the paper's on the left of ours; a dash where there is none."""
-    position = [*RANKINGS, MINIMUM].index(box.ranking) + (0.2 if box.convention == OURS else -0.2)
+def _box(panel: Axes, box: Box, place: int) -> None:
+    """Draw a box at its ranking's place, the paper's on the left of ours; a dash where there is none."""
+    position = place + (0.2 if box.convention == OURS else -0.2)
     if box.quantiles is None:
         panel.text(position, 0.02, NONE, ha="center", va="bottom")
         return

@@ -1,6 +1,6 @@
 """What the figures and the paired comparisons need of a cell's tables, beyond its summary, a few columns at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
-from eraserhead.method.names import MINIMUM, RANDOM
+from eraserhead.erasure.flip_values import FlipValues
+from eraserhead.erasure.summary import RankingSummary
+from eraserhead.method.names import MINIMUM, RANDOM, YARDSTICKS
 from eraserhead.method.statistics import bootstrap_quantiles
 from eraserhead.method.test_one import ZERO_DIFFERENCE
 from eraserhead.rankings.registry import registered
 from eraserhead.study.cells import CellResults
 
-KEYS = tuple(ranking.name for ranking in registered())
-RANKINGS = (RANDOM, *KEYS)
 FRACTION, MASS = "fraction", "mass"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 PAPER, OURS = "paper", "ours"  # conventions of the box plots
@@ -79,17 +79,27 @@ class Fractions:
 
     Attributes:
         ids: The documents of two components or more.
-        removed: For each ranking the fraction erased at the first flip, infinity where nothing flips.
+        removed: For each ranking the fraction erased at the first flip; where nothing flips, as the summary counts it.
     """
 
-    ids: pa.Array
+    ids: np.ndarray
     removed: Mapping[str, Float[np.ndarray, " documents"]]
+
+
+def ranking_names(results: Iterable[CellResults]) -> list[str]:
+    """Return the rankings that some cells have, in the order of their results, and the smallest sets behind them.
+
+    Where there are no cells, the rankings that there are.
+    """
+    found = dict.fromkeys(name for each in results for name in each.summary.rankings)
+    names = list(found) or [RANDOM, *(ranking.name for ranking in registered()), MINIMUM]
+    return sorted(names, key=YARDSTICKS.__contains__)
 
 
 def read_points(results: CellResults) -> Points:
     """Return test 1 of the top of attention against the one draw."""
-    columns = ["id", "ranking", "n", "delta_attention", "delta_js"]
-    rows = _of_ranking(_analysed(results.cell.results.table("singles", columns)), "attention")
+    rows = results.cell.results.analysed("singles", ["id", "ranking", "n", "delta_attention", "delta_js"])
+    rows = rows.filter(pc.field("ranking") == "attention")
     return Points(
         rows.column("id").combine_chunks(),
         rows.column("delta_attention").to_numpy(),
@@ -99,73 +109,42 @@ def read_points(results: CellResults) -> Points:
 
 def read_boxes(results: CellResults, quantity: str) -> list[Box]:
     """Return the boxes of every ranking and of the minimum, in the paper's convention and in ours."""
-    rows = _analysed(results.cell.results.table("flips", ["ranking", "n", quantity]))
-    documents = len(_of_ranking(rows, "attention"))
     boxes = []
-    for ranking in (*RANKINGS, MINIMUM):
-        values = _values(rows, ranking, quantity)
-        if documents and len(values):
-            boxes += _boxes(results, ranking, quantity, values.reshape(documents, -1))
+    for name in ranking_names([results]):
+        flips, summary = results.flips.get(name), results.ranking(name)
+        if flips is not None and summary is not None:
+            boxes += [_paper_box(name, quantity, flips), _our_box(name, quantity, flips, summary)]
     return boxes
 
 
 def read_fractions(results: CellResults) -> Fractions:
     """Return the fractions that the paired comparisons need."""
-    rows = _analysed(results.cell.results.table("flips", ["id", "ranking", "n", FRACTION]))
-    removed = {}
-    for ranking in (*KEYS, MINIMUM):
-        values = _values(rows, ranking, FRACTION)
-        removed[ranking] = np.where(np.isinf(values), results.never, values)
-    return Fractions(_of_ranking(rows, "attention").column("id").combine_chunks(), removed)
+    flips = results.flips
+    removed = {name: values.fraction[:, 0] for name, values in flips.items() if name != RANDOM}
+    return Fractions(next(iter(flips.values())).ids, removed)
 
 
-def common_rows(first: pa.Array, second: pa.Array) -> tuple[Int[np.ndarray, " common"], Int[np.ndarray, " common"]]:
+def common_rows(first: np.ndarray, second: np.ndarray) -> tuple[Int[np.ndarray, " common"], Int[np.ndarray, " common"]]:
     """Return where the documents that both have are in each, in the order of the first."""
-    found = pd.Index(second.to_pandas()).get_indexer(pd.Index(first.to_pandas()))
+    found = pd.Index(second).get_indexer(pd.Index(first))
     rows = np.flatnonzero(found >= 0)
     return rows, found[rows]
 
 
-def _analysed(rows: pa.Table) -> pa.Table:
-    return rows.filter(pc.field("n") >= 2)
+def _paper_box(ranking: str, quantity: str, flips: FlipValues) -> Box:
+    never = flips.never[:, 0]
+    flipping = flips.values(quantity)[:, 0][~never]
+    quantiles = _quantiles(flipping, QUANTILES) if len(flipping) else None
+    return Box(ranking, quantity, PAPER, quantiles, len(flipping), 1 - len(flipping) / len(never))
 
 
-def _of_ranking(rows: pa.Table, ranking: str) -> pa.Table:
-    return rows.filter(pc.field("ranking") == ranking)
-
-
-def _values(rows: pa.Table, ranking: str, quantity: str) -> Float[np.ndarray, " rows"]:
-    """Return a ranking's values, each document's draws in their order; infinity where nothing flips."""
-    return pc.fill_null(_of_ranking(rows, ranking).column(quantity), np.inf).to_numpy().astype(np.float64)
-
-
-def _boxes(
-    results: CellResults, ranking: str, quantity: str, values: Float[np.ndarray, "documents draws"]
-) -> list[Box]:
-    first = values[:, 0]
-    flipping = first[np.isfinite(first)]
-    averaged = np.where(np.isinf(values), results.never, values).mean(1)
-    ends = _quantiles(averaged, (QUANTILES[0], QUANTILES[-1]))
-    quartiles = [results.estimate("rankings", ranking, quantity, name) for name in ("q25", "median", "q75")]
-    middle = [np.inf if estimate is None or estimate.value is None else estimate.value for estimate in quartiles]
-    return [
-        Box(
-            ranking,
-            quantity,
-            PAPER,
-            _quantiles(flipping, QUANTILES) if len(flipping) else None,
-            len(flipping),
-            1 - len(flipping) / len(first),
-        ),
-        Box(
-            ranking,
-            quantity,
-            OURS,
-            (ends[0], *middle, ends[1]),
-            len(averaged),
-            float(np.isinf(averaged).mean()),
-        ),
-    ]
+def _our_box(ranking: str, quantity: str, flips: FlipValues, summary: RankingSummary) -> Box:
+    averaged = flips.values(quantity).mean(1)
+    low, high = _quantiles(averaged, (QUANTILES[0], QUANTILES[-1]))
+    found = summary.distribution(quantity)
+    quartiles = [np.inf if each.value is None else each.value for each in (found.q25, found.median, found.q75)]
+    never = float(np.isinf(averaged).mean())
+    return Box(ranking, quantity, OURS, (low, *quartiles, high), len(averaged), never)
 
 
 def _quantiles(values: Float[np.ndarray, " documents"], quantiles: Sequence[float]) -> tuple[float, ...]:

@@ -3,23 +3,22 @@
 What a cell's ``summary.json`` holds is taken from there and never computed again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.files import read_mapping
-from eraserhead.loading.checkpoints import DATA
-from eraserhead.loading.config import ERASURE, RUN_CONFIG
+from eraserhead.erasure.summary import RankingSummary, Summary, TestSummary
+from eraserhead.loading.layout import RUN
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
-from eraserhead.training.folder import METRICS, RunFolder
+from eraserhead.training.config import TrainConfig
+from eraserhead.training.folder import RunFolder
 
-FAMILIES = ("flan", "han")
+ACCURACY = "accuracy"
+ARCHITECTURES = ("flan", "han")
 ROLES = ("train", "validation", "test")
 # Percent of documents with more than one sentence on which the gradient flips with strictly fewer removals than
 # attention: constants in the authors' repository, whose column order is inferred (METHOD section 4).
@@ -61,16 +60,16 @@ class DatasetStatistics:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a model stands among the paper's: its family, and how far its encoder mixes context."""
+class PaperModel:
+    """Where a model stands among the paper's: its architecture, and how far its encoder mixes context."""
 
-    family: str
+    architecture: str
     context: str
 
     @property
-    def model(self) -> str:
-        """The model's name."""
-        return f"{self.family}-{self.context}"
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.architecture}-{self.context}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Cell:
     Attributes:
         dataset: Name of the data set.
         model: Name of the model; ``flan-rnn`` and the like have a place on the context axis, others have none.
-        folder: The training run's folder, with the erasure results in ``erasure``.
+        folder: The training run's folder, with the erasure results in it.
     """
 
     dataset: str
@@ -93,17 +92,17 @@ class Cell:
         return f"{self.dataset}-{self.model}"
 
     @property
-    def place(self) -> Place | None:
+    def paper_model(self) -> PaperModel | None:
         """Where the model stands among the paper's; null where it is none of them."""
-        return next((place for place in PLACES if place.model == self.model), None)
+        return next((model for model in PAPER_MODELS if model.name == self.model), None)
 
     @property
     def results(self) -> ResultsFolder:
         """The erasure results."""
-        return ResultsFolder(self.folder / ERASURE)
+        return ResultsFolder(self.folder / RUN.erasure)
 
 
-PLACES = tuple(Place(family, context) for family in FAMILIES for context in CONTEXTS)
+PAPER_MODELS = tuple(PaperModel(architecture, context) for architecture in ARCHITECTURES for context in CONTEXTS)
 
 
 @dataclass(frozen=True)
@@ -112,85 +111,73 @@ class CellResults:
 
     Attributes:
         cell: The cell.
-        summary: Its ``summary.json``, ``pairs`` by the names of the first and the second ranking.
+        summary: Its ``summary.json``.
         test_accuracy: Share of all test documents whose class is right, in the model's own precision; null where the
             run has not been tested.
         test_documents: How many test documents that is.
         largest_class: Accuracy over the documents analysed of always answering their most frequent class; null where
             none is labelled.
-        training: How the model was trained, as ``run.yaml`` says; empty where there is none.
+        config: How the model was trained; null where there is no record.
         epochs: Epochs that it was trained for, and the best of them; null where there is no record.
     """
 
     cell: Cell
-    summary: Mapping[str, Any]
-    test_accuracy: float | None
-    test_documents: int | None
+    summary: Summary
+    test_accuracy: float | None = None
+    test_documents: int | None = None
     largest_class: float | None = None
-    training: Mapping[str, Any] = field(default_factory=dict)
+    config: TrainConfig | None = None
     epochs: tuple[int, int] | None = None
 
     @property
     def learnt(self) -> bool:
         """Whether the model's accuracy is above that of always answering the most frequent class, interval included."""
-        accuracy = self.estimate("accuracy")
-        if self.largest_class is None or accuracy is None or accuracy.low is None:
-            return True  # nothing is known against it
-        return accuracy.low > self.largest_class
-
-    def estimate(self, *path: str) -> Estimate | None:
-        """Return an estimate by its place in the summary; null where there is none or no document to estimate from."""
-        found: Any = self.summary
-        for key in path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        estimate = Estimate(**found) if found is not None else None
-        return estimate if estimate and estimate.count else None
+        low = self.summary.accuracy.low
+        return self.largest_class is None or low is None or low > self.largest_class  # without, nothing is against it
 
     @cached_property
-    def never(self) -> float:
-        """What stands for a fraction, or a mass, that never flips: infinity, or 1 where the summary counts it so."""
-        return 1.0 if self.summary.get("configuration", {}).get("count_never_as") == "all" else np.inf
+    def flips(self) -> dict[str, FlipValues]:
+        """First flips by ranking; documents that never flip are counted as in the summary."""
+        return read_flips(self.cell.results, self.summary.setup.count_never_as)
+
+    def ranking(self, name: str) -> RankingSummary | None:
+        """Return test 2 along a ranking; null where there is none."""
+        return self.summary.rankings.get(name)
+
+    def test(self, name: str) -> TestSummary | None:
+        """Return test 1 of a ranking; null where there is none."""
+        return self.summary.tests.get(name)
+
+
+def known(estimate: Estimate | None) -> Estimate | None:
+    """Return an estimate that rests on a document at least, else null."""
+    return estimate if estimate is not None and estimate.count else None
 
 
 def read_cells(cells: Sequence[Cell]) -> list[CellResults]:
     """Return the cells that have finished results, data sets as they come, in each the paper's models first."""
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
-    order = {place: number for number, place in enumerate(PLACES)}
-    placed = sorted(
-        cells, key=lambda cell: (datasets.index(cell.dataset), order.get(cell.place, len(order)) if cell.place else 99)
-    )
-    return [_read_cell(cell) for cell in placed if cell.results.complete]
+    order = {model.name: number for number, model in enumerate(PAPER_MODELS)}
+    ordered = sorted(cells, key=lambda cell: (datasets.index(cell.dataset), order.get(cell.model, len(order))))
+    return [_read_cell(cell) for cell in ordered if cell.results.complete]
 
 
 def _read_cell(cell: Cell) -> CellResults:
-    summary = cell.results.summary()
-    pairs: dict[str, dict[str, Any]] = {}
-    for pair in summary["pairs"]:
-        pairs.setdefault(pair["first"], {})[pair["second"]] = pair
-    metrics = RunFolder(cell.folder).metrics() if (cell.folder / METRICS).is_file() else {}
-    test = metrics.get("test") or {}
+    run = RunFolder(cell.folder)
+    metrics, data = run.metrics(), run.data()
+    test = None if metrics is None or metrics.test is None else metrics.test.get(ACCURACY)
     return CellResults(
         cell=cell,
-        summary={**summary, "pairs": pairs},
-        test_accuracy=test.get("accuracy"),
-        test_documents=_test_documents(cell) if test else None,
+        summary=cell.results.summary(),
+        test_accuracy=test,
+        test_documents=None if test is None or data is None else data.documents["test"].documents,
         largest_class=_largest_class(cell),
-        training=_mapping(cell, RUN_CONFIG),
-        epochs=(len(metrics["epochs"]), metrics["best_epoch"]) if "epochs" in metrics else None,
+        config=run.config(),
+        epochs=None if metrics is None else (len(metrics.epochs), metrics.best_epoch),
     )
 
 
 def _largest_class(cell: Cell) -> float | None:
-    documents = cell.results.table("documents", ["label", "n"]).to_pandas()
-    shares = documents.label[documents.n >= 2].value_counts(normalize=True)
+    labels = cell.results.analysed("documents", ["label", "n"]).to_pandas().label
+    shares = labels.value_counts(normalize=True)
     return float(shares.max()) if len(shares) else None
-
-
-def _test_documents(cell: Cell) -> int | None:
-    data = _mapping(cell, DATA)
-    return data.get("documents", {}).get("test", {}).get("documents")
-
-
-def _mapping(cell: Cell, name: str) -> dict[str, Any]:
-    path = cell.folder / name
-    return read_mapping(path, f"delete {cell.folder} and train again") if path.is_file() else {}

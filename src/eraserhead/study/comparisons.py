@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Comparison:
     """One comparison that bears on a finding: the claim is that `larger` exceeds `smaller`.
 
     Attributes:
@@ -55,7 +55,7 @@ class Finding:
         key: A short name.
         claim: The claim as a sentence without its full stop.
         measure: What is compared with what.
-        evidence: The comparisons; empty where the study has no cell to which the claim applies.
+        comparisons: The comparisons; empty where the study has no cell to which the claim applies.
         of_paper: Whether the paper makes the claim, or this study alone.
         unit: What is compared: each cell for itself, or pairs of models on the same documents.
     """
@@ -63,13 +63,13 @@ class Finding:
     key: str
     claim: str
     measure: str
-    evidence: tuple[Evidence, ...]
+    comparisons: tuple[Comparison, ...]
     of_paper: bool = True
     unit: str = "cells"
 
     def count(self, verdict: Verdict) -> int:
         """Return how many comparisons say so."""
-        return sum(evidence.verdict == verdict for evidence in self.evidence)
+        return sum(comparison.verdict == verdict for comparison in self.comparisons)
 
     @property
     def verdict(self) -> Verdict:
@@ -80,9 +80,9 @@ class Finding:
         holds, contrary = self.count(Verdict.HOLDS), self.count(Verdict.CONTRARY)
         if holds and contrary:
             return Verdict.MIXED
-        if 2 * holds > len(self.evidence):
+        if 2 * holds > len(self.comparisons):
             return Verdict.HOLDS
-        return Verdict.CONTRARY if 2 * contrary > len(self.evidence) else Verdict.UNDECIDED
+        return Verdict.CONTRARY if 2 * contrary > len(self.comparisons) else Verdict.UNDECIDED
 
 
 def bound(value: float) -> Estimate:

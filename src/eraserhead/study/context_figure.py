@@ -1,6 +1,6 @@
 """The paper's question of scope: what moves as the encoder mixes more context (none, conv, rnn, transformer)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,12 @@ from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
-from eraserhead.study.cell_tables import FRACTION
-from eraserhead.study.cells import FAMILIES, CellResults
+from eraserhead.study.cells import ARCHITECTURES, CellResults, known
 
+COLOURS: dict[str, str] = dict(zip(ARCHITECTURES, (BLUE, VERMILION), strict=True))
 LINES: dict[str, dict[str, Any]] = {
-    "flan": {"color": BLUE, "marker": "o", "linestyle": "-"},
-    "han": {"color": VERMILION, "marker": "s", "linestyle": "--"},
+    architecture: {"color": colour, "marker": marker, "linestyle": style}
+    for (architecture, colour), marker, style in zip(COLOURS.items(), ("o", "s"), ("-", "--"), strict=True)
 }
 
 
@@ -29,55 +29,63 @@ class Quantity:
     Attributes:
         title: What it is.
         label: The same on the lines of an axis label.
-        path: Where it is in the summary.
+        of: Returns it of a cell; null where there is none.
         percent: Whether it is a share of documents, shown in percent; else a fraction of the components, which may be
             larger than everything.
     """
 
     title: str
     label: str
-    path: tuple[str, ...]
+    of: Callable[[CellResults], Estimate | None]
     percent: bool = True
+
+
+def _median_fraction(ranking: str) -> Callable[[CellResults], Estimate | None]:
+    return lambda cell: (found := cell.ranking(ranking)) and known(found.fraction.median)
+
+
+def _fewer_than_attention(ranking: str) -> Quantity:
+    def fewer(cell: CellResults) -> Estimate | None:
+        pair = cell.summary.pair(ranking, "attention")
+        return pair and known(pair.fewer)
+
+    return Quantity(
+        f"{ranking} needs fewer removals than attention, %",
+        f"{ranking} fewer\nthan attention,\n% of documents",
+        fewer,
+    )
 
 
 QUANTITIES = (
     Quantity(
         "median fraction removed along attention",
         "fraction removed\nalong attention,\nmedian",
-        ("rankings", "attention", FRACTION, "median"),
+        _median_fraction("attention"),
         percent=False,
     ),
     Quantity(
         "median fraction removed by the exact minimum",
         "fraction removed\nby the minimum,\nmedian",
-        ("rankings", MINIMUM, FRACTION, "median"),
+        _median_fraction(MINIMUM),
         percent=False,
     ),
     Quantity(
         "top attention flips, another does not, %",
         "top flips,\nanother does not,\n% of documents",
-        ("tests", "attention", "exact", "top_alone_flips"),
+        lambda cell: (test := cell.test("attention")) and known(test.exact.top_alone_flips),
     ),
-    Quantity(
-        "gradient needs fewer removals than attention, %",
-        "gradient fewer\nthan attention,\n% of documents",
-        ("pairs", "gradient", "attention", "fewer"),
-    ),
-    Quantity(
-        "product needs fewer removals than attention, %",
-        "product fewer\nthan attention,\n% of documents",
-        ("pairs", "product", "attention", "fewer"),
-    ),
+    _fewer_than_attention("gradient"),
+    _fewer_than_attention("product"),
     Quantity(
         "attention as short as the exact minimum, %",
         "attention as short\nas the minimum,\n% of documents",
-        ("rankings", "attention", "optimal"),
+        lambda cell: (found := cell.ranking("attention")) and known(found.optimal),
     ),
 )
 
 
 def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
-    """Draw how each of `QUANTITIES` moves along the context axis, in each data set and family."""
+    """Draw how each of `QUANTITIES` moves along the context axis, in each data set and architecture."""
     datasets = list(dict.fromkeys(found.cell.dataset for found in results))
     rows = []
     with styled():
@@ -87,14 +95,15 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
             panels[0].set_ylabel(quantity.label)
             for dataset, panel in zip(datasets, panels, strict=True):
                 cells = [found for found in results if found.cell.dataset == dataset]
-                rows += [row for family in FAMILIES for row in _line(panel, quantity, family, cells)]
+                rows += [row for architecture in ARCHITECTURES for row in _line(panel, quantity, architecture, cells)]
                 _percent_axis(panel) if quantity.percent else share_axis(panel)
                 panel.set_xticks(range(len(CONTEXTS)), CONTEXTS, rotation=90)
                 panel.set_xlim(-0.5, len(CONTEXTS) - 0.5)
         for dataset, panel in zip(datasets, axes[0], strict=True):
             panel.set_title(visible(dataset))
         handles = [
-            axes[0, 0].plot([], [], markersize=3, label=family.upper(), **LINES[family])[0] for family in FAMILIES
+            axes[0, 0].plot([], [], markersize=3, label=architecture.upper(), **LINES[architecture])[0]
+            for architecture in ARCHITECTURES
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
         plate.save(figure)
@@ -104,19 +113,19 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
     plate.save_numbers([table(rows, schema)], schema)
 
 
-def _line(panel: Axes, quantity: Quantity, family: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:
-    """Draw one family's line through the contexts that there are, and return its numbers as rows."""
+def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:
+    """Draw one architecture's line through the contexts that there are, and return its numbers as rows."""
     rows, places, numbers = [], [], []
     for found in cells:
-        place, estimate = found.cell.place, found.estimate(*quantity.path)
-        if place is not None and place.family == family and estimate:
-            places.append(CONTEXTS.index(place.context) + (0.08 if family == FAMILIES[1] else -0.08))
+        model, estimate = found.cell.paper_model, quantity.of(found)
+        if model is not None and model.architecture == architecture and estimate:
+            places.append(CONTEXTS.index(model.context) + (0.08 if architecture == ARCHITECTURES[1] else -0.08))
             numbers.append(_numbers(estimate, quantity))
             rows.append((quantity.title, found.cell.dataset, found.cell.model, *numbers[-1], estimate.count))
     if rows:
         value, low, high = drawn(np.stack(numbers, axis=1))
-        panel.plot(places, value, linewidth=0.8, markersize=3, **LINES[family])
-        panel.vlines(places, low, high, color=LINES[family]["color"], linewidth=0.8)
+        panel.plot(places, value, linewidth=0.8, markersize=3, **LINES[architecture])
+        panel.vlines(places, low, high, color=COLOURS[architecture], linewidth=0.8)
     return rows
 
 

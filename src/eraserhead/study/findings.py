@@ -15,8 +15,8 @@ from eraserhead.method.names import MINIMUM, RANDOM
 from eraserhead.method.statistics import Estimate, bootstrap_means, compare
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.study.cell_tables import Fractions, common_rows, read_fractions, read_points
-from eraserhead.study.cells import FAMILIES, CellResults, Place
-from eraserhead.study.comparisons import Evidence, Finding, bound
+from eraserhead.study.cells import ARCHITECTURES, CellResults, PaperModel, known
+from eraserhead.study.comparisons import Comparison, Finding, bound
 
 COMPARED_RANKINGS = ("gradient", "product")  # with attention, in flat and in hierarchical models
 LATER = "context-later"
@@ -25,8 +25,8 @@ LARGE_SHARE, SMALL_SHARE = 0.5, 0.1  # of a document's components
 
 
 def findings(cells: Sequence[CellResults], seed: int) -> list[Finding]:
-    """Return every finding with its evidence; documents are compared in pairs where two models are."""
-    paired = [comparison for dataset in _by_dataset(cells) for comparison in _between_models(dataset, seed)]
+    """Return every finding with its comparisons; documents are compared in pairs where two models are."""
+    paired = [keyed for dataset in _by_dataset(cells) for keyed in _between_models(dataset, seed)]
     return [*_findings_within(cells, seed), *_findings_between(paired)]
 
 
@@ -37,39 +37,40 @@ class _Claim:
     key: str
     claim: str
     measure: str
-    evidence: Callable[[CellResults, int], Evidence | None]
+    compare: Callable[[CellResults, int], Comparison | None]
     of_paper: bool = True
 
 
 def _findings_within(cells: Sequence[CellResults], seed: int) -> Iterator[Finding]:
     for claim in WITHIN_CELLS:
-        evidence = [claim.evidence(cell, seed) for cell in cells]
+        comparisons = [claim.compare(cell, seed) for cell in cells]
         yield Finding(
-            claim.key, claim.claim, claim.measure, tuple(found for found in evidence if found), claim.of_paper
+            claim.key, claim.claim, claim.measure, tuple(found for found in comparisons if found), claim.of_paper
         )
 
 
-def _fewer(first: str, second: str) -> Callable[[CellResults, int], Evidence | None]:
+def _fewer(first: str, second: str) -> Callable[[CellResults, int], Comparison | None]:
     """The share of documents on which `first` needs strictly fewer removals, against that of the reverse."""
 
-    def evidence(cell: CellResults, seed: int) -> Evidence | None:
-        path = ("pairs", first, second)
-        return _shares(cell, cell.estimate(*path, "fewer"), cell.estimate(*path, "more"))
+    def compared(cell: CellResults, seed: int) -> Comparison | None:
+        pair = cell.summary.pair(first, second)
+        return pair and _shares(cell, pair.fewer, pair.more)
 
-    return evidence
-
-
-def _top_flips(cell: CellResults, seed: int) -> Evidence | None:
-    path = ("tests", "attention", "exact")
-    return _shares(cell, cell.estimate(*path, "top_alone_flips"), cell.estimate(*path, "other_alone_flips"))
+    return compared
 
 
-def _top_moves(cell: CellResults, seed: int) -> Evidence | None:
-    expected = cell.estimate("tests", "attention", "expected_delta_js")
-    return Evidence(cell.cell.name, expected, bound(0.0), expected.count) if expected else None
+def _top_flips(cell: CellResults, seed: int) -> Comparison | None:
+    test = cell.test("attention")
+    return test and _shares(cell, test.exact.top_alone_flips, test.exact.other_alone_flips)
 
 
-def _negative_is_close(cell: CellResults, seed: int) -> Evidence | None:
+def _top_moves(cell: CellResults, seed: int) -> Comparison | None:
+    test = cell.test("attention")
+    expected = test and known(test.expected_delta_js)
+    return expected and Comparison(cell.cell.name, expected, bound(0.0), expected.count)
+
+
+def _negative_is_close(cell: CellResults, seed: int) -> Comparison | None:
     """Compare the weights' difference where dJS < 0 with that on all other documents."""
     points = read_points(cell)
     negative = points.negative
@@ -77,17 +78,22 @@ def _negative_is_close(cell: CellResults, seed: int) -> Evidence | None:
         return None
     columns = [np.where(chosen, points.delta_attention, np.nan) for chosen in (~negative, negative)]
     elsewhere, where_negative = bootstrap_means(np.stack(columns, axis=1), seed)
-    return Evidence(cell.cell.name, elsewhere, where_negative, min(elsewhere.count, where_negative.count))
+    return Comparison(cell.cell.name, elsewhere, where_negative, min(elsewhere.count, where_negative.count))
 
 
-def _large_share(cell: CellResults, seed: int) -> Evidence | None:
-    median = cell.estimate("rankings", "attention", "fraction", "median")
-    return Evidence(cell.cell.name, median, bound(LARGE_SHARE), median.count) if median else None
+def _large_share(cell: CellResults, seed: int) -> Comparison | None:
+    median = _median_fraction(cell, "attention")
+    return median and Comparison(cell.cell.name, median, bound(LARGE_SHARE), median.count)
 
 
-def _few_suffice(cell: CellResults, seed: int) -> Evidence | None:
-    median = cell.estimate("rankings", MINIMUM, "fraction", "median")
-    return Evidence(cell.cell.name, bound(SMALL_SHARE), median, median.count) if median else None
+def _few_suffice(cell: CellResults, seed: int) -> Comparison | None:
+    median = _median_fraction(cell, MINIMUM)
+    return median and Comparison(cell.cell.name, bound(SMALL_SHARE), median, median.count)
+
+
+def _median_fraction(cell: CellResults, ranking: str) -> Estimate | None:
+    found = cell.ranking(ranking)
+    return found and known(found.fraction.median)
 
 
 WITHIN_CELLS = (
@@ -144,17 +150,17 @@ WITHIN_CELLS = (
 
 
 @dataclass(frozen=True)
-class _Comparison:
-    """Evidence from two models, and the finding that it bears on."""
+class _Keyed:
+    """Comparison from two models, and the finding that it bears on."""
 
     key: str
-    evidence: Evidence
+    comparison: Comparison
 
 
-def _findings_between(comparisons: Iterable[_Comparison]) -> Iterator[Finding]:
-    evidence: dict[str, list[Evidence]] = {}
-    for comparison in comparisons:
-        evidence.setdefault(comparison.key, []).append(comparison.evidence)
+def _findings_between(paired: Iterable[_Keyed]) -> Iterator[Finding]:
+    comparisons: dict[str, list[Comparison]] = {}
+    for keyed in paired:
+        comparisons.setdefault(keyed.key, []).append(keyed.comparison)
     for ranking in COMPARED_RANKINGS:
         yield Finding(
             f"{ranking}-flat",
@@ -162,7 +168,7 @@ def _findings_between(comparisons: Iterable[_Comparison]) -> Iterator[Finding]:
             "mixes context",
             f"share of documents on which {ranking} needs strictly fewer removals than attention, in FLAN minus in HAN "
             "with the same context, on the same documents, against 0",
-            tuple(evidence.get(f"{ranking}-flat", ())),
+            tuple(comparisons.get(f"{ranking}-flat", ())),
             unit=PAIRS,
         )
     yield Finding(
@@ -170,39 +176,39 @@ def _findings_between(comparisons: Iterable[_Comparison]) -> Iterator[Finding]:
         "the wider the encoder's context, the later the flips along attention",
         "share of documents that flip at a larger fraction with the next wider context, minus the share that flip at a "
         "smaller, against 0",
-        tuple(evidence.get(LATER, ())),
+        tuple(comparisons.get(LATER, ())),
         unit=PAIRS,
     )
 
 
-def _by_dataset(cells: Sequence[CellResults]) -> list[dict[Place, CellResults]]:
-    datasets: dict[str, dict[Place, CellResults]] = {}
+def _by_dataset(cells: Sequence[CellResults]) -> list[dict[PaperModel, CellResults]]:
+    datasets: dict[str, dict[PaperModel, CellResults]] = {}
     for cell in cells:
-        if cell.cell.place is not None and cell.summary["documents"]["analysed"]:
-            datasets.setdefault(cell.cell.dataset, {})[cell.cell.place] = cell
+        if cell.cell.paper_model is not None and cell.summary.documents.analysed:
+            datasets.setdefault(cell.cell.dataset, {})[cell.cell.paper_model] = cell
     return list(datasets.values())
 
 
-def _between_models(cells: dict[Place, CellResults], seed: int) -> Iterator[_Comparison]:
+def _between_models(cells: dict[PaperModel, CellResults], seed: int) -> Iterator[_Keyed]:
     """Compare the models of one data set; the documents of one data set are held at a time."""
-    fractions = {place: read_fractions(results) for place, results in cells.items()}
+    fractions = {model: read_fractions(results) for model, results in cells.items()}
     dataset = next(iter(cells.values())).cell.dataset
     for context in CONTEXTS[1:]:
-        flat, hierarchical = (Place(family, context) for family in FAMILIES)
+        flat, hierarchical = (PaperModel(architecture, context) for architecture in ARCHITECTURES)
         if flat in fractions and hierarchical in fractions:
-            where = f"{dataset}: {flat.model} and {hierarchical.model}"
+            where = f"{dataset}: {flat.name} and {hierarchical.name}"
             for ranking in COMPARED_RANKINGS:
-                evidence = _more_often(where, ranking, fractions[flat], fractions[hierarchical], seed)
-                yield from (_Comparison(f"{ranking}-flat", found) for found in evidence)
-    for family in FAMILIES:
-        along = [place for context in CONTEXTS if (place := Place(family, context)) in fractions]
+                comparisons = _more_often(where, ranking, fractions[flat], fractions[hierarchical], seed)
+                yield from (_Keyed(f"{ranking}-flat", found) for found in comparisons)
+    for architecture in ARCHITECTURES:
+        along = [model for context in CONTEXTS if (model := PaperModel(architecture, context)) in fractions]
         for narrower, wider in pairwise(along):
-            where = f"{dataset}: {narrower.model} to {wider.model}"
-            evidence = _later(where, fractions[narrower], fractions[wider], seed)
-            yield from (_Comparison(LATER, found) for found in evidence)
+            where = f"{dataset}: {narrower.name} to {wider.name}"
+            comparisons = _later(where, fractions[narrower], fractions[wider], seed)
+            yield from (_Keyed(LATER, found) for found in comparisons)
 
 
-def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions, seed: int) -> Iterator[Evidence]:
+def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions, seed: int) -> Iterator[Comparison]:
     """On how many more documents a ranking beats attention in the flat model than in the hierarchical one."""
     fewer = [
         (model.removed[ranking] < model.removed["attention"])[rows].astype(np.float64)
@@ -211,22 +217,22 @@ def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractio
     yield from _difference(where, fewer[0] - fewer[1], seed)
 
 
-def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iterator[Evidence]:
+def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iterator[Comparison]:
     """On how many more documents the flip comes later than earlier; a flip comes before never."""
     first, second = common_rows(narrower.ids, wider.ids)
     shares = compare(narrower.removed["attention"][first, None], wider.removed["attention"][second, None])
     yield from _difference(where, shares[:, 0] - shares[:, 2], seed)
 
 
-def _difference(where: str, differences: Float[np.ndarray, " documents"], seed: int) -> Iterator[Evidence]:
+def _difference(where: str, differences: Float[np.ndarray, " documents"], seed: int) -> Iterator[Comparison]:
     """The mean of paired differences against 0; nothing where no document is common."""
     if len(differences):
         (estimate,) = bootstrap_means(differences[:, None], seed)
-        yield Evidence(where, estimate, bound(0.0), int(np.count_nonzero(differences)))
+        yield Comparison(where, estimate, bound(0.0), int(np.count_nonzero(differences)))
 
 
-def _shares(cell: CellResults, larger: Estimate | None, smaller: Estimate | None) -> Evidence | None:
+def _shares(cell: CellResults, larger: Estimate, smaller: Estimate) -> Comparison | None:
     """Compare two shares of the same documents, on which these two differ."""
-    if larger is None or smaller is None or larger.value is None or smaller.value is None:
+    if larger.value is None or smaller.value is None:
         return None
-    return Evidence(cell.cell.name, larger, smaller, larger.count * (larger.value + smaller.value))
+    return Comparison(cell.cell.name, larger, smaller, larger.count * (larger.value + smaller.value))

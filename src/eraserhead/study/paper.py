@@ -17,14 +17,14 @@ from eraserhead.showing.templates import template
 from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.study.cell_tables import FRACTION, MASS
 from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, read_cells
-from eraserhead.study.comparisons import FEWEST_DOCUMENTS, Evidence, Finding, Verdict
+from eraserhead.study.comparisons import FEWEST_DOCUMENTS, Comparison, Finding, Verdict
 from eraserhead.study.context_figure import draw_context
 from eraserhead.study.findings import LATER, findings
 from eraserhead.study.paper_tables import (
     accuracy_table,
+    comparison_table,
     context_tables,
     dataset_table,
-    evidence_table,
     excess_table,
     fewer_table,
     finding_table,
@@ -42,7 +42,7 @@ DRAWINGS: dict[str, Callable[[Sequence[CellResults], Plate], None]] = {
     FRACTION: partial(draw_boxes, quantity=FRACTION),
     MASS: partial(draw_boxes, quantity=MASS),
 }
-EVIDENCE = pa.schema(
+COMPARISONS = pa.schema(
     [(name, pa.string()) for name in ("finding", "where", "verdict")]
     + [(name, pa.float64()) for name in ("larger", "larger_low", "larger_high")]
     + [(name, pa.float64()) for name in ("smaller", "smaller_low", "smaller_high", "deciding")]
@@ -99,14 +99,14 @@ def write_paper(
         paper_statements=statements([finding for finding in found if finding.of_paper]),
         own_statements=statements([finding for finding in found if not finding.of_paper]),
         findings=finding_table(found),
-        steps=evidence_table(next(finding for finding in found if finding.key == LATER)),
+        steps=comparison_table(next(finding for finding in found if finding.key == LATER)),
         fewest=FEWEST_DOCUMENTS,
         resamples=RESAMPLES,
         deviations=_deviations(results),
         missing=missing,
         cells=len(results),
         unlearnt=[found.cell.name for found in results if not found.learnt],
-        draws=sorted({str(found.summary["configuration"].get("draws", "-")) for found in results}),
+        draws=sorted({str(found.summary.setup.draws) for found in results}),
     )
     write_text(folder / PAPER, BLANK_LINES.sub("\n\n", text))
     return folder / PAPER
@@ -120,14 +120,14 @@ def statements(found: Sequence[Finding]) -> list[Statement]:
         Verdict.MIXED: "hold in some cells and are contrary in others",
         Verdict.UNDECIDED: "are undecided here",
     }
-    looked_at = [finding for finding in found if finding.evidence]
+    looked_at = [finding for finding in found if finding.comparisons]
     grouped = [
         Statement(word, [_counted(finding) for finding in looked_at if finding.verdict == verdict])
         for verdict, word in words.items()
     ]
     grouped.append(
         Statement(
-            "could not be looked at, for want of cells or of documents", [f.claim for f in found if not f.evidence]
+            "could not be looked at, for want of cells or of documents", [f.claim for f in found if not f.comparisons]
         )
     )
     return [statement for statement in grouped if statement.claims]
@@ -141,7 +141,7 @@ def one_line(reason: str) -> str:
 def _counted(finding: Finding) -> str:
     contrary, undecided = finding.count(Verdict.CONTRARY), finding.count(Verdict.UNDECIDED)
     rest = [f"contrary in {contrary}"] * bool(contrary) + [f"undecided in {undecided}"] * bool(undecided)
-    holds = f"holds in {finding.count(Verdict.HOLDS)} of {len(finding.evidence)} {finding.unit}"
+    holds = f"holds in {finding.count(Verdict.HOLDS)} of {len(finding.comparisons)} {finding.unit}"
     return f"{finding.claim} ({', '.join([holds, *rest])})"
 
 
@@ -176,7 +176,7 @@ def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, s
 
 def _draw_context(results: Sequence[CellResults], folder: Path) -> str | None:
     """Draw what moves along the context axis; nothing where no model has a place on it."""
-    placed = [found for found in results if found.cell.place is not None]
+    placed = [found for found in results if found.cell.paper_model is not None]
     plate = Plate(folder, "context")
     if placed:
         draw_context(placed, plate)
@@ -185,15 +185,15 @@ def _draw_context(results: Sequence[CellResults], folder: Path) -> str | None:
 
 def _save_findings(found: Sequence[Finding], plate: Plate) -> None:
     rows = [
-        (finding.key, evidence.where, evidence.verdict.value, *_numbers(evidence))
+        (finding.key, comparison.where, comparison.verdict.value, *_numbers(comparison))
         for finding in found
-        for evidence in finding.evidence
+        for comparison in finding.comparisons
     ]
-    plate.save_numbers([table(rows, EVIDENCE)], EVIDENCE)
+    plate.save_numbers([table(rows, COMPARISONS)], COMPARISONS)
 
 
-def _numbers(evidence: Evidence) -> tuple[float, ...]:
-    return (*_ends(evidence.larger), *_ends(evidence.smaller), evidence.deciding)
+def _numbers(comparison: Comparison) -> tuple[float, ...]:
+    return (*_ends(comparison.larger), *_ends(comparison.smaller), comparison.deciding)
 
 
 def _ends(estimate: Estimate) -> list[float]:
@@ -205,9 +205,7 @@ def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
     """Return the cells analysed by the authors' definitions where they differ from ours, by the option."""
     options = {"random_other": "position", "count_never_as": "all"}
     cells = {
-        option: ", ".join(
-            found.cell.name for found in results if found.summary.get("configuration", {}).get(option) == value
-        )
+        option: ", ".join(found.cell.name for found in results if getattr(found.summary.setup, option) == value)
         for option, value in options.items()
     }
     return {option: names for option, names in cells.items() if names}

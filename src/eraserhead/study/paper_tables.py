@@ -1,31 +1,32 @@
 """The tables of ``paper.md``: views of summaries, with a dash where a cell has no number."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from math import isnan
 from pathlib import PurePath
 
-from eraserhead.method.names import MINIMUM
+from eraserhead.erasure.summary import FlipTable, TestSummary
+from eraserhead.erasure.view import called
+from eraserhead.method.names import RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import markdown
-from eraserhead.showing.terminal import NEVER, NONE
-from eraserhead.showing.terminal import interval as written
-from eraserhead.study.cell_tables import KEYS, RANKINGS
+from eraserhead.showing.terminal import NEVER, NONE, interval, percent
+from eraserhead.study.cell_tables import ranking_names
 from eraserhead.study.cells import (
+    ARCHITECTURES,
     AUTHORS_DOCUMENTS,
     AUTHORS_GRADIENT_FEWER,
-    FAMILIES,
-    PLACES,
+    PAPER_MODELS,
     ROLES,
     CellResults,
     DatasetStatistics,
-    Place,
+    PaperModel,
+    known,
 )
 from eraserhead.study.comparisons import Finding, Verdict
 from eraserhead.study.context_figure import QUANTITIES
 
-CELLS_OF_TEST_1 = ("both_flip", "top_alone_flips", "other_alone_flips", "none_flips")
 VERDICTS = {
     Verdict.HOLDS: "holds",
     Verdict.CONTRARY: "does not hold",
@@ -68,10 +69,20 @@ class Grid:
             for model in self.models:
                 yield dataset, model, self.cells.get((dataset, model))
 
-    def estimate(self, dataset: str, model: str, *path: str) -> Estimate | None:
-        """Return an estimate of a cell's summary; null where there is no such cell or number."""
+    @property
+    def rankings(self) -> list[str]:
+        """The rankings that some cells have, the smallest sets last."""
+        return ranking_names(self.cells.values())
+
+    @property
+    def tested(self) -> list[str]:
+        """The rankings whose top is tested alone: neither shuffles nor the smallest sets."""
+        return [name for name in self.rankings if name not in (RANDOM, *YARDSTICKS)]
+
+    def of(self, dataset: str, model: str, quantity: Callable[[CellResults], Estimate | None]) -> Estimate | None:
+        """Return an estimate of a cell; null where there is no such cell."""
         found = self.cells.get((dataset, model))
-        return found.estimate(*path) if found else None
+        return found and quantity(found)
 
 
 def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], failed: Sequence[str]) -> Grid:
@@ -79,7 +90,7 @@ def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistic
     names = dict.fromkeys([*datasets, *(found.cell.dataset for found in results)])
     models = {found.cell.model for found in results}
     models |= {cell.removeprefix(f"{name}-") for name in names for cell in failed if cell.startswith(f"{name}-")}
-    placed = [place.model for place in PLACES if place.model in models]
+    placed = [model.name for model in PAPER_MODELS if model.name in models]
     cells = {(found.cell.dataset, found.cell.model): found for found in results}
     return Grid(list(names), placed + sorted(models.difference(placed)), cells)
 
@@ -113,20 +124,19 @@ def accuracy_table(grid: Grid) -> Table:
         if found is None:
             rows.append([dataset, model, *[NONE] * 8])
             continue
-        documents, cut = found.summary["documents"], found.summary["truncation"]
-        tokens = cut["tokens"] + cut["truncated_tokens"]
+        documents, cut = found.summary.documents, found.summary.truncation
         rows.append(
             [
                 dataset,
                 model,
                 NONE if found.test_accuracy is None else f"{found.test_accuracy:.3f}",
                 NONE if found.test_documents is None else f"{found.test_documents:,}",
-                interval(found.estimate("accuracy")),
+                interval(found.summary.accuracy),
                 NONE if found.largest_class is None else f"{found.largest_class:.3f}",
-                f"{documents['analysed']:,}",
-                f"{documents['total'] - documents['analysed']:,}",
-                f"{100 * cut['truncated_tokens'] / max(tokens, 1):.1f} %",
-                f"{cut['truncated_documents']:,} of {cut['documents']:,}",
+                f"{documents.analysed:,}",
+                f"{documents.left_out:,}",
+                f"{100 * cut.share:.1f} %",
+                f"{cut.truncated_documents:,} of {cut.documents:,}",
             ]
         )
     return Table(headings, rows)
@@ -136,16 +146,16 @@ def training_table(grid: Grid) -> Table:
     """How each model was trained: its encoder by name, not by folder."""
     rows = []
     for dataset, model, found in grid:
-        if found is None or not found.training:
+        if found is None or found.config is None:
             continue
-        chosen, training = found.training["model"], found.training["training"]
-        layers = "all" if chosen["encoder_layers"] is None else str(chosen["encoder_layers"])
-        rates = f"{training['learning_rate']:g}"
-        rates += "" if training["freeze_encoder"] else f", encoder {training['encoder_learning_rate']:g}"
+        chosen, training = found.config.model, found.config.training
+        layers = "all" if chosen.encoder_layers is None else str(chosen.encoder_layers)
+        rates = f"{training.learning_rate:g}"
+        rates += "" if training.freeze_encoder else f", encoder {training.encoder_learning_rate:g}"
         epochs = NONE if found.epochs is None else f"{found.epochs[0]} ({found.epochs[1]})"
-        encoder = chosen["encoder"]
-        name = PurePath(encoder).name if PurePath(encoder).is_absolute() else encoder
-        rows.append([dataset, model, name, layers, rates, epochs, markdown(str(training["seed"]))])
+        encoder = PurePath(chosen.encoder)
+        name = encoder.name if encoder.is_absolute() else chosen.encoder
+        rows.append([dataset, model, name, layers, rates, epochs, markdown(str(training.seed))])
     return Table(
         ["data set", "model", "encoder", "layers", "learning rate", "epochs (the best)", "seed"], rows, names=4
     )
@@ -155,75 +165,77 @@ def flip_tables(grid: Grid) -> dict[str, Table]:
     """Test 1's 2x2 table of each cell and ranking, in a row, by data set."""
     headings = ["model", "top of", "both flip", "top alone", "other alone", "neither", "one draw"]
     tables = {dataset: Table(headings, []) for dataset in grid.datasets}
-    for dataset, model, _ in grid:
-        rows = []
-        for ranking in KEYS:
-            exact, drawn = (
-                [grid.estimate(dataset, model, "tests", ranking, kind, cell) for cell in CELLS_OF_TEST_1]
-                for kind in ("exact", "drawn")
-            )
-            once = " / ".join(percent(_alone(estimate)) for estimate in drawn) if all(drawn) else NONE
-            rows.append([model, ranking, *(percent(estimate) for estimate in exact), once])
+    for dataset, model, found in grid:
+        rows = [_flip_row(model, ranking, found and found.test(ranking)) for ranking in grid.tested]
         tables[dataset] = replace(tables[dataset], rows=[*tables[dataset].rows, *rows])
     return tables
 
 
+def _flip_row(model: str, ranking: str, test: TestSummary | None) -> list[str]:
+    if test is None:
+        return [model, ranking, *[NONE] * (len(fields(FlipTable)) + 1)]
+    exact, drawn = ([getattr(table, cell.name) for cell in fields(FlipTable)] for table in (test.exact, test.drawn))
+    once = " / ".join(percent(_alone(estimate)) for estimate in drawn) if all(map(known, drawn)) else NONE
+    return [model, ranking, *map(percent, exact), once]
+
+
 def quantity_table(grid: Grid, quantity: str) -> Table:
     """The median fraction, or mass, removed along each ranking, and how often attention never flips."""
-    rankings = [*RANKINGS, MINIMUM]
+    rankings = grid.rankings
     rows = []
-    for dataset, model, _ in grid:
-        medians = [grid.estimate(dataset, model, "rankings", name, quantity, "median") for name in rankings]
-        never = grid.estimate(dataset, model, "rankings", "attention", "outcomes", "never")
+    for dataset, model, found in grid:
+        summaries = [found and found.ranking(name) for name in rankings]
+        medians = [summary and summary.distribution(quantity).median for summary in summaries]
+        attention = found and found.ranking("attention")
+        never = attention and attention.share(Outcome.NEVER)
         rows.append([dataset, model, *(interval(median, absent=NEVER) for median in medians), percent(never)])
-    return Table(["data set", "model", *rankings, "attention never flips, %"], rows)
+    return Table(["data set", "model", *map(called, rankings), "attention never flips, %"], rows)
 
 
 def fewer_table(grid: Grid) -> Table:
     """Percent of documents on which gradient, and product, need strictly fewer removals than attention."""
     rows = []
-    for dataset, model, _ in grid:
-        gradient, product = (
-            grid.estimate(dataset, model, "pairs", ranking, "attention", "fewer") for ranking in ("gradient", "product")
-        )
+    for dataset, model, found in grid:
+        gradient, product = (found and found.summary.pair(ranking, "attention") for ranking in ("gradient", "product"))
         authors = AUTHORS_GRADIENT_FEWER.get(dataset, {}).get(model)
         published = NONE if authors is None else f"{authors} (n = {AUTHORS_DOCUMENTS[dataset]:,})"
-        count = f"{gradient.count:,}" if gradient else NONE
-        rows.append([dataset, model, percent(gradient), published, percent(product), count])
+        fewer = gradient and known(gradient.fewer)
+        count = f"{fewer.count:,}" if fewer else NONE
+        rows.append([dataset, model, percent(fewer), published, percent(product and product.fewer), count])
     headings = ["gradient fewer, %", "the authors' gradient fewer, %", "product fewer, %", "documents here"]
     return Table(["data set", "model", *headings], rows)
 
 
 def excess_table(grid: Grid) -> Table:
     """Removals in excess of the exact minimum, and how often there is no excess, for each ranking."""
+    names = [name for name in grid.rankings if name not in YARDSTICKS]
     rows = []
-    for dataset, model, _ in grid:
+    for dataset, model, found in grid:
         cells = []
-        for ranking in RANKINGS:
-            excess, optimal = (
-                grid.estimate(dataset, model, "rankings", ranking, name) for name in ("excess", "optimal")
-            )
+        for name in names:
+            ranking = found and found.ranking(name)
+            excess = ranking and known(ranking.excess)
             cells.append(f"{interval(excess, digits=1)} n={excess.count:,}" if excess else NONE)
-            cells.append(percent(optimal))
+            cells.append(percent(ranking and ranking.optimal))
         rows.append([dataset, model, *cells])
-    names = [heading for name in RANKINGS for heading in (f"{name}: excess", "optimal, %")]
-    return Table(["data set", "model", *names], rows)
+    headings = [heading for name in names for heading in (f"{name}: excess", "optimal, %")]
+    return Table(["data set", "model", *headings], rows)
 
 
 def context_tables(grid: Grid) -> dict[str, Table]:
-    """How each quantity moves along the context axis, a row a data set and family, by the quantity's title."""
+    """How each quantity moves along the context axis, a row a data set and architecture, by the quantity's title."""
     tables = {}
     for quantity in QUANTITIES:
         rows = []
         for dataset in grid.datasets:
-            for family in FAMILIES:
-                estimates = [
-                    grid.estimate(dataset, Place(family, context).model, *quantity.path) for context in CONTEXTS
-                ]
+            for architecture in ARCHITECTURES:
+                models = [PaperModel(architecture, context).name for context in CONTEXTS]
+                estimates = [grid.of(dataset, model, quantity.of) for model in models]
                 if any(estimates):
-                    show = percent if quantity.percent else _fraction
-                    rows.append([dataset, family.upper(), *(show(estimate) for estimate in estimates)])
-        tables[quantity.title] = Table(["data set", "family", *CONTEXTS], rows)
+                    absent, scale, digits = (NONE, 100, 1) if quantity.percent else (NEVER, 1, 3)
+                    shown = [interval(estimate, absent, scale, digits) for estimate in estimates]
+                    rows.append([dataset, architecture.upper(), *shown])
+        tables[quantity.title] = Table(["data set", "architecture", *CONTEXTS], rows)
     return tables
 
 
@@ -232,38 +244,24 @@ def finding_table(found: Sequence[Finding]) -> Table:
     rows = []
     for finding in found:
         counts = [str(finding.count(verdict)) for verdict in (Verdict.HOLDS, Verdict.CONTRARY, Verdict.UNDECIDED)]
-        contrary = [evidence.where for evidence in finding.evidence if evidence.verdict == Verdict.CONTRARY]
-        verdict = VERDICTS[finding.verdict] if finding.evidence else NONE
+        contrary = [comparison.where for comparison in finding.comparisons if comparison.verdict == Verdict.CONTRARY]
+        verdict = VERDICTS[finding.verdict] if finding.comparisons else NONE
         rows.append([finding.claim, finding.measure, verdict, *counts, markdown(", ".join(contrary)) or NONE])
     return Table(["finding", "compared", "verdict", "holds in", "contrary in", "undecided in", "contrary"], rows)
 
 
-def evidence_table(finding: Finding) -> Table:
+def comparison_table(finding: Finding) -> Table:
     """Every comparison of one finding."""
     rows = [
-        [evidence.where, interval(evidence.larger), f"{evidence.deciding:,.0f}", evidence.verdict]
-        for evidence in finding.evidence
+        [comparison.where, interval(comparison.larger), f"{comparison.deciding:,.0f}", comparison.verdict]
+        for comparison in finding.comparisons
     ]
     return Table(["compared", "difference", "documents that differ", "verdict"], rows, names=1)
 
 
-def interval(estimate: Estimate | None, scale: float = 1, digits: int = 3, absent: str = NONE) -> str:
-    """Write an estimate with its interval; `absent` for an end, or a value, that is larger than everything."""
-    return NONE if estimate is None else written(asdict(estimate), absent, scale, digits)
-
-
-def percent(estimate: Estimate | None) -> str:
-    """Write a share in percent."""
-    return interval(estimate, scale=100, digits=1)
-
-
-def _fraction(estimate: Estimate | None) -> str:
-    return interval(estimate, absent=NEVER)
-
-
-def _alone(estimate: Estimate | None) -> Estimate | None:
+def _alone(estimate: Estimate) -> Estimate:
     """Leave the interval out."""
-    return replace(estimate, low=estimate.value, high=estimate.value) if estimate else None
+    return replace(estimate, low=estimate.value, high=estimate.value)
 
 
 def _number(value: float) -> str:

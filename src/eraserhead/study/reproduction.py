@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.files import DISK_IS_FULL, write_text
 from eraserhead.loading import devices
-from eraserhead.loading.config import RUN_CONFIG
 from eraserhead.models.architecture import Limits
 from eraserhead.models.splitting import sentence_spans
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics, read_cells
@@ -103,10 +101,10 @@ def _changed(plan: Plan) -> list[str]:
     """Name what differs between a cell's plan and what is there of it; what is damaged fails when its turn comes."""
     try:
         changed = RunFolder(plan.cell.folder).changed(plan.train) or []
-        found: Any = plan.cell.results.summary().get("configuration", {}) if plan.cell.results.complete else None
+        setup = plan.cell.results.summary().setup if plan.cell.results.complete else None
     except UserError:
         return []
-    return changed + [name for name in ANALYSIS if found and found.get(name) != getattr(plan.erase, name)]
+    return changed + [name for name in ANALYSIS if setup and getattr(setup, name) != getattr(plan.erase, name)]
 
 
 def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
@@ -184,12 +182,11 @@ def _do(plan: Plan, accelerator: Accelerator) -> None:
     """Train and erase one cell, as far as that is not done."""
     RunFolder(plan.cell.folder).changed(plan.train)  # a damaged file is named
     if RunFolder(plan.cell.folder).complete and plan.cell.results.complete:
-        plan.cell.results.check_readable()
+        plan.cell.results.check_tables()
         read_cells([plan.cell])
         devices.tell(accelerator, f"{plan.cell.folder}: complete already")
         return
-    started = (plan.cell.folder / RUN_CONFIG).is_file()
-    train(replace(plan.train, resume=started))
+    train(replace(plan.train, resume=RunFolder(plan.cell.folder).started))
     _release()
     erase_to_folder(plan.erase)
 

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.figures import new_figure
-from eraserhead.study.cells import FAMILIES, Place
+from eraserhead.study.cells import ARCHITECTURES, PAPER_MODELS, PaperModel
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A figure with a panel for each model: a row a family, a column a context; other models below.
+    """A figure with a panel for each model: a row an architecture, a column a context; other models below.
 
     Attributes:
         figure: The figure.
@@ -52,10 +52,11 @@ def new_sheet(models: Sequence[str], height: float, sharey: bool = True) -> Shee
 
 
 def _rows(models: Sequence[str]) -> list[list[str]]:
-    """Lay out the models: the paper's by family and context, as far as there are any, then the others."""
-    contexts = [context for context in CONTEXTS if any(Place(family, context).model in models for family in FAMILIES)]
-    families = [family for family in FAMILIES if any(Place(family, context).model in models for context in contexts)]
-    rows = [[Place(family, context).model for context in contexts] for family in families]
+    """Lay out the models: the paper's by architecture and context, as far as there are any, then the others."""
+    present = [model for model in PAPER_MODELS if model.name in models]
+    contexts = [context for context in CONTEXTS if any(model.context == context for model in present)]
+    architectures = [each for each in ARCHITECTURES if any(model.architecture == each for model in present)]
+    rows = [[PaperModel(each, context).name for context in contexts] for each in architectures]
     others = [model for model in models if not any(model in row for row in rows)]
     columns = max(len(contexts), min(len(CONTEXTS), len(others)))
     return rows + [others[start : start + columns] for start in range(0, len(others), columns)]

@@ -17,7 +17,7 @@ from eraserhead.training.config import TrainingConfig
 from eraserhead.training.vectors import VectorStore, encode
 
 
-class Feed(Protocol):
+class Batches(Protocol):
     """Documents as the inputs of an objective."""
 
     @property
@@ -41,25 +41,25 @@ class Feed(Protocol):
 
 
 @dataclass(frozen=True)
-class TokenFeed:
+class TokenBatches:
     """Token ids and attention masks, for an encoder that is trained too."""
 
     rows: Dataset
     lengths: list[int]
     labels: Tensor
     padding: int
-    reading: DocumentReader
+    reader: DocumentReader
     device: torch.device
     without_encoder: bool = False
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return ``input_ids`` and ``attention_mask``."""
-        inputs = self.reading.pad(self.rows[list(documents)]["input_ids"], self.padding)
+        inputs = self.reader.pad(self.rows[list(documents)]["input_ids"], self.padding)
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
 
 @dataclass(frozen=True)
-class StoredFeed:
+class StoredBatches:
     """Kept token vectors, for a frozen encoder."""
 
     store: VectorStore
@@ -74,10 +74,10 @@ class StoredFeed:
 
 
 @dataclass(frozen=True)
-class EncodedFeed:
+class EncodedBatches:
     """Token vectors of a frozen encoder, computed whenever they are asked for."""
 
-    tokens: TokenFeed
+    tokens: TokenBatches
     model: AttentionPoolingForSequenceClassification
 
     @property
@@ -132,7 +132,9 @@ def trained_parameters(
     return groups
 
 
-def predict(objective: nn.Module, feed: Feed, batches: Sequence[list[int]], accelerator: Accelerator) -> dict[int, int]:
+def predict(
+    objective: nn.Module, source: Batches, batches: Sequence[list[int]], accelerator: Accelerator
+) -> dict[int, int]:
     """Return the predicted class of every document, all processes' together."""
     # Processes have different numbers of batches, so none of them may wait for another in a forward pass.
     objective = accelerator.unwrap_model(objective)
@@ -141,7 +143,7 @@ def predict(objective: nn.Module, feed: Feed, batches: Sequence[list[int]], acce
     found: list[tuple[int, int]] = []
     with torch.no_grad():
         for documents in batches[accelerator.process_index :: accelerator.num_processes]:
-            _, logits = objective(feed.batch(documents), feed.labels[documents].clamp(min=0).to(accelerator.device))
+            _, logits = objective(source.batch(documents), source.labels[documents].clamp(min=0).to(accelerator.device))
             found += zip(documents, logits.argmax(-1).tolist(), strict=True)
     objective.train(was_training)
     return dict(gather_object(found))

@@ -13,9 +13,10 @@ from torch import nn
 from eraserhead.data.batching import buckets, share, training_steps
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
-from eraserhead.training.batches import Feed, predict
+from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
 from eraserhead.training.metrics import score
+from eraserhead.training.records import Epoch, Metrics
 
 
 @dataclass
@@ -26,13 +27,22 @@ class Progress:
         epoch: Epochs that are finished.
         best: Validation metric of the best epoch.
         best_epoch: Its number, from 1.
-        history: Loss, metrics and seconds of each finished epoch.
+        history: The finished epochs.
     """
 
     epoch: int = 0
     best: float | None = None
     best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[Epoch] = field(default_factory=list)
+
+    def metrics(self, devices: str, test: dict[str, float] | None = None) -> Metrics:
+        """Return the record of what training has come to.
+
+        Args:
+            devices: The processes and devices in use.
+            test: Metrics of the test documents, where they are known.
+        """
+        return Metrics(self.best_epoch, tuple(self.history), test, devices)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content, for `Accelerator.register_for_checkpointing`."""
@@ -41,7 +51,7 @@ class Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the content."""
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, name, [Epoch(**epoch) for epoch in value] if name == "history" else value)
 
 
 @dataclass
@@ -54,7 +64,7 @@ class Loop:
         objective: What is optimised, wrapped for distribution.
         optimizer: AdamW, wrapped.
         scheduler: Steps once an optimisation step, on every process alike; or once an epoch, by the validation metric.
-        feeds: Documents by role.
+        batches: Documents by role.
         ordered: Whether classes are ordered.
         progress: How far the run has come.
     """
@@ -64,14 +74,14 @@ class Loop:
     objective: nn.Module
     optimizer: Any
     scheduler: Any
-    feeds: dict[str, Feed]
+    batches: dict[str, Batches]
     ordered: bool
     progress: Progress
 
     def epoch(self, epoch: int) -> float:
         """Train on every document once; returns the mean loss a document."""
         self.objective.train()
-        lengths = self.feeds["train"].lengths
+        lengths = self.batches["train"].lengths
         steps = training_steps(lengths, self.config.batch_size, self.config.seed, epoch)
         total = 0.0
         for number, step in enumerate(devices.progress(steps, self.accelerator, f"epoch {epoch + 1}", "step")):
@@ -92,15 +102,15 @@ class Loop:
         A process's share is split under the token budget and accumulated. The sum of losses is divided by the number
         of documents of the whole step, so that neither the split nor the number of processes changes the gradient.
         """
-        accelerator, feed = self.accelerator, self.feeds["train"]
+        accelerator, source = self.accelerator, self.batches["train"]
         mine = share(step, accelerator.process_index, accelerator.num_processes)
-        batches = self._split(mine, feed)
+        batches = self._split(mine, source)
         total = torch.zeros((), device=accelerator.device)
         for number, documents in enumerate(batches or [[step[0]]]):
             last = number == max(len(batches), 1) - 1
-            labels = feed.labels[documents].to(accelerator.device)
+            labels = source.labels[documents].to(accelerator.device)
             with nullcontext() if last else accelerator.no_sync(self.objective):
-                loss, _ = self.objective(feed.batch(documents), labels)
+                loss, _ = self.objective(source.batch(documents), labels)
                 # A process without a share still takes part in averaging the gradients, with a loss of 0.
                 loss = loss * (accelerator.num_processes / len(step) if batches else 0.0)
                 accelerator.backward(loss)
@@ -121,14 +131,14 @@ class Loop:
 
     def evaluate(self, role: str) -> dict[str, float]:
         """Return the metrics of a role's labelled documents, the same on every process."""
-        feed = self.feeds[role]
-        labels = feed.labels.tolist()
+        source = self.batches[role]
+        labels = source.labels.tolist()
         known = [document for document, label in enumerate(labels) if label >= 0]
-        predicted = predict(self.objective, feed, self._split(known, feed), self.accelerator)
+        predicted = predict(self.objective, source, self._split(known, source), self.accelerator)
         return score(
             [predicted[document] for document in known], [labels[document] for document in known], self.ordered
         )
 
-    def _split(self, documents: Sequence[int], feed: Feed) -> list[list[int]]:
-        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, feed.without_encoder)
-        return buckets(documents, feed.lengths, budget)
+    def _split(self, documents: Sequence[int], source: Batches) -> list[list[int]]:
+        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, source.without_encoder)
+        return buckets(documents, source.lengths, budget)

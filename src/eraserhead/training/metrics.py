@@ -1,6 +1,7 @@
 """Metrics as `evaluate.Metric`s of our own: nothing is downloaded."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import datasets
@@ -9,7 +10,6 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 FEATURES = datasets.Features({"predictions": datasets.Value("int32"), "references": datasets.Value("int32")})
-HIGHER_IS_BETTER = {"accuracy": True, "macro_f1": True, "mean_absolute_error": False}
 
 
 class _ClassMetric(evaluate.Metric):
@@ -47,11 +47,37 @@ class MeanAbsoluteError(_ClassMetric):
         return {"mean_absolute_error": float(np.mean(np.abs(np.subtract(predictions, references))))}
 
 
+@dataclass(frozen=True)
+class MetricKind:
+    """A metric, and what is said of it.
+
+    Attributes:
+        metric: What computes it.
+        title: What it is called.
+        hub_name: What the hub calls it.
+        higher_is_better: Whether a larger value is a better one.
+        ordered: Whether it means something for ordered classes alone.
+    """
+
+    metric: type[_ClassMetric]
+    title: str
+    hub_name: str
+    higher_is_better: bool = True
+    ordered: bool = False
+
+
+METRICS = {
+    "accuracy": MetricKind(Accuracy, "Accuracy", "accuracy"),
+    "macro_f1": MetricKind(MacroF1, "Macro F1", "f1"),
+    "mean_absolute_error": MetricKind(
+        MeanAbsoluteError, "Mean absolute error", "mae", higher_is_better=False, ordered=True
+    ),
+}
+
+
 def score(predictions: Sequence[int], references: Sequence[int], ordered: bool) -> dict[str, float]:
     """Return all metrics of predicted and true class indices; the absolute error only where classes are ordered."""
-    metrics = [Accuracy(keep_in_memory=True), MacroF1(keep_in_memory=True)]
-    if ordered:
-        metrics.append(MeanAbsoluteError(keep_in_memory=True))
+    metrics = [kind.metric(keep_in_memory=True) for kind in METRICS.values() if ordered or not kind.ordered]
     result = evaluate.combine(metrics).compute(predictions=list(predictions), references=list(references))
     assert result is not None
     return result
@@ -61,4 +87,4 @@ def improves(metric: str, value: float, best: float | None) -> bool:
     """Whether a value of a metric is better than the best so far."""
     if best is None:
         return True
-    return value > best if HIGHER_IS_BETTER[metric] else value < best
+    return value > best if METRICS[metric].higher_is_better else value < best

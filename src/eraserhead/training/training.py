@@ -20,19 +20,27 @@ from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import truncation
 from eraserhead.errors import MissingSplitError, Setting, UserError
 from eraserhead.loading import devices
-from eraserhead.loading.checkpoints import load_tokenizer, weights_fingerprint
+from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.config import ONE_SEQUENCE
-from eraserhead.loading.reader import DocumentReader, reading_of
+from eraserhead.loading.fingerprints import weights_fingerprint
+from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
-from eraserhead.training.batches import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
+from eraserhead.training.batches import (
+    Batches,
+    EncodedBatches,
+    Objective,
+    StoredBatches,
+    TokenBatches,
+    trained_parameters,
+)
 from eraserhead.training.config import TrainConfig, TrainingConfig
-from eraserhead.training.folder import RunFolder
+from eraserhead.training.folder import RunFolder, Saver, Split
 from eraserhead.training.loop import Loop, Progress
-from eraserhead.training.metrics import HIGHER_IS_BETTER, improves
+from eraserhead.training.metrics import METRICS, improves
 from eraserhead.training.new_classifier import locate_encoder, new_classifier
-from eraserhead.training.saving import Saver, Split
+from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
 from eraserhead.training.vectors import vector_store
 
 OnBest = Callable[[RunFolder], None]
@@ -72,26 +80,26 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         encoder = locate_encoder(config.model)
         tokenizer = load_tokenizer(encoder.folder, config.model.encoder)
         model = new_classifier(config.model, encoder, labels.names)
-        reading = reading_of(model, tokenizer, config.data, cut_to_window=False)
-        model.config.limits = asdict(reading.limits)
-        splits = {role: Split(found, reading.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
-    identity = {
-        "documents": {role: found.fingerprint for role, found in documents.items()},
-        "encoder": weights_fingerprint(model.encoder),
-    }
-    folder.check_identity(identity, config.overwrite)
+        reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
+        model.config.limits = asdict(reader.limits)
+        splits = {role: Split(found, reader.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
+    setup = TrainingSetup(
+        documents={role: found.fingerprint for role, found in documents.items()},
+        encoder=weights_fingerprint(model.encoder),
+    )
+    folder.check_setup(setup, config.overwrite)
     if folder.complete and not config.overwrite:
         devices.tell(accelerator, f"{folder.path}: complete already, nothing to do")
         return folder
     _announce(config, splits, labels, accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        folder.open(config, identity)
+        folder.open(config, setup)
     accelerator.wait_for_everyone()
     if config.training.tensorboard:
         accelerator.init_trackers("curves")
-    loop = prepare(config, model, tokenizer, reading, splits, accelerator)
-    saver = Saver(model, tokenizer, splits, {"name": config.model.encoder, "revision": encoder.commit})
+    loop = prepare(config, model, tokenizer, reader, splits, accelerator)
+    saver = Saver(model, tokenizer, splits, EncoderSource(config.model.encoder, encoder.commit))
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
     return folder
@@ -109,17 +117,19 @@ def prepare(
     config: TrainConfig,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
-    reading: DocumentReader,
+    reader: DocumentReader,
     splits: dict[str, Split],
     accelerator: Accelerator,
 ) -> Loop:
-    """Set up feeds, optimiser and schedule; a frozen encoder's token vectors are computed here."""
+    """Set up batches, optimiser and schedule; a frozen encoder's token vectors are computed here."""
     training = config.training
     model.to(accelerator.device)
     model.encoder.requires_grad_(not training.freeze_encoder)
-    feeds = {role: _feed(config, role, model, tokenizer, reading, split, accelerator) for role, split in splits.items()}
+    batches = {
+        role: _batches(config, role, model, tokenizer, reader, split, accelerator) for role, split in splits.items()
+    }
     optimizer = torch.optim.AdamW(trained_parameters(model, training), fused=True)
-    steps = -(-len(feeds["train"].lengths) // training.batch_size) * training.epochs
+    steps = -(-len(batches["train"].lengths) // training.batch_size) * training.epochs
     scheduler = schedule(optimizer, training, steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
@@ -132,7 +142,7 @@ def prepare(
         objective=objective,
         optimizer=optimizer,
         scheduler=scheduler,
-        feeds=feeds,
+        batches=batches,
         ordered=_measures_distance(config, len(model.config.id2label or ())),
         progress=progress,
     )
@@ -155,10 +165,10 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
         if improves(training.metric, metrics[training.metric], progress.best):
             progress.best, progress.best_epoch = metrics[training.metric], progress.epoch
             _save_best(loop, folder)
-        entry = {"epoch": progress.epoch, "loss": loss, **metrics, "seconds": time.perf_counter() - started}
-        progress.history.append(entry)
-        loop.accelerator.log({name: entry[name] for name in ("loss", *metrics)}, step=progress.epoch)
-        devices.tell(loop.accelerator, _line(entry, progress))
+        epoch = Epoch(progress.epoch, loss, metrics, time.perf_counter() - started)
+        progress.history.append(epoch)
+        loop.accelerator.log({"loss": loss, **metrics}, step=progress.epoch)
+        devices.tell(loop.accelerator, _line(epoch, progress))
         folder.save_state(loop.accelerator)
         if after_best is not None and progress.best_epoch == progress.epoch:
             after_best()
@@ -171,7 +181,7 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
     if accelerator.is_main_process:
         saver.model.cpu()
-        saver.save(folder, loop, test)
+        saver.save(folder, loop.progress.metrics(devices.describe(accelerator), test))
         folder.close()
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
@@ -189,41 +199,41 @@ def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
     return test if test.provenance.split != training.provenance.split else None
 
 
-def _feed(
+def _batches(
     config: TrainConfig,
     role: str,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
-    reading: DocumentReader,
+    reader: DocumentReader,
     split: Split,
     accelerator: Accelerator,
-) -> Feed:
+) -> Batches:
     lengths, labels = list(split.rows["tokens"]), split.labels
     embeddings_alone = config.model.encoder_layers == 0
-    tokens = TokenFeed(
+    tokens = TokenBatches(
         split.rows.select_columns(["input_ids"]),
         lengths,
         labels,
         padding_id(tokenizer),
-        reading,
+        reader,
         accelerator.device,
         embeddings_alone,
     )
     if not config.training.freeze_encoder:
         return tokens
-    # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
+    # What is read once is not worth keeping, and looking embeddings up is as quick as reader them from disk.
     if role == "test" or embeddings_alone:
-        return EncodedFeed(tokens, model)
+        return EncodedBatches(tokens, model)
     budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
     store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
-    return EncodedFeed(tokens, model) if store is None else StoredFeed(store, lengths, labels, accelerator.device)
+    return EncodedBatches(tokens, model) if store is None else StoredBatches(store, lengths, labels, accelerator.device)
 
 
 def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
     """Return what lowers the learning rates: step by step, or whenever validation stalls (METHOD section 7)."""
     if training.schedule == "linear":
         return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
-    better = "max" if HIGHER_IS_BETTER[training.metric] else "min"
+    better = "max" if METRICS[training.metric].higher_is_better else "min"
     return ReduceLROnPlateau(optimizer, better, factor=0.5, patience=training.plateau_patience - 1, threshold=0.0)
 
 
@@ -238,7 +248,7 @@ def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> 
     """Give the best model so far, in a folder of its own, to who asked for it."""
     if loop.accelerator.is_main_process:
         with folder.best_model() as best:
-            saver.save(best, loop)
+            saver.save(best, loop.progress.metrics(devices.describe(loop.accelerator)))
             on_best(best)
     loop.accelerator.wait_for_everyone()
 
@@ -282,7 +292,7 @@ def _curves(config: TrainConfig) -> str | None:
     return str(config.folder / "tensorboard") if config.training.tensorboard else None
 
 
-def _line(entry: dict[str, Any], progress: Progress) -> str:
-    numbers = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "seconds"))
+def _line(epoch: Epoch, progress: Progress) -> str:
+    numbers = ", ".join(f"{name} {value:.4f}" for name, value in {"loss": epoch.loss, **epoch.scores}.items())
     best = ", the best so far" if progress.best_epoch == progress.epoch else ""
-    return f"epoch {progress.epoch}: {numbers} ({entry['seconds']:.1f} s{best})"
+    return f"epoch {epoch.epoch}: {numbers} ({epoch.seconds:.1f} s{best})"

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
@@ -24,8 +25,9 @@ from torch import Tensor
 
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.columns import processes
+from eraserhead.files import remove, replacing, unfinished_name, write_json
 from eraserhead.loading import devices
-from eraserhead.loading.checkpoints import weights_fingerprint
+from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.heads import Group
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -211,27 +213,26 @@ def _write(
     budget: int,
 ) -> bool:
     """Compute all vectors, every local process its share; False where the disk does not hold them."""
-    unfinished = _unfinished(folder)
-    if not _reserve(unfinished, shape, accelerator):
-        return False
-    store = VectorStore(_open(unfinished, shape, "r+"), ends)
-    try:
-        for sequences, group in _encoded(model, rows, accelerator, budget):
-            for row, sequence in enumerate(sequences):
-                found = group.vectors[row][group.mask[row]]
-                store.vectors[store.place(sequence)] = found.float().numpy(force=True)
-    except BaseException:  # Ctrl-C too: what is reserved would stay on the disk for ever
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    mark = _mark()
+    # Another run may be quicker: its vectors stay.
+    turn = (
+        replacing(folder, mark, keep=True)
+        if accelerator.is_local_main_process
+        else nullcontext(unfinished_name(folder, mark))
+    )
+    with turn as unfinished:
+        reserved = _reserve(unfinished, shape, accelerator)
+        if reserved:
+            store = VectorStore(_open(unfinished, shape, "r+"), ends)
+            for sequences, group in _encoded(model, rows, accelerator, budget):
+                for row, sequence in enumerate(sequences):
+                    found = group.vectors[row][group.mask[row]]
+                    store.vectors[store.place(sequence)] = found.float().numpy(force=True)
+            accelerator.wait_for_everyone()
+            if accelerator.is_local_main_process:
+                write_json(unfinished / META, {"components": shape[0], "vector_size": shape[1]})
     accelerator.wait_for_everyone()
-    if accelerator.is_local_main_process:
-        (unfinished / META).write_text(json.dumps({"components": shape[0], "vector_size": shape[1]}))
-        if folder.exists():  # another run was quicker
-            shutil.rmtree(unfinished)
-        else:
-            os.replace(unfinished, folder)
-    accelerator.wait_for_everyone()
-    return True
+    return reserved
 
 
 def _encoded(
@@ -267,11 +268,11 @@ def encode(model: AttentionPoolingForSequenceClassification, inputs: Mapping[str
     return {"vectors": packed, "token_counts": counts, "sentence_counts": found.counts}
 
 
-def _unfinished(folder: Path) -> Path:
-    """Return a name that this run's processes on this machine share and no other run uses."""
+def _mark() -> str:
+    """Return a part of a name that this run's processes on this machine share and no other run uses."""
     run = broadcast_object_list([os.getpid()])[0]
     node = os.environ.get("GROUP_RANK", "0")
-    return folder.with_name(f"{folder.name}.unfinished-{run}-{node}")
+    return f"-{run}-{node}"
 
 
 def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator) -> bool:
@@ -282,7 +283,7 @@ def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator)
             with (unfinished / VECTORS).open("wb") as file:
                 _allocate(file.fileno(), max(1, shape[0] * shape[1] * 4))
         except OSError as error:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            remove(unfinished)
             devices.tell(accelerator, f"token vectors: not kept ({error.strerror}); computed again in every epoch")
     accelerator.wait_for_everyone()
     return (unfinished / VECTORS).is_file()

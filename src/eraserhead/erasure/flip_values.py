@@ -1,0 +1,74 @@
+"""First flips along a ranking as arrays: the one place that decides what a document that never flips counts as."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from eraserhead.erasure.config import CountNeverAs
+from eraserhead.erasure.results import ResultsFolder
+
+COLUMNS = ("id", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc")
+
+
+@dataclass(frozen=True)
+class FlipValues:
+    """First flips along one ranking, ``[documents, draws]``; rankings other than random have one draw.
+
+    Attributes:
+        ids: The documents.
+        outcome: Labels of `Outcome`.
+        never: Where nothing flips.
+        removed: Components erased; where nothing flips, infinity or the number of all components, as counted.
+        fraction: Their share; where nothing flips, infinity or 1.
+        mass: Their attention; where nothing flips, infinity or 1.
+        evidence_auc: How early components lie that are known to decide; NaN where none are known.
+    """
+
+    ids: np.ndarray
+    outcome: np.ndarray
+    never: np.ndarray
+    removed: np.ndarray
+    fraction: np.ndarray
+    mass: np.ndarray
+    evidence_auc: np.ndarray
+
+    def values(self, quantity: str) -> np.ndarray:
+        """Return ``removed``, ``fraction`` or ``mass``; infinity is larger than everything."""
+        return getattr(self, quantity)
+
+    def numbers(self, quantity: str) -> np.ndarray:
+        """Return the same with NaN for infinity."""
+        values = self.values(quantity)
+        return np.where(np.isinf(values), np.nan, values)
+
+
+def read_flips(results: ResultsFolder, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
+    """Return the first flips of the documents that are analysed, by ranking in the order of the table."""
+    return flips_by_ranking(results.analysed("flips", COLUMNS).to_pandas(), count_never_as)
+
+
+def flips_by_ranking(rows: pd.DataFrame, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
+    """Return the rows of a table of flips by ranking; every document has as many draws as the others."""
+    documents = max(rows.id.nunique(), 1)
+    return {
+        str(name): _values(found, max(len(found) // documents, 1), count_never_as)
+        for name, found in rows.groupby("ranking", sort=False)
+    }
+
+
+def _values(rows: pd.DataFrame, draws: int, count_never_as: CountNeverAs) -> FlipValues:
+    shape = (len(rows) // draws, draws)
+    never = rows.fraction.isna().to_numpy()
+    everything = {"removed": rows.n.to_numpy(dtype=float), "fraction": 1.0, "mass": 1.0}
+    counted = {
+        name: np.where(never, np.inf if count_never_as == "beyond_all" else all_of_it, rows[name].to_numpy(dtype=float))
+        for name, all_of_it in everything.items()
+    }
+    return FlipValues(
+        ids=rows.id.to_numpy().reshape(shape)[:, 0],
+        outcome=rows.outcome.to_numpy().reshape(shape),
+        never=never.reshape(shape),
+        evidence_auc=rows.evidence_auc.to_numpy(dtype=float).reshape(shape),
+        **{name: values.reshape(shape) for name, values in counted.items()},
+    )

@@ -1,0 +1,56 @@
+"""What determines the results of an analysis; light imports, so that views are quick."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eraserhead.data.provenance import Provenance
+from eraserhead.environment import Environment
+from eraserhead.erasure.config import CountNeverAs, RandomOther
+from eraserhead.loading.setup import ModelSetup, SiteSetup
+from eraserhead.models.architecture import Limits
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What determines the results: two analyses that agree in it may share a folder.
+
+    Attributes:
+        model: The model.
+        site: Where its weights are erased.
+        data: The documents, with their fingerprint.
+        label_map: Classes of the data and of the model that mean the same, where they were given.
+        limits: What the model reads of a document.
+        draws: Shuffles a document of the random ranking.
+        seed: Seed of all draws and of the bootstrap.
+        random_other: What the top component is compared with in test 1.
+        count_never_as: How the summary counts a document that never flips.
+        shard_size: Documents that are finished together.
+    """
+
+    FORMAT: ClassVar[int] = 2
+
+    model: ModelSetup
+    site: SiteSetup
+    data: Provenance
+    label_map: list[str] | None
+    limits: Limits
+    draws: int
+    seed: int
+    random_other: RandomOther
+    count_never_as: CountNeverAs
+    shard_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Environment):
+    """How an analysis went; nothing here determines results.
+
+    Attributes:
+        seconds: What it took, without loading.
+        devices: The processes and devices that were in use.
+        search_seconds: What the search for smaller sets took in the main process; null without a search.
+    """
+
+    seconds: float
+    devices: str
+    search_seconds: float | None = None

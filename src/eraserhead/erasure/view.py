@@ -1,0 +1,229 @@
+"""Erasure results for the terminal; a view of a `Summary`, never a computation."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from eraserhead.data.provenance import Truncation
+from eraserhead.erasure.config import CountNeverAs, RandomOther
+from eraserhead.erasure.setup import Setup
+from eraserhead.erasure.summary import Pair, RankingSummary, Summary
+from eraserhead.loading.setup import SENTENCES, SiteSetup
+from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome
+from eraserhead.method.statistics import Estimate
+from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
+
+MEANS: dict[CountNeverAs, str] = {
+    "beyond_all": (
+        "Means are over the n documents (and, of random, the draws) whose decision changes, whether or not attention "
+        "is left; quantiles, shares, pairs are over all."
+    ),
+    "all": "Means, quantiles, shares, pairs are over all documents, whether or not their decisions change.",
+}
+NOTES = (
+    "In brackets: 95 % bootstrap intervals over documents. {means} JS: Jensen-Shannon divergence from the original "
+    "distribution; dJS: that of the top minus that of another component; spread: standard deviation over a document's "
+    "draws. As short: of the documents on which the smallest set flips at all. A document's random draws are averaged "
+    "for quantiles; one that never flips makes the average > all."
+)
+UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
+NAMES = {BEST_FOUND: "upper bound"}  # of rankings, where they are not called as in the results
+OUTCOMES = "What erasing along a ranking comes to, % of documents"
+FRACTION = "Fraction of the components erased before the decision flips"
+YARDSTICKS = {
+    MINIMUM: "Against the exact minimum",
+    BEST_FOUND: "Against the smallest set found, an upper bound of the minimum",
+}
+PAIRS = "Which ranking needs strictly fewer removals, % of documents"
+TESTS: dict[RandomOther, str] = {
+    "uniform": "Test 1: one weight erased, % of documents (exactly over all other components)",
+    "position": "Test 1: one weight erased, % of documents (exactly over all positions but the first)",
+}
+
+
+def summary_view(summary: Summary) -> RenderableType:
+    """Return everything that `eraserhead show` prints."""
+    tables = (
+        _fractions(summary.rankings),
+        _outcomes(summary.rankings),
+        _yardstick(summary),
+        _pairs(summary.pairs),
+        _tests(summary),
+    )
+    return Group(
+        *map(literal, _header(summary)),
+        *(Padding(table, (1, 0, 0, 0)) for table in tables if table.row_count),
+        Text(f"\n{answer(summary)}", style="bold"),
+        Text(_notes(summary), style="dim"),
+    )
+
+
+def answer(summary: Summary) -> str:
+    """Return the answer in a sentence: does attention find what the decision rests on?"""
+    pair = summary.pair("attention", RANDOM)
+    if pair is None or pair.fewer.value is None or pair.more.value is None:
+        return "No document has two components or more: there is nothing to compare."
+    if pair.fewer.value == pair.more.value == 0:
+        return (
+            "Erasing along attention flips no decision sooner or later than erasing at random: nothing to tell apart."
+        )
+    numbers = f"fewer removals than random on {percent(pair.fewer)} % of documents, more on {percent(pair.more)} %"
+    return f"{_verdict(pair)}: {numbers}{_as_short(summary)}."
+
+
+def _verdict(pair: Pair) -> str:
+    if _exceeds(pair.fewer, pair.more):
+        return "Attention finds what the decision rests on better than chance"
+    if _exceeds(pair.more, pair.fewer):
+        return "Attention finds what the decision rests on worse than chance"
+    return "Attention is not distinguishable from chance here"
+
+
+def _exceeds(first: Estimate, second: Estimate) -> bool:
+    return first.low is not None and second.high is not None and first.low > second.high
+
+
+def _as_short(summary: Summary) -> str:
+    optimal = summary.rankings["attention"].optimal
+    if optimal is None or optimal.value is None:
+        return ""
+    found = summary.yardstick == BEST_FOUND
+    yardstick = "the smallest set found, an upper bound of the minimum," if found else "the exact minimum"
+    return f"; it is as short as {yardstick} on {percent(optimal)} %"
+
+
+def called(ranking: str) -> str:
+    """Return what a ranking is called, where it is not called as in the results."""
+    return NAMES.get(ranking, ranking)
+
+
+def site_line(site: SiteSetup) -> str:
+    """Return where weights are erased and which, in a few words."""
+    parts = [f"site: {site.site}{' over sentences' if site.components == SENTENCES else ''}"]
+    if site.heads is not None:
+        parts.append(f"heads {', '.join(map(str, site.heads))}")
+    parts.append("special tokens are components" if site.special_tokens else "special tokens left out")
+    if site.dtype != "float32":
+        parts.append(site.dtype)
+    return ", ".join(parts)
+
+
+def _header(summary: Summary) -> Iterable[str]:
+    setup, documents = summary.setup, summary.documents
+    yield f"model      {setup.model.name} ({site_line(setup.site)})"
+    source = " from ".join(part for part in (setup.data.name, setup.data.path) if part) or "given texts"
+    yield (f"data       {source}, split {setup.data.split}: {documents.total} documents, {documents.analysed} analysed")
+    left_out = {
+        "without components": documents.without_components,
+        "with one component": documents.with_one_component,
+    }
+    if any(left_out.values()):
+        yield "left out   " + ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
+    if summary.truncation.truncated_documents:
+        yield _cut_off(summary.truncation, setup)
+    if documents.decided_otherwise_by_model:
+        count = documents.decided_otherwise_by_model
+        yield f"close      {count} documents are decided otherwise in the model's own precision"
+    if summary.run.search_seconds is not None and summary.beyond_rankings is not None:
+        seconds, beyond = summary.run.search_seconds, percent(summary.beyond_rankings)
+        yield f"search     {setup.site.search}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
+    if setup.random_other == "position":
+        yield "test 1     the other component is drawn from all positions but the first, the top among them"
+    if setup.count_never_as == "all":
+        yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
+    if summary.accuracy.value is not None:
+        yield f"accuracy   {interval(summary.accuracy)}"
+
+
+def _cut_off(cut: Truncation, setup: Setup) -> str:
+    whole = f"{cut.truncated_sentences:,} sentences of them whole, " if cut.truncated_sentences else ""
+    limits = setup.limits
+    by_sentence = f"{limits.sentences} sentences of {limits.sentence_tokens} tokens"
+    limit = by_sentence if limits.tokens is None else limits.tokens
+    return (
+        f"cut off    {cut.truncated_tokens:,} tokens ({100 * cut.share:.1f} %) of {cut.truncated_documents} documents, "
+        f"{whole}behind the limit of {limit}"
+    )
+
+
+def _notes(summary: Summary) -> str:
+    notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
+    return f"{UPPER_BOUND} {notes}" if summary.yardstick == BEST_FOUND else notes
+
+
+def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:
+    headings = ("1st quartile", "median", "3rd quartile", "mean", "n", "mass, median")
+    table = new_table(FRACTION, "ranking", *headings)
+    for name, ranking in rankings.items():
+        fraction = ranking.fraction
+        add_row(
+            table,
+            called(name),
+            _value(fraction.q25, NEVER),
+            interval(fraction.median, NEVER),
+            _value(fraction.q75, NEVER),
+            interval(fraction.mean),
+            str(fraction.mean.count),
+            interval(ranking.mass.median, NEVER),
+        )
+    return table
+
+
+def _outcomes(rankings: Mapping[str, RankingSummary]) -> Table:
+    words = {Outcome.BIAS_ONLY: "no attention left" if BEST_FOUND in rankings else "bias only"}
+    headings = [words.get(outcome, outcome.label) for outcome in Outcome]
+    table = new_table(OUTCOMES, "ranking", *headings, "spread over draws")
+    for name, ranking in rankings.items():
+        shares = [percent(ranking.share(outcome)) for outcome in Outcome]
+        add_row(table, called(name), *shares, interval(ranking.spread) if ranking.spread else "")
+    return table
+
+
+def _yardstick(summary: Summary) -> Table:
+    """Return how far each ranking is from the minimum, or from the best set found."""
+    has_evidence = any(ranking.evidence_auc.count for ranking in summary.rankings.values())
+    headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
+    headings += ["finds the planted evidence, AUC"] if has_evidence else []
+    table = new_table(YARDSTICKS[summary.yardstick or MINIMUM], *headings)
+    for name, ranking in summary.rankings.items():
+        if ranking.excess is not None and ranking.optimal is not None:
+            evidence = [interval(ranking.evidence_auc)] if has_evidence else []
+            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal), *evidence)
+    return table
+
+
+def _pairs(pairs: Sequence[Pair]) -> Table:
+    table = new_table(PAIRS, "first", "second", "first fewer", "equal", "second fewer")
+    seen: set[frozenset[str]] = set()
+    for pair in pairs:
+        names = frozenset((pair.first, pair.second))
+        if names not in seen:
+            seen.add(names)
+            shares = [percent(share) for share in (pair.fewer, pair.equal, pair.more)]
+            add_row(table, called(pair.first), called(pair.second), *shares)
+    return table
+
+
+def _tests(summary: Summary) -> Table:
+    headings = ("top of", "erasing", "other flips", "other does not", "E[dJS], nats", "P(dJS < 0), %")
+    table = new_table(TESTS[summary.setup.random_other], *headings)
+    for name, test in summary.tests.items():
+        exact = test.exact
+        divergence = (interval(test.expected_delta_js, digits=4), percent(test.share_negative))
+        add_row(table, name, "top flips", percent(exact.both_flip), percent(exact.top_alone_flips), *divergence)
+        add_row(table, "", "top does not", percent(exact.other_alone_flips), percent(exact.none_flips))
+        table.add_section()
+    return table
+
+
+def _value(estimate: Estimate, absent: str) -> str:
+    """Write an estimate without its interval."""
+    return interval(replace(estimate, low=estimate.value, high=estimate.value), absent)
+
+
+def _counted(estimate: Estimate, digits: int = 3) -> str:
+    return f"{interval(estimate, digits=digits)} n={estimate.count}" if estimate.count else NONE

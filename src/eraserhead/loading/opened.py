@@ -1,0 +1,210 @@
+"""A model opened at a site: what `erase` and `explain` do before their work."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from datasets import Dataset
+from torch import Tensor
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import Documents, load_documents, open_split
+from eraserhead.data.labels import matched_labels
+from eraserhead.data.tokens import TYPES
+from eraserhead.errors import DocumentError, Setting, UserError
+from eraserhead.loading.checkpoints import Checkpoint
+from eraserhead.loading.checks import check_types, check_vocabulary
+from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
+from eraserhead.loading.fingerprints import weights_fingerprint
+from eraserhead.loading.reader import DocumentReader, largest, reader_for
+from eraserhead.loading.setup import SENTENCES, TOKENS, ModelSetup, SiteSetup
+from eraserhead.method.reading import Reading
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.special_tokens import structural_token_ids
+from eraserhead.sites.budget import budget_for
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.pooling import PoolingSite
+from eraserhead.sites.site import POOLING, WORDS, Site, float64_device, parse_inside
+from eraserhead.sites.words import WordsSite
+
+logger = logging.getLogger("eraserhead")
+
+INSIDE_ALONE = "belongs to sites inside an encoder; this model's are its own attention layers"
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model at a site, and how it reads documents.
+
+    Attributes:
+        checkpoint: The model with its tokenizer.
+        site: Where weights are read and erased.
+        setup: The same as results record it.
+        device: Where the model is.
+        reader: How documents become its inputs.
+    """
+
+    checkpoint: Checkpoint
+    site: Site
+    setup: SiteSetup
+    device: torch.device
+    reader: DocumentReader
+
+    @property
+    def model_setup(self) -> ModelSetup:
+        """The model as results record it."""
+        found = self.checkpoint
+        return ModelSetup(found.name, found.revision, weights_fingerprint(found.model), found.class_names)
+
+    def tokenize(self, rows: Dataset) -> Dataset:
+        """Add the tokens of every document.
+
+        Raises:
+            UserError: The model does not read documents of two sequences, or has no vector for one of the tokens.
+        """
+        model, name = self.checkpoint.model, self.checkpoint.name
+        if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
+            raise UserError(Setting("data.pair_column"), ": ", *ONE_SEQUENCE)
+        tokenized = self.reader.tokenize(rows, self.checkpoint.tokenizer)
+        check_vocabulary(model, largest(tokenized, "input_ids"), name)
+        if TYPES in tokenized.column_names:
+            check_types(model, largest(tokenized, TYPES), name)
+        return tokenized
+
+    def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:
+        """Return the model's inputs for some tokenised documents, on its device."""
+        types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
+        inputs = self.reader.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+
+    def read(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int], signals: Collection[str]) -> Reading:
+        """Read some tokenised documents at the site, with what the rankings need to know of each component.
+
+        Raises:
+            DocumentError: The model's logits of one of them are no numbers.
+        """
+        reading = self.site.read(self.inputs(rows, batch), signals)
+        broken = ~reading.unerased.logits.isfinite().all(-1)
+        for values in reading.signals.values():
+            broken |= ~values.isfinite().all(-1)
+        if broken.any():
+            first = rows["id"][batch[int(broken.int().argmax())]]
+            raise DocumentError(
+                f"document {first}: the model's logits are NaN or infinite; load it in float32, or train it again"
+            )
+        return reading
+
+
+def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, accelerator: Accelerator) -> OpenedModel:
+    """Open a loaded model at the site that the options name, on the device in use.
+
+    Args:
+        checkpoint: The model.
+        config: Where weights are erased.
+        data: How much of a document is read.
+        accelerator: The device.
+
+    Raises:
+        UserError: The model has no such site, the options do not belong to it, or it has no vector for its padding.
+    """
+    check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
+    if isinstance(checkpoint.model, AttentionPoolingForSequenceClassification):
+        site, setup, device = _pooling(checkpoint.model, config, accelerator)
+    else:
+        site, setup, device = _inside(checkpoint, config, accelerator)
+    reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True)
+    return OpenedModel(checkpoint, site, setup, device, reader)
+
+
+def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
+    """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
+    if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
+        if label_map:
+            raise UserError(
+                Setting("label_map"), ": the data is the run's own, whose classes are the model's; leave it out"
+            )
+        documents = load_documents(data, "test", checkpoint.labels)
+        if documents.provenance.split == checkpoint.train_split:
+            logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
+        return documents
+    split = open_split(data, "test")
+    if split.labels is None:
+        return split.documents()
+    if split.labels.absent:
+        logger.info(split.labels.describe())
+    matched = matched_labels(split.labels, checkpoint.class_names, label_map)
+    if matched is not None:
+        return split.read_as(matched).documents()
+    logger.info(
+        f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
+        f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
+    )
+    return split.documents(with_labels=False)
+
+
+def _pooling(
+    model: AttentionPoolingForSequenceClassification, config: SiteConfig, accelerator: Accelerator
+) -> tuple[Site, SiteSetup, torch.device]:
+    architecture = model.config.architecture
+    known = (POOLING, WORDS) if architecture.hierarchical else (POOLING,)
+    sites = UserError.joined((Setting("site", site) for site in known), " or ")
+    there = UserError(
+        Setting("site", config.site), ": a model with attention-pooling layers is erased there; choose ", sites
+    )
+    problems = [there] if config.site not in (None, *known) else []
+    inside = {"heads": config.heads, "special_tokens": config.special_tokens}
+    inside |= {"search": config.search} if config.site != WORDS else {}
+    problems += [
+        UserError(Setting(name, value), f": {INSIDE_ALONE}")
+        for name, value in inside.items()
+        if value not in (None, "none")
+    ]
+    if problems:
+        raise UserError.joined(problems)
+    model = model.to(accelerator.device)
+    by_word = config.site == WORDS
+    setup = SiteSetup(
+        site=config.site or POOLING,
+        components=SENTENCES if architecture.hierarchical and not by_word else TOKENS,
+        special_tokens=architecture.pool_special_tokens,
+        search=config.search,
+        dtype=config.dtype,
+    )
+    budget = budget_for(model.device, config.memory_budget)
+    site = WordsSite(model, budget) if by_word else PoolingSite(model, budget)
+    return site, setup, accelerator.device
+
+
+def _inside(
+    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
+) -> tuple[Site, SiteSetup, torch.device]:
+    if config.site == POOLING:
+        raise UserError(
+            Setting("site", POOLING),
+            f": a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
+            "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`",
+        )
+    device = float64_device(accelerator.device)
+    with_special = config.special_tokens is not False
+    site = SelfAttentionSite(
+        checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
+        parse_inside(config.site or "layer:-1"),
+        heads=config.heads,
+        left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
+        budget=budget_for(device, config.memory_budget),
+    )
+    setup = SiteSetup(
+        site=str(site.name),
+        heads=None if site.heads is None else tuple(site.heads),
+        special_tokens=with_special,
+        search=config.search,
+        dtype=config.dtype,
+    )
+    return site, setup, device
+
+
+def _same_set(first: DataConfig, second: DataConfig) -> bool:
+    return first.name == second.name if first.name is not None else first.path == second.path

@@ -1,0 +1,43 @@
+"""What determines the decisions of a model at a site: its part of a setup; light imports, so that views are quick."""
+
+from dataclasses import dataclass
+
+TOKENS, SENTENCES = "tokens", "sentences"  # what components are
+
+
+@dataclass(frozen=True)
+class ModelSetup:
+    """A model.
+
+    Attributes:
+        name: Folder or hub id.
+        revision: Commit that the hub resolved; null for a folder.
+        weights: Fingerprint of the weights as they were loaded.
+        classes: Class names in index order.
+    """
+
+    name: str
+    revision: str | None
+    weights: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteSetup:
+    """Where weights are erased.
+
+    Attributes:
+        site: Name of the site.
+        components: ``tokens`` or ``sentences`` of the text.
+        heads: Heads whose weights are erased, inside an encoder; null for all.
+        special_tokens: Whether tokens such as [CLS] are components.
+        search: How smaller sets than those of the rankings were looked for.
+        dtype: Precision of the model.
+    """
+
+    site: str
+    components: str = TOKENS
+    heads: tuple[int, ...] | None = None
+    special_tokens: bool
+    search: str = "none"
+    dtype: str

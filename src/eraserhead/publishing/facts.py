@@ -1,0 +1,210 @@
+"""What is published of a model; nothing in it is local to a machine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.named_sets import NAMED
+from eraserhead.data.provenance import Provenance
+from eraserhead.erasure.summary import Summary
+from eraserhead.loading.checkpoints import class_names
+from eraserhead.loading.training_data import TrainingData
+from eraserhead.models.architecture import Architecture, Limits
+from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.publishing.model_folder import Source
+from eraserhead.publishing.public_names import is_local, last_part, publishable
+from eraserhead.records import checked, plain
+from eraserhead.training.config import PACKAGED, ModelConfig, TrainingConfig
+from eraserhead.training.records import Metrics, TrainingEnvironment
+
+# The encoder that the extra `demo` installs is a copy of this one.
+PACKAGED_IS = "sentence-transformers/all-MiniLM-L6-v2"
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is published.
+
+    Attributes:
+        repository: Its name on the hub.
+        license: Licence of the model, by the hub's identifier.
+        language: Languages of the documents, as ISO 639 codes.
+        include_texts: Whether the documents' texts are published too.
+    """
+
+    repository: str
+    license: str | None = None
+    language: Sequence[str] = ()
+    include_texts: bool = False
+
+    def or_as_in(self, card: Mapping[str, Any]) -> "Options":
+        """Return the same with the licence and the languages of a card that is there, where none are given."""
+        stated = card.get("language") or ()
+        languages = (stated,) if isinstance(stated, str) else tuple(stated)
+        return replace(self, license=self.license or card.get("license"), language=self.language or languages)
+
+
+@dataclass(frozen=True)
+class PublicConfig:
+    """The part of a run's configuration that is published."""
+
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model was trained, as far as that is known: the content of ``training.json``.
+
+    Attributes:
+        configuration: The options.
+        data: The documents, with their fingerprints.
+        metrics: What training came to.
+        environment: Where it was trained, and from which encoder.
+    """
+
+    FORMAT: ClassVar[int] = 2
+
+    configuration: PublicConfig | None = None
+    data: TrainingData | None = None
+    metrics: Metrics | None = None
+    environment: TrainingEnvironment | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is."""
+        return self != Training()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is published of a model.
+
+    Attributes:
+        repository: Its name on the hub.
+        family: Its model type.
+        classes: Class names in index order.
+        architecture: What stands between encoder and decision, of an attention-pooling classifier; else null.
+        encoder_family: Model type of its encoder; null likewise.
+        reads: How much of a document it reads; null likewise.
+        training: How it was trained.
+        summary: Its erasure results, if there are any.
+        base_model: The encoder, if it is on the hub.
+        datasets: Ids of its data sets on the hub.
+        license: Licence of the model, by the hub's identifier.
+        language: Languages of the documents.
+        texts: Whether the documents' texts are published.
+    """
+
+    repository: str
+    family: str
+    classes: Sequence[str]
+    architecture: Architecture | None
+    encoder_family: str | None
+    reads: Limits | None
+    training: Training
+    summary: Summary | None
+    base_model: str | None
+    datasets: Sequence[str]
+    license: str | None
+    language: Sequence[str]
+    texts: bool
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is an attention-pooling classifier."""
+        return self.architecture is not None
+
+    @property
+    def title(self) -> str:
+        """The repository's name without its owner's."""
+        return self.repository.rpartition("/")[2]
+
+    @property
+    def documents(self) -> Mapping[str, Provenance]:
+        """The documents of training by role."""
+        return {} if self.training.data is None else self.training.data.documents
+
+    @property
+    def test(self) -> Mapping[str, float]:
+        """Metrics on the test documents."""
+        return (self.training.metrics and self.training.metrics.test) or {}
+
+
+def gather_facts(source: Source, options: Options) -> Facts:
+    """Return what is published of a model's configurations and results, without anything local."""
+    names, config = training_names(source), source.config
+    ours = config if isinstance(config, AttentionPoolingConfig) else None
+    run = source.run
+    training = Training(
+        configuration=None if run is None else PublicConfig(run.data, run.model, run.training),
+        data=source.data,
+        metrics=source.metrics,
+        environment=source.environment,
+    )
+    documents = {} if source.data is None else source.data.documents
+    sets = dict.fromkeys(_hub_name(found.name) for found in documents.values() if found.name)
+    return Facts(
+        repository=options.repository,
+        family=config.model_type,
+        classes=class_names(config),
+        architecture=None if ours is None else ours.architecture,
+        encoder_family=None if ours is None else ours.encoder_config.model_type,
+        reads=None if ours is None else ours.reads,
+        training=public(training, names),
+        summary=None if source.results is None else _public_summary(source.results.summary, options.repository),
+        base_model=_base_model(source),
+        datasets=tuple(name for name in sets if name),
+        license=options.license,
+        language=tuple(options.language),
+        texts=options.include_texts,
+    )
+
+
+def public(record: Record, names: Mapping[str, str]) -> Record:
+    """Return a record without local paths; see `publishable`."""
+    return checked(type(record), publishable(plain(record), names), Path(), "")
+
+
+def training_names(source: Source) -> dict[str, str]:
+    """Return what the paths in a run's configuration are called in public."""
+    names = {PACKAGED: PACKAGED_IS}
+    if source.run is not None:
+        trained_on = None if source.data is None else source.data.documents.get("train")
+        fingerprint = None if trained_on is None else trained_on.fingerprint
+        names |= _data_name(source.run.data.name, source.run.data.path, fingerprint)
+    return names if source.encoder is None else {**names, source.encoder: last_part(source.encoder)}
+
+
+def _public_summary(summary: Summary, repository: str) -> Summary:
+    """Return a summary of results without local paths."""
+    model, data = summary.setup.model, summary.setup.data
+    return public(summary, {model.name: repository, **_data_name(data.name, data.path, data.fingerprint)})
+
+
+def _base_model(source: Source) -> str | None:
+    """Return the encoder's name on the hub; null where it has none there."""
+    if source.environment is None:
+        return PACKAGED_IS if source.run is not None and source.run.model.encoder == PACKAGED else None
+    encoder = source.environment.encoder
+    return PACKAGED_IS if encoder.name == PACKAGED else encoder.name if encoder.from_hub else None
+
+
+def _data_name(name: str | None, path: str | None, fingerprint: str | None) -> dict[str, str]:
+    """Return the public name of a data set's path: its name on the hub, else its folder's with the fingerprint."""
+    if path is None:
+        return {}
+    known = NAMED[name].hub if name in NAMED else None
+    mark = f" (sha256 {fingerprint[:16]})" if fingerprint else ""
+    return {path: known or f"{last_part(path)}{mark}"}
+
+
+def _hub_name(name: str | None) -> str | None:
+    """Return a data set's id on the hub; null for one that is built in or lies in a folder."""
+    if name is None or name in NAMED:
+        return None if name is None else NAMED[name].hub
+    return name if "/" in name and not is_local(name) else None

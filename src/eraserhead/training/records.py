@@ -1,0 +1,99 @@
+"""What a training run leaves in its folder beside the model, each a record of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eraserhead.environment import Environment
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What a run was made from, beside its configuration; a run whose setup has changed is not continued.
+
+    Attributes:
+        documents: Fingerprints of the documents by role.
+        encoder: Fingerprint of the encoder's weights before training.
+    """
+
+    FORMAT: ClassVar[int] = 2
+
+    documents: dict[str, str]
+    encoder: str
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A finished epoch.
+
+    Attributes:
+        epoch: Its number, from 1.
+        loss: Mean training loss a document.
+        scores: Metrics of the validation documents by name.
+        seconds: What it took.
+    """
+
+    epoch: int
+    loss: float
+    scores: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What training came to.
+
+    Attributes:
+        best_epoch: Number of the best epoch, from 1, whose weights the model has.
+        epochs: All epochs.
+        test: Metrics of the test documents by name; null where there are none with labels.
+        devices: The processes and devices that were in use.
+    """
+
+    FORMAT: ClassVar[int] = 2
+
+    best_epoch: int
+    epochs: Sequence[Epoch]
+    test: dict[str, float] | None
+    devices: str
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """Metrics of the validation documents in the best epoch."""
+        return self.epochs[self.best_epoch - 1].scores
+
+    @property
+    def by_role(self) -> dict[str, dict[str, float]]:
+        """Metrics by the role of the documents, of those that there are."""
+        return {"validation": self.validation} | ({} if self.test is None else {"test": self.test})
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where the encoder came from.
+
+    Attributes:
+        name: Hub id or folder, or ``packaged``.
+        revision: Commit that the hub resolved; null for a folder.
+    """
+
+    name: str
+    revision: str | None
+
+    @property
+    def from_hub(self) -> bool:
+        """Whether it came from the hub: its commit is known then."""
+        return self.revision is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingEnvironment(Environment):
+    """Where a model was trained, and from which encoder.
+
+    Attributes:
+        encoder: Where the encoder came from.
+    """
+
+    FORMAT: ClassVar[int] = 2
+
+    encoder: EncoderSource
