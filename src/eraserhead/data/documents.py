@@ -16,6 +16,7 @@ from eraserhead.data.columns import FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
+from eraserhead.data.provenance import Provenance
 from eraserhead.data.sources import Source, pick_split, read_hub, read_path
 from eraserhead.errors import UserError, nearest
 
@@ -24,39 +25,6 @@ Role = Literal["train", "validation", "test"]
 PLANTED = "planted"
 ROWS_PER_BLOCK = 8192
 EVIDENCE = List({"start": Value("int32"), "end": Value("int32"), "grade": Value("int32")})
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where documents come from; `dataclasses.asdict` makes it fit for JSON.
-
-    Attributes:
-        name: Named set or hub id, if any.
-        path: Folder or file that was read, if any.
-        subset: Configuration of the hub data set.
-        revision: Commit of the hub data set where it is known, else the revision asked for.
-        split: Split that the rows come from, as in the ids.
-        text_columns: Columns joined into the text.
-        pair_column: Column of the second sequence, if any.
-        label_column: Column of the gold class; None where the source has none.
-        cleaned: Whether the named set's escapes were undone.
-        documents: Documents used.
-        available: Rows of the split.
-        seed: Seed of the sample.
-    """
-
-    name: str | None
-    path: str | None
-    subset: str | None
-    revision: str | None
-    split: str
-    text_columns: list[str]
-    pair_column: str | None
-    label_column: str | None
-    cleaned: bool
-    documents: int
-    available: int
-    seed: int
 
 
 @dataclass(frozen=True)
