@@ -51,7 +51,7 @@ class Reading:
         return {"max_length": self.limits.tokens}
 
     def tokenize(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-        """Add the tokens of every document; see `data.documents.tokenize` and `data.sentences.tokenize_sentences`."""
+        """Add the tokens of every document; see `data.tokens.tokenize` and `data.sentences.tokenize_sentences`."""
         if not self.hierarchical:
             assert self.limits.tokens is not None
             return tokenize(rows, tokenizer, self.limits.tokens)
