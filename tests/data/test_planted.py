@@ -354,3 +354,27 @@ def test_importing_the_corpus_loads_no_heavy_library():
         "print({'torch', 'sklearn', 'datasets', 'numpy', 'transformers'} & (set(sys.modules) - before))"
     )
     assert run_python(program, dict(os.environ)) == "set()"
+
+
+# SHA-256 of the first 101 reviews of each split and number of classes, its first 16 digits.
+CHECKSUMS = {
+    "train/2/0": "5a08f9ec7ec07be9",
+    "train/3/0": "62f8cd23017aed22",
+    "train/4/0": "6a695a60652abf32",
+    "train/5/0": "fbc3be239c8a0e5e",
+    "validation/2/0": "def4f25ebeebaf14",
+    "validation/3/0": "c75c43aa51595cdd",
+    "validation/4/0": "abb0fa333247320d",
+    "validation/5/0": "10d08d975a69f349",
+    "test/2/0": "23607cc6aaeb454c",
+    "test/3/0": "fd3a1f025a1834d2",
+    "test/4/0": "71077ce954761f7f",
+    "test/5/0": "ba0686b8adb849bf",
+}
+
+
+@pytest.mark.parametrize("corpus", CHECKSUMS)
+def test_reviews_are_byte_for_byte_what_they_were(corpus):
+    split, classes, seed = corpus.split("/")
+    reviews = planted_reviews(split, int(classes), 101, int(seed))
+    assert hashlib.sha256(repr(reviews).encode()).hexdigest()[:16] == CHECKSUMS[corpus]

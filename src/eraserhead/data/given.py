@@ -8,8 +8,9 @@ import pandas as pd
 from datasets import Dataset, DatasetDict
 
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
-from eraserhead.data.documents import Documents, Provenance
+from eraserhead.data.documents import Documents
 from eraserhead.data.labels import NO_LABEL
+from eraserhead.data.provenance import Provenance
 from eraserhead.errors import Setting, UserError, nearest
 
 TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"

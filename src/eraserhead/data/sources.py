@@ -1,28 +1,22 @@
-"""Splits as the source has them: from the hub, a folder or a file, with one-line errors."""
+"""Splits as the source has them: from the hub, a folder or a file (`eraserhead.data.files`), with one-line errors."""
 
-import glob
-import json
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas
 from datasets import Dataset, DatasetBuilder, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
 from datasets.config import DATASET_INFO_FILENAME
 from datasets.exceptions import DatasetsError
 from datasets.packaged_modules.csv.csv import CsvConfig
 
+from eraserhead.data.files import ONLY_EMPTY_IS_ABSENT, lacks_header, read_file
 from eraserhead.errors import MissingSplitError, Setting, UserError, nearest
 from eraserhead.remote.downloads import fetch_dataset_files
 from eraserhead.remote.failures import HTTP_ERROR, failure, http_error, with_retries
 
-FILE_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
 SAVED_FOLDER = ("dataset_dict.json", "state.json")  # written by save_to_disk
-ONLY_EMPTY_IS_ABSENT: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a review may be titled "None"
-RATINGS = {"1", "2", "3", "4", "5"}
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LONGEST_REASON = 240
 UNREADABLE: tuple[type[Exception], ...] = (
@@ -66,7 +60,7 @@ def read_path(path: str, subset: str | None, headerless: tuple[str, ...] = ()) -
         raise UserError(Setting("data.subset", subset), f": {path} has no configurations; leave it out")
     try:
         if place.is_file():
-            return Source({place.stem: _read_file(place, headerless)}, single=True)
+            return Source({place.stem: read_file(place, headerless)}, single=True)
         if _is_saved(place):
             return _read_saved(place)
         return Source(_splits(_load(str(place), subset, None, headerless)))
@@ -137,7 +131,7 @@ def _options(
     if not isinstance(builder.config, CsvConfig) or not builder.config.data_files:
         return ({},)
     first_file = next(iter(builder.config.data_files.values()))[0]
-    return (named if headerless and _lacks_header(first_file) else ONLY_EMPTY_IS_ABSENT,)
+    return (named if headerless and lacks_header(first_file) else ONLY_EMPTY_IS_ABSENT,)
 
 
 def _fetch(name: str, builder: DatasetBuilder) -> None:
@@ -145,57 +139,6 @@ def _fetch(name: str, builder: DatasetBuilder) -> None:
     if not (Path(builder.cache_dir) / DATASET_INFO_FILENAME).is_file():
         files = builder.config.data_files or {}
         fetch_dataset_files(name, (str(file) for split in files.values() for file in split))
-
-
-def _lacks_header(file: str, separator: str = ",") -> bool:
-    return str(pandas.read_csv(file, nrows=0, sep=separator).columns[0]).strip() in RATINGS
-
-
-def _read_file(file: Path, headerless: tuple[str, ...]) -> Dataset:
-    if (kind := FILE_FORMATS.get(file.suffix.lower())) is None:
-        raise ValueError(f"'{file.suffix}' is none of {', '.join(FILE_FORMATS)}")
-    if not file.stat().st_size:
-        raise ValueError("the file is empty")
-    try:
-        splits = load_dataset(
-            kind, data_files=glob.escape(str(file.resolve())), **_file_options(file, kind, headerless)
-        )
-    except DatasetsError:
-        if kind != "json":
-            raise
-        return _read_lenient_json(file)
-    return next(iter(_splits(splits).values()))
-
-
-def _file_options(file: Path, kind: str, headerless: tuple[str, ...]) -> dict[str, Any]:
-    if kind != "csv":
-        return {}
-    separator = "\t" if file.suffix.lower() == ".tsv" else ","
-    names = {"names": list(headerless)} if headerless and _lacks_header(str(file), separator) else {}
-    return {**ONLY_EMPTY_IS_ABSENT, "sep": separator, **names}
-
-
-def _read_lenient_json(file: Path) -> Dataset:
-    """Read JSON that Arrow refuses, such as escapes of lone surrogates; these become U+FFFD."""
-    stamp = file.stat().st_mtime_ns
-    return Dataset.from_generator(_json_rows, gen_kwargs={"file": str(file), "stamp": stamp})
-
-
-def _json_rows(file: str, stamp: int) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON array or of JSON lines; `stamp` tells the cache that the file has changed."""
-    del stamp
-    with open(file, encoding="utf-8") as stream:
-        start = stream.read(1)
-        stream.seek(0)
-        rows = json.load(stream) if start == "[" else (json.loads(line) for line in stream if line.strip())
-        for row in rows:
-            if not isinstance(row, dict):
-                raise ValueError("expected one JSON object a row")
-            yield {key: _encodable(value) for key, value in row.items()}
-
-
-def _encodable(value: Any) -> Any:
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
 def _is_saved(folder: Path) -> bool:

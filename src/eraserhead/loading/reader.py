@@ -40,7 +40,7 @@ class DocumentReader:
     limits: Limits
 
     def tokenize(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-        """Add the tokens of every document; see `data.documents.tokenize` and `data.sentences.tokenize_sentences`."""
+        """Add the tokens of every document; see `data.tokens.tokenize` and `data.sentences.tokenize_sentences`."""
         if not self.hierarchical:
             assert self.limits.tokens is not None
             return tokenize(rows, tokenizer, self.limits.tokens)
