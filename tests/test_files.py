@@ -17,18 +17,22 @@ def test_a_file_is_replaced_when_all_of_it_is_written(tmp_path):
         assert tree(tmp_path) == {"new/file": content}
 
 
+def half_written(final, interruption, folder):
+    with replacing(final) as unfinished:
+        if folder:
+            unfinished.mkdir()
+        (unfinished / "inside" if folder else unfinished).write_text("half")
+        raise interruption
+
+
 @pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt])
 def test_an_interruption_leaves_what_was_there_and_nothing_beside_it(tmp_path, interruption):
     for name in ("file", "folder/inside"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("old")
-    with pytest.raises(interruption), replacing(tmp_path / "file") as unfinished:
-        unfinished.write_text("half")
-        raise interruption
-    with pytest.raises(interruption), replacing(tmp_path / "folder") as unfinished:
-        unfinished.mkdir()
-        (unfinished / "inside").write_text("half")
-        raise interruption
+    for name in ("file", "folder"):
+        with pytest.raises(interruption):
+            half_written(tmp_path / name, interruption, name == "folder")
     assert tree(tmp_path) == {"file": "old", "folder/inside": "old"}
 
 

@@ -236,7 +236,7 @@ def test_labels_are_matched_by_name_or_by_the_map(tmp_path, caplog):
     config = run(tmp_path, model=model)
     with caplog.at_level("INFO", "eraserhead"):
         unmatched = erase_to_folder(config).summary()
-    assert unmatched["accuracy"]["value"] is None
+    assert unmatched.accuracy.value is None
     assert "label_map" in caplog.text
     pairs = ["neg=LABEL_2", "pos=LABEL_0", "mixed=LABEL_1"]
     mapped = erase_to_folder(replace(config, label_map=pairs, output_dir=str(tmp_path / "mapped")))
@@ -494,7 +494,10 @@ def test_token_types_beyond_the_models_are_refused(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
     data = DataConfig(path=str(path), pair_column="hypothesis", max_length=15)
-    refused(tmp_path, "tells 2 sequences of a pair apart, and the model knows 1", model=folder, data=data)
+    said = "tells 2 sequences of a pair apart, and the model knows 1"
+    refused(tmp_path, said, model=folder, data=data)
+    with pytest.raises(UserError, match=said):
+        explain(ExplainConfig(model=str(folder), id="pairs/0", data=data, cpu=True))
 
 
 def test_a_label_map_that_would_have_no_effect_is_refused(tmp_path):
