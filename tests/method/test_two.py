@@ -3,10 +3,10 @@ import torch
 from torch.testing import assert_close
 
 from eraserhead.method.erasure import erase, evaluate_prefixes, evaluate_singles, evaluate_whole
-from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
 from eraserhead.method.test_one import Singles, single_erasures, single_keeps, top_against_random
-from eraserhead.method.test_two import prefix_keeps
+from eraserhead.method.test_two import (prefix_keeps)
+from eraserhead.method.names import (Outcome)
 from heads import flips_along, one, random_head
 from references import batched_first_flips, first_flip
 

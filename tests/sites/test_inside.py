@@ -1,7 +1,6 @@
 """The self-attention site against slow, plain ways to the same numbers, and what is computed from it."""
 
 import copy
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,12 +13,13 @@ from torch import Tensor
 from torch.testing import assert_close
 from transformers import PreTrainedModel
 
+from eraserhead.method.analysis import (analyse)
 from eraserhead.errors import UserError
-from eraserhead.method.analysis import analyse
 from eraserhead.method.erasure import Evaluation
-from eraserhead.method.greedy import greedy_set, smallest_set
-from eraserhead.method.names import Outcome
-from eraserhead.method.test_two import FlippingSet, first_flips_by_replay
+from eraserhead.method.greedy import (greedy_set, smallest_set)
+from eraserhead.method.test_two import (FlippingSet)
+from eraserhead.method.test_two import (first_flips_by_replay)
+from eraserhead.method.names import (Outcome)
 from eraserhead.patch.families import FAMILIES
 from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
 from eraserhead.sites.site import Attention
@@ -441,10 +441,8 @@ def test_places_and_heads_that_a_model_has_not_are_refused():
     for place in ("layer:3", "layer:-4", "layer:3:all"):
         with pytest.raises(UserError, match="the model has 3 layers, numbered from 0 to 2"):
             SelfAttentionSite(model, parse_place(place))
-    for heads, named in (((4,), "[4]"), ((0, -1, 7), "[-1, 7]"), ((), "[]")):
-        with pytest.raises(
-            UserError, match=rf"^heads={re.escape(named)}: a layer .* has 4 heads, numbered from 0 to 3"
-        ):
+    for heads, named in (((4,), "4"), ((0, -1, 7), "-1,7"), ((), "none")):
+        with pytest.raises(UserError, match=rf"{named}.* has 4 heads, numbered from 0 to 3"):
             SelfAttentionSite(model, heads=heads)
 
 
