@@ -191,6 +191,7 @@ def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Se
         data=documents.record,
         label_map=config.label_map,
         limits=opened.reader.limits,
+        rankings=tuple(ranking.name for ranking in registered()),
         draws=config.draws,
         seed=config.seed,
         random_other=config.random_other,

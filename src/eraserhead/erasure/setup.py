@@ -20,6 +20,7 @@ class Setup:
         data: The documents, with their fingerprint.
         label_map: Classes of the data and of the model that mean the same, where they were given.
         limits: What the model reads of a document.
+        rankings: Names of the rankings that order components.
         draws: Shuffles a document of the random ranking.
         seed: Seed of all draws and of the bootstrap.
         random_other: What the top component is compared with in test 1.
@@ -34,6 +35,7 @@ class Setup:
     data: Provenance
     label_map: list[str] | None
     limits: Limits
+    rankings: tuple[str, ...]
     draws: int
     seed: int
     random_other: RandomOther
