@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from eraserhead.method.erasure import evaluate_prefixes, evaluate_whole
+from eraserhead.method.erasure import evaluate_prefixes, evaluate_unerased
 from eraserhead.method.test_two import Flips, first_flips
 
 
@@ -49,6 +49,6 @@ def one(head: Head, row: int) -> Head:
 
 
 def flips_along(head: Head, order: Tensor) -> Flips:
-    decision = evaluate_whole(head.weights, head.component_logits, head.bias).decision
+    decision = evaluate_unerased(head.weights, head.component_logits, head.bias).decision
     prefixes = evaluate_prefixes(head.weights, head.component_logits, head.bias, order)
     return first_flips(prefixes, head.weights, order, head.mask, decision)

@@ -28,16 +28,20 @@ from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import tokenize
-from eraserhead.erasure.analysis import Analysis, analyse
 from eraserhead.loading.checkpoints import quiet
-from eraserhead.loading.devices import CPU_BUDGET
+from eraserhead.method.analysis import Analysis
+from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
 from eraserhead.method.test_one import single_keeps
-from eraserhead.method.test_two import Outcome, prefix_keeps
+from eraserhead.method.test_two import prefix_keeps
 from eraserhead.patch.interface import erasable
-from eraserhead.sites.inside.site import Place, SelfAttentionSite
+from eraserhead.rankings.registry import registered, signals_of
+from eraserhead.sites.budget import budget_for
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.site import InsideName
 from eraserhead.training.new_classifier import encoder_path
 from finetuned import finetune
+from readings import analysed, evaluated
 
 TOKENS, ANALYSED = 128, 32
 TRAINED_ON, EPOCHS = 600, 2
@@ -46,7 +50,8 @@ AT_ONCE = 32  # erasures that full forward passes run side by side
 OURS_A_ROUND = 9  # calls of a fast side in one round; their median stands against one call of the slow side
 FAR_AHEAD = 50.0  # added to one class's bias, no erasure makes up for it
 SAME = 1e-4  # largest difference between two ways to erase the same, in float32
-EVERYWHERE = Place(None, every_query=True)
+ALL_LAYERS = InsideName(None, every_query=True)
+BUDGET = budget_for(torch.device("cpu"))
 
 Batch = Mapping[str, Tensor]
 Masks = Callable[[Tensor], Mapping[str, object]]
@@ -79,17 +84,17 @@ def lower() -> list[Result]:
 def prefixes() -> list[Result]:
     """All prefixes of the ranking by attention at `all`, against attention masks that hide the same tokens."""
     model, [batch] = classifier(), documents(TOKENS, 2)
-    site = SelfAttentionSite(model, EVERYWHERE)
-    attention = site.read(batch)
+    site = SelfAttentionSite(model, ALL_LAYERS)
+    reading = site.read(batch, ())
     # All but the last, which keeps nothing: an attention mask of zeros is no erasure to transformers.
-    keep = prefix_keeps(order_by(attention.weights, attention.mask), torch.arange(1, TOKENS))
+    keep = prefix_keeps(order_by(reading.weights, reading.mask), torch.arange(1, TOKENS))
     return [
         _against_passes(
             "inside-prefixes",
             "all prefixes of one ranking at `all`: full forward passes with attention masks / ours",
             wanted=1.6,
             theirs=lambda: full_passes(model, batch, keep, hidden_tokens),
-            ours=lambda: site.replay(attention, keep),
+            ours=lambda: evaluated(reading, keep),
             count=len(keep),
         )
     ]
@@ -98,14 +103,14 @@ def prefixes() -> list[Result]:
 def captum() -> list[Result]:
     """Captum's ablation of each place of the attention mask, against single erasures at `all`."""
     model, [batch] = classifier(), documents(TOKENS, 1)
-    site = SelfAttentionSite(model, EVERYWHERE)
-    attention = site.read(batch)
-    decision = int(attention.whole.decision)
+    site = SelfAttentionSite(model, ALL_LAYERS)
+    reading = site.read(batch, ())
+    decision = int(reading.unerased.decision)
     ablation = FeatureAblation(lambda mask, ids: model(input_ids=ids, attention_mask=mask).logits)
 
     def ours() -> Tensor:
-        erased = site.replay(attention, single_keeps(attention.mask))
-        return attention.whole.logits[:, decision : decision + 1] - erased[..., decision]
+        erased = evaluated(reading, single_keeps(reading.mask))
+        return reading.unerased.logits[:, decision : decision + 1] - erased[..., decision]
 
     def theirs() -> Tensor:
         mask, ids = batch["attention_mask"], (batch["input_ids"],)
@@ -147,7 +152,7 @@ def documents(length: int, count: int) -> list[dict[str, Tensor]]:
     rows = tokenize(Dataset.from_dict({"text": texts}), tokenizer, length)
     ids = [row for row in rows["input_ids"] if len(row) == length][:count]
     assert len(ids) == count, f"{len(ids)} documents of {length} tokens in {_source()}"
-    return [pad([ids[row] for row in batch], 0) for batch in buckets(range(count), [length] * count, CPU_BUDGET)]
+    return [pad([ids[row] for row in batch], 0) for batch in buckets(range(count), [length] * count, BUDGET.tokens)]
 
 
 def _source() -> DataConfig:
@@ -189,19 +194,19 @@ def read_out_row(layer: int, keep: Tensor) -> Mapping[str, object]:
 def _against_prediction(
     model: PreTrainedModel, batches: list[dict[str, Tensor]], regime: str, draws: int, wanted: float, rounds: int
 ) -> Result:
-    site = SelfAttentionSite(model)
+    site, signals = SelfAttentionSite(model), signals_of(registered())
 
-    def analysed() -> list[Analysis]:
+    def ours() -> list[Analysis]:
         ids = [[f"{number}/{row}" for row in range(len(batch["input_ids"]))] for number, batch in enumerate(batches)]
-        return [analyse(site, site.read(batch), of, draws, 0) for batch, of in zip(batches, ids, strict=True)]
+        return [analysed(site.read(batch, signals), of, draws) for batch, of in zip(batches, ids, strict=True)]
 
     @torch.no_grad()
     def predicted() -> list[Tensor]:
         return [model(**batch).logits for batch in batches]
 
     predicted()
-    never = _never(analysed())
-    pair = in_turns(lambda: seconds(analysed), lambda: seconds(predicted), rounds)
+    never = _never(ours())
+    pair = in_turns(lambda: seconds(ours), lambda: seconds(predicted), rounds)
     return Result(
         name="inside-analysis",
         what=f"complete analysis at the last layer, {draws} draw{'s' * (draws > 1)}{regime} / plain prediction",
@@ -231,9 +236,9 @@ def _never(analyses: Iterable[Analysis]) -> dict[str, str]:
 def _singles(name: str, layer: int, wanted: float, ours_a_round: int = 1) -> Result:
     """Measure single erasures of the first token's attention in one layer."""
     model, [batch] = classifier(), documents(TOKENS, 1)
-    site = SelfAttentionSite(model, Place(layer))
-    attention = site.read(batch)
-    keep, masks = single_keeps(attention.mask), partial(read_out_row, site.place.layer)
+    site = SelfAttentionSite(model, InsideName(layer))
+    reading = site.read(batch, ())
+    keep, masks = single_keeps(reading.mask), partial(read_out_row, site.name.layer)
 
     def theirs() -> Tensor:
         with erasable(model):
@@ -241,10 +246,10 @@ def _singles(name: str, layer: int, wanted: float, ours_a_round: int = 1) -> Res
 
     return _against_passes(
         name,
-        f"all single erasures at `{site.place}`: full forward passes / ours",
+        f"all single erasures at `{site.name}`: full forward passes / ours",
         wanted=wanted,
         theirs=theirs,
-        ours=lambda: site.replay(attention, keep),
+        ours=lambda: evaluated(reading, keep),
         ours_a_round=ours_a_round,
     )
 

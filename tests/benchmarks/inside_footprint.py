@@ -7,10 +7,12 @@ import torch
 from footprint import peak
 from transformers import AutoModelForSequenceClassification
 
-from eraserhead.erasure.analysis import analyse
-from eraserhead.loading.choosing import GIGABYTE
+from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.test_one import single_keeps
-from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
+from eraserhead.rankings.registry import registered, signals_of
+from eraserhead.sites.budget import budget_for
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.site import parse_inside
 
 ERASURES = 4  # of every document at `all`, where all of them would take minutes; rows run at a time decide the peak
 
@@ -21,17 +23,20 @@ def main(folder: str, place: str, budget: str) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     site = None
     if place != "none":
-        site = SelfAttentionSite(model, parse_place(place), memory_budget=float(budget) * GIGABYTE)
+        site = SelfAttentionSite(model, parse_inside(place), budget=budget_for(model.device, float(budget)))
     for number, batch in enumerate(torch.load(Path(folder) / "batches.pt")):
         if site is None:
             with torch.no_grad():
                 model(**batch)
             continue
-        attention = site.read(batch)
+        reading = site.read(batch, signals_of(registered()))
         if place == "all":
-            site.replay(attention, single_keeps(attention.mask)[:, :ERASURES])
+            rows = torch.arange(len(reading.mask))
+            reading.evaluate(rows, single_keeps(reading.mask)[:, :ERASURES])
         else:
-            analyse(site, attention, [f"{number}/{row}" for row in range(len(attention.mask))], draws=10, seed=0)
+            orders = {ranking.name: ranking.order(reading) for ranking in registered()}
+            ids = [f"{number}/{row}" for row in range(len(reading.mask))]
+            analyse(reading, orders, Draws(ids, seed=0, shuffles=10))
     print(peak())
 
 

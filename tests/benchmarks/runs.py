@@ -22,9 +22,9 @@ from eraserhead.data.tokens import tokenize
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.loading.checkpoints import padding_id, quiet
-from eraserhead.loading.devices import CPU_BUDGET
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.sites.budget import budget_for
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.new_classifier import encoder_path
 from eraserhead.training.training import train
@@ -77,7 +77,9 @@ def predict(loaded: Loaded, rows: Dataset) -> list[int]:
     tokens = tokenize(rows, loaded.tokenizer, MAX_LENGTH)["input_ids"]
     sequences = list(tokens)
     predictions = [0] * len(sequences)
-    for batch in buckets(range(len(sequences)), [len(ids) for ids in sequences], CPU_BUDGET):
+    for batch in buckets(
+        range(len(sequences)), [len(ids) for ids in sequences], budget_for(torch.device("cpu")).tokens
+    ):
         logits = loaded.model(**pad([sequences[row] for row in batch], padding_id(loaded.tokenizer))).logits
         for row, prediction in zip(batch, logits.argmax(-1).tolist(), strict=True):
             predictions[row] = prediction

@@ -21,10 +21,12 @@ from eraserhead.data.config import DataConfig
 from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder, own_shards
-from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.errors import UserError
 from eraserhead.files import write_json
+from eraserhead.rankings.registry import registered
 from references import first_flip
+from tables import frames, scores
 from tiny import random_texts, saved_classifier, tiny_classifier, tiny_tokenizer
 
 LABELS = ("a", "b", "c")
@@ -47,13 +49,10 @@ def config(tmp_path, **changes) -> EraseConfig:
     return EraseConfig(model=str(tmp_path / "model"), **settings)
 
 
-def frames(folder):
-    return {name: folder.table(name).to_pandas() for name in ("documents", "flips", "singles")}
-
-
 def test_flips_equal_the_slow_loop_over_the_models_own_vectors(tmp_path):
     """Every row of every ranking against one head evaluation a prefix, from vectors that the model gave."""
-    results = frames(erase_to_folder(config(tmp_path, draws=2)))
+    folder = erase_to_folder(config(tmp_path, draws=2))
+    results, attention = frames(folder), scores(folder)["attention"]
     model = tiny_classifier(tmp_path, LABELS).double()
     head = model.head.classifier
     checked = 0
@@ -61,7 +60,7 @@ def test_flips_equal_the_slow_loop_over_the_models_own_vectors(tmp_path):
         inputs = tiny_tokenizer()(document.text, truncation=True, max_length=12, return_tensors="pt")
         vectors = model.token_vectors(inputs["input_ids"], inputs["attention_mask"])[0, 1:-1].detach()
         weights = model(**inputs).pooling_weights[0, 1:-1].detach()
-        assert_close(torch.tensor(document.attention), weights, rtol=1e-4, atol=1e-6)
+        assert_close(torch.tensor(attention[document.id]), weights, rtol=1e-4, atol=1e-6)
         for row in results["flips"][results["flips"].id == document.id].itertuples():
             if row.ranking == "minimum" or not len(weights):
                 continue
@@ -76,13 +75,18 @@ def test_tables_hold_what_they_promise(tmp_path):
     folder = erase_to_folder(config(tmp_path))
     results = frames(folder)
     documents, flips, singles = results["documents"], results["flips"], results["singles"]
+    found, attention = scores(folder), scores(folder)["attention"]
+    assert all(own.index.tolist() == documents.id.tolist() for own in found.values())
+    assert {name: own.map(len).tolist() for name, own in found.items()} == {
+        ranking.name: documents.n.tolist() for ranking in registered()
+    }
     assert documents.id.tolist() == [f"texts/{i}" for i in range(len(TEXTS))]
     assert documents.n.tolist()[-3:] == [0, 0, 1]
     for row in documents.itertuples():
-        assert row.n == len(row.components) == len(row.starts) == len(row.attention) == len(row.single_js)
+        assert row.n == len(row.components) == len(row.starts) == len(row.single_js)
         pieces = [row.text[start:end].lower() for start, end in zip(row.starts, row.ends, strict=True)]
         assert pieces == row.components.tolist()
-        assert sum(row.attention) == pytest.approx(1.0 if row.n else 0.0)
+        assert sum(attention[row.id]) == pytest.approx(1.0 if row.n else 0.0)
         assert sum(row.probabilities) == pytest.approx(1.0)
         assert row.prediction == np.argmax(row.probabilities)
         assert row.truncated_tokens == max(0, len(TEXTS[int(row.id.split("/")[1])].split()) - 10)
@@ -93,7 +97,6 @@ def test_tables_hold_what_they_promise(tmp_path):
     exists = flips[flips.outcome != "never"]
     assert (exists.fraction == exists.removed / exists.n).all()
     assert flips[flips.outcome == "never"][["removed", "fraction", "mass"]].isna().all().all()
-    attention = {row.id: row.attention for row in documents.itertuples()}
     for row in exists.itertuples():
         assert row.mass == pytest.approx(sum(attention[row.id][i] for i in row.order[: int(row.removed)]), abs=1e-12)
     assert len(singles) == 3 * len(TEXTS)
@@ -116,15 +119,14 @@ def test_minimum_is_never_above_a_ranking(tmp_path):
 
 
 def test_results_do_not_depend_on_shards_batches_or_order(tmp_path):
-    whole = frames(erase_to_folder(config(tmp_path)))
-    other = frames(erase_to_folder(config(tmp_path, output_dir=str(tmp_path / "other"), shard_size=5, batch_tokens=30)))
-    flips = [results["flips"] for results in (whole, other)]
+    whole = erase_to_folder(config(tmp_path))
+    other = erase_to_folder(config(tmp_path, output_dir=str(tmp_path / "other"), shard_size=5, batch_tokens=30))
+    flips = [frames(results)["flips"] for results in (whole, other)]
     for column in ("id", "ranking", "removed", "outcome"):
         assert flips[0][column].equals(flips[1][column])
     assert np.allclose(flips[0].mass, flips[1].mass, atol=1e-6, equal_nan=True)
-    assert np.allclose(
-        np.concatenate(whole["documents"].attention), np.concatenate(other["documents"].attention), atol=1e-6
-    )
+    for name, own in scores(whole).items():
+        assert np.allclose(np.concatenate([*own]), np.concatenate([*scores(other)[name]]), atol=1e-6)
 
 
 def test_summary_counts_and_leaves_out(tmp_path):
@@ -204,7 +206,7 @@ def test_counting_nevers_as_all_changes_the_summary_alone(tmp_path):
     with pytest.raises(UserError, match=r"different: count_never_as\)"):
         erase_to_folder(replace(run, count_never_as="all"))
     folder = erase_to_folder(replace(run, count_never_as="all", output_dir=str(tmp_path / "other")))
-    assert all(folder.table(name).equals(default.table(name)) for name in ("documents", "flips", "singles"))
+    assert all(folder.table(name).equals(default.table(name)) for name in SCHEMAS)
     flips, summary = folder.table("flips").to_pandas(), folder.summary()
     assert summary["configuration"]["count_never_as"] == "all"
     flips = flips[flips.n >= 2]

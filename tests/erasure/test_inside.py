@@ -35,9 +35,9 @@ from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
-from eraserhead.method.test_one import single_keeps
 from eraserhead.patch.families import FAMILIES
 from eraserhead.sites.inside.site import SelfAttentionSite
+from tables import frames, scores
 from tiny import SPECIAL, WORDS, random_texts, saved_classifier, tiny_tokenizer
 
 LABELS = ("neg", "pos", "mixed")
@@ -81,10 +81,6 @@ def run(tmp_path, **changes) -> EraseConfig:
     model = changes.pop("model", None) or checkpoint(tmp_path / "model")
     settings = {"output_dir": str(tmp_path / "results"), "draws": 2, "cpu": True, **changes}
     return EraseConfig(model=model, data=data, **settings)
-
-
-def frames(folder):
-    return {name: folder.table(name).to_pandas() for name in ("documents", "flips", "singles")}
 
 
 def edited(folder: Path, **values) -> str:
@@ -132,11 +128,11 @@ def test_sites_heads_and_special_tokens_reach_the_summary_and_the_tables(tmp_pat
     assert configuration["site"] == (site or "layer:2")
     assert configuration["heads"] == [0, 2]
     assert configuration["special_tokens"] == "components"
-    documents = frames(results)["documents"]
+    documents, found = frames(results)["documents"], scores(results)
     assert documents.n.tolist() == [len(text.split()) + 2 for text in TEXTS]
     for row in documents.itertuples():
-        assert sum(row.attention) == pytest.approx(1.0)
-        assert len(row.product) == row.n
+        assert sum(found["attention"][row.id]) == pytest.approx(1.0)
+        assert len(found["product"][row.id]) == row.n
 
 
 def test_the_greedy_search_never_finds_larger_sets_and_is_timed_apart(tmp_path):
@@ -342,7 +338,7 @@ def refused(tmp_path, match: str, **changes) -> None:
     [
         ({"site": "layer:12"}, "--site layer:12: the model has 3 layers, numbered from 0 to 2"),
         ({"site": "layer:-4"}, "--site layer:-4: the model has 3 layers"),
-        ({"site": "layer"}, "--site layer: not a place"),
+        ({"site": "layer"}, "--site layer: not a site"),
         ({"site": "pooling"}, "has no attention-pooling layer"),
         ({"heads": [0, 4, 7]}, "--heads 4,7: a layer of the model has 4 heads, numbered from 0 to 3"),
         ({"heads": []}, "--heads"),
@@ -452,7 +448,7 @@ def test_a_model_that_is_read_from_elsewhere_than_its_family_is_refused():
     torch.manual_seed(0)
     with pytest.raises(UserError, match="MeanBert is not read from the first token"):
         SelfAttentionSite(MeanBert(tiny_config()).eval())
-    assert SelfAttentionSite(BertForSequenceClassification(tiny_config()).eval()).place.layer == 2
+    assert SelfAttentionSite(BertForSequenceClassification(tiny_config()).eval()).name.layer == 2
 
 
 @pytest.mark.parametrize(
@@ -475,7 +471,9 @@ def test_a_text_without_tokens_takes_no_part_whatever_the_heads(tmp_path, site):
     together, single = frames(results)["documents"], frames(alone)["documents"]
     assert together.n.tolist() == [3, 0, 1]
     assert np.allclose(together.probabilities[0], single.probabilities[0], atol=1e-6)
-    assert np.allclose(together.attention[0], single.attention[0], atol=1e-6)
+    beside, own = scores(results), scores(alone)
+    for name in beside:
+        assert np.allclose(beside[name].iloc[0], own[name].iloc[0], atol=1e-6)
 
 
 def test_padding_without_an_embedding_is_refused_and_minus_one_is_none(tmp_path):
@@ -513,11 +511,11 @@ def test_sites_are_made_and_replayed_by_two_threads_on_one_model():
     model = BertForSequenceClassification(tiny_config()).eval()
     site = SelfAttentionSite(model)
     batch = pad([[2, 7, 9, 11, 3], [2, 8, 3]], 0)
-    attention = site.read(batch)
-    expected = site.replay(attention, single_keeps(attention.mask))
+    reading = site.read(batch, ())
+    expected = reading.singles().logits
     with ThreadPoolExecutor(2) as threads:
         built = [threads.submit(SelfAttentionSite, model) for _ in range(20)]
-        replayed = [threads.submit(site.replay, attention, single_keeps(attention.mask)) for _ in range(60)]
-        assert all(future.result().place.layer == 2 for future in built)
-        assert all(torch.equal(future.result(), expected) for future in replayed)
+        replayed = [threads.submit(reading.singles) for _ in range(60)]
+        assert all(future.result().name.layer == 2 for future in built)
+        assert all(torch.equal(future.result().logits, expected) for future in replayed)
     assert model.config._attn_implementation == "sdpa"

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from eraserhead.method.erasure import decide, erase, evaluate_prefixes, evaluate_singles, evaluate_whole
+from eraserhead.method.erasure import decide, erase, evaluate_prefixes, evaluate_singles, evaluate_unerased
 from heads import one, random_head
 from references import erased_logits, softmax_over_survivors
 
@@ -79,9 +79,9 @@ def test_single_erasure_beside_a_weight_within_a_billionth_of_one():
 def test_padding_and_empty_documents_change_nothing():
     long = random_head(4, [7, 3])
     short = one(long, 1)
-    alone = evaluate_whole(short.weights.unsqueeze(0), short.component_logits.unsqueeze(0), short.bias).logits
-    assert_close(evaluate_whole(long.weights, long.component_logits, long.bias).logits[1:], alone)
-    empty = evaluate_whole(
+    alone = evaluate_unerased(short.weights.unsqueeze(0), short.component_logits.unsqueeze(0), short.bias).logits
+    assert_close(evaluate_unerased(long.weights, long.component_logits, long.bias).logits[1:], alone)
+    empty = evaluate_unerased(
         torch.zeros(1, 4, dtype=torch.float64), torch.ones(1, 4, 3, dtype=torch.float64), long.bias
     ).logits
     assert_close(empty[0], long.bias)

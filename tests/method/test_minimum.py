@@ -1,17 +1,17 @@
 import pytest
 import torch
 
-from eraserhead.method.erasure import evaluate_whole
-from eraserhead.method.margins import margin_gradient
+from eraserhead.method.erasure import evaluate_unerased
 from eraserhead.method.minimum import minimal_order
-from eraserhead.method.orders import KEYS, order_by
-from eraserhead.method.test_two import Outcome
+from eraserhead.method.names import Outcome
+from eraserhead.rankings.registry import registered
 from heads import flips_along, one, random_head
+from readings import affine
 from references import batched_minimum, exact_decision, exhaustive_minimum
 
 
 def minimum(head):
-    decision = evaluate_whole(head.weights, head.component_logits, head.bias).decision
+    decision = evaluate_unerased(head.weights, head.component_logits, head.bias).decision
     order = minimal_order(head.weights, head.component_logits, head.bias, head.mask, decision)
     return order, flips_along(head, order)
 
@@ -96,13 +96,10 @@ def test_among_equals_the_lighter_weight_is_erased_first():
 @pytest.mark.parametrize("seed", range(10))
 def test_no_ranking_needs_fewer(seed):
     head = random_head(seed, [97, 53, 31], classes=2 + seed % 4, bias=0.1, sharpness=2.0)
-    logits = evaluate_whole(head.weights, head.component_logits, head.bias).logits
     _, least = minimum(head)
     assert (least.outcome == Outcome.FLIP).any()
-    gradient = margin_gradient(head.component_logits, logits)
-    for key in KEYS.values():
-        order = order_by(key(head.weights, gradient, head.weights * gradient), head.mask)
-        flips = flips_along(head, order)
+    for ranking in registered():
+        flips = flips_along(head, ranking.order(affine(head)))
         both = (flips.outcome == Outcome.FLIP) & (least.outcome == Outcome.FLIP)
         assert (flips.removed[both] >= least.removed[both]).all()
         assert not ((flips.outcome == Outcome.FLIP) & (least.outcome != Outcome.FLIP)).any()

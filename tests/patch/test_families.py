@@ -13,7 +13,8 @@ from eraserhead.errors import UserError
 from eraserhead.patch.families import FAMILIES, read_out_positions
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.patch.layers import find_layers
-from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.site import parse_inside
 from families import (
     HEADS,
     LAYERS,
@@ -29,6 +30,7 @@ from families import (
     softmax_edited,
     tiny,
 )
+from inside_sites import SIGNALS
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
 every_place = pytest.mark.parametrize("place", PLACES)
@@ -151,9 +153,9 @@ def use_the_patch(model: PreTrainedModel) -> None:
 
 def use_a_site(place: str) -> Callable[[PreTrainedModel], None]:
     def use(model: PreTrainedModel) -> None:
-        site = SelfAttentionSite(model, parse_place(place))
-        attention = site.read(batch_of(model, documents()))
-        site.replay(attention, torch.zeros(len(LENGTHS), 2, max(LENGTHS), dtype=torch.bool))
+        site = SelfAttentionSite(model, parse_inside(place))
+        reading = site.read(batch_of(model, documents()), SIGNALS)
+        reading.evaluate(torch.arange(len(LENGTHS)), torch.zeros(len(LENGTHS), 2, max(LENGTHS), dtype=torch.bool))
 
     return use
 
@@ -170,15 +172,15 @@ def fail_in_a_pass(model: PreTrainedModel) -> None:
 
 
 def fail_in_a_replay(model: PreTrainedModel) -> None:
-    site = SelfAttentionSite(model, parse_place("layer:1"))
+    site = SelfAttentionSite(model, parse_inside("layer:1"))
     batch = batch_of(model, documents())
     with pytest.raises(IndexError):
-        site.read({**batch, "input_ids": batch["input_ids"] + 1000})
+        site.read({**batch, "input_ids": batch["input_ids"] + 1000}, SIGNALS)
 
 
 def be_refused(model: PreTrainedModel) -> None:
     with pytest.raises(UserError):
-        SelfAttentionSite(model, parse_place("layer:17"))
+        SelfAttentionSite(model, parse_inside("layer:17"))
 
 
 USES = {

@@ -25,7 +25,8 @@ from eraserhead.patch.dropout_hook import renormalised
 from eraserhead.patch.families import FAMILIES, Route, UnknownFamilyError
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.patch.layers import find_layers
-from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.site import parse_inside
 from families import (
     HEADS,
     LAYERS,
@@ -336,11 +337,11 @@ def test_what_is_left_beside_an_overwhelming_key_is_exact_in_float32():
             found = single(input_ids=torch.tensor([ids]), attention_keep={0: keep}, **asked).logits
             assert_close(found.double(), expected, rtol=0, atol=1e-3)  # scores of hundreds, rounded in float32
     assert_close(record.weights[0].sum(-1), torch.ones(1, HEADS, 7))
-    site = SelfAttentionSite(single, parse_place("layer:0"))
-    attention = site.read(batch_of(single, [ids]))
+    site = SelfAttentionSite(single, parse_inside("layer:0"))
+    reading = site.read(batch_of(single, [ids]), ())
     singles = ~torch.eye(7, dtype=torch.bool).unsqueeze(0)
     slow_singles = torch.stack([oracle.erased(ids, "layer:0", {key}) for key in range(7)])
-    assert_close(site.replay(attention, singles)[0], slow_singles, rtol=0, atol=1e-3)
+    assert_close(reading.evaluate(torch.arange(1), singles).logits[0], slow_singles, rtol=0, atol=1e-3)
 
 
 def test_a_dropout_hook_gives_zeros_where_float32_has_nothing_left():

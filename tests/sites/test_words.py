@@ -1,5 +1,6 @@
 """Both sites of hierarchical models against the model's own `keep` and `keep_words`, and against brute force."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -7,15 +8,18 @@ import torch
 from torch.testing import assert_close
 
 from eraserhead.data.batching import pad_sentences
-from eraserhead.erasure.analysis import analyse
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
 from eraserhead.loading.components import SENTENCES, TOKENS, pieces_of
-from eraserhead.loading.reader import Reading
-from eraserhead.method.test_two import Outcome
+from eraserhead.loading.reader import DocumentReader
+from eraserhead.method.names import Outcome
+from eraserhead.method.reading import MARGIN_PRODUCT
 from eraserhead.models.architecture import Limits
+from eraserhead.rankings.registry import registered
+from eraserhead.sites.budget import budget_for
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.words import WordsSite
+from readings import analysed, evaluated, numbers
 from references import exhaustive_minimum, first_flip
 from tiny import saved_hierarchical, sentence_ids, sentence_texts, texts_dataset, tiny_hierarchical, tiny_tokenizer
 
@@ -28,12 +32,12 @@ DOCUMENTS = [
     [[2, 8, 3]],
 ]
 KINDS = [("none", "none", 0), ("none", "conv", 0), ("conv", "rnn", 0), ("rnn", "transformer", 1)]
-PLENTY = 1e9
 
 
-def read(model, documents=DOCUMENTS, budget=PLENTY):
-    site, inputs = WordsSite(model, budget), pad_sentences(documents, 0)
-    return site, inputs, site.read(inputs)
+def read(model, documents=DOCUMENTS, memory=1e9):
+    inputs = pad_sentences(documents, 0)
+    site = WordsSite(model, replace(budget_for(torch.device("cpu")), memory=memory))
+    return inputs, site.read(inputs)
 
 
 def words(document):
@@ -54,8 +58,8 @@ def as_keep_words(documents, keep, shape):
     return kept
 
 
-def some_keeps(attention, erasures, seed=0):
-    keep = torch.rand((len(attention.mask), erasures, attention.mask.shape[1]),
+def some_keeps(reading, erasures, seed=0):
+    keep = torch.rand((len(reading.mask), erasures, reading.mask.shape[1]),
                       generator=torch.Generator().manual_seed(seed)) < 0.5  # fmt: skip
     keep[:, 0], keep[:, 1] = True, False
     return keep
@@ -64,19 +68,19 @@ def some_keeps(attention, erasures, seed=0):
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_weights_positions_and_logits_are_the_models(model_of, kind):
     model = model_of(*kind)
-    _, inputs, attention = read(model)
+    inputs, reading = read(model)
     output = model(**inputs)
-    assert attention.lengths.tolist() == [len(words(document)) for document in DOCUMENTS]
-    assert_close(attention.whole.logits, output.logits, rtol=0, atol=1e-12)
-    assert torch.equal(attention.model_decision, output.logits.argmax(-1))
-    assert_close(attention.weights.sum(-1), torch.tensor([1.0, 1, 1, 0, 1, 0, 1]).double())
-    assert attention.whole.keeps_mass.tolist() == [True, True, True, False, True, False, True]
+    assert reading.lengths.tolist() == [len(words(document)) for document in DOCUMENTS]
+    assert_close(reading.unerased.logits, output.logits, rtol=0, atol=1e-12)
+    assert torch.equal(reading.model_decision, output.logits.argmax(-1))
+    assert_close(reading.weights.sum(-1), torch.tensor([1.0, 1, 1, 0, 1, 0, 1]).double())
+    assert reading.unerased.keeps_mass.tolist() == [True, True, True, False, True, False, True]
     product = output.word_weights * output.pooling_weights.unsqueeze(-1)
     for row, document in enumerate(DOCUMENTS):
         for component, (sentence, place, position) in enumerate(words(document)):
-            assert attention.positions[row, component] == position
-            assert_close(attention.weights[row, component], product[row, sentence, place], rtol=0, atol=1e-12)
-    assert (attention.weights[~attention.mask] == 0).all()
+            assert reading.positions[row, component] == position
+            assert_close(reading.weights[row, component], product[row, sentence, place], rtol=0, atol=1e-12)
+    assert (reading.weights[~reading.mask] == 0).all()
     assert len(set(output.logits.argmax(-1).tolist())) > 1
 
 
@@ -84,13 +88,13 @@ def test_weights_positions_and_logits_are_the_models(model_of, kind):
 def test_replay_equals_the_model_with_keep_masks(model_of, kind):
     """Weights renormalised here, -inf on the scores in the model; sentences that keep nothing stay sentences."""
     model = model_of(*kind)
-    site, inputs, attention = read(model)
-    keep = some_keeps(attention, 7)
-    replayed = site.replay(attention, keep)
+    inputs, reading = read(model)
+    keep = some_keeps(reading, 7)
+    replayed = evaluated(reading, keep)
     for erasure in range(7):
         kept = as_keep_words(DOCUMENTS, keep[:, erasure], inputs["input_ids"].shape)
         assert_close(replayed[:, erasure], model(**inputs, keep_words=kept).logits, rtol=0, atol=1e-12)
-    assert_close(replayed[:, 0], attention.whole.logits, rtol=0, atol=1e-12)
+    assert_close(replayed[:, 0], reading.unerased.logits, rtol=0, atol=1e-12)
     assert (replayed[0, 2:] - replayed[0, :1]).abs().amax(-1).min() > 1e-4
 
 
@@ -98,8 +102,8 @@ def test_replay_equals_the_model_with_keep_masks(model_of, kind):
 def test_gradient_equals_central_differences_in_each_words_weight(model_of, kind):
     """Moving a word's weight in its sentence by s moves the sentence's vector by s times the word's."""
     model, document, step = model_of(*kind), DOCUMENTS[0], 1e-6
-    _, inputs, attention = read(model)
-    averaged, decided = [], int(attention.whole.decision[0])
+    inputs, reading = read(model)
+    averaged, decided = [], int(reading.unerased.decision[0])
     for number, ids in enumerate(document):
         group = model.components(torch.tensor([ids]))
         vectors = model.head.words.encode(group.vectors, group.mask)[0]
@@ -114,88 +118,87 @@ def test_gradient_equals_central_differences_in_each_words_weight(model_of, kind
     for component, (sentence, place, _) in enumerate(words(document)):
         shift = step * averaged[sentence][0][place - 1]
         slope = (probability(sentence, shift) - probability(sentence, -shift)) / (2 * step)
-        assert attention.gradient[0, component].item() == pytest.approx(slope, rel=1e-5, abs=1e-8)
-    assert attention.gradient[0, : len(words(document))].abs().min() > 1e-7
+        assert numbers(reading)["gradient"][0, component].item() == pytest.approx(slope, rel=1e-5, abs=1e-8)
+    assert numbers(reading)["gradient"][0, : len(words(document))].abs().min() > 1e-7
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_product_is_the_words_own_weight_times_its_gradient(model_of, kind):
     model = model_of(*kind)
-    _, inputs, attention = read(model)
+    inputs, reading = read(model)
     inside = model(**inputs).word_weights
     for row, document in enumerate(DOCUMENTS):
         for component, (sentence, place, _) in enumerate(words(document)):
-            expected = inside[row, sentence, place] * attention.gradient[row, component]
-            assert_close(attention.product[row, component], expected, rtol=1e-10, atol=1e-14)
-    assert (attention.product[~attention.mask] == 0).all()
+            expected = inside[row, sentence, place] * numbers(reading)["gradient"][row, component]
+            assert_close(numbers(reading)["product"][row, component], expected, rtol=1e-10, atol=1e-14)
+    assert (numbers(reading)["product"][~reading.mask] == 0).all()
     # p_c (1 - p_c) is the whole difference between what is reported and what orders.
-    probability = attention.whole.logits.softmax(-1).amax(-1, keepdim=True)
-    lifted = probability * (1 - probability) * attention.product_key
-    assert_close(attention.product, lifted, rtol=1e-10, atol=1e-14)
+    probability = reading.unerased.logits.softmax(-1).amax(-1, keepdim=True)
+    lifted = probability * (1 - probability) * reading.signals[MARGIN_PRODUCT]
+    assert_close(numbers(reading)["product"], lifted, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_document_is_the_same_alone_and_beside_others(model_of, kind):
     model = model_of(*kind)
-    site, _, together = read(model)
+    _, together = read(model)
     keep = some_keeps(together, 5)
-    replayed = site.replay(together, keep)
+    replayed = evaluated(together, keep)
     for row, document in enumerate(DOCUMENTS):
-        _, _, alone = read(model, [document])
+        _, alone = read(model, [document])
         n = int(together.lengths[row])
-        for name in ("weights", "margin_gradient", "weighted_gradient", "positions"):
-            assert_close(getattr(alone, name)[0, :n], getattr(together, name)[row, :n], rtol=0, atol=1e-12)
-        assert_close(alone.whole.logits[0], together.whole.logits[row], rtol=0, atol=1e-12)
-        own = site.replay(alone, keep[row : row + 1, :, : max(n, 1)])
+        assert torch.equal(alone.positions[0, :n], together.positions[row, :n])
+        for name, values in {**alone.signals, "weights": alone.weights}.items():
+            beside = together.weights if name == "weights" else together.signals[name]
+            assert_close(values[0, :n], beside[row, :n], rtol=0, atol=1e-12)
+        assert_close(alone.unerased.logits[0], together.unerased.logits[row], rtol=0, atol=1e-12)
+        own = evaluated(alone, keep[row : row + 1, :, : max(n, 1)])
         assert_close(own[0], replayed[row], rtol=0, atol=1e-12)
 
 
 def test_documents_may_be_named_twice_or_not_at_all(model_of):
-    site, _, attention = read(model_of("conv", "rnn", 0))
-    rows, keep = torch.tensor([2, 0, 2, 6, 4, 0]), some_keeps(attention, 5)
-    replayed = site.replay(attention, keep)
-    again = site.replay(attention.select(rows), keep[rows])
-    assert_close(again, replayed[rows], rtol=0, atol=1e-12)
-    twice = attention.select(rows).select(torch.tensor([1, 1, 4]))
-    assert_close(site.replay(twice, keep[[0, 0, 4]]), replayed[[0, 0, 4]], rtol=0, atol=1e-12)
-    other = some_keeps(attention, 5, seed=1)[rows]  # the same document with different masks in its rows
-    expected = [site.replay(attention.select(rows[[at]]), other[[at]]) for at in range(len(rows))]
-    assert_close(site.replay(attention.select(rows), other), torch.cat(expected), rtol=0, atol=1e-12)
+    _, reading = read(model_of("conv", "rnn", 0))
+    rows, keep = [2, 0, 2, 6, 4, 0], some_keeps(reading, 5)
+    each_once = evaluated(reading, keep)
+    assert_close(evaluated(reading, keep[rows], rows), each_once[rows], rtol=0, atol=1e-12)
+    other = some_keeps(reading, 5, seed=1)[: len(rows)]  # the same document with different masks in its rows
+    expected = [evaluated(reading, other[[at]], [row]) for at, row in enumerate(rows)]
+    assert_close(evaluated(reading, other, rows), torch.cat(expected), rtol=0, atol=1e-12)
+    assert (expected[0] - expected[2]).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("budget", [1.0, 5_000.0, 20_000.0])
-def test_a_small_memory_budget_gives_the_same_in_more_passes(model_of, budget):
+@pytest.mark.parametrize("memory", [1.0, 5_000.0, 20_000.0])
+def test_little_memory_gives_the_same_in_more_passes(model_of, memory):
     model = model_of("rnn", "transformer", 1)
-    site, _, attention = read(model)
-    small = WordsSite(model, budget)
+    (_, plenty), (_, little) = read(model), read(model, memory=memory)
     calls = []
-    hook = small.head.sentences.register_forward_hook(lambda *call: calls.append(len(call[2][0])))
-    keep = some_keeps(attention, 11)
-    assert_close(small.replay(attention, keep), site.replay(attention, keep), rtol=0, atol=1e-12)
+    hook = little.replay.head.sentences.register_forward_hook(lambda *call: calls.append(len(call[2][0])))
+    keep = some_keeps(plenty, 11)
+    assert_close(evaluated(little, keep), evaluated(plenty, keep), rtol=0, atol=1e-12)
     hook.remove()
     assert len(calls) > sum(document not in ([], [[2, 3]]) for document in DOCUMENTS)
-    assert max(calls) == 1 or budget > 1.0
+    assert max(calls) == 1 or memory > 1.0
 
 
 def test_a_model_in_float32_is_replayed_in_float64(tmp_path):
     """Same vectors: what is erased twice as precisely agrees with the model to float32's precision."""
     model = tiny_hierarchical(tmp_path, "conv", "rnn").float()
-    site, inputs, attention = read(model)
-    assert attention.weights.dtype == attention.whole.logits.dtype == torch.float64
-    assert_close(attention.whole.logits.float(), model(**inputs).logits, rtol=1e-4, atol=1e-5)
-    assert_close(site.replay(attention, some_keeps(attention, 2))[:, 0], attention.whole.logits, rtol=0, atol=1e-12)
+    inputs, reading = read(model)
+    assert reading.weights.dtype == reading.unerased.logits.dtype == torch.float64
+    assert_close(reading.unerased.logits.float(), model(**inputs).logits, rtol=1e-4, atol=1e-5)
+    assert_close(evaluated(reading, some_keeps(reading, 2))[:, 0], reading.unerased.logits, rtol=0, atol=1e-12)
     assert next(model.parameters()).dtype == torch.float32
     assert next(model.head.parameters()).requires_grad  # the model was copied, not changed
 
 
 def test_a_batch_of_nothing_is_read(model_of):
     model = model_of("none", "none", 0)
-    site, _, attention = read(model, [[], [[2, 3]]])
+    _, reading = read(model, [[], [[2, 3]]])
     bias = model.head.classifier.bias.expand(2, -1)
-    assert attention.lengths.tolist() == [0, 0]
-    assert_close(attention.whole.logits, bias)
-    assert_close(site.replay(attention, torch.ones(2, 1, 1, dtype=torch.bool))[:, 0], bias)
-    analysis = analyse(site, attention, ["a", "b"], draws=2, seed=0)
+    assert reading.lengths.tolist() == [0, 0]
+    assert_close(reading.unerased.logits, bias)
+    assert_close(evaluated(reading, torch.ones(2, 1, 1, dtype=torch.bool))[:, 0], bias)
+    analysis = analysed(reading)
     assert all(flips.flips.outcome.tolist() == [Outcome.NEVER] * 2 for flips in analysis.flips)
 
 
@@ -203,10 +206,10 @@ def test_a_batch_of_nothing_is_read(model_of):
 def test_the_analysis_is_a_plain_loop_over_prefixes(model_of, kind):
     """Every ranking's first flip, its mass and outcome, by the model itself with one prefix erased at a time."""
     model, documents = model_of(*kind), sentence_ids(sentence_texts(11, seed=7, most=4, longest=5))
-    site, _, attention = read(model, documents)
-    analysis = analyse(site, attention, [f"test/{row}" for row in range(len(documents))], draws=2, seed=1)
+    _, reading = read(model, documents)
+    analysis = analysed(reading, seed=1)
     assert [each.ranking for each in analysis.flips] == [
-        "random", "random", "attention", "gradient", "product", "best_found",
+        "random", "random", *(ranking.name for ranking in registered()), "best_found",
     ]  # fmt: skip
     outcomes = []
     for ranking in analysis.flips:
@@ -218,7 +221,7 @@ def test_the_analysis_is_a_plain_loop_over_prefixes(model_of, kind):
             for k, component in enumerate(order, 1):
                 keep_words[0, own[component][0], own[component][1]] = False
                 decision = int(model(**inputs, keep_words=keep_words).logits.argmax())
-                if decision != attention.whole.decision[row]:
+                if decision != reading.unerased.decision[row]:
                     flipped = k
                     break
             outcome = Outcome(int(ranking.flips.outcome[row]))
@@ -229,24 +232,24 @@ def test_the_analysis_is_a_plain_loop_over_prefixes(model_of, kind):
             assert ranking.flips.removed[row] == flipped
             assert ranking.flips.becomes[row] == decision
             assert (outcome is Outcome.BIAS_ONLY) == (flipped == len(own))
-            mass = attention.weights[row, order[:flipped]].sum()
+            mass = reading.weights[row, order[:flipped]].sum()
             assert_close(ranking.flips.mass[row], mass.clamp(max=1.0), rtol=0, atol=1e-12)
     for name in ("attention", "gradient", "best_found"):
         assert (name, Outcome.FLIP) in outcomes
     by_weight = next(each.order for each in analysis.flips if each.ranking == "attention")
     for row, document in enumerate(documents):
-        weights = attention.weights[row].tolist()
+        weights = reading.weights[row].tolist()
         expected = sorted(range(len(words(document))), key=lambda at: (-weights[at], at))
         assert by_weight[row, : len(expected)].tolist() == expected
 
 
 def test_single_erasures_are_the_models(model_of):
     model, documents = model_of("conv", "rnn", 0), DOCUMENTS[:3]
-    site, inputs, attention = read(model, documents)
-    singles = analyse(site, attention, ["a", "b", "c"], draws=1, seed=0).singles
+    inputs, reading = read(model, documents)
+    singles = analysed(reading, draws=1).singles
     for row, document in enumerate(documents):
         for component in range(len(words(document))):
-            keep = attention.mask.clone()
+            keep = reading.mask.clone()
             keep[row, component] = False
             kept = as_keep_words(documents, keep, inputs["input_ids"].shape)
             p = model(**inputs).logits[row].softmax(-1)
@@ -261,17 +264,17 @@ def test_single_erasures_are_the_models(model_of):
 def test_pooling_site_of_sentences_is_the_models(model_of, kind):
     """Positions are those of the input's sentences, of which some are no components."""
     model, site, inputs = model_of(*kind), PoolingSite(model_of(*kind)), pad_sentences(DOCUMENTS, 0)
-    attention, output = site.read(inputs), model(**inputs)
+    reading, output = site.read(inputs), model(**inputs)
     own = [[number for number, ids in enumerate(document) if set(ids) - {2, 3}] for document in DOCUMENTS]
-    assert attention.lengths.tolist() == list(map(len, own))
+    assert reading.lengths.tolist() == list(map(len, own))
     assert own[4] == [1, 3]
     for row, places in enumerate(own):
-        assert attention.positions[row, : len(places)].tolist() == places
-        assert_close(attention.weights[row, : len(places)], output.pooling_weights[row, places], rtol=0, atol=1e-12)
-    assert_close(attention.whole.logits, output.logits, rtol=0, atol=1e-12)
-    assert torch.equal(attention.model_decision, output.logits.argmax(-1))
-    keep = some_keeps(attention, 7)
-    replayed = site.replay(attention, keep)
+        assert reading.positions[row, : len(places)].tolist() == places
+        assert_close(reading.weights[row, : len(places)], output.pooling_weights[row, places], rtol=0, atol=1e-12)
+    assert_close(reading.unerased.logits, output.logits, rtol=0, atol=1e-12)
+    assert torch.equal(reading.model_decision, output.logits.argmax(-1))
+    keep = some_keeps(reading, 7)
+    replayed = evaluated(reading, keep)
     for erasure in range(7):
         kept = torch.zeros(inputs["input_ids"].shape[:2], dtype=torch.bool)
         for row, places in enumerate(own):
@@ -284,20 +287,18 @@ def test_sentences_first_flips_and_minimum_are_those_of_every_subset(model_of, k
     """The closed forms against one head evaluation a prefix, against every subset, and against the model's own."""
     model, documents = model_of(*kind), sentence_ids(sentence_texts(13, seed=9))
     site, inputs = PoolingSite(model), pad_sentences(documents, 0)
-    attention = site.read(inputs)
-    analysis = {each.ranking: each for each in analyse(site, attention, list(map(str, range(13))), 1, 0).flips}
+    reading = site.read(inputs)
+    analysis = {each.ranking: each for each in analysed(reading, [*map(str, range(13))], draws=1).flips}
     outcomes = set()
     identity = torch.eye(3, dtype=torch.float64)
     for row in range(len(documents)):
-        n = int(attention.lengths[row])
-        weights, logits = attention.weights[row, :n], attention.head.component_logits[row, :n]
-        for name in ("attention", "gradient", "product"):
-            expected = first_flip(
-                weights, logits, identity, attention.head.bias, analysis[name].order[row, :n].tolist()
-            )
+        n = int(reading.lengths[row])
+        weights, logits = reading.weights[row, :n], reading.component_logits[row, :n]
+        for name in (ranking.name for ranking in registered()):
+            expected = first_flip(weights, logits, identity, reading.bias, analysis[name].order[row, :n].tolist())
             assert Outcome(int(analysis[name].flips.outcome[row])).name.lower() == expected.outcome
             assert expected.removed is None or analysis[name].flips.removed[row] == expected.removed
-        least = exhaustive_minimum(weights, logits, attention.head.bias)
+        least = exhaustive_minimum(weights, logits, reading.bias)
         found = analysis["minimum"].flips
         assert Outcome(int(found.outcome[row])).name.lower() == least.outcome
         assert least.removed is None or found.removed[row] == least.removed
@@ -310,7 +311,7 @@ def test_sentences_first_flips_and_minimum_are_those_of_every_subset(model_of, k
                 keep = torch.ones(1, len(documents[row]), dtype=torch.bool)
                 keep[0, list(erased)] = False
                 own = model(**pad_sentences([documents[row]], 0), keep=keep).logits
-                flipped.append((size, int(own.argmax()) != int(attention.whole.decision[row])))
+                flipped.append((size, int(own.argmax()) != int(reading.unerased.decision[row])))
         assert {size for size, flips in flipped if flips} == {least.removed}
     assert "flip" in outcomes
 
@@ -319,15 +320,15 @@ def test_components_are_named_rightly_where_some_sentences_are_none(tmp_path):
     """A typed [SEP] is a special token: its sentence is tokenized and pads the input, but is no component."""
     text = "good film.\n\n[SEP]\n\nthe [SEP] cast. [SEP] [SEP]\n\nnever"
     tokenizer, model = tiny_tokenizer(), tiny_hierarchical(tmp_path, "rnn")
-    reading = Reading(True, Limits())
-    rows = reading.tokenize(texts_dataset([text, "", "it was dull"]), tokenizer)
+    reader = DocumentReader(True, Limits())
+    rows = reader.tokenize(texts_dataset([text, "", "it was dull"]), tokenizer)
     assert list(rows["sentences"]) == [5, 0, 1]
-    inputs = reading.pad(rows["input_ids"], 0)
-    sentences, tokens = PoolingSite(model).read(inputs), WordsSite(model, PLENTY).read(inputs)
+    inputs = reader.pad(rows["input_ids"], 0)
+    sentences, tokens = PoolingSite(model).read(inputs), WordsSite(model).read(inputs)
     names = []
     for row, document in enumerate(rows):
-        for attention, components in ((sentences, SENTENCES), (tokens, TOKENS)):
-            positions = attention.positions[row, : int(attention.lengths[row])].tolist()
+        for reading, components in ((sentences, SENTENCES), (tokens, TOKENS)):
+            positions = reading.positions[row, : int(reading.lengths[row])].tolist()
             found = pieces_of(document, tokenizer, components).at(positions)
             names.append(found.names)
             written = [document["text"][start:end] for start, end in zip(found.starts, found.ends, strict=True)]
@@ -356,20 +357,3 @@ def test_explained_words_belong_to_their_sentences(tmp_path):
         assert all(sentence.start <= word.start < word.end <= sentence.end for word in inside)
         assert sum(word.attention for word in inside) == pytest.approx(1.0)
     assert sum(sentence.attention for sentence in explanation.words) == pytest.approx(1.0)
-
-
-def test_few_masks_at_a_time_give_the_same(tmp_path, monkeypatch):
-    """So that long documents need no more memory; the chunks then end within a document's singles and prefixes."""
-    model = tiny_hierarchical(tmp_path, "none", "rnn")
-    site = WordsSite(model, 1e9)
-    attention = site.read(pad_sentences(sentence_ids(sentence_texts(3)), 0))
-    names = ["a", "b", "c"]
-    whole = analyse(site, attention, names, 2, 0)
-    monkeypatch.setattr("eraserhead.method.test_two.MASKS", 64)
-    monkeypatch.setattr("eraserhead.erasure.analysis.MASKS", 64)
-    parts = analyse(site, attention, names, 2, 0)
-    assert torch.equal(parts.singles.decision, whole.singles.decision)
-    assert_close(parts.singles.js, whole.singles.js)
-    for first, second in zip(parts.flips, whole.flips, strict=True):
-        assert torch.equal(first.flips.removed, second.flips.removed)
-        assert torch.equal(first.flips.outcome, second.flips.outcome)

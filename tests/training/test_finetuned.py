@@ -13,7 +13,8 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.planted import planted_reviews
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
-from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.site import parse_inside
 from finetuned import finetune
 
 LAST, LAYERS = 5, 6
@@ -89,7 +90,7 @@ def test_erasing_known_evidence_flips_far_more_often_than_erasing_as_many_others
     folder = finetune(tmp_path, DataConfig(name="planted", train_size=600, max_length=96), epochs=2)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    site = SelfAttentionSite(model, parse_place("all"))
+    site = SelfAttentionSite(model, parse_inside("all"))
     reviews = [review for review in planted_reviews("test", size=500) if len(review.evidence) == 1]
     generator = np.random.default_rng(0)
     known, others, right = [], [], []
@@ -101,14 +102,14 @@ def test_erasing_known_evidence_flips_far_more_often_than_erasing_as_many_others
         outside = [place for place in range(1, len(offsets) - 1) if place not in inside]
         if len(outside) < len(inside):
             continue
-        attention = site.read(pad([encoded["input_ids"]], 0))
-        keep = attention.mask.unsqueeze(1).repeat(1, 2, 1)
+        reading = site.read(pad([encoded["input_ids"]], 0), ())
+        keep = reading.mask.unsqueeze(1).repeat(1, 2, 1)
         keep[0, 0, inside] = False
         keep[0, 1, generator.choice(outside, len(inside), replace=False)] = False
-        decisions = site.replay(attention, keep)[0].argmax(-1)
-        known.append(bool(decisions[0] != attention.whole.decision[0]))
-        others.append(bool(decisions[1] != attention.whole.decision[0]))
-        right.append(int(attention.whole.decision[0]) == review.label)
+        decisions = reading.evaluate(torch.arange(1), keep).decision[0]
+        known.append(bool(decisions[0] != reading.unerased.decision[0]))
+        others.append(bool(decisions[1] != reading.unerased.decision[0]))
+        right.append(int(reading.unerased.decision[0]) == review.label)
     assert len(known) > 30
     assert np.mean(right) > 0.7
     assert np.mean(known) > 0.25

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, Provenance
-from eraserhead.erasure.config import CountNeverAs, EraseConfig, RandomOther
+from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents, load_for
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.errors import UserError, nearest
@@ -25,6 +25,7 @@ from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
 from eraserhead.loading.config import LIMITS
 from eraserhead.loading.reader import check_text
+from eraserhead.method.names import RandomOther
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.settings import check_ranges
 

@@ -6,9 +6,7 @@ from typing import Literal
 
 from eraserhead.data.config import DataConfig
 from eraserhead.loading.config import ERASURE, RUNS, SiteConfig, _last_part
-
-RandomOther = Literal["uniform", "position"]
-
+from eraserhead.method.names import RandomOther
 
 CountNeverAs = Literal["beyond_all", "all"]
 

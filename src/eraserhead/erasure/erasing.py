@@ -18,7 +18,6 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import matched_labels
 from eraserhead.data.tokens import COUNTS, TYPES
-from eraserhead.erasure.analysis import analyse
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import summarise
@@ -30,9 +29,11 @@ from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, weights_
 from eraserhead.loading.checks import check_types, check_vocabulary
 from eraserhead.loading.choosing import ChosenSite, choose_site, refuse_pairs
 from eraserhead.loading.components import PIECE_COLUMNS, pieces_of
-from eraserhead.loading.reader import Reading, largest, reading_of
+from eraserhead.loading.reader import DocumentReader, largest, reading_of
+from eraserhead.method.analysis import Draws, analyse
+from eraserhead.method.reading import Reading
+from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_ranges
-from eraserhead.sites.site import Attention
 
 logger = logging.getLogger("eraserhead")
 
@@ -43,7 +44,7 @@ class Analyser:
 
     Attributes:
         chosen: Where weights are erased.
-        reading: How the model reads documents.
+        reader: How the model reads documents.
         checkpoint: Whose tokenizer names the components.
         accelerator: Where the model is.
         config: Draws, seed and batch size.
@@ -51,7 +52,7 @@ class Analyser:
     """
 
     chosen: ChosenSite
-    reading: Reading
+    reader: DocumentReader
     checkpoint: Checkpoint
     accelerator: Accelerator
     config: EraseConfig
@@ -65,19 +66,19 @@ class Analyser:
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         ids = [rows["id"][row] for row in batch]
-        attention = self.chosen.site.read(self._inputs(rows, batch))
-        _check_numbers(attention, ids)
-        greedy = self.config.search == "greedy"
-        analysis = analyse(
-            self.chosen.site, attention, ids, self.config.draws, self.config.seed, greedy, self.config.random_other
-        )
+        rankings = registered()
+        reading = self.chosen.site.read(self._inputs(rows, batch), signals_of(rankings))
+        _check_numbers(reading, ids)
+        orders = {ranking.name: ranking.order(reading) for ranking in rankings}
+        draws = Draws(ids, self.config.seed, self.config.draws, self.config.random_other)
+        analysis = analyse(reading, orders, draws, greedy=self.config.search == "greedy")
         self.searched.append(analysis.search_seconds)
-        text = batch_text(rows, batch, attention, self.checkpoint.tokenizer, self.chosen.components)
-        return tabulate(text, attention, analysis)
+        text = batch_text(rows, batch, reading, self.checkpoint.tokenizer, self.chosen.components)
+        return tabulate(text, reading, rankings, analysis)
 
     def _inputs(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Tensor]:
         types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
-        inputs = self.reading.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
+        inputs = self.reader.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
         return {name: tensor.to(self.chosen.device) for name, tensor in inputs.items()}
 
 
@@ -161,7 +162,7 @@ def load_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] 
 def batch_text(
     rows: Mapping[str, Sequence[Any]],
     batch: list[int],
-    attention: Attention,
+    reading: Reading,
     tokenizer: PreTrainedTokenizerBase,
     components: str,
 ) -> BatchText:
@@ -170,7 +171,7 @@ def batch_text(
         pieces_of({name: rows[name][row] for name in PIECE_COLUMNS if name in rows}, tokenizer, components).at(
             positions[:length]
         )
-        for row, positions, length in zip(batch, attention.positions.tolist(), attention.lengths.tolist(), strict=True)
+        for row, positions, length in zip(batch, reading.positions.tolist(), reading.lengths.tolist(), strict=True)
     ]
     starts = [each.starts for each in found if each.starts is not None]
     ends = [each.ends for each in found if each.ends is not None]
@@ -223,8 +224,10 @@ def _evidence(
     ]
 
 
-def _check_numbers(attention: Attention, ids: list[str]) -> None:
-    broken = ~(attention.whole.logits.isfinite().all(-1) & attention.margin_gradient.isfinite().all(-1))
+def _check_numbers(reading: Reading, ids: list[str]) -> None:
+    broken = ~reading.unerased.logits.isfinite().all(-1)
+    for values in reading.signals.values():
+        broken |= ~values.isfinite().all(-1)
     if broken.any():
         first = ids[int(broken.int().argmax())]
         raise DocumentError(
@@ -233,7 +236,7 @@ def _check_numbers(attention: Attention, ids: list[str]) -> None:
 
 
 def _identity(
-    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, reading: Reading, chosen: ChosenSite
+    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, reading: DocumentReader, chosen: ChosenSite
 ) -> dict[str, Any]:
     """Return what determines the results; two runs that agree in it may share a folder."""
     return {

@@ -31,9 +31,6 @@ DOCUMENTS = pa.schema(
         ("components", pa.list_(pa.string())),
         ("starts", pa.list_(pa.int32())),
         ("ends", pa.list_(pa.int32())),
-        ("attention", pa.list_(pa.float64())),
-        ("gradient", pa.list_(pa.float64())),
-        ("product", pa.list_(pa.float64())),
         ("single_js", pa.list_(pa.float64())),
         ("single_decision", pa.list_(pa.int32())),
         ("tokens", pa.int32()),
@@ -75,7 +72,14 @@ SINGLES = pa.schema(
         ("share_random_flips", pa.float64()),
     ]
 )
-SCHEMAS = {"documents": DOCUMENTS, "flips": FLIPS, "singles": SINGLES}
+SIGNALS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranking", pa.string()),
+        ("scores", pa.list_(pa.float64())),
+    ]
+)
+SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
 
 # How model and data are called; what they are, their fingerprints tell.
 NAMES_ALONE = ("model.name", "data.path")

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from eraserhead.data.tokens import COUNTS
-from eraserhead.erasure.analysis import BEST_FOUND, MINIMUM, RANDOM
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
-from eraserhead.method.test_two import Outcome
 
 OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}

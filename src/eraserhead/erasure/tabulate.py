@@ -9,12 +9,13 @@ import pyarrow as pa
 from torch import Tensor
 
 from eraserhead.data.tokens import COUNTS
-from eraserhead.erasure.analysis import Analysis, RankingFlips
 from eraserhead.erasure.results import SCHEMAS
+from eraserhead.method.analysis import Analysis, RankingFlips
+from eraserhead.method.names import Outcome
+from eraserhead.method.reading import Reading
 from eraserhead.method.statistics import ranking_auc
 from eraserhead.method.test_one import TopAgainstRandom
-from eraserhead.method.test_two import Outcome
-from eraserhead.sites.site import Attention
+from eraserhead.rankings.ranking import Ranking
 
 OUTCOMES = np.array([outcome.name.lower() for outcome in Outcome], dtype=object)
 
@@ -46,15 +47,18 @@ class BatchText:
     evidence: list[np.ndarray] | None
 
 
-def tabulate(text: BatchText, attention: Attention, analysis: Analysis) -> dict[str, pa.Table]:
+def tabulate(text: BatchText, reading: Reading, rankings: Sequence[Ranking], analysis: Analysis) -> dict[str, pa.Table]:
     """Return the rows of one batch, with a first column ``row`` that orders them within the shard."""
     return {
-        "documents": _table("documents", text.rows, _documents(text, attention, analysis)),
+        "documents": _table("documents", text.rows, _documents(text, reading, analysis)),
+        "signals": pa.concat_tables(
+            _table("signals", text.rows, _signals(text, reading, ranking)) for ranking in rankings
+        ),
         "flips": pa.concat_tables(
-            _table("flips", text.rows, _flips(text, attention, ranking)) for ranking in analysis.flips
+            _table("flips", text.rows, _flips(text, reading, ranking)) for ranking in analysis.flips
         ),
         "singles": pa.concat_tables(
-            _table("singles", text.rows, _singles(text, attention, name, test)) for name, test in analysis.tests.items()
+            _table("singles", text.rows, _singles(text, reading, name, test)) for name, test in analysis.tests.items()
         ),
     }
 
@@ -75,30 +79,32 @@ def _table(name: str, rows: list[int], columns: Mapping[str, Any]) -> pa.Table:
     return pa.table([pa.array(rows, pa.int64()), *arrays], names=["row", *schema.names])
 
 
-def _documents(text: BatchText, attention: Attention, analysis: Analysis) -> dict[str, Any]:
-    lengths = attention.lengths.numpy(force=True)
+def _documents(text: BatchText, reading: Reading, analysis: Analysis) -> dict[str, Any]:
+    lengths = reading.lengths.numpy(force=True)
     return {
         "id": text.ids,
         "text": text.texts,
         "label": text.labels,
-        "prediction": attention.whole.decision.numpy(force=True),
-        "model_prediction": attention.model_decision.numpy(force=True),
-        "probabilities": list(attention.whole.logits.softmax(-1).numpy(force=True)),
+        "prediction": reading.unerased.decision.numpy(force=True),
+        "model_prediction": reading.model_decision.numpy(force=True),
+        "probabilities": list(reading.unerased.logits.softmax(-1).numpy(force=True)),
         "n": lengths,
         "components": text.components,
         "starts": text.starts if text.starts is not None else [None] * len(text.ids),
         "ends": text.ends if text.ends is not None else [None] * len(text.ids),
-        "attention": _ragged(attention.weights, lengths),
-        "gradient": _ragged(attention.gradient, lengths),
-        "product": _ragged(attention.product, lengths),
         "single_js": _ragged(analysis.singles.js, lengths),
         "single_decision": _ragged(analysis.singles.decision, lengths),
         **{name: text.counts.get(name, [None] * len(text.ids)) for name in COUNTS},
     }
 
 
-def _flips(text: BatchText, attention: Attention, ranking: RankingFlips) -> dict[str, Any]:
-    lengths = attention.lengths.numpy(force=True)
+def _signals(text: BatchText, reading: Reading, ranking: Ranking) -> dict[str, Any]:
+    scores = _ragged(ranking.values(reading), reading.lengths.numpy(force=True))
+    return {"id": text.ids, "ranking": [ranking.name] * len(text.ids), "scores": scores}
+
+
+def _flips(text: BatchText, reading: Reading, ranking: RankingFlips) -> dict[str, Any]:
+    lengths = reading.lengths.numpy(force=True)
     outcome = ranking.flips.outcome.numpy(force=True)
     removed = ranking.flips.removed.numpy(force=True)
     never = outcome == Outcome.NEVER
@@ -117,8 +123,8 @@ def _flips(text: BatchText, attention: Attention, ranking: RankingFlips) -> dict
     }
 
 
-def _singles(text: BatchText, attention: Attention, name: str, test: TopAgainstRandom) -> dict[str, Any]:
-    lengths = attention.lengths.numpy(force=True)
+def _singles(text: BatchText, reading: Reading, name: str, test: TopAgainstRandom) -> dict[str, Any]:
+    lengths = reading.lengths.numpy(force=True)
     columns = {field.name: getattr(test, field.name).numpy(force=True) for field in fields(test)}
     columns["delta_js"] = columns["js_top"] - columns["js_random"]
     alone = lengths < 2  # there is no other component to compare with

@@ -10,7 +10,6 @@ from datasets import Dataset
 
 from eraserhead.data.tokens import TYPES
 from eraserhead.data.words import word_spans
-from eraserhead.erasure.analysis import BEST_FOUND, MINIMUM, RANDOM, Analysis, RankingFlips, analyse
 from eraserhead.erasure.erasing import load_for
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
@@ -20,9 +19,11 @@ from eraserhead.loading.checks import check_vocabulary
 from eraserhead.loading.choosing import choose_site, refuse_pairs
 from eraserhead.loading.components import SENTENCES, TOKENS, Pieces, pieces_of
 from eraserhead.loading.reader import check_text, largest, reading_of
-from eraserhead.method.test_two import Outcome
+from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
+from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome
+from eraserhead.method.reading import PRODUCT, Reading
+from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_ranges
-from eraserhead.sites.site import Attention
 
 
 @dataclass(frozen=True)
@@ -124,20 +125,23 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     types = [document[TYPES]] if TYPES in document else None
     inputs = reading.pad([document["input_ids"]], checkpoint.padding, types)
     inputs = {name: tensor.to(chosen.device) for name, tensor in inputs.items()}
-    attention = chosen.site.read(inputs)
-    analysis = analyse(chosen.site, attention, [document["id"]], config.draws, config.seed, config.search == "greedy")
+    rankings = registered()
+    read = chosen.site.read(inputs, signals_of(rankings))
+    orders = {ranking.name: ranking.order(read) for ranking in rankings}
+    draws = Draws([document["id"]], config.seed, config.draws)
+    analysis = analyse(read, orders, draws, greedy=config.search == "greedy")
     pieces = pieces_of(document, checkpoint.tokenizer, chosen.components)
     names = checkpoint.class_names
-    probabilities = attention.whole.logits.softmax(-1)[0].tolist()
+    probabilities = read.unerased.logits.softmax(-1)[0].tolist()
     return Explanation(
         text=document["text"],
         label=None if document["label"] is None else names[document["label"]],
-        decision=names[int(attention.whole.decision[0])],
+        decision=names[int(read.unerased.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
-        words=_words(document["text"], pieces, attention, analysis, chosen.components),
-        inside=_inside(document, checkpoint, inputs, attention) if chosen.components == SENTENCES else None,
+        words=_words(document["text"], pieces, read, analysis, chosen.components),
+        inside=_inside(document, checkpoint, inputs, read) if chosen.components == SENTENCES else None,
         rankings=_rankings(analysis, names),
-        components=int(attention.lengths[0]),
+        components=int(read.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
         site=chosen.description,
     )
@@ -165,9 +169,9 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     return documents.rows.select([ids.index(config.id)])
 
 
-def _words(text: str, pieces: Pieces, attention: Attention, analysis: Analysis, components: str) -> list[Word]:
-    shown = pieces.at(attention.positions[0, : int(attention.lengths[0])].tolist())
-    weights, products = attention.weights[0].tolist(), attention.product[0].tolist()
+def _words(text: str, pieces: Pieces, read: Reading, analysis: Analysis, components: str) -> list[Word]:
+    shown = pieces.at(read.positions[0, : int(read.lengths[0])].tolist())
+    weights, products = read.weights[0].tolist(), read.signals[PRODUCT][0].tolist()
     groups = _groups(text, shown) if components == TOKENS else [[number] for number in range(len(shown.names))]
     return [_word(text, shown, group, weights, products, _minimal_set(analysis)) for group in groups]
 
@@ -196,7 +200,7 @@ def _word(
 
 
 def _inside(
-    document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor], attention: Attention
+    document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor], read: Reading
 ) -> list[list[Word]]:
     """Return the words of each sentence with their attention in it."""
     model = checkpoint.model
@@ -204,7 +208,7 @@ def _inside(
         weights = model(**inputs).word_weights[0].tolist()
     names = ("input_ids", "starts", "ends")
     found = []
-    for sentence in attention.positions[0, : int(attention.lengths[0])].tolist():
+    for sentence in read.positions[0, : int(read.lengths[0])].tolist():
         within = weights[sentence]
         own = {name: None if document[name] is None else document[name][sentence] for name in names}
         shown = [place for place, weight in enumerate(within) if weight > 0]

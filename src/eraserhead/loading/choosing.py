@@ -13,13 +13,12 @@ from eraserhead.loading.components import SENTENCES, TOKENS
 from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
 from eraserhead.models.encoders import structural_token_ids
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.sites.inside.site import SelfAttentionSite, parse_place
+from eraserhead.sites.budget import budget_for
+from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.pooling import PoolingSite
-from eraserhead.sites.site import Site
+from eraserhead.sites.site import POOLING, WORDS, Site, float64_device, parse_inside
 from eraserhead.sites.words import WordsSite
 
-POOLING, WORDS = "pooling", "words"
-GIGABYTE = 10**9
 INSIDE_ALONE = "belongs to sites inside an encoder; this model's are its own attention layers"
 
 
@@ -80,7 +79,9 @@ def _pooling(
     model = model.to(accelerator.device)
     if config.site == WORDS:
         description["search"] = config.search
-        return ChosenSite(WordsSite(model, config.memory_budget * GIGABYTE), description, accelerator.device)
+        return ChosenSite(
+            WordsSite(model, budget_for(model.device, config.memory_budget)), description, accelerator.device
+        )
     components = SENTENCES if hierarchical else TOKENS
     description["components"] = components
     return ChosenSite(PoolingSite(model), description, accelerator.device, components)
@@ -92,18 +93,17 @@ def _inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
             f"--site {POOLING}: a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
             "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`"
         )
-    # Apple's devices have no float64, in which the method's arithmetic is done.
-    device = torch.device("cpu") if accelerator.device.type == "mps" else accelerator.device
+    device = float64_device(accelerator.device)
     with_special = config.special_tokens is not False
     site = SelfAttentionSite(
         checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
-        parse_place(config.site or "layer:-1"),
+        parse_inside(config.site or "layer:-1"),
         heads=config.heads,
         left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
-        memory_budget=config.memory_budget * GIGABYTE,
+        budget=budget_for(device, config.memory_budget),
     )
     description = {
-        "site": str(site.place),
+        "site": str(site.name),
         "heads": "all" if site.heads is None else list(site.heads),
         "special_tokens": "components" if with_special else "left out",
         "search": config.search,

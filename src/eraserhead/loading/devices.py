@@ -12,13 +12,11 @@ from accelerate.utils import DistributedDataParallelKwargs
 from tqdm.auto import tqdm
 
 from eraserhead.errors import UserError
+from eraserhead.sites.budget import WITHOUT_ENCODER, budget_for
 
 Item = TypeVar("Item")
 
 logger = logging.getLogger("eraserhead")
-
-CPU_BUDGET, ACCELERATOR_BUDGET = 2048, 32768  # tokens at a time; on a CPU small batches waste least on padding
-WITHOUT_ENCODER = 8  # times as many, where no encoder runs, whose layers each keep their own vectors
 
 
 def start(
@@ -75,7 +73,7 @@ def main_first(accelerator: Accelerator) -> Iterator[None]:
 
 def token_budget(batch_tokens: int | None, device: torch.device, without_encoder: bool = False) -> int:
     """Return the tokens processed at a time: what was asked for, or what suits the device and what runs on it."""
-    own = CPU_BUDGET if device.type == "cpu" else ACCELERATOR_BUDGET
+    own = budget_for(device).tokens
     return batch_tokens or own * (WITHOUT_ENCODER if without_encoder else 1)
 
 

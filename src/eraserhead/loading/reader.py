@@ -28,7 +28,7 @@ logger = logging.getLogger("eraserhead")
 
 
 @dataclass(frozen=True)
-class Reading:
+class DocumentReader:
     """How a model reads documents.
 
     Attributes:
@@ -70,7 +70,7 @@ def is_hierarchical(model: PreTrainedModel) -> bool:
 
 def reading_of(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: DataConfig, cut_to_window: bool
-) -> Reading:
+) -> DocumentReader:
     """Return how a model reads this data.
 
     Args:
@@ -86,12 +86,12 @@ def reading_of(
     if not is_hierarchical(model):
         own = model.config.reads.tokens if isinstance(model.config, AttentionPoolingConfig) else None
         wanted = data.max_length or own or min(DOCUMENT, longest)
-        return Reading(False, Limits(tokens=_within(wanted, longest, "max_length", cut_to_window)))
+        return DocumentReader(False, Limits(tokens=_within(wanted, longest, "max_length", cut_to_window)))
     own = model.config.reads
     wanted = data.max_sentence_length or min(own.sentence_tokens, longest)
     tokens = _within(wanted, longest, "max_sentence_length", cut_to_window)
     limits = Limits(None, data.max_sentences or own.sentences, tokens, data.language or own.language)
-    return Reading(True, limits)
+    return DocumentReader(True, limits)
 
 
 def _within(length: int, longest: int, name: str, cut: bool) -> int:

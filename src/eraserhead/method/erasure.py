@@ -54,7 +54,7 @@ class Evaluation:
         return decide(self.scaled_logits)
 
 
-def evaluate_whole(
+def evaluate_unerased(
     weights: Float[Tensor, "batch components"],
     component_logits: Float[Tensor, "batch components classes"],
     bias: Float[Tensor, " classes"],
@@ -76,7 +76,18 @@ def evaluate_singles(
     weighted = _weighted(weights, component_logits, bias)
     before = weighted.cumsum(1).roll(1, dims=1)
     before[:, :1] = 0
-    return _evaluation(before + _sums_after(weighted), bias)
+    return _evaluation(before + sums_after(weighted, dim=1), bias)
+
+
+def evaluate_kept(
+    weights: Float[Tensor, "rows components"],
+    component_logits: Float[Tensor, "rows components classes"],
+    bias: Float[Tensor, " classes"],
+    keep: Bool[Tensor, "rows erasures components"],
+) -> Evaluation:
+    """Evaluate an affine head with everything outside each keep mask erased."""
+    weighted = _weighted(weights, component_logits, bias)
+    return _evaluation(keep.to(weighted.dtype) @ weighted, bias)
 
 
 def evaluate_prefixes(
@@ -90,7 +101,7 @@ def evaluate_prefixes(
     Each kept sum is a suffix sum of non-negative masses, so a kept mass is 0 exactly where no positive weight is kept.
     """
     weighted = _weighted(weights, component_logits, bias)
-    return _evaluation(_sums_after(weighted.gather(1, order.unsqueeze(-1).expand_as(weighted))), bias)
+    return _evaluation(sums_after(weighted.gather(1, order.unsqueeze(-1).expand_as(weighted)), dim=1), bias)
 
 
 def _weighted(
@@ -103,10 +114,13 @@ def _weighted(
     return torch.cat([lifted * (component_logits + bias), lifted], dim=-1)
 
 
-def _sums_after(values: Float[Tensor, "batch components columns"]) -> Float[Tensor, "batch components columns"]:
-    """Return at each component the sum over those behind it."""
-    sums = values.flip(1).cumsum(1).flip(1).roll(-1, dims=1)
-    sums[:, -1:] = 0
+def sums_after(values: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
+    """Return at each entry along `dim` the sum of the entries behind it; 0 at the last.
+
+    Each is a sum of what is kept, never a total minus what is erased, which would lose a small rest (METHOD section 2).
+    """
+    sums = values.flip(dim).cumsum(dim).flip(dim).roll(-1, dims=dim)
+    sums.select(dim, -1).zero_()
     return sums
 
 

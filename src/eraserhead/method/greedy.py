@@ -1,26 +1,15 @@
 """Small flipping sets where no closed form gives the smallest: upper bounds, and named so (METHOD section 5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from eraserhead.method.test_two import Flips, Outcome, Replay
-
-
-@dataclass(frozen=True)
-class FlippingSet:
-    """A set whose erasure flips the decision, as the first components of an order.
-
-    Attributes:
-        order: All components, the set first.
-        flips: Its size, its mass, its outcome and the decision without it.
-    """
-
-    order: Int[Tensor, "batch components"]
-    flips: Flips
+from eraserhead.method.margins import margins
+from eraserhead.method.names import Outcome
+from eraserhead.method.reading import Reading
+from eraserhead.method.test_two import FlippingSet, Flips
 
 
 def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
@@ -40,17 +29,12 @@ def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
     return FlippingSet(order, Flips(*(of_best(name) for name in ("removed", "mass", "outcome", "becomes"))))
 
 
-def greedy_set(
-    replay: Replay,
-    weights: Float[Tensor, "batch components"],
-    mask: Bool[Tensor, "batch components"],
-    decision: Int[Tensor, " batch"],
-    best: FlippingSet,
-) -> FlippingSet:
+def greedy_set(reading: Reading, best: FlippingSet) -> FlippingSet:
     """Erase, one after the other, the component whose loss lowers the decision's margin most; stop below `best`'s size.
 
     Where that flips no decision with fewer components than `best`, `best` itself is returned.
     """
+    mask, decision = reading.mask, reading.unerased.decision
     known = best.flips.outcome != Outcome.NEVER
     limit = torch.where(known, best.flips.removed, mask.sum(-1)) - 1
     keep, order = mask.clone(), best.order.clone()
@@ -59,8 +43,9 @@ def greedy_set(
     pending, step = (limit > 0).nonzero().squeeze(1), 0
     while len(pending):
         candidates = keep[pending].unsqueeze(1) & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-        found = replay(pending, candidates)
-        margin = _margins(found.logits, decision[pending]).masked_fill(~(keep[pending] & found.keeps_mass), torch.inf)
+        found = reading.evaluate(pending, candidates)
+        margin = _least_margin(found.logits, decision[pending])
+        margin = margin.masked_fill(~(keep[pending] & found.keeps_mass), torch.inf)
         least = margin.argmin(-1, keepdim=True)
         chosen[pending, step] = least.squeeze(1)
         keep[pending] = keep[pending].scatter(1, least, False)
@@ -72,17 +57,16 @@ def greedy_set(
         order[at] = _set_first(chosen[at, :step], mask.shape[1])
         pending = pending[~flipped & (limit[pending] > step)]
     erased = torch.arange(mask.shape[1], device=mask.device) < removed.unsqueeze(1)
-    mass = (weights.gather(1, order) * erased).sum(-1).clamp(max=1.0)
+    mass = (reading.weights.gather(1, order) * erased).sum(-1).clamp(max=1.0)
     return FlippingSet(order, Flips(removed, mass, outcome, becomes))
 
 
-def _margins(
+def _least_margin(
     logits: Float[Tensor, "rows erasures classes"], decision: Int[Tensor, " rows"]
 ) -> Float[Tensor, "rows erasures"]:
     """Return how far the decided logit is above its strongest rival."""
-    decided = decision.view(-1, 1, 1).expand(-1, logits.shape[1], 1)
-    rival = logits.scatter(2, decided, -torch.inf).amax(-1)
-    return logits.gather(2, decided).squeeze(2) - rival
+    decided = decision.unsqueeze(1).expand(logits.shape[:2])
+    return margins(logits, decided).scatter(2, decided.unsqueeze(2), torch.inf).amin(-1)
 
 
 def _set_first(chosen: Int[Tensor, "rows set"], width: int) -> Int[Tensor, "rows components"]:

@@ -1,7 +1,7 @@
 """How far the decision is from its rivals (METHOD section 4)."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from eraserhead.method.erasure import decide
@@ -13,17 +13,32 @@ def rival_weights(logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batc
     return logits.scatter(-1, decided, -torch.inf).softmax(-1)
 
 
-def margin_gradient(
-    component_logits: Float[Tensor, "batch components classes"], logits: Float[Tensor, "batch classes"]
-) -> Float[Tensor, "batch components"]:
-    """Return ``d/da_i (z_c - sum_{k != c} w_k z_k)`` of an affine head, `w` held fixed at the rivals' softmax.
+def margins(
+    logits: Float[Tensor, "*batch classes"], decision: Int[Tensor, "*batch"]
+) -> Float[Tensor, "*batch classes"]:
+    """Return how far the decided logit is above each logit: 0 at the decision, negative where a class is above it."""
+    return logits.gather(-1, decision.unsqueeze(-1)) - logits
 
-    It orders components as ``d p_c / d a_i`` does, of which it is the part that does not vanish when the softmax
-    saturates (METHOD section 4).
+
+def soft_margin(
+    values: Float[Tensor, "batch *components classes"],
+    decision: Int[Tensor, " batch"],
+    rivals: Float[Tensor, "batch classes"],
+) -> Float[Tensor, "batch *components"]:
+    """Return ``z_c - sum_{k != c} w_k z_k``, with the decision and the weights of its rivals held fixed.
+
+    Of logits it is a margin; of component logits it is the margin's derivative with respect to each weight, which
+    orders components as ``d p_c / d a_i`` does and does not vanish when the softmax saturates (METHOD section 4).
+
+    Args:
+        values: Logits, or the logits ``u_i`` of each component.
+        decision: The class decided for, c.
+        rivals: The weights w: `rival_weights` of the logits with nothing erased.
     """
-    rivals = torch.einsum("bnk,bk->bn", component_logits, rival_weights(logits))
-    decided = decide(logits).view(-1, 1, 1).expand(-1, component_logits.shape[1], 1)
-    return component_logits.gather(2, decided).squeeze(2) - rivals
+    rows = values.unsqueeze(1) if values.dim() == 2 else values
+    weighted = torch.einsum("bnk,bk->bn", rows, rivals)
+    decided = rows.gather(2, decision.view(-1, 1, 1).expand(-1, rows.shape[1], 1)).squeeze(2)
+    return (decided - weighted).view(values.shape[:-1])
 
 
 def saturation(logits: Float[Tensor, "batch classes"]) -> Float[Tensor, " batch"]:

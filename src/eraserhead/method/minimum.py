@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.method.erasure import LIFT
+from eraserhead.method.erasure import LIFT, sums_after
+from eraserhead.method.margins import margins
 
 
 def minimal_order(
@@ -24,10 +25,12 @@ def minimal_order(
     """
     by_weight = torch.where(mask, weights, torch.inf).argsort(dim=-1, stable=True)
     light_first = weights.gather(1, by_weight) * LIFT
-    terms = light_first.unsqueeze(1) * _margins(component_logits, bias, decision, by_weight)
+    logits = (component_logits + bias).gather(1, by_weight.unsqueeze(-1).expand_as(component_logits))
+    ahead = -margins(logits, decision.unsqueeze(1).expand(-1, logits.shape[1])).transpose(1, 2)
+    terms = light_first.unsqueeze(1) * ahead
     terms, position = terms.sort(dim=-1, stable=True)
     kept_weights = light_first.unsqueeze(1).expand_as(terms).gather(2, position)
-    flips = _flips(_kept(terms), decision) & (_kept(kept_weights) > 0)
+    flips = _flips(sums_after(terms, dim=2), decision) & (sums_after(kept_weights, dim=2) > 0)
     best, found = _best_class(flips, kept_weights)
     chosen = position.gather(1, best.view(-1, 1, 1).expand(-1, 1, position.shape[2])).squeeze(1)
     positive_first = ((weights > 0) & mask).logical_not().to(torch.int8).argsort(dim=-1, stable=True)
@@ -35,30 +38,12 @@ def minimal_order(
     return _padding_last(order, mask)
 
 
-def _margins(
-    component_logits: Float[Tensor, "batch components classes"],
-    bias: Float[Tensor, " classes"],
-    decision: Int[Tensor, " batch"],
-    order: Int[Tensor, "batch components"],
-) -> Float[Tensor, "batch classes components"]:
-    logits = (component_logits + bias).transpose(1, 2)
-    logits = logits.gather(2, order.unsqueeze(1).expand_as(logits))
-    return logits - logits.gather(1, decision.view(-1, 1, 1).expand(-1, 1, logits.shape[2]))
-
-
-def _kept(terms: Float[Tensor, "batch classes components"]) -> Float[Tensor, "batch classes components"]:
-    """Return the sums that remain after the first 1, 2, ..., all terms are removed."""
-    sums = terms.flip(-1).cumsum(-1).flip(-1).roll(-1, dims=-1)
-    sums[..., -1] = 0
-    return sums
-
-
 def _flips(
-    margins: Float[Tensor, "batch classes components"], decision: Int[Tensor, " batch"]
+    sums: Float[Tensor, "batch classes components"], decision: Int[Tensor, " batch"]
 ) -> Bool[Tensor, "batch classes components"]:
-    classes = torch.arange(margins.shape[1], device=margins.device).view(1, -1, 1)
+    classes = torch.arange(sums.shape[1], device=sums.device).view(1, -1, 1)
     decided = decision.view(-1, 1, 1)
-    return ((margins > 0) | ((margins == 0) & (classes < decided))) & (classes != decided)
+    return ((sums > 0) | ((sums == 0) & (classes < decided))) & (classes != decided)
 
 
 def _best_class(

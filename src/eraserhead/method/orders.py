@@ -1,24 +1,8 @@
 """In which order components are erased (Serrano & Smith 2019, sec. 5; METHOD section 4)."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-
-Key = Callable[
-    [Float[Tensor, "batch components"], Float[Tensor, "batch components"], Float[Tensor, "batch components"]],
-    Float[Tensor, "batch components"],
-]
-
-
-# Signed descending keys over weights, margin gradients, and weights times margin gradients summed over each weight of a
-# component. A ranking is one line here; everything after it follows.
-KEYS: dict[str, Key] = {
-    "attention": lambda weights, gradient, product: weights,
-    "gradient": lambda weights, gradient, product: gradient,
-    "product": lambda weights, gradient, product: product,
-}
 
 
 def order_by(

@@ -1,5 +1,6 @@
 """Random draws that depend on a seed and a document alone, not on batches, shards or processes."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -16,7 +17,9 @@ def document_generator(seed: int, document: str, stream: int) -> np.random.Gener
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-def random_orders(documents: list[str], lengths: list[int], width: int, draws: int, seed: int) -> Int[Tensor, "..."]:
+def random_orders(
+    documents: Sequence[str], lengths: Sequence[int], width: int, draws: int, seed: int
+) -> Int[Tensor, "..."]:
     """Return shuffles ``[batch, draws, width]`` of each document's components, padding last and in place."""
     orders = np.tile(np.arange(width), (len(documents), draws, 1))
     for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):
@@ -25,7 +28,9 @@ def random_orders(documents: list[str], lengths: list[int], width: int, draws: i
     return torch.from_numpy(orders)
 
 
-def random_others(documents: list[str], lengths: list[int], left_out: Int[Tensor, "batch tops"], seed: int) -> Tensor:
+def random_others(
+    documents: Sequence[str], lengths: Sequence[int], left_out: Int[Tensor, "batch tops"], seed: int
+) -> Tensor:
     """Return for each entry one component, drawn uniformly from all but the one left out ``[batch, tops]``.
 
     Where n < 2 there is no other: the one left out itself.

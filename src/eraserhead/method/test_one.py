@@ -33,9 +33,9 @@ def single_keeps(
     return mask.unsqueeze(1) & (components != (components if erased is None else erased).unsqueeze(1))
 
 
-def single_erasures(whole: Evaluation, erased: Evaluation) -> Singles:
+def single_erasures(unerased: Evaluation, erased: Evaluation) -> Singles:
     """Compare what was decided with what is decided after each single erasure."""
-    js = js_divergence(whole.logits.softmax(-1).unsqueeze(1), _softmax(erased.logits))
+    js = js_divergence(unerased.logits.softmax(-1).unsqueeze(1), _softmax(erased.logits))
     return Singles(js, erased.decision)
 
 

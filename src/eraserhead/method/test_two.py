@@ -2,30 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eraserhead.method.erasure import Evaluation
+from eraserhead.method.names import Outcome
 
-# Evaluates erasures again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
-Replay = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
-
-
-MASKS = 2**26  # entries of keep masks that are made at a time, about
-
+# Decides again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
+Evaluate = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
 
 FIRST_PREFIXES = 8  # of every order are evaluated at first; later as many as a quarter of those before
-
-
-class Outcome(IntEnum):
-    """How erasing along a ranking ended."""
-
-    FLIP = 0  # the first flipping prefix keeps a mass above 0
-    BIAS_ONLY = 1  # the first flipping prefix keeps nothing: the bias alone decides
-    NEVER = 2  # no prefix flips
 
 
 @dataclass(frozen=True)
@@ -43,6 +31,19 @@ class Flips:
     mass: Float[Tensor, " batch"]
     outcome: Int[Tensor, " batch"]
     becomes: Int[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class FlippingSet:
+    """A set whose erasure flips the decision, as the first components of an order.
+
+    Attributes:
+        order: All components, the set first.
+        flips: Its size, its mass, its outcome and the decision without it.
+    """
+
+    order: Int[Tensor, "batch components"]
+    flips: Flips
 
 
 def first_flips(
@@ -72,16 +73,25 @@ def first_flips(
     return Flips(first.squeeze(1) + 1, erased_mass.clamp(max=1.0), outcome, becomes)
 
 
-def first_flips_by_replay(
-    replay: Replay,
+def first_flips_one_by_one(
+    evaluate: Evaluate,
     weights: Float[Tensor, "batch components"],
     orders: Int[Tensor, "batch rankings components"],
     mask: Bool[Tensor, "batch components"],
     decision: Int[Tensor, " batch"],
+    mask_entries: int,
 ) -> list[Flips]:
     """Return what `first_flips` does for each ranking, where every prefix has to be evaluated by itself.
 
     Prefixes are evaluated in order and in growing chunks; what has flipped is not evaluated further.
+
+    Args:
+        evaluate: Decides documents again without what is not kept.
+        weights: The original attention weights.
+        orders: The rankings of each document, best first, padding last.
+        mask: Which components exist.
+        decision: The decision with nothing erased.
+        mask_entries: Entries of keep masks that are made at a time, about.
     """
     rankings, lengths = orders.shape[1], mask.sum(-1).repeat_interleave(orders.shape[1])
     documents = torch.arange(len(orders), device=orders.device).repeat_interleave(rankings)
@@ -90,10 +100,10 @@ def first_flips_by_replay(
     outcome = torch.full_like(documents, Outcome.NEVER.value)
     pending, done = (lengths > 0).nonzero().squeeze(1), 0
     while len(pending):
-        room = MASKS // (len(pending) * orders.shape[2])
+        room = mask_entries // (len(pending) * orders.shape[2])
         erased = done + 1 + torch.arange(max(FIRST_PREFIXES, min(done // 4, room)), device=orders.device)
         erased = erased[erased <= orders.shape[2]]
-        prefixes = replay(documents[pending], prefix_keeps(pairs[pending], erased))
+        prefixes = evaluate(documents[pending], prefix_keeps(pairs[pending], erased))
         decisions = prefixes.decision
         flipped = (decisions != original[pending].unsqueeze(1)) & (erased <= lengths[pending].unsqueeze(1))
         first = flipped.int().argmax(-1)

@@ -222,12 +222,19 @@ def _compare(
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UnknownFamilyError(f"its own eager attention fails, with which ours is compared: {reason}") from error
-    # Some families compute norms and softmax in float32, whatever the model's precision.
-    near = max(torch.finfo(patched.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
     for reference in references:
-        if not torch.allclose(patched, reference, rtol=near, atol=near):
+        if not same_logits(patched, reference):
             difference = float((patched - reference).abs().max())
             raise UnknownFamilyError(
                 f"the attention of this '{model.config.model_type}' model is not what the patch computes: logits "
                 f"differ by {difference:.2g}"
             )
+
+
+def same_logits(found: Tensor, expected: Tensor) -> bool:
+    """Tell whether two ways to compute logits agree, as far as their precision can tell.
+
+    Some families compute norms and softmax in float32, whatever the model's precision.
+    """
+    near = max(torch.finfo(found.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
+    return torch.allclose(found, expected, rtol=near, atol=near)

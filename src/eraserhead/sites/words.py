@@ -1,8 +1,9 @@
 """The attention over words in hierarchical models (METHOD section 6): everything after it is computed again."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,11 +11,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from eraserhead.method.erasure import Evaluation, decide, erase
-from eraserhead.method.margins import rival_weights
+from eraserhead.method.margins import rival_weights, soft_margin
+from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
-from eraserhead.sites.site import Attention
+from eraserhead.sites.budget import Budget, budget_for
+from eraserhead.sites.site import float64_device
 
 FLOAT64 = 8  # bytes
 COPIES = 12  # of the sentence vectors, about, that the layers over them hold at a time
@@ -36,27 +39,43 @@ class Document:
     mask: Bool[Tensor, "sentences tokens"]
     positions: Int[Tensor, " components"]
 
-    @property
-    def components(self) -> int:
-        """How many words there are."""
-        return len(self.positions)
-
 
 @dataclass(frozen=True)
-class Words:
-    """What a replay starts from.
+class WordsReplay:
+    """Decides documents again without some of their words' weights.
 
     Attributes:
-        documents: Of the batch.
-        rows: Which of them each row of a replay is about.
+        head: The layers over the words, in float64.
+        documents: What was read of the batch.
+        memory: Bytes that it may take; one erasure is run in any case.
     """
 
+    head: HierarchicalHead
     documents: tuple[Document, ...]
-    rows: Int[Tensor, " rows"]
+    memory: float
 
-    def select(self, documents: Int[Tensor, " selected"]) -> "Words":
-        """Return the state of some rows, each as often as it is named; no vector is copied."""
-        return replace(self, rows=self.rows[documents])
+    @torch.no_grad()
+    def __call__(
+        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+    ) -> Float[Tensor, "rows erasures classes"]:
+        """Return the logits with the word weights outside each keep mask erased."""
+        logits = torch.zeros(
+            *keep.shape[:2], self.head.classifier.out_features, dtype=torch.float64, device=keep.device
+        )
+        for number in rows.unique().tolist():
+            document, own = self.documents[number], (rows == number).nonzero().squeeze(1)
+            erasures = keep[own].flatten(0, 1)
+            at_once = max(1, int(self.memory // _bytes(document)))
+            with torch.backends.cudnn.flags(enabled=False):
+                found = [self._erased(document, part) for part in erasures.split(at_once)]
+            logits[own] = torch.cat(found).view(len(own), keep.shape[1], -1) if found else logits[own]
+        return logits
+
+    def _erased(self, document: Document, keep: Bool[Tensor, "erasures width"]) -> Float[Tensor, "erasures classes"]:
+        everywhere = torch.zeros(len(keep), *document.mask.shape, dtype=torch.bool, device=keep.device)
+        everywhere[:, document.mask] = keep[:, : len(document.positions)]
+        weights = erase(document.weights.expand(everywhere.shape), everywhere)
+        return decide_from_words(self.head, document, weights)[0]
 
 
 class WordsSite:
@@ -65,103 +84,64 @@ class WordsSite:
     Erased words weigh 0, the others of their sentence are renormalised; a sentence that keeps nothing has the zero
     vector and remains a sentence. The sentences' context encoder and attention and the decision are computed again.
     The head is not affine in the word weights, so there is no closed form.
-
-    Args:
-        model: A hierarchical model.
-        memory_budget: Bytes that a replay may take; one erasure is run in any case.
     """
 
-    def __init__(self, model: AttentionPoolingForSequenceClassification, memory_budget: float) -> None:
+    def __init__(self, model: AttentionPoolingForSequenceClassification, budget: Budget | None = None) -> None:
         assert isinstance(model.head, HierarchicalHead)
         self.model = model
-        # Apple's devices have no float64; there the arithmetic of the method is the processor's.
-        self.device = torch.device("cpu") if model.device.type == "mps" else model.device
+        self.device = float64_device(model.device)
         self.head: HierarchicalHead = copy.deepcopy(model.head).to(self.device).double().eval().requires_grad_(False)
-        self.memory_budget = memory_budget
+        self.budget = budget or budget_for(model.device)
 
-    def read(self, batch: Mapping[str, Tensor]) -> Attention:
-        """Return weights and gradients after one forward pass, and one back through what lies after the words.
+    def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> ReplayedReading:
+        """Read weights in one forward pass, and gradients in one back through what lies after the words.
 
         A word's weight is that in its sentence times that of the sentence; its gradient is with respect to the former,
         every weight a free variable.
         """
         documents, own = self._documents(batch)
         found = [self._read(document) for document in documents]
-        whole = torch.stack([each.logits for each in found])
-        weights = pad_sequence([each.weights for each in found], batch_first=True)
-        gradient = pad_sequence([each.gradient for each in found], batch_first=True)
-        inside = pad_sequence([each.weights[each.mask] for each in documents], batch_first=True)
-        mask = pad_sequence([torch.ones_like(each.positions).bool() for each in documents], batch_first=True)
-        if not mask.shape[1]:  # no document has a word
-            weights, gradient, inside, mask = (
-                each.new_zeros(len(mask), 1) for each in (weights, gradient, inside, mask)
-            )
-        positions = torch.zeros(mask.shape, dtype=torch.long, device=self.device)
-        positions[mask] = torch.cat([each.positions for each in documents])
-        return Attention(
+        logits = torch.stack([each.logits for each in found])
+        weights, gradient, inside, positions, mask = self._components(documents, found)
+        unerased = Evaluation(logits, torch.ones_like(logits[:, 0]), (weights > 0).any(-1))
+        return ReplayedReading(
             weights=weights,
-            margin_gradient=gradient,
-            whole=Evaluation(whole, torch.ones_like(whole[:, 0]), (weights > 0).any(-1)),
             mask=mask,
             positions=positions,
+            unerased=unerased,
             model_decision=decide(own.to(self.device)),
-            weighted_gradient=inside * gradient,
-            state=Words(documents, torch.arange(len(documents), device=self.device)),
+            signals=summed_signals(unerased, gradient, inside * gradient),
+            outside=torch.zeros_like(logits[:, 0]),
+            replay=WordsReplay(self.head, documents, self.budget.memory),
+            mask_entries=self.budget.mask_entries,
         )
 
-    @torch.no_grad()
-    def replay(
-        self, attention: Attention, keep: Bool[Tensor, "batch erasures components"]
-    ) -> Float[Tensor, "batch erasures classes"]:
-        """Return the logits with the word weights outside each keep mask erased."""
-        words = attention.state
-        assert isinstance(words, Words)
-        logits = torch.zeros(
-            *keep.shape[:2], self.head.classifier.out_features, dtype=torch.float64, device=keep.device
-        )
-        for number in words.rows.unique().tolist():
-            document, rows = words.documents[number], (words.rows == number).nonzero().squeeze(1)
-            erasures = keep[rows].flatten(0, 1)
-            at_once = max(1, int(self.memory_budget // self._bytes(document)))
-            with torch.backends.cudnn.flags(enabled=False):
-                found = [self._erased(document, part) for part in erasures.split(at_once)]
-            logits[rows] = torch.cat(found).view(len(rows), keep.shape[1], -1) if found else logits[rows]
-        return logits
+    def _components(self, documents: tuple[Document, ...], found: list["_ReadDocument"]) -> tuple[Tensor, ...]:
+        """Return weights, gradients, weights within sentences, positions and mask ``[batch, components]``."""
+        columns = [
+            [each.weights for each in found],
+            [each.gradient for each in found],
+            [each.weights[each.mask] for each in documents],
+            [each.positions for each in documents],
+            [torch.ones_like(each.positions).bool() for each in documents],
+        ]
+        padded = [pad_sequence(column, batch_first=True) for column in columns]
+        if padded[-1].shape[1]:
+            return tuple(padded)
+        return tuple(each.new_zeros(len(each), 1) for each in padded)  # no document has a word
 
-    def _bytes(self, document: Document) -> int:
-        """Return about what one erasure takes: weights, sentence vectors, and the layers over them."""
-        sentences, tokens, hidden = document.vectors.shape
-        return (4 * sentences * tokens + COPIES * max(1, sentences) * hidden) * FLOAT64
-
-    def _erased(self, document: Document, keep: Bool[Tensor, "erasures width"]) -> Float[Tensor, "erasures classes"]:
-        everywhere = torch.zeros(len(keep), *document.mask.shape, dtype=torch.bool, device=self.device)
-        everywhere[:, document.mask] = keep[:, : document.components]
-        weights = erase(document.weights.expand(everywhere.shape), everywhere)
-        return self._decide(document, weights)[0]
-
-    def _decide(
-        self, document: Document, weights: Float[Tensor, "erasures sentences tokens"]
-    ) -> tuple[Float[Tensor, "erasures classes"], Float[Tensor, "erasures sentences"]]:
-        """Return logits and sentence weights from word weights."""
-        if not weights.shape[1]:
-            return self.head.classifier.bias.expand(len(weights), -1), weights.sum(-1)
-        vectors = torch.einsum("est,sth->esh", weights, document.vectors)
-        exists = torch.ones(vectors.shape[:2], dtype=torch.bool, device=self.device)
-        average, sentence_weights = self.head.sentences(vectors, exists)
-        return self.head.classifier(average), sentence_weights
-
-    def _read(self, document: Document) -> "_Reading":
-        """Return logits, words' weights, and ``d/da (z_c - sum_{k != c} w_k z_k)`` of each word's own weight."""
+    def _read(self, document: Document) -> "_ReadDocument":
+        """Return logits, words' weights, and the margin's derivative with respect to each word's own weight."""
         free = document.weights.clone().requires_grad_()
         # cuDNN has no gradient of recurrent networks outside training; and all evaluations are of one kind.
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-            logits, sentence_weights = self._decide(document, free.unsqueeze(0))
-            whole = logits.detach()
-            rivals = (rival_weights(whole) * logits).sum(-1)
-            margin = logits.gather(1, decide(whole).unsqueeze(1)).squeeze(1) - rivals
-            (gradient,) = torch.autograd.grad(margin.sum(), free) if document.components else (torch.zeros_like(free),)
+            logits, sentence_weights = decide_from_words(self.head, document, free.unsqueeze(0))
+            unerased = logits.detach()
+            margin = soft_margin(logits, decide(unerased), rival_weights(unerased))
+            some = len(document.positions) > 0
+            (gradient,) = torch.autograd.grad(margin.sum(), free) if some else (torch.zeros_like(free),)
         weights = document.weights * sentence_weights.detach()[0].unsqueeze(-1)
-        return _Reading(whole[0], weights[document.mask], gradient[document.mask])
+        return _ReadDocument(unerased[0], weights[document.mask], gradient[document.mask])
 
     @torch.no_grad()
     def _documents(self, batch: Mapping[str, Tensor]) -> tuple[tuple[Document, ...], Float[Tensor, "batch classes"]]:
@@ -190,8 +170,25 @@ class WordsSite:
         return documents, head.pool_sentences(vectors, found.counts)[0]
 
 
-@dataclass(frozen=True)
-class _Sentence:
+def decide_from_words(
+    head: HierarchicalHead, document: Document, weights: Float[Tensor, "erasures sentences tokens"]
+) -> tuple[Float[Tensor, "erasures classes"], Float[Tensor, "erasures sentences"]]:
+    """Return logits and sentence weights from word weights."""
+    if not weights.shape[1]:
+        return head.classifier.bias.expand(len(weights), -1), weights.sum(-1)
+    vectors = torch.einsum("est,sth->esh", weights, document.vectors)
+    exists = torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
+    average, sentence_weights = head.sentences(vectors, exists)
+    return head.classifier(average), sentence_weights
+
+
+def _bytes(document: Document) -> int:
+    """Return about what one erasure takes: weights, sentence vectors, and the layers over them."""
+    sentences, tokens, hidden = document.vectors.shape
+    return (4 * sentences * tokens + COPIES * max(1, sentences) * hidden) * FLOAT64
+
+
+class _Sentence(NamedTuple):
     """Vectors ``[components, hidden]`` and weights of one sentence, and where its components stand in its input."""
 
     vectors: Tensor
@@ -213,8 +210,7 @@ def _document(sentences: list[_Sentence], slots: Int[Tensor, "sentences tokens"]
     )
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _ReadDocument(NamedTuple):
     """What reading one document gives: logits ``[classes]``, weights and gradient ``[components]``."""
 
     logits: Tensor

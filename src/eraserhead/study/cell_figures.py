@@ -7,7 +7,7 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from eraserhead.erasure.analysis import MINIMUM
+from eraserhead.method.names import MINIMUM
 from eraserhead.showing.figures import BLACK, BLUE, SKY_BLUE, VERMILION, Plate, drawn, share_axis, styled, table
 from eraserhead.showing.terminal import NONE
 from eraserhead.study.cell_tables import (

@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
-from eraserhead.erasure.analysis import MINIMUM, RANDOM
-from eraserhead.method.orders import KEYS
+from eraserhead.method.names import MINIMUM, RANDOM
 from eraserhead.method.statistics import bootstrap_quantiles
 from eraserhead.method.test_one import ZERO_DIFFERENCE
+from eraserhead.rankings.registry import registered
 from eraserhead.study.cells import CellResults
 
+KEYS = tuple(ranking.name for ranking in registered())
 RANKINGS = (RANDOM, *KEYS)
 FRACTION, MASS = "fraction", "mass"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

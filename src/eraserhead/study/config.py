@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from eraserhead.erasure.config import CountNeverAs, RandomOther
+from eraserhead.erasure.config import CountNeverAs
+from eraserhead.method.names import RandomOther
 from eraserhead.models.architecture import CONTEXTS
 
 

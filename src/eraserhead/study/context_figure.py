@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 
-from eraserhead.erasure.analysis import MINIMUM
+from eraserhead.method.names import MINIMUM
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible

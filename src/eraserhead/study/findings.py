@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from eraserhead.erasure.analysis import MINIMUM, RANDOM
+from eraserhead.method.names import MINIMUM, RANDOM
 from eraserhead.method.statistics import Estimate, bootstrap_means, compare
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.study.cell_tables import Fractions, common_rows, read_fractions, read_points

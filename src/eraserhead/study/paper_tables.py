@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass, replace
 from math import isnan
 from pathlib import PurePath
 
-from eraserhead.erasure.analysis import MINIMUM
-from eraserhead.method.orders import KEYS
+from eraserhead.method.names import MINIMUM
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.terminal import NEVER, NONE
 from eraserhead.showing.terminal import interval as written
-from eraserhead.study.cell_tables import RANKINGS
+from eraserhead.study.cell_tables import KEYS, RANKINGS
 from eraserhead.study.cells import (
     AUTHORS_DOCUMENTS,
     AUTHORS_GRADIENT_FEWER,

@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from eraserhead.loading.reader import Reading
+from eraserhead.loading.reader import DocumentReader
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import TrainingConfig
 from eraserhead.training.vectors import VectorStore, encode
@@ -48,7 +48,7 @@ class TokenFeed:
     lengths: list[int]
     labels: Tensor
     padding: int
-    reading: Reading
+    reading: DocumentReader
     device: torch.device
     without_encoder: bool = False
 

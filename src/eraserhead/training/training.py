@@ -22,7 +22,7 @@ from eraserhead.errors import MissingSplitError, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer, padding_id, weights_fingerprint
 from eraserhead.loading.config import ONE_SEQUENCE
-from eraserhead.loading.reader import Reading, reading_of
+from eraserhead.loading.reader import DocumentReader, reading_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.settings import check_ranges
 from eraserhead.training.batches import EncodedFeed, Feed, Objective, StoredFeed, TokenFeed, trained_parameters
@@ -104,7 +104,7 @@ def prepare(
     config: TrainConfig,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
-    reading: Reading,
+    reading: DocumentReader,
     splits: dict[str, Split],
     accelerator: Accelerator,
 ) -> Loop:
@@ -189,7 +189,7 @@ def _feed(
     role: str,
     model: AttentionPoolingForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
-    reading: Reading,
+    reading: DocumentReader,
     split: Split,
     accelerator: Accelerator,
 ) -> Feed:

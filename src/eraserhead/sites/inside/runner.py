@@ -1,9 +1,9 @@
-"""A hub classifier and its parts, run under a memory budget."""
+"""A hub classifier and its parts, run within a budget."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,41 +12,25 @@ from transformers import PreTrainedModel
 
 from eraserhead.patch.families import ReadOut, family_of, padding_of, read_out_positions
 from eraserhead.patch.layers import Layers, special_ids
-
-ROW_TOKENS = {"cpu": 2048}  # tokens run at a time, where memory allows more: larger products are no quicker
-DEFAULT_ROW_TOKENS = 65536
+from eraserhead.sites.budget import Budget
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What one ordinary pass leaves for the replays of its documents.
+class Batch:
+    """What the model was given.
 
     Attributes:
-        documents: For every row the document that it is of.
-        inputs: What the model was given.
+        inputs: ``input_ids``, ``attention_mask`` and what else it takes, ``[documents, tokens]`` each.
         mask: Which tokens exist.
         read_out: Position that each document's decision is read from.
-        hidden: Input of the layer at which the replay starts; null where all layers run.
-        row: Input of the site's layer at the read-out position, where only this query is erased.
-        scores: Attention scores of the read-out position, -inf where it may not attend; likewise.
-        values: Values of the site's attention; likewise.
     """
 
-    documents: Int[Tensor, " rows"]
     inputs: Mapping[str, Tensor]
     mask: Bool[Tensor, "documents tokens"]
     read_out: Int[Tensor, " documents"]
-    hidden: Float[Tensor, "documents tokens hidden"] | None = None
-    row: Float[Tensor, "documents 1 hidden"] | None = None
-    scores: Float[Tensor, "documents heads keys"] | None = None
-    values: Float[Tensor, "documents key_heads keys head_size"] | None = None
-
-    def select(self, documents: Int[Tensor, " rows"]) -> "Kept":
-        """Return the same for other rows; the tensors stay where they are."""
-        return replace(self, documents=self.documents[documents])
 
     def inputs_of(self, documents: Int[Tensor, " rows"]) -> dict[str, Tensor]:
-        """Return what the model is given for some documents."""
+        """Return what the model is given for some documents, each as often as it is named."""
         return {name: values[documents] for name, values in self.inputs.items()}
 
 
@@ -65,6 +49,31 @@ class Entries:
     logits: Float[Tensor, "rows classes"]
 
 
+@runtime_checkable
+class Replay(Protocol):
+    """One way to run a model again on a batch that it has read, from the site upwards and never below it."""
+
+    @property
+    def batch(self) -> Batch:
+        """What the model was given."""
+        ...
+
+    @property
+    def model_logits(self) -> Float[Tensor, "documents classes"]:
+        """What the model itself made of it."""
+        ...
+
+    def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
+        """Run some documents with the site's weights as variables, nothing erased."""
+        ...
+
+    def logits(
+        self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures tokens"]
+    ) -> Float[Tensor, "rows erasures classes"]:
+        """Run some documents, each as often as it is named, without what is not kept."""
+        ...
+
+
 @dataclass(frozen=True)
 class Runner:
     """A hub classifier, and how much of it may run at a time.
@@ -72,19 +81,24 @@ class Runner:
     Attributes:
         model: In eval mode.
         layers: Its layers.
-        heads: Which heads are erased, ``[heads]``; null: all.
-        memory_budget: Bytes that one run may take beside the model.
+        heads: Which heads are erased, ``[heads]``.
+        budget: How much runs at a time.
     """
 
     model: PreTrainedModel
     layers: Layers
-    heads: Bool[Tensor, " heads"] | None
-    memory_budget: float
+    heads: Bool[Tensor, " heads"]
+    budget: Budget
 
     @cached_property
     def read_out(self) -> ReadOut:
         """Where the decision is read from."""
         return family_of(self.model.config).read_out_of(self.model.config)
+
+    @cached_property
+    def all_heads(self) -> bool:
+        """Whether every head is erased."""
+        return bool(self.heads.all())
 
     @property
     def last(self) -> int:
@@ -106,8 +120,8 @@ class Runner:
         """
         hidden, weights = self.model.config.hidden_size, tokens * self.layers.heads * (tokens if keys is None else keys)
         row = tokens * (8 * hidden + 2 * self.widest) + 4 * weights
-        by_memory = int(self.memory_budget // (layers * row * self.model.dtype.itemsize))
-        by_speed = ROW_TOKENS.get(self.model.device.type, DEFAULT_ROW_TOKENS) // tokens
+        by_memory = int(self.budget.memory // (layers * row * self.model.dtype.itemsize))
+        by_speed = self.budget.replayed_tokens // tokens
         return max(1, min(by_memory, by_speed))
 
     @cached_property
@@ -115,15 +129,14 @@ class Runner:
         """Width of the widest intermediate result of a layer."""
         return max(max(weight.shape) for weight in self.layers.modules[-1].parameters() if weight.dim() == 2)
 
-    def bare(self, inputs: Mapping[str, Tensor]) -> "Kept":
-        """Return the state of a batch without anything of the layers."""
-        ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
-        documents = torch.arange(len(ids), device=ids.device)
-        return Kept(documents, inputs, mask, read_out_positions(self.read_out, ids, padding_of(self.model.config)))
+    def batch(self, inputs: Mapping[str, Tensor]) -> Batch:
+        """Return what the model is given, and where in it its decisions are read from."""
+        read_out = read_out_positions(self.read_out, inputs["input_ids"], padding_of(self.model.config))
+        return Batch(inputs, inputs["attention_mask"].bool(), read_out)
 
     def in_heads(self, keep: Bool[Tensor, "rows 1 1 queries keys"]) -> Bool[Tensor, "rows 1 _ queries keys"]:
         """Return the mask for the heads that are erased; the others keep everything."""
-        return keep if self.heads is None else keep | ~self.heads.view(1, 1, -1, 1, 1)
+        return keep if self.all_heads else keep | ~self.heads.view(1, 1, -1, 1, 1)
 
     def dummies(self, rows: int) -> dict[str, Tensor]:
         """Return inputs of one token each, whose decision is read from that token."""

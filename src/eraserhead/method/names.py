@@ -1,0 +1,18 @@
+"""What results and options call things; standard library only, so that configurations and views stay light."""
+
+from enum import IntEnum
+from typing import Literal
+
+# The orders that no ranking gives: shuffles, the exact minimum, the smallest set that was found.
+RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
+
+# What the top component is compared with in test 1: any component but the top, or any but the first.
+RandomOther = Literal["uniform", "position"]
+
+
+class Outcome(IntEnum):
+    """How erasing along a ranking ended."""
+
+    FLIP = 0  # the first flipping prefix keeps a mass above 0
+    BIAS_ONLY = 1  # the first flipping prefix keeps nothing: the bias alone decides
+    NEVER = 2  # no prefix flips

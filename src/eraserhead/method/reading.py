@@ -1,0 +1,249 @@
+"""A batch of documents that was read once at a site, and carries its own operation (METHOD sections 1, 2 and 6)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eraserhead.method.erasure import (
+    LIFT,
+    Evaluation,
+    evaluate_kept,
+    evaluate_prefixes,
+    evaluate_singles,
+    evaluate_unerased,
+)
+from eraserhead.method.margins import rival_weights, saturation, soft_margin
+from eraserhead.method.minimum import minimal_order
+from eraserhead.method.test_one import single_keeps
+from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
+
+# Signals that sites give. The first two order components, and do not vanish when the softmax saturates.
+MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
+GRADIENT, PRODUCT = "gradient", "product"
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """A batch that was read at a site: its attention, and what is decided without parts of it.
+
+    Components come first in each row, padding behind them. All numbers are float64. Nothing here tells whether the
+    weights come from a pooling layer or from inside a hub checkpoint.
+    """
+
+    @property
+    def weights(self) -> Float[Tensor, "batch components"]:
+        """Attention weights, 0 at padding; where a component has several (one a head and query), their mean."""
+        ...
+
+    @property
+    def mask(self) -> Bool[Tensor, "batch components"]:
+        """Which components exist."""
+        ...
+
+    @property
+    def positions(self) -> Int[Tensor, "batch components"]:
+        """Position of each component among its document's tokens, or among its sentences."""
+        ...
+
+    @property
+    def unerased(self) -> Evaluation:
+        """The decision with nothing erased, evaluated as every erasure is."""
+        ...
+
+    @property
+    def model_decision(self) -> Int[Tensor, " batch"]:
+        """What the model's own forward pass decided."""
+        ...
+
+    @property
+    def signals(self) -> Mapping[str, Float[Tensor, "batch components"]]:
+        """What else is known of each component, by name: what was asked for when the batch was read."""
+        ...
+
+    @property
+    def lengths(self) -> Int[Tensor, " batch"]:
+        """Components a document."""
+        ...
+
+    def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
+        """Decide documents again, each as often as `rows` names it, with everything outside each keep mask erased."""
+        ...
+
+    def singles(self) -> Evaluation:
+        """Decide with each component erased alone, ``[batch, components]``."""
+        ...
+
+    def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
+        """Return for each ranking the first prefix whose erasure changes the decision."""
+        ...
+
+    def minimum(self) -> FlippingSet | None:
+        """Return the smallest flipping set; null where there is no closed form."""
+        ...
+
+
+@dataclass(frozen=True)
+class AffineReading:
+    """A reading whose head is one affine map of the pooled vector, so that everything has a closed form.
+
+    Attributes:
+        weights: See `Reading`; so the others.
+        component_logits: ``W v_i``, the logits of each component without the bias.
+        bias: ``b``.
+    """
+
+    weights: Float[Tensor, "batch components"]
+    component_logits: Float[Tensor, "batch components classes"]
+    bias: Float[Tensor, " classes"]
+    mask: Bool[Tensor, "batch components"]
+    positions: Int[Tensor, "batch components"]
+    unerased: Evaluation
+    model_decision: Int[Tensor, " batch"]
+    signals: Mapping[str, Float[Tensor, "batch components"]]
+
+    @classmethod
+    def of(
+        cls,
+        weights: Float[Tensor, "batch components"],
+        component_logits: Float[Tensor, "batch components classes"],
+        bias: Float[Tensor, " classes"],
+        mask: Bool[Tensor, "batch components"],
+        positions: Int[Tensor, "batch components"] | None = None,
+        model_decision: Int[Tensor, " batch"] | None = None,
+    ) -> "AffineReading":
+        """Evaluate an affine head; by default components stand at their own positions, and the model agrees."""
+        unerased = evaluate_unerased(weights, component_logits, bias)
+        rivals = rival_weights(unerased.logits)
+        gradient = soft_margin(component_logits, unerased.decision, rivals) * mask
+        return cls(
+            weights=weights,
+            component_logits=component_logits,
+            bias=bias,
+            mask=mask,
+            positions=torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
+            if positions is None
+            else positions,
+            unerased=unerased,
+            model_decision=unerased.decision if model_decision is None else model_decision,
+            signals=affine_signals(unerased, weights, gradient),
+        )
+
+    @property
+    def lengths(self) -> Int[Tensor, " batch"]:
+        """Components a document."""
+        return self.mask.sum(-1)
+
+    def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
+        """Evaluate the head again; equal to `singles` and to prefixes up to the rounding of sums in another order."""
+        return evaluate_kept(self.weights[rows], self.component_logits[rows], self.bias, keep)
+
+    def singles(self) -> Evaluation:
+        """Decide without each component, by prefix and suffix sums."""
+        return evaluate_singles(self.weights, self.component_logits, self.bias)
+
+    def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
+        """Return each ranking's first flips, by one cumulative sum each."""
+        return [self._flips_along(orders[:, ranking]) for ranking in range(orders.shape[1])]
+
+    def minimum(self) -> FlippingSet:
+        """Return the exact minimum (METHOD section 5)."""
+        decision = self.unerased.decision
+        order = minimal_order(self.weights, self.component_logits, self.bias, self.mask, decision)
+        return FlippingSet(order, self._flips_along(order))
+
+    def _flips_along(self, order: Int[Tensor, "batch components"]) -> Flips:
+        prefixes = evaluate_prefixes(self.weights, self.component_logits, self.bias, order)
+        return first_flips(prefixes, self.weights, order, self.mask, self.unerased.decision)
+
+
+@dataclass(frozen=True)
+class ReplayedReading:
+    """A reading that can only be decided again by running a part of the model; it has no closed form.
+
+    Attributes:
+        weights: See `Reading`; so the others. With `outside` they sum to 1.
+        outside: Weight on tokens that are no components and are never erased; 0 where there are none.
+        replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
+        mask_entries: Entries of keep masks that are made at a time, about.
+    """
+
+    weights: Float[Tensor, "batch components"]
+    mask: Bool[Tensor, "batch components"]
+    positions: Int[Tensor, "batch components"]
+    unerased: Evaluation
+    model_decision: Int[Tensor, " batch"]
+    signals: Mapping[str, Float[Tensor, "batch components"]]
+    outside: Float[Tensor, " batch"]
+    replay: Callable[
+        [Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Float[Tensor, "rows erasures classes"]
+    ]
+    mask_entries: int
+
+    @property
+    def lengths(self) -> Int[Tensor, " batch"]:
+        """Components a document."""
+        return self.mask.sum(-1)
+
+    def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
+        """Run the replay; mass is kept where any weight above 0 is, outside the components included."""
+        logits = self.replay(rows, keep).double()
+        some = (keep & (self.weights[rows] > 0).unsqueeze(1)).any(-1) | (self.outside[rows] > 0).unsqueeze(1)
+        return Evaluation(logits, torch.ones_like(logits[..., 0]), some)
+
+    def singles(self) -> Evaluation:
+        """Run the replay without each component, as many at a time as `mask_entries` allows."""
+        documents = torch.arange(len(self.mask), device=self.mask.device)
+        at_once = max(1, self.mask_entries // self.mask.numel())
+        parts = torch.arange(self.mask.shape[1], device=self.mask.device).split(at_once)
+        return joined([self.evaluate(documents, single_keeps(self.mask, erased)) for erased in parts])
+
+    def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
+        """Run the replay over growing chunks of prefixes; what has flipped is not run further."""
+        decision = self.unerased.decision
+        return first_flips_one_by_one(self.evaluate, self.weights, orders, self.mask, decision, self.mask_entries)
+
+    def minimum(self) -> None:
+        """Return nothing: there is no closed form."""
+
+
+def affine_signals(
+    unerased: Evaluation,
+    weights: Float[Tensor, "batch components"],
+    margin_gradient: Float[Tensor, "batch components"],
+) -> dict[str, Float[Tensor, "batch components"]]:
+    """Return the gradient signals of components with one weight each (METHOD section 4)."""
+    gradient = saturation(unerased.logits).unsqueeze(1) * margin_gradient
+    return {
+        MARGIN_GRADIENT: margin_gradient,
+        MARGIN_PRODUCT: weights * LIFT * margin_gradient,
+        GRADIENT: gradient,
+        PRODUCT: weights * gradient,
+    }
+
+
+def summed_signals(
+    unerased: Evaluation,
+    margin_gradient: Float[Tensor, "batch components"],
+    margin_product: Float[Tensor, "batch components"],
+) -> dict[str, Float[Tensor, "batch components"]]:
+    """Return the gradient signals of components with several weights each, over which both arguments are summed."""
+    factor = saturation(unerased.logits).unsqueeze(1)
+    return {
+        MARGIN_GRADIENT: margin_gradient,
+        MARGIN_PRODUCT: margin_product,
+        GRADIENT: factor * margin_gradient,
+        PRODUCT: factor * margin_product,
+    }
+
+
+def joined(evaluations: list[Evaluation]) -> Evaluation:
+    """Return evaluations ``[batch, erasures]`` one behind the other."""
+    return Evaluation(
+        torch.cat([each.scaled_logits for each in evaluations], 1),
+        torch.cat([each.scale for each in evaluations], 1),
+        torch.cat([each.keeps_mass for each in evaluations], 1),
+    )

@@ -1,0 +1,38 @@
+"""A ranking: whatever gives every component of every document a score (METHOD section 9)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eraserhead.method.orders import order_by
+from eraserhead.method.reading import Reading
+
+Score = Callable[[Reading], Float[Tensor, "batch components"]]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Orders the components of a document: they are erased by descending score, ties in reading order.
+
+    Attributes:
+        name: What results, tables and figures call it.
+        score: The signed scores by which a batch's components are ordered; padding does not matter.
+        needs: Signals that the score reads, which the site is asked for.
+        shown: What results keep for each component; default: the scores. For scores that only order, such as those
+            that are scaled so that no confident decision makes them vanish.
+    """
+
+    name: str
+    score: Score
+    needs: frozenset[str] = frozenset()
+    shown: Score | None = None
+
+    def order(self, reading: Reading) -> Int[Tensor, "batch components"]:
+        """Return the components of each document, best first, padding last."""
+        return order_by(self.score(reading), reading.mask)
+
+    def values(self, reading: Reading) -> Float[Tensor, "batch components"]:
+        """Return what results keep for each component."""
+        return (self.shown or self.score)(reading)

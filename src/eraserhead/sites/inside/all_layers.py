@@ -1,0 +1,105 @@
+"""Erasure in every layer, from every query: an erased token is invisible, and nothing below is left to keep."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eraserhead.patch.families import Positions, ReadOut, family_of, padding_of
+from eraserhead.patch.interface import AttentionRecord
+from eraserhead.sites.inside.runner import Batch, Entries, Runner
+
+
+@dataclass(frozen=True)
+class AllLayersReplay:
+    """Runs the whole model on repeated rows.
+
+    Where all heads are erased and positions are given by ids, an invisible token that no decision is read from is left
+    out of its row; the rows are then run in the order of their lengths.
+
+    Attributes:
+        runner: The model.
+        shorten: Whether tokens may be left out of their rows; slower without, and the same.
+        batch: What the model was given.
+        model_logits: What it made of it.
+    """
+
+    runner: Runner
+    shorten: bool
+    batch: Batch
+    model_logits: Float[Tensor, "documents classes"]
+
+    def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
+        """Run the model with the weights of all layers as variables."""
+        record = AttentionRecord(layers=range(len(self.runner.layers)))
+        with torch.enable_grad():
+            logits = self.runner.run(self.batch.inputs_of(documents), attention_record=record)
+        weights = [record.weights[layer] for layer in sorted(record.weights)]
+        return Entries(weights, self.batch.mask[documents], logits)
+
+    @torch.no_grad()
+    def logits(
+        self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures tokens"]
+    ) -> Float[Tensor, "rows erasures classes"]:
+        """Run the model on repeated rows, shortened where that changes nothing."""
+        repeated = documents.repeat_interleave(keep.shape[1])
+        positions = self._positions
+        if positions is None:
+            rows = self._masked(repeated, keep.flatten(0, 1))
+        else:
+            rows = self._shortened(repeated, keep.flatten(0, 1), positions)
+        numbers, found = zip(*rows, strict=True)
+        return torch.cat(found)[torch.cat(numbers).argsort()].unflatten(0, keep.shape[:2])
+
+    @property
+    def _positions(self) -> Positions | None:
+        """How positions are given where tokens may be left out of rows; null where they may not."""
+        runner = self.runner
+        if not self.shorten or not runner.all_heads or runner.read_out is ReadOut.MEAN:
+            return None
+        return family_of(runner.model.config).positions_of(runner.model.config)
+
+    def _masked(
+        self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in torch.arange(len(documents), device=keep.device).split(self.runner.rows(keep.shape[1])):
+            mask = keep[rows].view(len(rows), 1, 1, 1, -1)
+            yield rows, self._erased(self.batch.inputs_of(documents[rows]), mask)
+
+    def _shortened(
+        self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"], positions: Positions
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        batch = self.batch
+        read_out = batch.read_out[documents].unsqueeze(1)
+        present = (keep & batch.mask[documents]).scatter(1, read_out, True)
+        lengths = present.sum(-1)
+        by_length = lengths.argsort(descending=True, stable=True)
+        padding = padding_of(self.runner.model.config) or 0
+        all_positions = positions(batch.inputs["input_ids"], padding)
+        start = 0
+        while start < len(by_length):
+            width = int(lengths[by_length[start]])
+            rows = by_length[start : start + self.runner.rows(width)]
+            start += len(rows)
+            places = present[rows].to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]
+            there = present[rows].gather(1, places)
+            inputs = {name: values.gather(1, places) for name, values in batch.inputs_of(documents[rows]).items()}
+            inputs["input_ids"] = inputs["input_ids"].masked_fill(~there, padding)
+            inputs["attention_mask"] = inputs["attention_mask"] * there
+            inputs["position_ids"] = all_positions[documents[rows]].gather(1, places).masked_fill(~there, 0)
+            visible = keep[rows].gather(1, places) | ~there  # all but a read-out position that is erased
+            yield rows, self._erased(inputs, visible.view(len(rows), 1, 1, 1, -1))
+
+    def _erased(self, inputs: Mapping[str, Tensor], mask: Tensor) -> Float[Tensor, "rows classes"]:
+        if mask.all():
+            return self.runner.run(inputs)
+        mask = self.runner.in_heads(mask)
+        return self.runner.run(inputs, attention_keep=dict.fromkeys(range(len(self.runner.layers)), mask))
+
+
+def read_all_layers(runner: Runner, shorten: bool, inputs: Mapping[str, Tensor]) -> AllLayersReplay:
+    """Run the model once as it is; nothing of its layers need be kept."""
+    with torch.no_grad():
+        return AllLayersReplay(runner, shorten, runner.batch(inputs), runner.run(inputs))

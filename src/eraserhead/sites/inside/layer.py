@@ -1,0 +1,70 @@
+"""Erasure in one layer, from the read-out position or from every query; all above it runs whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eraserhead.patch.interface import AttentionRecord
+from eraserhead.sites.inside.runner import Batch, Entries, Runner
+
+
+@dataclass(frozen=True)
+class LayerReplay:
+    """Runs the site's layer and those above it on repeated rows.
+
+    Attributes:
+        runner: The model.
+        layer: The site's layer.
+        every_query: Whether weights from every query are erased, or from the read-out position alone.
+        batch: What the model was given.
+        model_logits: What it made of it.
+        hidden: Input of the site's layer.
+    """
+
+    runner: Runner
+    layer: int
+    every_query: bool
+    batch: Batch
+    model_logits: Float[Tensor, "documents classes"]
+    hidden: Float[Tensor, "documents tokens hidden"]
+
+    def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
+        """Run from the site upwards with its weights as variables."""
+        record = AttentionRecord(layers=(self.layer,))
+        running = self.runner.layers.running(first=self.layer, hidden=self.hidden[documents])
+        with torch.enable_grad(), running:
+            logits = self.runner.run(self.batch.inputs_of(documents), self.layer, attention_record=record)
+        return Entries([record.weights[self.layer]], self._queries(documents), logits)
+
+    @torch.no_grad()
+    def logits(
+        self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures tokens"]
+    ) -> Float[Tensor, "rows erasures classes"]:
+        """Run the site's layer and those above it on repeated rows."""
+        repeated = documents.repeat_interleave(keep.shape[1])
+        found = []
+        for rows in torch.arange(len(repeated), device=keep.device).split(self.runner.rows(keep.shape[2])):
+            chosen = repeated[rows]
+            mask = keep.flatten(0, 1)[rows].view(len(rows), 1, 1, 1, -1)
+            if not self.every_query:
+                mask = mask | ~self._queries(chosen).view(len(rows), 1, 1, -1, 1)
+            with self.runner.layers.running(first=self.layer, hidden=self.hidden[chosen]):
+                erased = {self.layer: self.runner.in_heads(mask)}
+                found.append(self.runner.run(self.batch.inputs_of(chosen), self.layer, attention_keep=erased))
+        return torch.cat(found).unflatten(0, keep.shape[:2])
+
+    def _queries(self, documents: Int[Tensor, " rows"]) -> Bool[Tensor, "rows tokens"]:
+        mask = self.batch.mask[documents]
+        if self.every_query:
+            return mask
+        return torch.zeros_like(mask).scatter(1, self.batch.read_out[documents].unsqueeze(1), True)
+
+
+def read_at_layer(runner: Runner, layer: int, every_query: bool, inputs: Mapping[str, Tensor]) -> LayerReplay:
+    """Run the model once as it is, and keep the input of a layer."""
+    with torch.no_grad(), runner.layers.running(watched=(layer,)) as hidden:
+        logits = runner.run(inputs)
+    return LayerReplay(runner, layer, every_query, runner.batch(inputs), logits, hidden[layer])

@@ -1,0 +1,61 @@
+"""How much of a classifier runs at a time."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from families import HEADS, batch_of, documents, in_float64, tiny
+from inside_sites import SIGNALS, dealt, keep_without, passes_of, site_of
+from readings import evaluated, numbers
+
+
+@dealt(shift=1)
+def test_one_row_runs_at_a_time_where_memory_is_short(name, place):
+    model, texts = tiny(name), documents((5, 3))
+    sets = [[{0}, {1, 2}], [{2}, {0}]]
+    wide, narrow = site_of(name, place), site_of(name, place, memory=1.0)
+    with in_float64(), passes_of(model) as passes:
+        plenty = wide.read(batch_of(model, texts), SIGNALS)
+        passes.clear()
+        expected = evaluated(plenty, keep_without(plenty, sets))
+        assert {rows for rows, _ in passes} == {4}
+        passes.clear()
+        short = narrow.read(batch_of(model, texts), SIGNALS)
+        found = evaluated(short, keep_without(short, sets))
+    whole, *others = passes  # the batch is read as it comes
+    assert whole == (2, 5)
+    assert {rows for rows, _ in others} == {1}
+    assert_close(found, expected, rtol=0, atol=1e-10)
+    exact = numbers(plenty)
+    for number, values in numbers(short).items():
+        assert_close(values, exact[number], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("layers", "keys", "row"), [(1, None, 1730), (3, None, 3 * 1730), (1, 7, 1890)])
+def test_rows_at_a_time_follow_from_memory(layers, keys, row):
+    """A row of 5 tokens: 8 hidden vectors of 24 and 2 of 37 a token, and 4 times 4 heads of 5 by 5 (or 7) weights.
+
+    5 * (8 * 24 + 2 * 37) + 4 * 5 * 4 * 5 = 1,730 numbers of 8 bytes; one row in any case.
+    """
+    runner = site_of("bert", "layer:0").runner
+    for memory, expected in ((3 * 8 * row, 3), (3 * 8 * row - 1, 2), (1, 1)):
+        short = replace(runner, budget=replace(runner.budget, memory=float(memory)))
+        assert short.rows(5, layers, keys) == expected
+
+
+def test_no_more_rows_run_than_suit_the_device():
+    """11 tokens at a time: two rows of 5, and one of 12."""
+    runner = site_of("bert", "layer:0").runner
+    short = replace(runner, budget=replace(runner.budget, replayed_tokens=11))
+    assert [short.rows(tokens) for tokens in (1, 5, 6, 12)] == [11, 2, 1, 1]
+
+
+def test_masks_reach_the_heads_that_are_erased():
+    keep = torch.tensor([[True, False, True]]).view(1, 1, 1, 1, 3)
+    assert torch.equal(site_of("bert", "layer:0").runner.in_heads(keep), keep)
+    some = site_of("bert", "layer:0", (1, 3)).runner.in_heads(keep)
+    assert some[0, 0, :, 0, 1].tolist() == [True, False, True, False]
+    assert some[..., [0, 2]].all()
+    assert some.shape[2] == HEADS

@@ -1,0 +1,15 @@
+import torch
+
+from eraserhead.sites.budget import budget_for
+
+
+def test_a_processor_takes_small_batches_and_an_accelerator_large_ones():
+    processor, accelerator = (budget_for(torch.device(name)) for name in ("cpu", "cuda"))
+    assert (processor.tokens, processor.replayed_tokens) == (2048, 2048)
+    assert (accelerator.tokens, accelerator.replayed_tokens) == (32768, 65536)
+    assert processor.memory == accelerator.memory == 1e9
+
+
+def test_what_the_user_says_comes_before_what_suits_the_device():
+    budget = budget_for(torch.device("cuda"), memory=0.25, tokens=77)
+    assert (budget.memory, budget.tokens, budget.replayed_tokens) == (0.25e9, 77, 65536)
