@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import summarise
+from eraserhead.rankings.registry import registered
 from eraserhead.study.cells import ERASURE, Cell
 
 NEVER = None
-RANKINGS = ("random", "attention", "gradient", "product", "minimum")
+KEYS = tuple(ranking.name for ranking in registered())
+RANKINGS = ("random", *KEYS, "minimum")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ def made_up(folder: Path, dataset: str, model: str, documents: dict[str, Documen
     results.path.mkdir(parents=True)
     tables = {
         "documents": [_document(name, document) for name, document in documents.items()],
+        "signals": [
+            {"id": name, "ranking": ranking, "scores": [0.0] * document.n}
+            for name, document in documents.items()
+            for ranking in KEYS
+        ],
         "flips": [row for name, document in documents.items() for row in _flips(name, document)],
         "singles": [row for name, document in documents.items() for row in _singles(name, document)],
     }
@@ -106,4 +113,4 @@ def _singles(name: str, document: Document) -> list[dict[str, Any]]:
     row = {"n": document.n, "share_negative": 0.0, "share_zero": 0.0} | vars(document.single)
     if document.n < 2:
         row = {"n": document.n}
-    return [{"id": name, "ranking": ranking} | row for ranking in ("attention", "gradient", "product")]
+    return [{"id": name, "ranking": ranking} | row for ranking in KEYS]

@@ -42,14 +42,17 @@ def test_gradient_keeps_its_order_where_the_softmax_saturates():
 
 
 def test_product_ranks_weights_that_underflow():
-    """1e-310 * 1e-20 and 1e-311 * 5e-20 are both 0 in float64, and the first is the larger."""
-    read = reading([1.0, 1e-310, 1e-311], [[-1, 0], [1e-20, 0], [5e-20, 0]])
-    slopes = torch.tensor([[-1.0, 1e-20, 5e-20]], dtype=torch.float64)
-    assert (read.weights * slopes)[0, 1:].tolist() == [0.0, 0.0]
-    exact = AffineReading.of(read.weights, read.component_logits, torch.tensor([2.0, 0.0]).double(), read.mask)
-    assert exact.unerased.decision.tolist() == [0]  # so that slopes have the sign of class 0's logits
-    assert_close(exact.signals["margin_gradient"], slopes)
-    assert PRODUCT.order(exact).tolist() == [[1, 2, 0]]
+    """1e-311 * 5e-20 and 1e-310 * 1e-20 are both 0 in float64, and the second is the larger."""
+    weights, slopes = [1.0, 1e-311, 1e-310], [-1.0, 5e-20, 1e-20]
+    mask = torch.ones(1, 3, dtype=torch.bool)
+    logits = torch.tensor([[[slope, 0.0] for slope in slopes]], dtype=torch.float64)
+    # The bias decides for class 0, so that slopes have the sign of its logits.
+    bias = torch.tensor([2.0, 0.0], dtype=torch.float64)
+    read = AffineReading.of(torch.tensor([weights], dtype=torch.float64), logits, bias, mask)
+    assert read.unerased.decision.tolist() == [0]
+    assert_close(read.signals["margin_gradient"], torch.tensor([slopes], dtype=torch.float64))
+    assert (read.weights * read.signals["margin_gradient"])[0, 1:].tolist() == [0.0, 0.0]
+    assert PRODUCT.order(read).tolist() == [[2, 1, 0]]
 
 
 def test_results_show_gradient_and_product_of_the_probability():

@@ -250,6 +250,7 @@ def _identity(
         "data": {**dataclasses.asdict(documents.provenance), "fingerprint": documents.fingerprint},
         "label_map": config.label_map,
         **reading.description,
+        "rankings": [ranking.name for ranking in registered()],
         "draws": config.draws,
         "seed": config.seed,
         "random_other": config.random_other,

@@ -22,6 +22,15 @@ class Ranking:
         needs: Signals that the score reads, which the site is asked for.
         shown: What results keep for each component; default: the scores. For scores that only order, such as those
             that are scaled so that no confident decision makes them vanish.
+
+    Example:
+        Register a ranking of your own before you erase, and every table, figure and card has it:
+
+        >>> from eraserhead.rankings.registry import register
+        >>> def magnitude(reading):
+        ...     return reading.signals["margin_gradient"].abs()
+        >>> register(Ranking("magnitude", magnitude, needs=frozenset({"margin_gradient"}))).name
+        'magnitude'
     """
 
     name: str
