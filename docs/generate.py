@@ -8,6 +8,7 @@ python docs/generate.py --check   # writes nothing, and fails if a page is not w
 
 import argparse
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -115,7 +116,8 @@ def summary() -> str:
         KeyError: A field is not described, or something is described that is no field.
     """
     described = descriptions()["summary"]
-    paths = list(dict.fromkeys(fields(ResultsFolder(demo_folder() / RUN / "erasure").summary(), described)))
+    written = json.loads((demo_folder() / RUN / "erasure" / "summary.json").read_text(encoding="utf-8"))
+    paths = list(dict.fromkeys(fields(written, described)))
     check_described(paths, described, "summary.json")
     return table(("field", "what it is"), [(f"`{path}`", described[path]) for path in paths])
 
@@ -124,11 +126,11 @@ def medians() -> str:
     """Return what the picture of README.md shows, in a sentence of the demonstration's medians."""
     found = ResultsFolder(demo_folder() / RUN / "erasure").summary()
     said = []
-    for name, ranking in found["rankings"].items():
-        median = ranking["fraction"]["median"]["value"]
+    for name, ranking in found.rankings.items():
+        median = ranking.fraction.median.value
         said.append(f"{name} {'more than all' if median is None else f'{median:.0%}'.replace('%', ' %')}")
     return (
-        f"Above: one review of the built-in corpus. Below: all {found['documents']['analysed']} test reviews. What "
+        f"Above: one review of the built-in corpus. Below: all {found.documents.analysed} test reviews. What "
         f"must be erased until half of the decisions have flipped: {', '.join(said)}."
     )
 

@@ -26,6 +26,7 @@ SETUP = Setup(
     data=DATA,
     label_map=None,
     limits=Limits(tokens=64),
+    rankings=("attention", "gradient", "product"),
     draws=10,
     seed=0,
     random_other="uniform",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.files import differences, refuse_foreign
 from eraserhead.records import Numbered, plain, read_record, write_record
 
@@ -67,6 +67,10 @@ class OutputFolder:
             refuse_foreign(self.path, self.CONTENT)
         elif changed and not overwrite:
             raise UserError(
-                f"{self.path}: holds {self.CONTENT} of another configuration (different: {', '.join(changed)}); choose "
-                "another --output_dir, or replace what is there with --overwrite"
+                f"{self.path}: holds {self.CONTENT} of another configuration (different: ",
+                UserError.joined(map(Setting, changed), ", "),
+                "); choose another ",
+                Setting("output_dir"),
+                ", or replace what is there with ",
+                Setting("overwrite", True),
             )

@@ -540,6 +540,7 @@ def test_the_provenance_is_json(tmp_path):
         "documents": 5,
         "available": 14,
         "seed": 3,
+        "fingerprint": None,
     }
 
 

@@ -201,7 +201,7 @@ def test_limits_come_from_the_data_then_from_the_model(hierarchical):
     hierarchical.config.limits = {"sentences": 11, "sentence_tokens": 13, "language": "de", "tokens": None}
     own = reader_for(hierarchical, tokenizer, data, cut_to_window=False)
     assert own == DocumentReader(True, Limits(None, 11, 13, "de"))
-    assert own.description == {"max_sentences": 11, "max_sentence_length": 13, "language": "de"}
+    assert (own.limits.sentences, own.limits.sentence_tokens, own.limits.language) == (11, 13, "de")
     asked = replace(data, max_sentences=7, max_sentence_length=17, language="ja")
     assert reader_for(hierarchical, tokenizer, asked, False).limits == Limits(None, 7, 17, "ja")
     hierarchical.config.limits = {}
@@ -224,7 +224,7 @@ def test_word_embeddings_have_no_window(tmp_path):
 
 def test_a_flat_model_reads_documents_whole(tmp_path):
     reader = reader_for(tiny_classifier(tmp_path), tiny_tokenizer(), DataConfig(max_length=7), False)
-    assert (reader.hierarchical, reader.limits.tokens, reader.description) == (False, 7, {"max_length": 7})
+    assert (reader.hierarchical, reader.limits) == (False, Limits(tokens=7))
     rows = reader.tokenize(texts_dataset(["good film. bad film. never"]), tiny_tokenizer())
     assert list(rows["input_ids"]) == [[2, 8, 15, 1, 9, 15, 3]]
     assert reader.pad(rows["input_ids"], 0)["input_ids"].shape == (1, 7)

@@ -39,7 +39,7 @@ def test_labels_of_a_named_column_give_the_accuracy(tmp_path):
     for labels, accuracy in ((decided, 1.0), ([1 - decision for decision in decided], 0.0)):
         frame = pd.DataFrame({"text": TEXTS, "stars": labels})
         summary = eraserhead.erase(folder, frame, label_column="stars", draws=2, cpu=True).summary
-        assert summary["accuracy"]["value"] == accuracy
+        assert summary.accuracy.value == accuracy
 
 
 def test_every_way_to_give_a_model_has_the_same_results(tmp_path):
@@ -54,7 +54,7 @@ WRONG = {
     "tokenizer of a name": ({"tokenizer": tiny_tokenizer()}, "tokenizer: belongs to a model in memory"),
     "label_map": ({"label_map": ["a=b"]}, "label_map: belongs to a DataConfig"),
     "label_column": ({"label_column": "label"}, "label_column 'label': the documents have no columns"),
-    "draws": ({"draws": 0}, "draws 0"),
+    "draws": ({"draws": 0}, "draws=0"),
     "site": ({"site": "foo"}, "foo"),
 }
 
@@ -103,4 +103,4 @@ def test_a_data_set_is_written_once_whatever_its_labels(tmp_path, monkeypatch, n
     assert len(written) == 1
     assert found.documents.text.tolist() == TEXTS
     assert found.documents.label.notna().sum() == (len(TEXTS) if matched else 0)
-    assert (found.summary["accuracy"]["value"] is not None) == matched
+    assert (found.summary.accuracy.value is not None) == matched

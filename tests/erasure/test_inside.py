@@ -500,7 +500,7 @@ def test_token_types_beyond_the_models_are_refused(tmp_path):
 
 def test_a_label_map_that_would_have_no_effect_is_refused(tmp_path):
     model = checkpoint(tmp_path / "model")
-    with pytest.raises(UserError, match="label_map belongs to a DataConfig"):
+    with pytest.raises(UserError, match="label_map: belongs to a DataConfig"):
         eraserhead.erase(model, ["fine"], label_map=["neg=pos"], cpu=True)
     refused(tmp_path, "'neg' is named twice", label_map=["neg=pos", "neg=mixed"], model=model)
 

@@ -49,7 +49,7 @@ def test_pairs_are_explained_by_models_that_read_them_and_refused_by_ours(tmp_pa
         (7, {}, "text is a int"),
         ({"txt": "good"}, {}, "text_column 'text': no such column; did you mean 'txt'"),
         ("good", {"label_column": "label"}, "label_column 'label': the documents have no columns"),
-        ("good", {"draws": 0}, "draws 0"),
+        ("good", {"draws": 0}, "draws=0"),
         ("\ud800", {}, "not valid Unicode"),
     ],
 )

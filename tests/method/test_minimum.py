@@ -4,6 +4,7 @@ import torch
 from eraserhead.method.erasure import evaluate_unerased
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import Outcome
+from eraserhead.method.reading import AffineReading
 from eraserhead.rankings.registry import registered
 from heads import flips_along, one, random_head
 from readings import affine
@@ -91,6 +92,18 @@ def test_among_equals_the_lighter_weight_is_erased_first():
     order, found = minimum(head)
     assert order[0, 0] == 1
     assert (found.removed.item(), found.mass.item()) == (1, 0.25)
+
+
+def test_among_many_equals_the_lighter_weights_are_erased_first_and_of_those_the_earlier():
+    """601 terms a m of -1 against one of 300.5: without 301 of them 0.5 is left, and the decision moves to class 1."""
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.tensor([1.0, 2.0, 4.0])[torch.randint(0, 3, (601,), generator=generator)].double()
+    weights, slopes = torch.cat([weights, torch.ones(1)]), torch.cat([-1 / weights, torch.tensor([300.5])])
+    logits = torch.stack([torch.zeros_like(slopes), slopes], dim=-1).unsqueeze(0)
+    mask = torch.ones(1, 602, dtype=torch.bool)
+    found = AffineReading.of(weights.unsqueeze(0), logits, torch.zeros(2, dtype=torch.float64), mask).minimum()
+    assert found.flips.removed.tolist() == [301]
+    assert found.order[0, :301].tolist() == sorted(range(601), key=lambda at: (weights[at].item(), at))[:301]
 
 
 @pytest.mark.parametrize("seed", range(10))

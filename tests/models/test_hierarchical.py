@@ -495,7 +495,7 @@ def test_kept_vectors_train_the_same_as_computed_ones(run):
     computed = replace(kept, output_dir=kept.output_dir + "-computed", cache_limit=0.0)
     train(computed)
     for one, other in zip(history(kept), history(computed), strict=True):
-        assert one["accuracy"] == other["accuracy"]
+        assert one["scores"] == other["scores"]
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-4)  # groups differ, and so does float32 rounding
     first, second = weights(kept), weights(computed)
     assert all((first[key] - second[key]).abs().max() < 1e-3 for key in first)
@@ -524,8 +524,8 @@ def test_resumed_training_ends_where_uninterrupted_training_does(run, monkeypatc
     best, expected = -1.0, 0.1
     for number, metrics in enumerate(history(whole)):
         assert uninterrupted[number] == expected
-        expected = expected if metrics["accuracy"] > best else expected / 2
-        best = max(best, metrics["accuracy"])
+        expected = expected if metrics["scores"]["accuracy"] > best else expected / 2
+        best = max(best, metrics["scores"]["accuracy"])
     # The first epoch after the interruption stalls, so that the best one before it must be remembered.
     interrupt_at = next(number for number in range(1, 6) if uninterrupted[number + 1] < uninterrupted[number])
     cut = replace(whole, output_dir=whole.output_dir + "-cut")

@@ -243,7 +243,14 @@ def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
     files = hub.repository(plain).files()
     assert {*files} == {
         *(".gitattributes", "README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
-        *("architecture.py", "configuration_attention_pooling.py", "context.py", "encoders.py", "heads.py"),
+        *(
+            "architecture.py",
+            "configuration_attention_pooling.py",
+            "context.py",
+            "encoders.py",
+            "heads.py",
+            "special_tokens.py",
+        ),
         *("modeling_attention_pooling.py", "pipeline_attention_pooling.py", "pooling.py", "splitting.py"),
         *("training.json", "summary.json", "flips.parquet", "erasure.png"),
     }

@@ -34,7 +34,7 @@ from eraserhead.publishing import model_folder
 from eraserhead.publishing import publisher as publisher_module
 from eraserhead.publishing.card import _options, model_card
 from eraserhead.publishing.curves import _lines, draw_curves, flipped_shares
-from eraserhead.publishing.facts import Facts, Options, gather_facts
+from eraserhead.publishing.facts import Facts, Options, PublicConfig, Training, gather_facts
 from eraserhead.publishing.hub import Pushed, check_reference
 from eraserhead.publishing.leaks import Private, leaks, private
 from eraserhead.publishing.model_folder import Results, check_source, find_results, read_source
@@ -338,6 +338,12 @@ def facts(study, **changes) -> Facts:
     return dataclasses.replace(found, **(given | changes))
 
 
+def trained(model: ModelConfig | None = None, training: TrainingConfig | None = None) -> Training:
+    """What a card knows of a training with this configuration, and of nothing else."""
+    configuration = PublicConfig(DataConfig(), model or ModelConfig(), training or TrainingConfig())
+    return Training(configuration=configuration, data=None, metrics=None, environment=None)
+
+
 def test_the_card_holds_the_numbers_of_the_summary(study):
     given = facts(study)
     text = model_card(given)
@@ -378,7 +384,7 @@ def test_without_results_the_card_claims_nothing(study):
 def test_the_card_leaves_out_options_without_an_effect(study, part, options, idle):
     used = {"model": {"dropout"}, "training": {"learning_rate"}}[part]
     kind = {"model": ModelConfig, "training": TrainingConfig}[part]
-    text = model_card(facts(study, training={"configuration": {part: dataclasses.asdict(kind(**options))}}))
+    text = model_card(facts(study, training=trained(**{part: kind(**options)})))
     every = {name for name in dataclasses.asdict(kind()) if re.search(rf"\b{name} [\d.e-]", text)}
     assert used <= every
     assert not idle & every
@@ -388,8 +394,7 @@ def test_the_card_leaves_out_options_without_an_effect(study, part, options, idl
 def test_the_card_states_options_that_have_an_effect(study):
     model = ModelConfig(hierarchical=True, context="rnn", sentence_context="transformer", sentence_dropout=0.25)
     training = TrainingConfig(freeze_encoder=False, schedule="plateau")
-    configuration = {"model": dataclasses.asdict(model), "training": dataclasses.asdict(training)}
-    text = " ".join(model_card(facts(study, training={"configuration": configuration})).split())
+    text = " ".join(model_card(facts(study, training=trained(model, training))).split())
     for said in (
         "recurrent_size 50", "transformer_heads 8", "transformer_dropout 0.1", "sentence_dropout 0.25",
         "encoder_learning_rate 3e-05", "plateau_patience 1",

@@ -10,8 +10,9 @@ from torch.testing import assert_close
 from eraserhead.data.batching import pad_sentences
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
-from eraserhead.loading.components import SENTENCES, TOKENS, components_of
+from eraserhead.loading.components import components_of
 from eraserhead.loading.reader import DocumentReader
+from eraserhead.loading.setup import SENTENCES, TOKENS
 from eraserhead.method.names import Outcome
 from eraserhead.method.reading import MARGIN_PRODUCT
 from eraserhead.models.architecture import Limits

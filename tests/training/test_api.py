@@ -50,7 +50,7 @@ def test_a_whole_configuration_is_taken_and_keywords_replace_its_parts(tmp_path)
         ({"training": {"epoch": 3}}, "training: no setting 'epoch'; did you mean 'epochs'"),
         ({"model": {"contxt": "rnn", "encodr": "x"}}, "'contxt'; did you mean 'context'.*'encodr'; did you mean 'enco"),
         ({"model": "bert"}, "model is a str; give a ModelConfig or a dict of its fields"),
-        ({"training": {"epochs": 0}}, "epochs 0"),
+        ({"training": {"epochs": 0}}, "training.epochs=0"),
     ],
 )
 def test_settings_that_are_none_are_user_errors(tmp_path, changes, message):

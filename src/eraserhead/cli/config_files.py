@@ -8,7 +8,8 @@ import yaml
 
 from eraserhead.errors import UserError, nearest
 
-PACKAGED = Path(__file__).parents[1] / "configs"
+INSTALLED, CHECKOUT = Path(__file__).parents[1] / "configs", Path(__file__).parents[3] / "configs"
+PACKAGED = INSTALLED if INSTALLED.is_dir() else CHECKOUT  # a wheel holds them; an editable install reads the checkout's
 OPTION = "--config"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eraserhead.errors import UserError
 from eraserhead.method.orders import order_by
 from eraserhead.method.reading import Reading
 
@@ -39,8 +40,26 @@ class Ranking:
     shown: Score | None = None
 
     def order(self, reading: Reading) -> Int[Tensor, "batch components"]:
-        """Return the components of each document, best first, padding last."""
-        return order_by(self.score(reading), reading.mask)
+        """Return the components of each document, best first, padding last.
+
+        Raises:
+            UserError: The site does not give what the ranking needs, or a component has no score.
+        """
+        missing = self.needs.difference(reading.signals)
+        if missing:
+            wanted, given = (", ".join(sorted(names)) for names in (missing, reading.signals))
+            raise UserError(
+                f"ranking '{self.name}': this site does not give the signals {wanted}; it gives {given or 'none'}"
+            )
+        scores = self.score(reading)
+        if scores.shape != reading.mask.shape:
+            found, needed = tuple(scores.shape), tuple(reading.mask.shape)
+            raise UserError(
+                f"ranking '{self.name}': its scores have shape {found}; one is needed for each component, {needed}"
+            )
+        if scores[reading.mask].isnan().any():
+            raise UserError(f"ranking '{self.name}': a component's score is not a number (NaN)")
+        return order_by(scores, reading.mask)
 
     def values(self, reading: Reading) -> Float[Tensor, "batch components"]:
         """Return what results keep for each component."""

@@ -125,7 +125,10 @@ class RunFolder(OutputFolder):
         self.refuse(changed, config.overwrite)
         if changed is not None and not config.overwrite and not config.resume and not self.complete:
             raise UserError(
-                f"{self.path}: holds an interrupted run; continue it with --resume or replace it with --overwrite"
+                f"{self.path}: holds an interrupted run; continue it with ",
+                Setting("resume", True),
+                " or replace it with ",
+                Setting("overwrite", True),
             )
 
     def check_setup(self, setup: TrainingSetup, overwrite: bool) -> None:
