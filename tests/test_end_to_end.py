@@ -12,6 +12,8 @@ from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.training import train
 from tiny import labelled_file
 
+pytestmark = pytest.mark.slow
+
 CLASSES = {"yelp": 5, "imdb": 2, "amazon": 5, "yahoo": 10}
 FOLDERS = {
     "yelp": "yelp_review_full",

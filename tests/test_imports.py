@@ -8,6 +8,8 @@ import pytest
 
 import eraserhead
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(str(eraserhead.__file__)).parent
 MODULES = sorted(
     ".".join(["eraserhead", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")

@@ -37,6 +37,8 @@ from tiny import (
     tiny_hierarchical,
 )
 
+pytestmark = pytest.mark.slow
+
 SPECIAL = (0, 2, 3)
 # Two documents of several sentences; sentences that are only their frame, also in front and behind; nothing at all;
 # nothing but a frame; one word; and another empty document at the end.

@@ -26,6 +26,8 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from hub_server import Fault, Hub
 from tiny import labelled_file, saved_hierarchical, tiny_encoder, tiny_tokenizer
 
+pytestmark = pytest.mark.hub
+
 TEXTS = ["a fine cast but the script was never good", "dull"]
 # Commands one after another in one process, for each start costs seconds; the mark tells their output apart.
 DRIVER = """

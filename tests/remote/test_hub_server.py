@@ -20,6 +20,8 @@ import pytest
 import hub_server
 from hub_server import Fault, Hub, Request
 
+pytestmark = pytest.mark.hub
+
 TEXT = "déjà vu\n".encode()
 WEIGHTS = bytes(range(251)) * 11
 BINARY = b"\x89PNG\r\n\x00\x01"

@@ -23,6 +23,8 @@ from eraserhead.training.config import TrainConfig
 from eraserhead.training.loop import Loop
 from tiny import labelled_file, tiny_encoder
 
+pytestmark = pytest.mark.slow
+
 MODELS = {
     "flan-none": {"context": "none"},
     "han-rnn": {"context": "rnn", "hierarchical": True, "recurrent_size": 5, "dropout": 0.2},

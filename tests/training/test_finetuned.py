@@ -17,6 +17,8 @@ from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from finetune import finetune
 
+pytestmark = pytest.mark.slow
+
 LAST, LAYERS = 5, 6
 
 

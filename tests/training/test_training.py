@@ -25,6 +25,8 @@ from eraserhead.training.training import train
 from eraserhead.training.vectors import cache_root
 from tiny import labelled_file, tiny_encoder, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
