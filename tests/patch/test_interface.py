@@ -377,6 +377,22 @@ UNKNOWN = {
 }
 
 
+@pytest.mark.parametrize("length", [2, 3])
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_documents_of_two_and_three_tokens_are_attended_causally(name, length):
+    """Without padding a decoder gets no mask: that no token sees a later one is then ours to say."""
+    model = tiny(name)
+    batch = batch_of(model, documents((length,)))
+    record = AttentionRecord(layers=range(LAYERS))
+    with torch.no_grad():
+        own = model(**batch).logits
+        with erasable(model):
+            logits = model(**batch, attention_record=record).logits
+    assert_close(logits, own, rtol=0, atol=1e-10)
+    for weights in record.weights.values():
+        assert not weights.triu(1).any()
+
+
 @pytest.mark.parametrize("model_type", UNKNOWN)
 def test_families_that_are_not_in_the_table_are_refused_with_those_that_are(model_type):
     config = AutoConfig.for_model(model_type, **TINY, **UNKNOWN[model_type])
