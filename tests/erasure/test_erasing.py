@@ -484,3 +484,22 @@ def test_two_processes_share_the_shards_and_join_the_same_results(tmp_path):
     both = frames(ResultsFolder(tmp_path / "two"))
     assert both["flips"].equals(whole["flips"])
     assert both["documents"].id.equals(whole["documents"].id)
+
+
+def test_a_damaged_table_is_named_by_whoever_reads_the_results(tmp_path):
+    run = config(tmp_path)
+    folder = erase_to_folder(run)
+    table = folder.path / "signals.parquet"
+    table.write_bytes(table.read_bytes()[:100])
+    for use in (lambda: eraserhead.read(folder.path), lambda: erase_to_folder(run)):
+        with pytest.raises(UserError, match=r"signals.parquet: damaged"):
+            use()
+
+
+def test_overwrite_replaces_results_that_nobody_can_read(tmp_path):
+    run = config(tmp_path)
+    folder = erase_to_folder(run)
+    (folder.path / "setup.json").write_text("{")
+    with pytest.raises(UserError, match=r"setup.json: damaged"):
+        erase_to_folder(run)
+    assert erase_to_folder(replace(run, overwrite=True)).summary().documents.total == len(TEXTS)

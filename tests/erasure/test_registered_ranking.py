@@ -157,9 +157,13 @@ def test_the_figures_of_a_study_have_it(paper):
 
 
 def test_the_paper_has_it(paper):
-    headings = [line for line in paper.read_text().splitlines() if line.startswith("|") and " attention |" in line]
+    """In the headings of the tables that have a column for each ranking, and in rows of its own in the others."""
+    lines = [line for line in paper.read_text().splitlines() if line.startswith("|")]
+    headings = [line for line in lines if " attention |" in line and " gradient |" in line]
     assert headings
     assert all(f" {MINE} |" in line for line in headings)
+    rows = [[name for name in ("attention", MINE) if f"| {name} |" in line] for line in lines if line not in headings]
+    assert rows.count(["attention"]) == rows.count([MINE]) > 0
 
 
 def test_results_of_other_rankings_are_not_continued(made):

@@ -270,8 +270,9 @@ def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
     assert json.loads(files["config.json"])["encoder_config"]["_name_or_path"] == ""
 
     history = hub.repository(texts).commits
-    assert "documents.parquet" in history[1].files
-    assert "documents.parquet" not in history[2].files  # the second push took the texts away again
+    for name in ("documents.parquet", "signals.parquet"):
+        assert name in history[1].files
+        assert name not in history[2].files  # the second push took the texts away again
     assert {*history[2].files} == {*files}
 
 

@@ -10,6 +10,6 @@ def test_a_processor_takes_small_batches_and_an_accelerator_large_ones():
     assert processor.memory == accelerator.memory == 1e9
 
 
-def test_what_the_user_says_comes_before_what_suits_the_device():
-    budget = budget_for(torch.device("cuda"), memory=0.25, tokens=77)
-    assert (budget.memory, budget.tokens, budget.replayed_tokens) == (0.25e9, 77, 65536)
+def test_the_user_says_how_much_memory_replays_take():
+    budget = budget_for(torch.device("cuda"), memory=0.25)
+    assert (budget.memory, budget.tokens, budget.replayed_tokens) == (0.25e9, 32768, 65536)

@@ -98,6 +98,7 @@ def erase_documents(
         results.open(setup)
     accelerator.wait_for_everyone()
     if results.complete:
+        results.check_tables()
         devices.tell(accelerator, f"{results.path}: complete already, nothing to do")
         return results
     started = time.perf_counter()

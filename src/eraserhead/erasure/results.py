@@ -22,6 +22,7 @@ from eraserhead.files import (
     replacing,
 )
 from eraserhead.folders import OutputFolder
+from eraserhead.method.names import FEWEST_COMPONENTS
 
 DOCUMENTS = pa.schema(
     [
@@ -87,7 +88,6 @@ SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles"
 
 # How model and data are called; what they are, their fingerprints tell.
 NAMES_ALONE = ("model.name", "data.path")
-FEWEST_COMPONENTS = 2  # of a document that is analysed: with one there is nothing to compare
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,13 @@ class ResultsFolder(OutputFolder):
         Raises:
             UserError: It holds results of another setup and `overwrite` is off, or other files.
         """
-        self.refuse(self.changed(setup), overwrite)
+        try:
+            changed = self.changed(setup)
+        except UserError:
+            if not overwrite:
+                raise
+            return  # what nobody can read is replaced too
+        self.refuse(changed, overwrite)
 
     def changed(self, setup: Setup) -> list[str] | None:
         """Return the names of what differs from the setup of the results here; null where there are none."""
@@ -148,7 +154,11 @@ class ResultsFolder(OutputFolder):
 
     def open(self, setup: Setup) -> None:
         """Prepare the folder for results of a setup, after the check; finished shards of the same one stay."""
-        if self.changed(setup):
+        try:
+            keep = not self.changed(setup)
+        except UserError:  # the check lets it pass where it is to be replaced
+            keep = False
+        if not keep:
             self._clear()
         self.write(RESULTS.setup, setup)
 
@@ -189,7 +199,7 @@ class ResultsFolder(OutputFolder):
         """Read the summary.
 
         Raises:
-            UserError: There are no finished results here.
+            UserError: There are no finished results here, or one of the files is damaged.
         """
         if not self.complete:
             unfinished = self.has(RESULTS.setup)
@@ -197,6 +207,7 @@ class ResultsFolder(OutputFolder):
                 "run the same `eraserhead erase` again to finish them" if unfinished else "run `eraserhead erase` first"
             )
             raise UserError(f"{self.path}: {'unfinished' if unfinished else 'no'} erasure results; {mend}")
+        self.check_tables()
         return self.read(Summary, RESULTS.summary)
 
     def check_tables(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from eraserhead.data.tokens import COUNTS
 from eraserhead.erasure.results import SCHEMAS
 from eraserhead.method.analysis import Analysis, RankingFlips
-from eraserhead.method.names import Outcome
+from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
 from eraserhead.method.reading import Reading
 from eraserhead.method.statistics import ranking_auc
 from eraserhead.method.test_one import TopAgainstRandom
@@ -127,7 +127,7 @@ def _singles(text: BatchText, reading: Reading, name: str, test: TopAgainstRando
     lengths = reading.lengths.numpy(force=True)
     columns = {field.name: getattr(test, field.name).numpy(force=True) for field in fields(test)}
     columns["delta_js"] = columns["js_top"] - columns["js_random"]
-    alone = lengths < 2  # there is no other component to compare with
+    alone = lengths < FEWEST_COMPONENTS  # there is no other component to compare with
     return {
         "id": text.ids,
         "ranking": [name] * len(text.ids),

@@ -118,7 +118,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     opened = open_model(checkpoint, config, config.data, accelerator)
     rows = opened.tokenize(row)[:]
     rankings = registered()
-    reading = opened.read(rows, [0], signals_of(rankings))
+    reading = opened.read(rows, [0], signals_of(rankings) | {PRODUCT})
     document: dict[str, Any] = {name: column[0] for name, column in rows.items()}
     orders = {ranking.name: ranking.order(reading) for ranking in rankings}
     draws = Draws([document["id"]], config.seed, config.draws)

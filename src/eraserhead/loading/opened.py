@@ -152,16 +152,17 @@ def _pooling(
     known = (POOLING, WORDS) if architecture.hierarchical else (POOLING,)
     sites = UserError.joined((Setting("site", site) for site in known), " or ")
     there = UserError(
-        Setting("site", config.site), ": a model with attention-pooling layers is erased there; choose ", sites
+        Setting("site", config.site), ": no site of a model with attention-pooling layers; choose ", sites
     )
     problems = [there] if config.site not in (None, *known) else []
     inside = {"heads": config.heads, "special_tokens": config.special_tokens}
-    inside |= {"search": config.search} if config.site != WORDS else {}
     problems += [
         UserError(Setting(name, value), f": {INSIDE_ALONE}")
         for name, value in inside.items()
         if value not in (None, "none")
     ]
+    if config.search != "none" and config.site != WORDS:
+        problems.append(UserError(Setting("search", config.search), ": the minimum is exact here; leave it out"))
     if problems:
         raise UserError.joined(problems)
     model = model.to(accelerator.device)

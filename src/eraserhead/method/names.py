@@ -7,6 +7,8 @@ from typing import Literal
 RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
 YARDSTICKS = (MINIMUM, BEST_FOUND)
 
+FEWEST_COMPONENTS = 2  # of a document that is analysed: with one there is nothing to compare
+
 # What the top component is compared with in test 1: any component but the top, or any but the first.
 RandomOther = Literal["uniform", "position"]
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from eraserhead.method.names import FEWEST_COMPONENTS
+
 RANDOM_ORDERS, RANDOM_SINGLES = 0, 1  # separate random streams, so that one never shifts the other
 
 
@@ -37,10 +39,10 @@ def random_others(
     """
     drawn = np.zeros(left_out.shape, dtype=np.int64)
     for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):
-        if length > 1:
+        if length >= FEWEST_COMPONENTS:
             drawn[row] = document_generator(seed, document, RANDOM_SINGLES).integers(
                 0, length - 1, size=left_out.shape[1]
             )
     others = torch.from_numpy(drawn).to(left_out.device)
-    alone = torch.tensor(lengths, device=left_out.device).unsqueeze(1) < 2
+    alone = torch.tensor(lengths, device=left_out.device).unsqueeze(1) < FEWEST_COMPONENTS
     return torch.where(alone, left_out, others + (others >= left_out).long())

@@ -31,7 +31,7 @@ from eraserhead.records import write_record
 from eraserhead.showing.escapes import markdown
 
 TRAINING = "training.json"
-FLIPS, DOCUMENTS = RESULTS.table("flips"), RESULTS.table("documents")
+FLIPS, DOCUMENTS, SIGNALS = (RESULTS.table(name) for name in ("flips", "documents", "signals"))
 CODE = ("auto_map", "custom_pipelines")  # keys of config.json that name code
 SHOWN = 5  # leaks that a message names
 # Everything of a model's repository that is ours to replace or to remove; other files are its owner's.
@@ -39,7 +39,7 @@ OWN_MODULES = "|".join(
     sorted(module.stem for module in Path(str(modeling_attention_pooling.__file__)).parent.glob("*.py"))
 )
 OWN_FILES = re.compile(
-    rf"{CARD}|{FIGURE}|{TRAINING}|{RESULTS.summary}|{FLIPS}|{DOCUMENTS}|{RUN.config}|{RUN.index}|({OWN_MODULES})\.py"
+    rf"{CARD}|{FIGURE}|{TRAINING}|{RESULTS.summary}|{FLIPS}|{DOCUMENTS}|{SIGNALS}|{RUN.config}|{RUN.index}|({OWN_MODULES})\.py"
     r"|model(-\d+-of-\d+)?\.safetensors"
     # Of another tokenizer, which would be read together with ours.
     r"|(tokenizer|tokenizer_config|added_tokens|special_tokens_map|vocab)\.json|(vocab|merges)\.txt|chat_template\.jinja"
@@ -116,7 +116,8 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
         numbers = {name: f"document/{row}" for row, name in enumerate(ids)}
         _number_documents(tables.path / FLIPS, folder / FLIPS, numbers)
     if facts.texts:
-        _link(tables.path / DOCUMENTS, folder / DOCUMENTS)
+        for name in (DOCUMENTS, SIGNALS):
+            _link(tables.path / name, folder / name)
     draw_curves(read_flips(tables, setup.count_never_as), folder / FIGURE)
 
 

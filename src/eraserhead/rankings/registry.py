@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from eraserhead.errors import UserError
-from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM
+from eraserhead.method.names import RANDOM, YARDSTICKS
 from eraserhead.rankings.basic import BASIC
 from eraserhead.rankings.ranking import Ranking
 
-RESERVED = (RANDOM, MINIMUM, BEST_FOUND)
+RESERVED = (RANDOM, *YARDSTICKS)
 
 _registered: dict[str, Ranking] = {ranking.name: ranking for ranking in BASIC}
 

@@ -27,17 +27,16 @@ class Budget:
     memory: float
 
 
-def budget_for(device: torch.device, memory: float = 1.0, tokens: int | None = None) -> Budget:
+def budget_for(device: torch.device, memory: float = 1.0) -> Budget:
     """Return what suits a device.
 
     Args:
         device: Where the model is. On a CPU small batches waste least on padding, and fit into its caches.
         memory: Gigabytes that replays may take.
-        tokens: Tokens of a batch, where the user says how many.
     """
     small = device.type == "cpu"
     return Budget(
-        tokens=tokens or (2048 if small else 32768),
+        tokens=2048 if small else 32768,
         replayed_tokens=2048 if small else 65536,
         vectors=1024,
         mask_entries=2**26,
