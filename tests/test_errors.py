@@ -12,7 +12,7 @@ from eraserhead.cli.main import _as_flag, main
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
-from eraserhead.errors import DocumentError, Setting, UserError
+from eraserhead.errors import DocumentError, Setting, UserError, closest, did_you_mean, nearest
 
 SOURCES = sorted(Path(eraserhead.__file__).parent.rglob("*.py"))
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
@@ -113,3 +113,9 @@ def _is_text(node: ast.AST) -> bool:
 
 def _is_setting(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Setting"
+
+
+def test_hints_name_the_closest_or_nothing():
+    assert (closest("sote", ["model", "site"]), closest("x", ["site"])) == ("site", None)
+    assert (did_you_mean("--site"), did_you_mean(None)) == ("; did you mean '--site'?", "")
+    assert nearest("sote", ["model", "site"]) == "; did you mean 'site'?"

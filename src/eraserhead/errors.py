@@ -61,5 +61,14 @@ class MissingSplitError(UserError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint ``; did you mean 'x'?`` for the closest known name, or nothing."""
-    matches = get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    return did_you_mean(closest(name, known))
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is closest; null where none is close."""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
+
+
+def did_you_mean(name: str | None) -> str:
+    """Return the hint ``; did you mean 'x'?``, or nothing for null."""
+    return "" if name is None else f"; did you mean '{name}'?"

@@ -61,6 +61,19 @@ def test_names_that_are_neither_are_refused_all_at_once(elsewhere, capfd):
         find_config("/data/imdb.yaml")  # which names one place alone
 
 
+@pytest.mark.parametrize("name", ["paper", "papr.yaml", "data/paper", "trainnig/paper"])
+def test_the_last_part_of_a_name_finds_the_packaged_file(elsewhere, name):
+    with pytest.raises(UserError, match="did you mean 'training/paper'"):
+        find_config(name)
+
+
+def test_the_packaged_files_are_listed_by_name(elsewhere):
+    with pytest.raises(UserError) as error:
+        find_config("nowhere")
+    listed = str(error.value).rpartition("the packaged ones are ")[2].split(", ")
+    assert listed == sorted(str(file.relative_to(PACKAGED).with_suffix("")) for file in FILES)
+
+
 def test_arguments_name_the_files_that_were_found(elsewhere):
     given = ["--config", "demo.yaml", "--output_dir", "demo.yaml", "--config=configs/training/small.yaml"]
     assert with_found_configs(given) == [

@@ -124,15 +124,21 @@ def test_unknown_options_and_keys_are_named_all_at_once_with_the_nearest(tmp_pat
     file = tmp_path / "bad.yaml"
     file.write_text("data: {name: imdb, max_lenght: 3}\ntrainning: {epochs: 3}\n")
     line = fails(capfd, "train", "--config", file, "--modle.dropout", "0.1", "--output_dir", "x")
-    assert "train: unknown option --modle.dropout; did you mean 'model.dropout'?" in line
-    assert f"{file}: unknown key 'data.max_lenght'; did you mean 'max_length'?" in line
+    assert "train: unknown option --modle.dropout; did you mean '--model.dropout'?" in line
+    assert f"{file}: unknown key 'data.max_lenght'; did you mean 'data.max_length'?" in line
     assert f"{file}: unknown key 'trainning'; did you mean 'training'?" in line
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("data: [", "is not YAML"), ("- 1\n", "is not a mapping"), (None, "no such file here, and none in the package")],
-    ids=["broken", "list", "missing"],
+    [
+        ("data: [", "is not YAML"),
+        ("- 1\n", "is not a mapping"),
+        ("data: 5\n", "config.yaml: data: must be a group of options"),
+        ("training:\n", "config.yaml: training: must be a group of options"),
+        (None, "no such file here, and none in the package"),
+    ],
+    ids=["broken", "list", "number", "empty", "missing"],
 )
 def test_unreadable_configs(tmp_path, capfd, content, message):
     file = tmp_path / "config.yaml"
@@ -152,8 +158,12 @@ def test_unreadable_configs(tmp_path, capfd, content, message):
         (["erase", "m", "--data.clean=maybe"], "--data.clean maybe: must be True or False"),
         (["erase", "m", "--memory_budget", "much"], "--memory_budget much: must be a number"),
         (["erase", "m", "--random_other", "bogus"], "--random_other bogus: must be 'uniform' or 'position'"),
-        (["reproduce", "--datasets", "imdb"], "output_dir"),
-        (["erase"], "model"),
+        (["reproduce", "--datasets", "imdb"], "error: give --output_dir"),
+        (["erase"], "error: give MODEL"),
+        (["push"], "error: give MODEL, REPOSITORY"),
+        (["explain", "m", "--text", "a"], "explain: unknown option --text"),
+        (["erase", "m", "--sote", "all"], "unknown option --sote; did you mean '--site'?"),
+        (["erase", "m", "--data.max_lenght=3"], "--data.max_lenght; did you mean '--data.max_length'?"),
         (["trian"], "train"),
         (["explain", "model"], "one of TEXT, --file, --id, not none"),
         (["train", "--output_dir", "x"], "give --data.name"),
@@ -187,6 +197,12 @@ def test_lists_are_comma_separated_and_switches_need_no_value():
     ]  # fmt: skip
     assert normalise(["--data.text_columns=a,b", "--resume", "false"], TrainConfig) == [
         "--data.text_columns=[a, b]", "--resume", "false",
+    ]  # fmt: skip
+
+
+def test_switches_take_what_python_writes():
+    assert normalise(["--overwrite", "True", "--resume", "FALSE", "--output_dir", "True"], TrainConfig) == [
+        "--overwrite", "true", "--resume", "false", "--output_dir", "True",
     ]  # fmt: skip
 
 

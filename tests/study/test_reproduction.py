@@ -118,7 +118,7 @@ def test_all_missing_files_are_named_at_once(configs):
 def test_a_mistake_in_a_file_is_named_before_anything_is_done(configs, tmp_path, capsys):
     write_yaml(configs / "model/han-rnn.yaml", {"model": {"contxt": "rnn"}})
     assert main(arguments(configs, tmp_path / "study")) == 2
-    assert "unknown key 'model.contxt'; did you mean 'context'?" in capsys.readouterr().err
+    assert "unknown key 'model.contxt'; did you mean 'model.context'?" in capsys.readouterr().err
     assert not (tmp_path / "study").exists()
 
 

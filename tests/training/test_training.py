@@ -16,6 +16,7 @@ from transformers import AutoModel, RobertaConfig
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import load_checkpoint
+from eraserhead.loading.layout import RUN
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
@@ -345,6 +346,8 @@ def test_an_interrupted_cache_leaves_nothing(tmp_path, monkeypatch):
 def test_overwrite_removes_what_the_earlier_run_left(tmp_path, monkeypatch):
     run = config(tmp_path, epochs=1)
     folder = train(run).path
+    for weights_in_parts in ("model-00001-of-00002.safetensors", RUN.index):
+        (folder / weights_in_parts).write_text("stale")
     monkeypatch.setattr(Loop, "epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(replace(run, overwrite=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import UserError, closest, did_you_mean, nearest
 
 INSTALLED, CHECKOUT = Path(__file__).parents[1] / "configs", Path(__file__).parents[3] / "configs"
 PACKAGED = INSTALLED if INSTALLED.is_dir() else CHECKOUT  # a wheel holds them; an editable install reads the checkout's
@@ -24,9 +24,12 @@ def find_config(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
     inner = name.removeprefix("./").removeprefix("configs/").removesuffix(".yaml")
-    known = {str(file.relative_to(PACKAGED).with_suffix("")): file for file in sorted(PACKAGED.rglob("*.yaml"))}
+    known = {str(file.relative_to(PACKAGED).with_suffix("")): file for file in PACKAGED.rglob("*.yaml")}
     if inner not in known:
-        there = nearest(inner, known) or f"; the packaged ones are {', '.join(known)}"
+        by_last_part = {Path(each).name: each for each in sorted(known)}
+        match = closest(Path(inner).name, by_last_part)
+        hint = nearest(inner, known) if match is None else did_you_mean(by_last_part[match])
+        there = hint or f"; the packaged ones are {', '.join(sorted(known))}"
         raise UserError(f"{name}: no such file here, and none in the package{there}")
     return known[inner]
 

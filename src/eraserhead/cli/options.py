@@ -1,7 +1,7 @@
 """What is checked of options before they are parsed: unknown ones, all at once, with the nearest name."""
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -9,9 +9,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 import yaml
 
 from eraserhead.cli.config_files import config_files, leaves, shown
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import UserError, closest, did_you_mean
 
 BUILT_IN = ("config", "help", "print_config", "print_shtab")
+CONSTANTS = ("true", "false", "null")  # in any case
 
 
 def option_types(config: type, prefix: str = "") -> dict[str, Any]:
@@ -29,6 +30,7 @@ def normalise(arguments: Sequence[str], config: type) -> list[str]:
     """Return the arguments as the parser wants them.
 
     Comma-separated values of list options become YAML lists, and a switch without a value (``--resume``) is true.
+    A switch's value may be written as Python does (``--resume True``).
     """
     kinds = option_types(config)
     lists = {f"--{name}" for name, kind in kinds.items() if _is_list(kind)}
@@ -38,8 +40,10 @@ def normalise(arguments: Sequence[str], config: type) -> list[str]:
         option, equals, value = argument.partition("=")
         if option in lists and equals:
             normal.append(f"{option}={_as_list(value)}")
-        elif argument in switches and following not in ("true", "false", "null"):
+        elif argument in switches and following.lower() not in CONSTANTS:
             normal.append(f"{argument}=true")
+        elif normal and normal[-1] in switches:
+            normal.append(argument.lower())
         else:
             normal.append(_as_list(argument) if normal and normal[-1] in lists else argument)
     return normal
@@ -54,7 +58,7 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
     options = option_types(config)
     known = [name for name in options if name not in positional] + list(BUILT_IN)
     problems = [
-        UserError(f"{command}: unknown option ", Setting(name), _hint(name, known))
+        UserError(f"{command}: unknown option --{name}{_hint(name, known, '--')}")
         for name in _named(arguments)
         if name not in known
     ]
@@ -83,14 +87,22 @@ def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
         return []
     if not isinstance(content, dict):
         return ["is not a mapping of options"]
-    return [f"unknown key '{key}'{_hint(key, options)}" for key, _ in leaves(content, options) if key not in options]
+    problems: list[str] = []
+    for key, _ in leaves(content, options):
+        if key not in options:
+            problems.append(f"unknown key '{key}'{_hint(key, options)}")
+        elif is_dataclass(options[key]):
+            problems.append(f"{key}: must be a group of options")
+    return problems
 
 
-def _hint(name: str, known: Any) -> str:
-    """Suggest a name of the same group by its last part, or any name as a whole."""
+def _hint(name: str, known: Iterable[str], dashes: str = "") -> str:
+    """Suggest a name of the same group by its last part, or any name as a whole; it can be pasted back."""
     group, _, last = name.rpartition(".")
-    siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == group]
-    return nearest(last, siblings) or nearest(name, known)
+    siblings = {other.rpartition(".")[2]: other for other in known if other.rpartition(".")[0] == group}
+    sibling = closest(last, siblings)
+    found = closest(name, known) if sibling is None else siblings[sibling]
+    return did_you_mean(None if found is None else f"{dashes}{found}")
 
 
 def _is_list(kind: Any) -> bool:

@@ -11,11 +11,13 @@ from jsonargparse import ArgumentParser, Namespace
 
 from eraserhead.cli.config_files import with_found_configs
 from eraserhead.cli.options import check, normalise, option_types
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.settings import refusal
 
 # How jsonargparse names the option and the value that it refuses.
 REFUSED = re.compile(r'Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$', re.DOTALL)
+# How it names the options that it misses, each with its command in front.
+MISSING = re.compile(r"the following arguments are required: ([\w., ]+)$")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,12 @@ def parse(parser: ArgumentParser, arguments: list[str], config: type | None = No
 
 
 def _in_our_words(message: str, config: type | None) -> UserError:
-    """Return a refusal as Python would have it, where the parser says which value of which option it is about."""
+    """Return a refusal as Python would have it, where the parser says which options it is about."""
+    missing = MISSING.search(message)
+    if config is not None and missing is not None:
+        options = option_types(config)
+        names = [name if name in options else name.partition(".")[2] for name in missing[1].split(", ")]
+        return UserError("give ", UserError.joined(map(Setting, names), ", "))
     found = REFUSED.match(message)
     if config is None or found is None or found[1] not in option_types(config):
         return UserError(" ".join(message.split()))

@@ -1,4 +1,4 @@
-"""A ranking: whatever gives every component of every document a score (METHOD section 9)."""
+"""A ranking: whatever gives every component of every document a score (METHOD section 4)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

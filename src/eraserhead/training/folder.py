@@ -199,10 +199,11 @@ class RunFolder(OutputFolder):
 
     def _clear(self) -> None:
         """Remove what an earlier run wrote, the model's configuration first; folders such as `erasure` stay."""
-        for name in (RUN.config, RUN.checkpoints, RUN.setup, RUN.data, RUN.metrics, RUN.environment, RUN.weights):
+        for name in (RUN.config, RUN.checkpoints, RUN.setup, RUN.data, RUN.metrics, RUN.environment):
             remove(self.path / name)
-        for file in self.path.glob("*token*.json"):
-            file.unlink()
+        for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
+            for file in self.path.glob(pattern):
+                file.unlink()
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ def _batches(
     )
     if not config.training.freeze_encoder:
         return tokens
-    # What is read once is not worth keeping, and looking embeddings up is as quick as reader them from disk.
+    # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
     if role == "test" or embeddings_alone:
         return EncodedBatches(tokens, model)
     budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
