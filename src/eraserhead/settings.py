@@ -3,7 +3,7 @@
 Standard library only, so that mistakes are answered at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
 from math import inf
 from types import NoneType, UnionType
@@ -39,6 +39,11 @@ def option(
     metadata = {LOW: low, HIGH: high} | ({BELONGS_TO: belongs_to} if belongs_to else {})
     made: Any = field(default=default, metadata=metadata)
     return made
+
+
+def listed(value: Any) -> Any:
+    """Return a sequence as the list that a config wants; all else as it is, for `check_settings` to refuse."""
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else value
 
 
 def check_settings(config: Any) -> None:

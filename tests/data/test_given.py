@@ -7,7 +7,7 @@ import torch
 from datasets import Dataset, DatasetDict
 
 from eraserhead.data.documents import Documents
-from eraserhead.data.given import GivenColumns, given_documents
+from eraserhead.data.given import GivenColumns, given_content, given_documents
 from eraserhead.errors import UserError
 
 TEXTS, SECONDS, LABELS = ["a fine cast", "good", "never bad"], ["fine", "bad", "cast"], [1, 0, 2]
@@ -17,7 +17,8 @@ COLUMNS = {"text": TEXTS, "label": LABELS}
 
 
 def given(data, split=None, **columns) -> Documents:
-    return given_documents(data, GivenColumns(**columns), split, CLASSES)
+    named = GivenColumns(**columns)
+    return given_documents(given_content(data, named, split), named, CLASSES)
 
 
 def refusal(data, split=None, **columns) -> str:

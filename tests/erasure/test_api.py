@@ -56,6 +56,9 @@ WRONG = {
     "label_column": ({"label_column": "label"}, "label_column 'label': the documents have no columns"),
     "draws": ({"draws": 0}, "draws=0"),
     "site": ({"site": "foo"}, "foo"),
+    "number of heads": ({"heads": 0}, "heads=0: must be a list of whole numbers"),
+    "text of heads": ({"heads": "0"}, "heads='0': must be a list"),
+    "text of label_map": ({"label_map": "neg=neg"}, "label_map='neg=neg': must be a list of texts"),
 }
 
 
@@ -78,6 +81,50 @@ def test_a_model_that_is_none_is_refused_by_its_type(tmp_path):
     for given, options, message in wrong:
         with pytest.raises(eraserhead.UserError, match=message):
             eraserhead.erase(given, TEXTS, cpu=True, **options)
+
+
+@pytest.mark.parametrize("max_length", [0, 3.5, "9"])
+def test_a_maximum_length_is_checked_beside_all_kinds_of_data(max_length):
+    for data in (TEXTS, eraserhead.DataConfig(name="planted", test_size=2)):
+        with pytest.raises(eraserhead.UserError, match=f"max_length={max_length!r}: must be "):
+            eraserhead.erase("nowhere", data, max_length=max_length, cpu=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (5, {}, "data is an int"),
+        ("good", {}, "data is a str"),
+        ([], {}, "data holds no documents"),
+        (TEXTS, {"split": "test"}, "split 'test': belongs to a DatasetDict"),
+        (TEXTS, {"label_map": ["a=b"]}, "label_map: belongs to a DataConfig"),
+        (eraserhead.DataConfig(name="planted"), {"split": "test"}, "split: belongs to rows in memory"),
+    ],
+)
+def test_data_is_refused_before_the_model_is_loaded(data, options, message):
+    with pytest.raises(eraserhead.UserError, match=message):
+        eraserhead.erase("nowhere", data, cpu=True, **options)
+
+
+def test_results_are_kept_in_a_folder_and_replaced_where_asked(tmp_path):
+    folder, output = saved_classifier(tmp_path), tmp_path / "results"
+    kept = eraserhead.erase(folder, TEXTS, draws=2, output_dir=output, cpu=True)
+    assert eraserhead.read(output).flips.equals(kept.flips)
+    with pytest.raises(eraserhead.UserError, match="overwrite=True"):
+        eraserhead.erase(folder, TEXTS, draws=3, output_dir=output, cpu=True)
+    eraserhead.erase(folder, TEXTS, draws=3, output_dir=str(output), overwrite=True, cpu=True)
+    assert len(eraserhead.read(output).flips) > len(kept.flips)
+
+
+def test_what_is_no_folder_is_not_read():
+    with pytest.raises(eraserhead.UserError, match="folder is a int"):
+        eraserhead.read(5)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_signals_are_the_scores_of_each_ranking(tmp_path):
+    signals = eraserhead.erase(saved_classifier(tmp_path), TEXTS, draws=2, cpu=True).signals
+    assert list(signals.columns) == ["id", "ranking", "scores"]
+    assert set(signals.id) == {f"texts/{number}" for number in range(len(TEXTS))}
 
 
 def test_columns_beside_a_data_config_are_refused(tmp_path):

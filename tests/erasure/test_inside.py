@@ -223,7 +223,7 @@ def test_pairs_are_refused_by_attention_pooling(tmp_path):
     folder = saved_classifier(tmp_path)
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
-    with pytest.raises(UserError, match=r"^data\.pair_column: .* reads one sequence"):
+    with pytest.raises(UserError, match=r"^the documents are pairs, and .* reads one sequence: join"):
         erase_to_folder(run(tmp_path, model=folder, data=DataConfig(path=str(path), pair_column="hypothesis")))
 
 

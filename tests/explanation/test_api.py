@@ -38,7 +38,7 @@ def test_pairs_are_explained_by_models_that_read_them_and_refused_by_ours(tmp_pa
     model = new_model("bert").float()
     found = eraserhead.explain(model, ("good", "never bad"), tokenizer=tiny_tokenizer(), draws=2, cpu=True)
     assert found.text == "good\nnever bad"
-    with pytest.raises(eraserhead.UserError, match="one sequence"):
+    with pytest.raises(eraserhead.UserError, match="one sequence: join the two texts into one"):
         eraserhead.explain(saved_classifier(tmp_path), ("good", "bad"), cpu=True)
 
 
@@ -50,9 +50,17 @@ def test_pairs_are_explained_by_models_that_read_them_and_refused_by_ours(tmp_pa
         ({"txt": "good"}, {}, "text_column 'text': no such column; did you mean 'txt'"),
         ("good", {"label_column": "label"}, "label_column 'label': the documents have no columns"),
         ("good", {"draws": 0}, "draws=0"),
+        ("good", {"max_length": 0}, "max_length=0: must be at least 1"),
+        ("good", {"heads": 0}, "heads=0: must be a list of whole numbers"),
         ("\ud800", {}, "not valid Unicode"),
     ],
 )
 def test_what_cannot_be_explained_is_a_user_error(tmp_path, text, options, message):
     with pytest.raises(eraserhead.UserError, match=message):
         eraserhead.explain(saved_classifier(tmp_path), text, cpu=True, **options)
+
+
+def test_settings_and_text_are_checked_before_the_model_is_loaded():
+    for options, message in (({"draws": 0}, "draws=0"), ({"text_column": "text"}, "text_column 'text'")):
+        with pytest.raises(eraserhead.UserError, match=message):
+            eraserhead.explain("nowhere", "good", cpu=True, **options)

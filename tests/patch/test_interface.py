@@ -53,6 +53,12 @@ def call(model: PreTrainedModel, **asked: object) -> Tensor:
         return model(**batch_of(model, documents()), **asked).logits
 
 
+def test_what_is_no_model_is_refused_by_its_type():
+    for given, name in ((5, "int"), (torch.nn.Linear(2, 2), "Linear")):
+        with pytest.raises(UserError, match=f"model is a {name}"), erasable(given):  # pyright: ignore[reportArgumentType]
+            pass
+
+
 WRONG = {
     "no erasures": mask(ROWS, 1, 1, WIDTH),
     "numbers": mask(ROWS, 1, 1, 1, WIDTH, dtype=torch.float64),

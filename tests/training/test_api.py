@@ -63,5 +63,10 @@ def test_data_of_another_type_and_a_push_are_refused():
         eraserhead.train(["good"])  # pyright: ignore[reportArgumentType]
     with pytest.raises(eraserhead.UserError, match=r"train first, then push\(folder, 'a/b'\)"):
         eraserhead.train(TrainConfig(push_to_hub="a/b"))
+    for options in ({"push_every": "best"}, {"push_private": True}):
+        with pytest.raises(eraserhead.UserError, match="push_every, push_private: nothing is pushed without push_to"):
+            eraserhead.train(TrainConfig(**options))
     with pytest.raises(eraserhead.UserError, match="model is a int; give the folder"):
         eraserhead.push(7, "a/b")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(eraserhead.UserError, match="language=5: must be a list of texts"):
+        eraserhead.push("run", "a/b", language=5)  # pyright: ignore[reportArgumentType]

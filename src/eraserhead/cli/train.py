@@ -4,7 +4,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import disable_progress_bars
 
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import UserError
 from eraserhead.publishing.facts import Options
 from eraserhead.publishing.hub import Hub, Target, check_name, pushed_line
 from eraserhead.publishing.publisher import Publisher
@@ -36,14 +36,6 @@ def run(config: TrainConfig) -> None:
 def _publisher(config: TrainConfig) -> Publisher | None:
     """Return what pushes the models; the hub is asked before any work is done, by the main process alone."""
     if config.push_to_hub is None:
-        if config.push_every != "end" or config.push_private:
-            raise UserError(
-                Setting("push_every"),
-                ", ",
-                Setting("push_private"),
-                ": nothing is pushed without ",
-                Setting("push_to_hub", "user/name"),
-            )
         return None
     check_name(config.push_to_hub)
     hub = Hub(Target(config.push_to_hub, config.push_private))

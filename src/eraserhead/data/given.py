@@ -42,8 +42,15 @@ class GivenColumns:
 
 
 @dataclass(frozen=True)
-class _Content:
-    """What the documents say, before it is checked."""
+class Content:
+    """What the documents say.
+
+    Attributes:
+        texts: Their texts.
+        seconds: Their second sequences, where they are pairs.
+        labels: Their gold classes, as they are given.
+        ids: Their ids, where there is a column for them.
+    """
 
     texts: Sequence[Any]
     seconds: Sequence[Any] | None = None
@@ -51,28 +58,41 @@ class _Content:
     ids: Sequence[Any] | None = None
 
 
-def given_documents(
-    data: Given, columns: GivenColumns, split: str | None, classes: int, ids: Sequence[str] | None = None
-) -> Documents:
-    """Return documents of what a caller has in hand.
+def given_content(data: Given, columns: GivenColumns, split: str | None) -> Content:
+    """Return what a caller has in hand, checked as far as it can be without the model.
 
     Args:
         data: Texts, pairs or rows; a column ``id`` names the documents.
         columns: Columns of rows.
         split: Name of a split, where `data` has several.
+
+    Raises:
+        UserError: `data` is something else, or lacks a column.
+    """
+    found = _content(_one_split(data, split), columns)
+    texts = _checked(found.texts)
+    seconds = None if found.seconds is None else _checked(found.seconds)
+    return Content(texts, seconds, found.labels, None if found.ids is None else _ids(found.ids, len(texts)))
+
+
+def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Sequence[str] | None = None) -> Documents:
+    """Return documents of what a caller has in hand.
+
+    Args:
+        found: Their content.
+        columns: Columns of rows.
         classes: How many classes the model has.
         ids: Ids of documents without a column for them; default: numbers.
 
     Raises:
-        UserError: `data` is something else, lacks a column, or has labels that are no classes.
+        UserError: Their labels are no classes.
     """
-    found = _content(_one_split(data, split), columns)
-    texts = _checked(found.texts)
+    texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
     content["label"] = _labels(found.labels, len(texts), classes)
     if found.seconds is not None:
         content["second"] = [len(text) + 1 for text in texts]
-        content["text"] = [joined_pair(*pair) for pair in zip(texts, _checked(found.seconds), strict=True)]
+        content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
     read = (columns.text or "text", columns.pair, columns.label or "label")
     return Documents(rows, None, _provenance(*read, len(texts)))
@@ -102,12 +122,12 @@ def _one_split(data: Any, split: str | None) -> Any:
     if split is None and len(names) == 1:
         return data[names[0]]
     if split not in names:
-        asked = "data has several splits" if split is None else f"no split '{split}'{nearest(split, names)}"
+        asked = "data has several splits" if split is None else f"no split '{split}'{nearest(str(split), names)}"
         raise UserError(f"{asked}; name one with split=: {', '.join(names)}")
     return data[split]
 
 
-def _content(data: Any, columns: GivenColumns) -> _Content:
+def _content(data: Any, columns: GivenColumns) -> Content:
     if isinstance(data, (Dataset, pd.DataFrame)):
         return _from_table(_table(data), columns)
     if isinstance(data, (str, bytes, Mapping, Set)) or not isinstance(data, Iterable) or getattr(data, "ndim", 1) != 1:
@@ -120,8 +140,8 @@ def _content(data: Any, columns: GivenColumns) -> _Content:
         argument, column = next(iter(columns.named.items()))
         raise UserError(f"{argument} '{column}': the documents have no columns; leave it out, or give rows")
     if rows and all(isinstance(row, tuple) and len(row) == 2 for row in rows):
-        return _Content([first for first, _ in rows], [second for _, second in rows])
-    return _Content(rows)
+        return Content([first for first, _ in rows], [second for _, second in rows])
+    return Content(rows)
 
 
 def _table(data: Dataset | pd.DataFrame) -> Table:
@@ -134,16 +154,16 @@ def _table(data: Dataset | pd.DataFrame) -> Table:
     return {name: column.where(column.notna(), None).tolist() for name, column in zip(names, columns, strict=True)}
 
 
-def _from_table(table: Table, columns: GivenColumns) -> _Content:
+def _from_table(table: Table, columns: GivenColumns) -> Content:
     wanted = {"text_column": "text", **columns.named}
     missing = [
-        f"{argument} '{column}': no such column{nearest(column, table)}"
+        f"{argument} '{column}': no such column{nearest(str(column), table)}"
         for argument, column in wanted.items()
         if column not in table
     ]
     if missing:
         raise UserError(f"{'; '.join(missing)}; there are: {', '.join(table) or 'none'}")
-    return _Content(
+    return Content(
         table[wanted["text_column"]],
         None if columns.pair is None else table[columns.pair],
         table.get(columns.label or "label"),

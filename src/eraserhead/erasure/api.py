@@ -13,17 +13,17 @@ from datasets.table import InMemoryTable
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.given import Given, GivenColumns, given_documents
+from eraserhead.data.given import Given, GivenColumns, given_content, given_documents
 from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import UserError
 from eraserhead.loading import devices
-from eraserhead.loading.given import Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
+from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
 from eraserhead.loading.opened import documents_for
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import check_settings
+from eraserhead.settings import check_settings, listed
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +31,8 @@ class Erasure:
     """The results of an erasure analysis.
 
     Attributes:
-        tables: ``documents``, ``flips`` and ``singles`` as Arrow tables; null stands for what does not exist.
+        tables: ``documents``, ``signals``, ``flips`` and ``singles`` as Arrow tables; null stands for what does not
+            exist.
         summary: The aggregates with their intervals.
     """
 
@@ -44,8 +45,13 @@ class Erasure:
 
     @property
     def documents(self) -> pd.DataFrame:
-        """One row a document: text, decision, attention, gradients, every component erased alone."""
+        """One row a document: text, decision, components, and what erasing every component alone does."""
         return self.tables["documents"].to_pandas()
+
+    @property
+    def signals(self) -> pd.DataFrame:
+        """One row a document and ranking: the scores of its components, such as their attention or gradients."""
+        return self.tables["signals"].to_pandas()
 
     @property
     def flips(self) -> pd.DataFrame:
@@ -76,7 +82,8 @@ def erase(
     seed: int = 0,
     random_other: RandomOther = "uniform",
     count_never_as: CountNeverAs = "beyond_all",
-    output_dir: str | None = None,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
     batch_tokens: int | None = None,
     site: str | None = None,
     heads: Sequence[int] | None = None,
@@ -113,6 +120,7 @@ def erase(
         count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything,
             and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
         output_dir: Folder to keep the results in; by default they live in memory alone.
+        overwrite: Replace results of another configuration in `output_dir`.
         batch_tokens: Tokens processed at a time.
         site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
             ``all``; default: the last attention-pooling layer where there is one, else the last layer.
@@ -129,43 +137,49 @@ def erase(
     Raises:
         UserError: The model or the data cannot be used, or `output_dir` holds other results.
     """
+    asked = data if isinstance(data, DataConfig) else DataConfig()
     config = EraseConfig(
-        model="in memory",
-        output_dir=output_dir,
-        data=data if isinstance(data, DataConfig) else DataConfig(max_length=max_length),
+        model=IN_MEMORY,
+        output_dir=str(output_dir) if isinstance(output_dir, Path) else output_dir,
+        overwrite=overwrite,
+        data=asked if max_length is None else replace(asked, max_length=max_length),
         draws=draws,
         seed=seed,
         random_other=random_other,
         count_never_as=count_never_as,
         batch_tokens=batch_tokens,
         site=site,
-        heads=None if heads is None else list(heads),
+        heads=listed(heads),
         special_tokens=special_tokens,
         search=search,
-        label_map=None if label_map is None else list(label_map),
+        label_map=listed(label_map),
         memory_budget=memory_budget,
         revision=revision,
-        dtype=dtype or "float32",
+        dtype="float32" if dtype is None else dtype,
         trust_remote_code=trust_remote_code,
         cpu=cpu,
     )
     check_settings(config)
-    checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     columns = GivenColumns(text_column, pair_column, label_column)
+    content = None
     if isinstance(data, DataConfig):
         for argument in (*columns.named, *(["split"] if split is not None else [])):
             raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
-        documents = documents_for(checkpoint, data, label_map)
     else:
-        if label_map:
+        if config.label_map:
             raise UserError("label_map: belongs to a DataConfig; rows in memory bring class indices")
-        documents = given_documents(data, columns, split, len(checkpoint.class_names))
+        content = given_content(data, columns, split)
+    checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
+    if content is None:
+        documents = documents_for(checkpoint, asked, config.label_map)
+    else:
+        documents = given_documents(content, columns, len(checkpoint.class_names))
     with tempfile.TemporaryDirectory() as scratch:
         config = replace(
             config,
             model=checkpoint.name,
-            output_dir=output_dir or str(Path(scratch) / "results"),
-            data=given_limits(checkpoint, data if isinstance(data, DataConfig) else checkpoint.data, max_length),
+            output_dir=config.output_dir or str(Path(scratch) / "results"),
+            data=given_limits(checkpoint, asked if content is None else checkpoint.data, max_length),
             dtype=dtype_of(checkpoint.model),
         )
         results = erase_documents(checkpoint, documents, config, devices.start(cpu))
@@ -176,8 +190,10 @@ def read(folder: str | Path) -> Erasure:
     """Read the finished results in a folder.
 
     Raises:
-        UserError: There are none.
+        UserError: There are none, or `folder` is no path.
     """
+    if not isinstance(folder, (str, Path)):
+        raise UserError(f"folder is a {type(folder).__name__}; give the folder that the results are kept in")
     results = ResultsFolder(Path(folder))
     summary = results.summary()
     return Erasure({name: results.table(name) for name in SCHEMAS}, summary)

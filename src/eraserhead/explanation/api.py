@@ -1,17 +1,19 @@
 """Explanation from Python: one text in, one decision and what it rests on out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.data.given import GivenColumns, given_documents
+from eraserhead.data.config import DataConfig
+from eraserhead.data.given import GivenColumns, given_content, given_documents
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import Explanation, explain_row
 from eraserhead.loading import devices
-from eraserhead.loading.given import Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
-from eraserhead.settings import check_settings
+from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
+from eraserhead.settings import check_settings, listed
 
 ID = "text"  # of a text without one; seeds the random ranking, as on the command line
 
@@ -65,21 +67,30 @@ def explain(
     """
     if not isinstance(text, (str, tuple, Mapping)):
         raise UserError(f"text is a {type(text).__name__}; give one text, one (text, text) pair or one row")
-    checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
-    columns = GivenColumns(text_column, pair_column, label_column)
-    row = given_documents([text], columns, None, len(checkpoint.class_names), [ID]).rows
     config = ExplainConfig(
-        model=checkpoint.name,
-        data=given_limits(checkpoint, checkpoint.data, max_length),
+        model=IN_MEMORY,
+        data=DataConfig(max_length=max_length),
         draws=draws,
         seed=seed,
         site=site,
-        heads=None if heads is None else list(heads),
+        heads=listed(heads),
         special_tokens=special_tokens,
         search=search,
         memory_budget=memory_budget,
-        dtype=dtype_of(checkpoint.model),
+        revision=revision,
+        dtype="float32" if dtype is None else dtype,
+        trust_remote_code=trust_remote_code,
         cpu=cpu,
     )
     check_settings(config)
+    columns = GivenColumns(text_column, pair_column, label_column)
+    content = given_content([text], columns, None)
+    checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
+    row = given_documents(content, columns, len(checkpoint.class_names), [ID]).rows
+    config = replace(
+        config,
+        model=checkpoint.name,
+        data=given_limits(checkpoint, checkpoint.data, max_length),
+        dtype=dtype_of(checkpoint.model),
+    )
     return explain_row(checkpoint, row, config, devices.start(cpu))

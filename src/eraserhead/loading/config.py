@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eraserhead.errors import Setting
 from eraserhead.settings import option
 
-ONE_SEQUENCE = ("an attention-pooling classifier reads one sequence; ", Setting("data.text_columns"), " joins several")
-
+ONE_SEQUENCE = "an attention-pooling classifier reads one sequence: join the two texts into one"
 
 LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # of the data, that belong to the model
 

@@ -62,10 +62,12 @@ def given_limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: in
     """Return what is read of each document: as asked for, as the data says, as the model was trained, or all it can."""
     if data is not None:
         limits = {name: getattr(data, name) for name in LIMITS}
-        return DataConfig(**{**limits, "max_length": max_length or data.max_length})
+        return DataConfig(**limits if max_length is None else {**limits, "max_length": max_length})
     model = checkpoint.model
     known = isinstance(model, AttentionPoolingForSequenceClassification) and model.config.reads.tokens
-    return DataConfig(max_length=max_length or (None if known else window(model, checkpoint.tokenizer)))
+    if max_length is None and not known:
+        max_length = window(model, checkpoint.tokenizer)
+    return DataConfig(max_length=max_length)
 
 
 def dtype_of(model: PreTrainedModel) -> Any:

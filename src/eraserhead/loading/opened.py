@@ -67,7 +67,7 @@ class OpenedModel:
         """
         model, name = self.checkpoint.model, self.checkpoint.name
         if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
-            raise UserError(Setting("data.pair_column"), ": ", *ONE_SEQUENCE)
+            raise UserError(f"the documents are pairs, and {ONE_SEQUENCE}")
         tokenized = self.reader.tokenize(rows, self.checkpoint.tokenizer)
         check_vocabulary(model, largest(tokenized, "input_ids"), name)
         if TYPES in tokenized.column_names:

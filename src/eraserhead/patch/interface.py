@@ -24,6 +24,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedC
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
+from eraserhead.errors import UserError
 from eraserhead.patch.dropout_hook import dropout_hooks
 from eraserhead.patch.families import FAMILIES, Route
 from eraserhead.patch.passes import PASS, AttentionRecord, AttentionStates, ErasurePass, erasure_passes, mask_rows
@@ -57,8 +58,11 @@ def erasable(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
         attention_record: An `AttentionRecord`.
 
     Raises:
+        UserError: `model` is no model of transformers.
         ValueError: In a call: a mask's shape does not fit, or a layer does not exist or does not dispatch.
     """
+    if not isinstance(model, nn.Module) or not isinstance(getattr(model, "config", None), PreTrainedConfig):
+        raise UserError(f"model is a {type(model).__name__}; give a model of transformers")
     family = FAMILIES.get(model.config.model_type)
     hooked = family is not None and family.route is Route.DROPOUT
     with locked(model), dropout_hooks(model) if hooked else _dispatching(model):

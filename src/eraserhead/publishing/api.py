@@ -7,6 +7,7 @@ from eraserhead.errors import UserError
 from eraserhead.publishing.config import PushConfig
 from eraserhead.publishing.hub import MAIN, Pushed
 from eraserhead.publishing.pushing import push_to_hub
+from eraserhead.settings import listed
 
 
 def push(
@@ -44,7 +45,6 @@ def push(
     """
     if not isinstance(model, (str, Path)):
         raise UserError(f"model is a {type(model).__name__}; give the folder that it is saved in")
-    languages = [language] if isinstance(language, str) else language
     return push_to_hub(
         PushConfig(
             model=str(model),
@@ -55,7 +55,7 @@ def push(
             tag=tag,
             include_texts=include_texts,
             license=license,
-            language=None if languages is None else list(languages),
+            language=[language] if isinstance(language, str) else listed(language),
             dry_run=dry_run,
         )
     )

@@ -58,8 +58,21 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
     check_settings(config)
+    if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
+        raise UserError(
+            Setting("push_every"),
+            ", ",
+            Setting("push_private"),
+            ": nothing is pushed without ",
+            Setting("push_to_hub", "user/name"),
+            "; leave them out, or add it",
+        )
     if config.data.pair_column is not None:
-        raise UserError(Setting("data.pair_column", config.data.pair_column), ": ", *ONE_SEQUENCE)
+        raise UserError(
+            Setting("data.pair_column", config.data.pair_column),
+            f": {ONE_SEQUENCE} with ",
+            Setting("data.text_columns"),
+        )
     if config.model.sentence_context is not None and not config.model.hierarchical:
         raise UserError(
             Setting("model.sentence_context", config.model.sentence_context),
