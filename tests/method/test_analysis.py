@@ -29,7 +29,7 @@ class Vote:
         self.mask = torch.tensor([[place < len(row) for place in range(width)] for row in votes])
         self.weights = torch.where(self.mask, 1.0, 0.0).double() / self.mask.sum(-1, keepdim=True)
         self.positions = torch.arange(width).expand(self.mask.shape)
-        self.signals = {"margin_gradient": self.weights, "margin_product": self.weights}
+        self.signals = dict.fromkeys(("margin_gradient", "margin_product", "gradient", "product"), self.weights)
         self.unerased = self._count(torch.arange(len(votes)), self.mask.unsqueeze(1), alone=True)
         self.model_decision = self.unerased.decision
 

@@ -191,6 +191,7 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     """Take the best epoch's weights, test them, and write the model."""
     accelerator, splits = loop.accelerator, saver.splits
     accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
+    accelerator.wait_for_everyone()  # before the main process removes what the others read
     test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
     if accelerator.is_main_process:
         saver.model.cpu()
