@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import eraserhead
 from eraserhead.cli.main import main
@@ -145,6 +146,16 @@ def test_unreadable_configs(tmp_path, capfd, content, message):
     if content is not None:
         file.write_text(content)
     assert message in fails(capfd, "train", "--config", file, "--output_dir", "x")
+
+
+def test_a_group_of_options_can_stand_in_a_file_of_its_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "limits.yaml").write_text("max_length: 33\n")
+    (tmp_path / "config.yaml").write_text("data: limits.yaml\n")
+    with pytest.raises(SystemExit) as done:
+        main(["erase", "model", "--config", "config.yaml", "--print_config"])
+    assert done.value.code == 0
+    assert yaml.safe_load(capsys.readouterr().out)["data"]["max_length"] == 33
 
 
 @pytest.mark.parametrize(

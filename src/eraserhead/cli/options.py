@@ -88,10 +88,10 @@ def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
     if not isinstance(content, dict):
         return ["is not a mapping of options"]
     problems: list[str] = []
-    for key, _ in leaves(content, options):
+    for key, value in leaves(content, options):
         if key not in options:
             problems.append(f"unknown key '{key}'{_hint(key, options)}")
-        elif is_dataclass(options[key]):
+        elif is_dataclass(options[key]) and not isinstance(value, str):  # a string names a file of the group
             problems.append(f"{key}: must be a group of options")
     return problems
 
