@@ -58,27 +58,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
     check_settings(config)
-    if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
-        raise UserError(
-            Setting("push_every"),
-            ", ",
-            Setting("push_private"),
-            ": nothing is pushed without ",
-            Setting("push_to_hub", "user/name"),
-            "; leave them out, or add it",
-        )
-    if config.data.pair_column is not None:
-        raise UserError(
-            Setting("data.pair_column", config.data.pair_column),
-            f": {ONE_SEQUENCE} with ",
-            Setting("data.text_columns"),
-        )
-    if config.model.sentence_context is not None and not config.model.hierarchical:
-        raise UserError(
-            Setting("model.sentence_context", config.model.sentence_context),
-            ": belongs to hierarchical models; add ",
-            Setting("model.hierarchical", True),
-        )
+    _check_fit(config)
     folder = RunFolder(config.folder)
     folder.check(config)
     accelerator = devices.start(
@@ -116,6 +96,31 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
     return folder
+
+
+def _check_fit(config: TrainConfig) -> None:
+    """Refuse options that mean nothing without others."""
+    if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
+        raise UserError(
+            Setting("push_every"),
+            ", ",
+            Setting("push_private"),
+            ": nothing is pushed without ",
+            Setting("push_to_hub", "user/name"),
+            "; leave them out, or add it",
+        )
+    if config.data.pair_column is not None:
+        raise UserError(
+            Setting("data.pair_column", config.data.pair_column),
+            f": {ONE_SEQUENCE} with ",
+            Setting("data.text_columns"),
+        )
+    if config.model.sentence_context is not None and not config.model.hierarchical:
+        raise UserError(
+            Setting("model.sentence_context", config.model.sentence_context),
+            ": belongs to hierarchical models; add ",
+            Setting("model.hierarchical", True),
+        )
 
 
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
