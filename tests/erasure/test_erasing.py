@@ -248,6 +248,30 @@ def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "shards").exists()
 
 
+def test_shards_of_another_configuration_are_made_again(tmp_path, monkeypatch):
+    """Six documents in two full shards; the first one of seed 0 is there when seed 1 is asked for."""
+    run = config(tmp_path, shard_size=3)
+    write_texts(tmp_path, TEXTS[:6])
+    write, written = ResultsFolder.write_shard, []
+
+    def interrupted(self, number, tables):
+        if number == 1:
+            raise KeyboardInterrupt
+        write(self, number, tables)
+
+    monkeypatch.setattr(ResultsFolder, "write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        erase_to_folder(run)
+    with pytest.raises(UserError, match=r"different: seed.*overwrite=True"):
+        erase_to_folder(replace(run, seed=1))
+    assert ResultsFolder(tmp_path / "results").finished_shards() == {0}
+    monkeypatch.setattr(ResultsFolder, "write_shard", lambda *call: (written.append(call[1]), write(*call)))
+    again = frames(erase_to_folder(replace(run, seed=1, overwrite=True)))
+    assert written == [0, 1]
+    fresh = frames(erase_to_folder(replace(run, seed=1, output_dir=str(tmp_path / "fresh"))))
+    assert again["flips"].equals(fresh["flips"])
+
+
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     run = config(tmp_path)
 

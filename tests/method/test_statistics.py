@@ -31,6 +31,12 @@ def test_quantiles_count_never_as_larger_than_everything():
     assert median.high is None
 
 
+def test_a_share_that_floats_round_up_is_still_reached():
+    """0.55 of twenty documents are eleven, though 0.55 * 20 is 11.000000000000002."""
+    (found,) = bootstrap_quantiles(np.arange(1.0, 21.0), (0.55,), seed=0)
+    assert found.value == 11.0
+
+
 def test_quantile_interval_covers_the_truth():
     """Medians of uniform samples: the interval holds 1/2 in about 95 % of them."""
     generator = np.random.default_rng(3)
