@@ -433,7 +433,7 @@ def test_one_class_is_not_trained_on(tmp_path):
         ([5, 0, 5], 3, [2, 0, 1]),
         ([1, 1, 1], 3, [1, 1, 1]),
         ([4, 4], 0, [0, 0]),
-        ([3] * 41, 17, [1] * 17 + [0] * 24),  # a tie of many: the earlier ones, whatever the sort does
+        ([3, 5] * 20 + [3], 17, [0, 1] * 17 + [0] * 7),  # twenty fives tie for 17: the first of them
     ],
 )
 def test_allotment_by_largest_remainder(counts, size, shares):

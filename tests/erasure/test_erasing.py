@@ -24,7 +24,7 @@ from eraserhead.erasure.erasing import erase_to_folder, own_shards
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Counts
 from eraserhead.errors import UserError
-from eraserhead.files import write_json
+from eraserhead.files import unfinished_name, write_json
 from eraserhead.rankings.registry import registered
 from references import first_flip
 from tables import frames, scores
@@ -235,6 +235,7 @@ def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(ResultsFolder, "write_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         erase_to_folder(cut)
+    unfinished_name(tmp_path / "cut" / "shards" / "000001").mkdir()  # as a process that is killed leaves it
     assert ResultsFolder(tmp_path / "cut").finished_shards() == {0}
     assert not (tmp_path / "cut" / "flips.parquet").exists()
     with pytest.raises(UserError, match="unfinished"):
@@ -518,6 +519,16 @@ def test_a_damaged_table_is_named_by_whoever_reads_the_results(tmp_path):
     for use in (lambda: eraserhead.read(folder.path), lambda: erase_to_folder(run)):
         with pytest.raises(UserError, match=r"signals.parquet: damaged"):
             use()
+
+
+def test_a_table_that_is_gone_is_made_again(tmp_path):
+    run = config(tmp_path)
+    folder = erase_to_folder(run)
+    before = frames(folder)["flips"]
+    (folder.path / "flips.parquet").unlink()
+    with pytest.raises(UserError, match="unfinished"):
+        eraserhead.read(folder.path)
+    assert frames(erase_to_folder(run))["flips"].equals(before)
 
 
 def test_overwrite_replaces_results_that_nobody_can_read(tmp_path):

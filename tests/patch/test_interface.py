@@ -25,6 +25,7 @@ from eraserhead.patch.dropout_hook import renormalised
 from eraserhead.patch.families import FAMILIES, Route, UnknownFamilyError
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.patch.layers import find_layers
+from eraserhead.patch.passes import ErasurePass
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from families import (
@@ -225,6 +226,15 @@ def test_checkpointing_is_refused_where_one_module_serves_all_layers():
             loss.backward()
 
 
+def test_a_pass_that_begins_at_an_upper_layer_numbers_its_layers_from_there():
+    """In their order while it runs, and by their modules after it, when checkpointing calls them again."""
+    lower, upper = torch.nn.Identity(), torch.nn.Identity()
+    current = ErasurePass({2: mask(1, 1, 1, 1, 3)}, AttentionRecord(), {}, first=2)
+    assert [current.layer(lower), current.layer(upper)] == [2, 3]
+    current.end()
+    assert [current.layer(upper), current.layer(lower)] == [3, 2]
+
+
 def test_threads_use_two_models_at_the_same_time():
     """Both are inside their contexts before either goes on, and both before either leaves."""
     names, barrier = ("bert", "mpnet"), threading.Barrier(2, timeout=60)
@@ -397,6 +407,20 @@ def test_documents_of_two_and_three_tokens_are_attended_causally(name, length):
     assert_close(logits, own, rtol=0, atol=1e-10)
     for weights in record.weights.values():
         assert not weights.triu(1).any()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_a_token_that_follows_cached_ones_sees_them_all(name):
+    """The last of five tokens alone, without its second key, against all five in one pass."""
+    model, ids = tiny(name), torch.tensor(documents((5,)))
+    keep = mask(1, 1, 1, 5, 5)
+    keep[..., 4, 1] = False
+    with torch.no_grad(), erasable(model):
+        expected = model(input_ids=ids, attention_keep={0: keep}).logits
+        cache = model(input_ids=ids[:, :4], use_cache=True).past_key_values
+        found = model(input_ids=ids[:, 4:], past_key_values=cache, attention_keep={0: keep[..., 4:, :]}).logits
+        assert (expected - model(input_ids=ids).logits).abs().max() > 1e-3
+    assert_close(found, expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("model_type", UNKNOWN)
