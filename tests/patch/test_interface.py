@@ -21,7 +21,7 @@ from transformers import (
 from transformers.models.bert import modeling_bert
 
 from eraserhead.errors import UserError
-from eraserhead.patch.dropout_hook import renormalised
+from eraserhead.patch.dropout_hook import _are_weights, renormalised
 from eraserhead.patch.families import FAMILIES, Route, UnknownFamilyError
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.patch.layers import find_layers
@@ -233,6 +233,10 @@ def test_a_pass_that_begins_at_an_upper_layer_numbers_its_layers_from_there():
     assert [current.layer(lower), current.layer(upper)] == [2, 3]
     current.end()
     assert [current.layer(upper), current.layer(lower)] == [3, 2]
+    below = ErasurePass({0: mask(1, 1, 1, 1, 3)}, AttentionRecord(), {}, first=2)
+    below.layer(lower)
+    with pytest.raises(ValueError, match=r"layers \[0\] was asked for, and 1 attention calls"):
+        below.end()
 
 
 def test_threads_use_two_models_at_the_same_time():
@@ -382,6 +386,14 @@ def test_a_mass_below_the_smallest_normal_number_is_still_one():
     keep = torch.tensor([False, True, True]).view(1, 1, 1, 3)
     assert_close(renormalised(weights, keep).flatten(), torch.tensor([0.0, 0.25, 0.75]), rtol=0, atol=1e-3)
     assert renormalised(weights, torch.zeros_like(keep)).flatten().tolist() == [0.0, 0.0, 0.0]
+
+
+def test_weights_are_told_by_rows_that_sum_to_one_or_are_padding():
+    """The second row is a query that attends to nothing, as a family may leave padding; a half is no weight's sum."""
+    weights = torch.tensor([[0.25, 0.75], [0.0, 0.0]]).view(1, 1, 2, 2)
+    assert _are_weights(weights)
+    assert not _are_weights(weights / 2)
+    assert not _are_weights(weights[0])
 
 
 TINY = {"vocab_size": 53, "num_labels": 7, "pad_token_id": 0}
