@@ -5,8 +5,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
-from eraserhead.data.provenance import Truncation
-from eraserhead.data.tokens import COUNTS
+from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder, is_analysed
@@ -26,13 +25,14 @@ def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = 
     Documents with fewer than two components are counted and left out of every aggregate. Counted as ``all``, a
     document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
     """
-    documents = results.table("documents", DOCUMENT_COLUMNS).to_pandas()
+    table = results.table("documents", DOCUMENT_COLUMNS)
+    documents = table.to_pandas()
     flips = read_flips(results, count_never_as)
     singles = results.analysed("singles").to_pandas()
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
     return Aggregates(
         documents=_counts(documents),
-        truncation=_truncation(documents),
+        truncation=summed_truncation(table),
         accuracy=_accuracy(documents, seed),
         yardstick=yardstick,
         rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
@@ -51,13 +51,6 @@ def _counts(documents: pd.DataFrame) -> Counts:
         unlabelled=int(documents.label.isna().sum()),
         decided_otherwise_by_model=int((documents.prediction != documents.model_prediction).sum()),
     )
-
-
-def _truncation(documents: pd.DataFrame) -> Truncation:
-    """Count what was cut off; sentences only of documents that were read by sentence."""
-    columns = {name: documents[name].to_numpy(dtype=float) for name in COUNTS}
-    counts = {name: int(values.sum()) for name, values in columns.items() if not np.isnan(values).any()}
-    return Truncation(len(documents), int((documents.truncated_tokens > 0).sum()), **counts)
 
 
 def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
