@@ -9,7 +9,15 @@ from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder, is_analysed
-from eraserhead.erasure.summary import Aggregates, Counts, Distribution, FlipTable, Pair, RankingSummary, TestSummary
+from eraserhead.erasure.summary import (
+    Aggregates,
+    Counts,
+    Distribution,
+    Pair,
+    RankingSummary,
+    SingleErasureTable,
+    TestSummary,
+)
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
 
@@ -138,8 +146,8 @@ def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
     columns = [*exact.values(), *drawn.values(), *differences.values()]
     means = iter(bootstrap_means(np.stack(columns, axis=1), seed))
     return TestSummary(
-        exact=FlipTable(**dict(zip(exact, means, strict=False))),
-        drawn=FlipTable(**dict(zip(drawn, means, strict=False))),
+        exact=SingleErasureTable(**dict(zip(exact, means, strict=False))),
+        drawn=SingleErasureTable(**dict(zip(drawn, means, strict=False))),
         **dict(zip(differences, means, strict=True)),
     )
 

@@ -23,7 +23,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
 from eraserhead.loading.opened import documents_for
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import check_settings, listed
+from eraserhead.settings import as_list, check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,10 +149,10 @@ def erase(
         count_never_as=count_never_as,
         batch_tokens=batch_tokens,
         site=site,
-        heads=listed(heads),
+        heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,
-        label_map=listed(label_map),
+        label_map=as_list(label_map),
         memory_budget=memory_budget,
         revision=revision,
         dtype="float32" if dtype is None else dtype,

@@ -17,7 +17,7 @@ from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.erasure.setup import Run, Setup
+from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.tabulate import BatchText, join_batches, tabulate
 from eraserhead.loading import devices
@@ -108,7 +108,7 @@ def erase_documents(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         results.join(shards)
-        run = Run(
+        run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
             search_seconds=analyser.search_seconds,

@@ -13,7 +13,7 @@ from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import Explanation, explain_row
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
-from eraserhead.settings import check_settings, listed
+from eraserhead.settings import as_list, check_settings
 
 ID = "text"  # of a text without one; seeds the random ranking, as on the command line
 
@@ -73,7 +73,7 @@ def explain(
         draws=draws,
         seed=seed,
         site=site,
-        heads=listed(heads),
+        heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,
         memory_budget=memory_budget,

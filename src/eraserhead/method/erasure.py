@@ -19,6 +19,9 @@ def erase(
     """Zero the weights outside `keep` and renormalise the rest to sum to 1 (Serrano & Smith 2019, sec. 3).
 
     A row that keeps no weight above 0 is all zeros: the pooled vector is then zero and the decision is the bias's.
+
+    The site `words` calls this. Affine heads have the closed forms below, which never form the erased weights, and
+    encoders' softmaxes are erased by their masks, in `patch.interface`.
     """
     kept = torch.where(keep, weights, torch.zeros_like(weights))
     mass = kept.sum(-1, keepdim=True)
