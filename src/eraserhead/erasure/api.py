@@ -22,6 +22,7 @@ from eraserhead.errors import UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
 from eraserhead.loading.opened import documents_for
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.names import RandomOther
 from eraserhead.settings import as_list, check_settings
 
@@ -160,6 +161,7 @@ def erase(
         cpu=cpu,
     )
     check_settings(config)
+    check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = None
     if isinstance(data, DataConfig):

@@ -24,6 +24,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
@@ -76,6 +77,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
         UserError: The model, the data or the output folder cannot be used; nothing is written then.
     """
     check_settings(config)
+    check_site(config)
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
