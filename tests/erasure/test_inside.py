@@ -356,7 +356,7 @@ def test_options_that_do_not_fit_the_model_are_refused(tmp_path, options, match)
     [
         (
             {"site": "layer"},
-            r"^site='layer': not a site; did you mean 'layer:L'\?; there are pooling, words, layer:L, layer:L:all and all",
+            r"^site='layer': not a site; did you mean 'layer:L'\?; there are pooling, words, layer:L, ",
         ),
         ({"site": "poling"}, r"^site='poling': not a site; did you mean 'pooling'\?"),
         ({"site": "inside"}, "^site='inside': not a site"),
