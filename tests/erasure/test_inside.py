@@ -443,7 +443,7 @@ class MeanBert(BertForSequenceClassification):
 
 def test_a_model_that_is_read_from_elsewhere_than_its_family_is_refused():
     torch.manual_seed(0)
-    with pytest.raises(UserError, match="MeanBert is not read from the first token"):
+    with pytest.raises(UserError, match="MeanBert's decision is not read from the first token"):
         SelfAttentionSite(MeanBert(tiny_config()).eval())
     assert SelfAttentionSite(BertForSequenceClassification(tiny_config()).eval()).name.layer == 2
 
