@@ -68,7 +68,7 @@ def answer(summary: Summary) -> str:
     if pair is None or pair.fewer.value is None or pair.more.value is None:
         return "No document has two components or more: there is nothing to compare."
     if pair.fewer.value == pair.more.value == 0:
-        return "Attention needs neither fewer nor more removals than random on any document: no difference to see."
+        return "Attention needs neither fewer nor more removals than random on any document: they cannot be told apart."
     numbers = f"fewer removals than random on {percent(pair.fewer)} % of documents, more on {percent(pair.more)} %"
     return f"{_verdict(pair)}: {numbers}{_as_short(summary)}."
 
