@@ -41,7 +41,7 @@ def option(
     return made
 
 
-def listed(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """Return a sequence as a list; return anything else unchanged, for `check_settings` to refuse."""
     return list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else value
 
@@ -71,12 +71,12 @@ def setting_problems(config: Any, prefix: str = "") -> Iterator[UserError]:
             yield UserError(Setting(name, value), f": must be {wanted}")
 
 
-def refusal(config: type, name: str, value: Any) -> UserError | None:
+def value_problem(config: type, name: str, value: Any) -> UserError | None:
     """Return the error for one value of a config dataclass, given its field's dotted name; None if it is allowed."""
     group, _, last = name.partition(".")
     hint = get_type_hints(config)[group]
     if last:
-        inner = refusal(hint, last, value)
+        inner = value_problem(hint, last, value)
         return inner and UserError(Setting(name, value), *inner.args[1:])
     wanted = _wanted(hint, value, config.__dataclass_fields__[group].metadata)
     return None if wanted is None else UserError(Setting(name, value), f": must be {wanted}")
