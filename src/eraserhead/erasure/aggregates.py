@@ -30,8 +30,8 @@ DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", *COUNT
 def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = "beyond_all") -> Aggregates:
     """Return all aggregates with their 95 % bootstrap intervals over documents.
 
-    Documents with fewer than two components are counted and left out of every aggregate. Counted as ``all``, a
-    document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
+    Documents with fewer than two components are counted and left out of every aggregate. With `count_never_as` ``all``,
+    a document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
     """
     table = results.table("documents", DOCUMENT_COLUMNS)
     documents = table.to_pandas()
@@ -87,15 +87,15 @@ def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: i
 
 
 def _distribution(flips: FlipValues, quantity: str, mean: Estimate, seed: int) -> Distribution:
-    """A document's draws are averaged first; one draw that never flips makes the average larger than everything."""
+    """Average each document's draws first; one draw that never flips makes the average larger than everything."""
     quartiles = bootstrap_quantiles(flips.values(quantity).mean(1), list(QUARTILES.values()), seed)
     return Distribution(**dict(zip(QUARTILES, quartiles, strict=True)), mean=mean)
 
 
 def _against(flips: FlipValues, yardstick: FlipValues) -> dict[str, np.ndarray]:
-    """Removals in excess of the minimum, or of the best set found, where both exist, and whether there is none.
+    """Return the removals in excess of the yardstick's, where both flip, and whether the ranking is as short.
 
-    A ranking that never flips where the yardstick does is not optimal: rankings are compared on the same documents.
+    A ranking that never flips where the yardstick does is not as short: rankings are compared on the same documents.
     """
     optimal = np.where(np.isinf(yardstick.removed), np.nan, flips.removed == yardstick.removed)
     return {
@@ -105,7 +105,7 @@ def _against(flips: FlipValues, yardstick: FlipValues) -> dict[str, np.ndarray]:
 
 
 def _beyond_rankings(flips: dict[str, FlipValues], seed: int) -> Estimate | None:
-    """Return how often the best set found is smaller than that of every ranking; null where there is a minimum."""
+    """Return how often the best set found is smaller than every ranking's; None where there is a minimum."""
     if BEST_FOUND not in flips:
         return None
     others = [found.removed.min(1) for name, found in flips.items() if name != BEST_FOUND]
@@ -126,7 +126,7 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 
 def _pairs(flips: dict[str, FlipValues], seed: int) -> list[Pair]:
-    """Return for each pair how often the first strictly needs fewer removals, over all documents."""
+    """Return for each pair how often the first needs strictly fewer removals, over all documents."""
     return [_pair(first, second, flips, seed) for first, second in permutations(flips, 2)]
 
 
@@ -137,12 +137,12 @@ def _pair(first: str, second: str, flips: dict[str, FlipValues], seed: int) -> P
 
 
 def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
-    """Return test 1 of one ranking: the 2x2 table exactly over r and for the one draw, and the divergences."""
+    """Return test 1 of one ranking: the 2x2 table, exact and for the drawn component, and the divergences."""
     top = rows.top_flips.to_numpy(dtype=float)
     exact = _cells(top, rows.share_random_flips.to_numpy(dtype=float))
     drawn = _cells(top, rows.random_flips.to_numpy(dtype=float))
     differences = {name: rows[name].to_numpy(dtype=float) for name in DIFFERENCES}
-    # All at once: they are means over the same resamples.
+    # All at once, so that all means share the same resamples.
     columns = [*exact.values(), *drawn.values(), *differences.values()]
     means = iter(bootstrap_means(np.stack(columns, axis=1), seed))
     return TestSummary(

@@ -9,7 +9,7 @@ from torch import Tensor
 from eraserhead.method.decision import decide
 
 # Multiplying by a power of two is exact. It lifts weights that underflowed towards 5e-324 back into the range in which
-# products with component logits keep their precision, so that a tiny kept mass is still a mass.
+# products with component logits keep their precision, so that a tiny kept mass still counts.
 LIFT = 2.0**500
 
 
@@ -30,12 +30,12 @@ def erase(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A decision evaluated again, with nothing or with something erased.
+    """Decisions evaluated with some components, or none, erased.
 
     Attributes:
-        scaled_logits: Logits times a positive factor. Decisions are read from these: what the weights' normaliser
-            would round away cannot make or break a tie.
-        scale: That factor, one for each evaluation.
+        scaled_logits: Logits times `scale`. Decisions are taken from these, since dividing by the weights' sum could
+            make or break a tie by rounding.
+        scale: A positive factor, one for each evaluation.
         keeps_mass: Whether any weight above 0 is kept; otherwise the bias alone decides.
     """
 
@@ -68,7 +68,7 @@ def evaluate_singles(
     component_logits: Float[Tensor, "batch components classes"],
     bias: Float[Tensor, " classes"],
 ) -> Evaluation:
-    """Evaluate an affine head with each component erased alone, ``[batch, components]`` of them at once.
+    """Evaluate an affine head with each component erased alone, ``[batch, components]`` evaluations.
 
     The sums over the others are prefix plus suffix sums: subtracting from the total would lose everything where one
     weight is close to 1 (METHOD section 3).

@@ -22,7 +22,7 @@ def minimal_order(
     ``m_ij = (u_ij + b_j) - (u_ic + b_c)``: a sum of independent terms, so that for each j the best k removals are the
     k most negative terms, among equals the lighter weight first. Among classes that need equally few, the set of the
     smaller mass is taken. Where no set that keeps a mass flips, components of positive weight come first, so that the
-    prefix which leaves the bias alone is as short as can be.
+    prefix that leaves the bias alone is as short as possible.
     """
     by_weight = torch.where(mask, weights, torch.inf).argsort(dim=-1, stable=True)
     light_first = weights.gather(1, by_weight) * LIFT
@@ -42,7 +42,7 @@ def minimal_order(
 def _best_class(
     flips: Bool[Tensor, "batch classes components"], ordered_weights: Float[Tensor, "batch classes components"]
 ) -> tuple[Int[Tensor, " batch"], Bool[Tensor, " batch"]]:
-    """Return the class reached by the fewest removals, then by the lightest, and whether any is reached."""
+    """Return the class that needs the fewest removals, then the smallest mass, and whether any class is reached."""
     reached = flips.any(-1)
     first = flips.int().argmax(-1)
     removed = torch.where(reached, first, flips.shape[2])
