@@ -235,7 +235,7 @@ def test_a_pass_that_begins_at_an_upper_layer_numbers_its_layers_from_there():
     assert [current.layer(upper), current.layer(lower)] == [3, 2]
     below = ErasurePass({0: mask(1, 1, 1, 1, 3)}, AttentionRecord(), {}, first=2)
     below.layer(lower)
-    with pytest.raises(ValueError, match=r"layers \[0\] was asked for, and 1 attention calls"):
+    with pytest.raises(ValueError, match=r"layers \[0\] .*1 attention calls"):
         below.end()
 
 
