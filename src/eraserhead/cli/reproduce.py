@@ -20,11 +20,10 @@ from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 from eraserhead.study.cells import Cell
 from eraserhead.study.config import ReproduceConfig
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
 from eraserhead.study.reproduction import Plan, check, reproduce
 from eraserhead.training.config import TrainConfig
-
-CELLS = "cells"
 
 
 def run(config: ReproduceConfig) -> None:
@@ -36,10 +35,10 @@ def run(config: ReproduceConfig) -> None:
     disable_progress_bars()
     check_settings(config)
     folder, plans = Path(config.output_dir), plan(config)
-    if not (folder / CELLS).is_dir():
+    if not (folder / STUDY.cells).is_dir():
         refuse_foreign(folder, "a study")
     check(plans)
-    (folder / CELLS).mkdir(parents=True, exist_ok=True)
+    (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
         paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
@@ -70,7 +69,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     return [
         _plan(
             config,
-            Cell(dataset, model, Path(config.output_dir) / CELLS / f"{dataset}-{model}"),
+            Cell(dataset, model, Path(config.output_dir) / STUDY.cell(dataset, model)),
             [first, *also.values(), second],
         )
         for dataset, first in datasets.items()
