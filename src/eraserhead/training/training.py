@@ -233,7 +233,7 @@ def _batches(
         split.rows.select_columns(["input_ids"]),
         lengths,
         labels,
-        padding_id(tokenizer),
+        padding_id(model.config, tokenizer),
         reader,
         accelerator.device,
         embeddings_alone,
