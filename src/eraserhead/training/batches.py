@@ -14,7 +14,8 @@ from torch.nn.functional import cross_entropy
 from eraserhead.loading.reader import DocumentReader
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.vectors import VectorStore, encode
+from eraserhead.training.stored_vectors import VectorStore
+from eraserhead.training.vectors import encode
 
 
 class Batches(Protocol):
