@@ -85,8 +85,8 @@ def test_tables_hold_what_they_promise(tmp_path):
     assert documents.n.tolist()[-3:] == [0, 0, 1]
     for row in documents.itertuples():
         assert row.n == len(row.components) == len(row.starts) == len(row.single_js)
-        pieces = [row.text[start:end].lower() for start, end in zip(row.starts, row.ends, strict=True)]
-        assert pieces == row.components.tolist()
+        covered = [row.text[start:end].lower() for start, end in zip(row.starts, row.ends, strict=True)]
+        assert covered == row.components.tolist()
         assert sum(attention[row.id]) == pytest.approx(1.0 if row.n else 0.0)
         assert sum(row.probabilities) == pytest.approx(1.0)
         assert row.prediction == np.argmax(row.probabilities)

@@ -258,7 +258,7 @@ def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(t
     (elsewhere / "acme" / "reviews").mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
     write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
-    training = json.loads((tmp_path / "published" / "training.json").read_text())["configuration"]
+    training = json.loads((tmp_path / "published" / "training.json").read_text())["config"]
     assert training["model"]["encoder"] == "encoder"
     assert training["data"]["path"] == "data.csv (sha256 0123456789abcdef)"
     assert "acme" not in "".join(
@@ -340,9 +340,9 @@ def facts(study, **changes) -> Facts:
 
 
 def trained(model: ModelConfig | None = None, training: TrainingConfig | None = None) -> Training:
-    """What a card knows of a training with this configuration, and of nothing else."""
-    configuration = PublicConfig(DataConfig(), model or ModelConfig(), training or TrainingConfig())
-    return Training(configuration=configuration, data=None, metrics=None, environment=None)
+    """What a card knows of a training with these options, and of nothing else."""
+    config = PublicConfig(DataConfig(), model or ModelConfig(), training or TrainingConfig())
+    return Training(config=config, data=None, metrics=None, environment=None)
 
 
 def test_the_card_holds_the_numbers_of_the_summary(study):

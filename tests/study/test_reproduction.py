@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from eraserhead.cli.main import main
-from eraserhead.cli.parsing import configuration
+from eraserhead.cli.parsing import config_of
 from eraserhead.cli.reproduce import plan
 from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.errors import UserError
@@ -84,7 +84,7 @@ def arguments(configs: Path, output_dir: Path, *more: str) -> list[str]:
 
 def test_configs_of_data_model_and_training_are_merged_and_sizes_override(configs, tmp_path):
     chosen = arguments(configs, tmp_path / "study", "--train_size", "31", "--test_size", "11", "--seed", "7")
-    plans = plan(configuration("reproduce", ReproduceConfig, chosen[1:]))
+    plans = plan(config_of("reproduce", ReproduceConfig, chosen[1:]))
     assert [each.cell.name for each in plans] == [
         "first-flan-none",
         "first-han-rnn",

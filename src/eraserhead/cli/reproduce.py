@@ -8,7 +8,7 @@ from accelerate import PartialState
 from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
-from eraserhead.cli.parsing import configuration
+from eraserhead.cli.parsing import config_of
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
@@ -22,7 +22,7 @@ from eraserhead.study.cells import Cell
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
-from eraserhead.study.reproduction import Plan, check, reproduce
+from eraserhead.study.reproduction import ANALYSIS, Plan, check, reproduce
 from eraserhead.training.config import TrainConfig
 
 
@@ -99,7 +99,7 @@ def _there(known: list[str]) -> UserError:
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
     arguments = [part for file in files for part in ("--config", str(file))]
-    train: TrainConfig = configuration("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
+    train: TrainConfig = config_of("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
     data = replace(train.data, **_given(config, "train_size", "validation_size", "test_size"), seed=config.seed)
     data = replace(data, path=data.path or _path(config, data))
     train = replace(
@@ -111,7 +111,7 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cpu=config.cpu,
     )
     check_settings(train)
-    analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
+    analysis = {name: getattr(config, name) for name in (*ANALYSIS, "cpu")}
     output_dir = str(cell.folder / RUN.erasure)
     return Plan(
         cell,

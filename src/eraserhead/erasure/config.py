@@ -33,7 +33,7 @@ class EraseConfig(SiteConfig):
             and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
         batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
         shard_size: Documents that are finished, and kept whatever happens next, together.
-        overwrite: Replace results of another configuration in the folder.
+        overwrite: Replace results of another setup in the folder.
     """
 
     model: str

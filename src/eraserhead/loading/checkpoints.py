@@ -98,7 +98,7 @@ def load_checkpoint(
     check_finished(name)
     located = locate_model(name, revision)
     folder, options = located.folder, {"trust_remote_code": trust_remote_code}
-    config = load(name, lambda: _configuration(folder, name, options))
+    config = load(name, lambda: _config(folder, name, options))
     if not isinstance(config, AttentionPoolingConfig):
         check_family(config, name)
     model, loading = load(name, lambda: _model_and_report(folder, config, getattr(torch, dtype), options))
@@ -134,7 +134,7 @@ def check_finished(name: str) -> None:
         raise UserError(f"{name}: not a model (no {RUN.config} in it); ", mend)
 
 
-def _configuration(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
+def _config(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
     """Load a model's config; its repository's own code is refused before transformers asks about it."""
     content, _ = PreTrainedConfig.get_config_dict(folder)
     unknown = content.get("model_type") not in CONFIG_MAPPING

@@ -144,7 +144,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
             ["% of documents, by", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
         ),
         "notes": " ".join(filter(None, notes)),
-        "components": "sentences" if setup.site.components == SENTENCES else "tokens (pieces of words)",
+        "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
         "accuracy": interval(summary.accuracy) if summary.accuracy.value is not None else None,
     }
 
@@ -193,9 +193,9 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "encoder", f"{encoder.name}, revision {encoder.revision}"
     if facts.ours:
         yield "it reads", _reads(facts)
-    if training.configuration is not None:
-        yield "model", _options(training.configuration.model)
-        yield "training", _options(training.configuration.training)
+    if training.config is not None:
+        yield "model", _options(training.config.model)
+        yield "training", _options(training.config.training)
     if training.metrics is not None:
         yield "best epoch", f"{training.metrics.best_epoch} of {len(training.metrics.epochs)}"
     if training.environment is not None:

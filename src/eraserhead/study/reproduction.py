@@ -90,8 +90,8 @@ def check(plans: Sequence[Plan]) -> None:
     if changed:
         first = next(iter(changed))
         raise UserError(
-            f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells are there in another "
-            f"configuration, such as {first} (different: {', '.join(changed[first])}); choose another ",
+            f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells were made in another "
+            f"setup, such as {first} (different: {', '.join(changed[first])}); choose another ",
             Setting("output_dir"),
             ", or delete the cells that are to be done again",
         )

@@ -1,6 +1,6 @@
 """A training run's folder: the one writer, and the one reader, of what is in it.
 
-With ``config.json``, weights and tokenizer it is a model for `from_pretrained`. ``run.yaml`` is the configuration that
+With ``config.json``, weights and tokenizer it is a model for `from_pretrained`. ``run.yaml`` has the options that
 made it, in the format that ``--config`` takes; the other files are records of their own. `RunLayout` names them all.
 """
 
@@ -95,7 +95,7 @@ class RunFolder(OutputFolder):
         return self.path / RUN.best
 
     def config(self) -> TrainConfig | None:
-        """Read the configuration that made the run; null where there is none."""
+        """Read the options that made the run; null where there is none."""
         return read_options(TrainConfig, self.path, self.again)
 
     def metrics(self) -> Metrics | None:
@@ -114,7 +114,7 @@ class RunFolder(OutputFolder):
         """Refuse a folder that this run may not use.
 
         Raises:
-            UserError: There is a run that is neither to be resumed nor to be replaced, a run of another configuration,
+            UserError: There is a run that is neither to be resumed nor to be replaced, a run of another setup,
                 or something else.
         """
         changed = self.changed(config)
@@ -184,7 +184,7 @@ class RunFolder(OutputFolder):
             remove(folder.path)
 
     def changed(self, config: TrainConfig) -> list[str] | None:
-        """Return the names of what differs from the configuration of the run here; null where there is none.
+        """Return the names of what differs from the options of the run here; null where there is none.
 
         Options that are younger than the run have their defaults in it.
         """
