@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from eraserhead.data.labels import LabelTable
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.results import RESULTS, SCHEMAS
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import TrainingData, write_training_data
 from eraserhead.rankings.registry import registered
 from eraserhead.records import write_record

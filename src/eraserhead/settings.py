@@ -41,7 +41,7 @@ def option(
     return made
 
 
-def listed(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """Return a sequence as the list that a config wants; all else as it is, for `check_settings` to refuse."""
     return list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else value
 
@@ -71,12 +71,12 @@ def setting_problems(config: Any, prefix: str = "") -> Iterator[UserError]:
             yield UserError(Setting(name, value), f": must be {wanted}")
 
 
-def refusal(config: type, name: str, value: Any) -> UserError | None:
+def value_problem(config: type, name: str, value: Any) -> UserError | None:
     """Return what is wrong with one value of a config dataclass, by the dotted name of its field; null for nothing."""
     group, _, last = name.partition(".")
     hint = get_type_hints(config)[group]
     if last:
-        inner = refusal(hint, last, value)
+        inner = value_problem(hint, last, value)
         return inner and UserError(Setting(name, value), *inner.args[1:])
     wanted = _wanted(hint, value, config.__dataclass_fields__[group].metadata)
     return None if wanted is None else UserError(Setting(name, value), f": must be {wanted}")

@@ -263,7 +263,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     assert ResultsFolder(tmp_path / "results").complete
 
 
-def test_the_same_configuration_again_does_nothing_and_another_is_refused(tmp_path):
+def test_the_same_setup_again_does_nothing_and_another_is_refused(tmp_path):
     run = config(tmp_path)
     folder = erase_to_folder(run)
     written = (folder.path / "summary.json").stat().st_mtime_ns
@@ -284,7 +284,7 @@ def test_other_files_are_left_alone(tmp_path):
             erase_to_folder(replace(run, overwrite=overwrite))
 
 
-def test_changed_texts_are_another_configuration(tmp_path):
+def test_changed_texts_are_another_setup(tmp_path):
     run = config(tmp_path)
     erase_to_folder(run)
     write_texts(tmp_path, [*TEXTS[:-1], "bad"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 from datasets import Dataset, Features, List, Value
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -68,11 +69,16 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
 
 
 def truncation(rows: Dataset) -> Truncation:
-    """Count what `tokenize` cut away from these rows."""
-    names = [name for name in COUNTS if name in rows.column_names]
-    columns = {name: np.asarray(arrow_table(rows, names).column(name), dtype=np.int64) for name in names}
+    """Sum what `tokenize` or `tokenize_sentences` cut away from these rows."""
+    return summed_truncation(arrow_table(rows, [name for name in COUNTS if name in rows.column_names]))
+
+
+def summed_truncation(documents: pa.Table) -> Truncation:
+    """Sum the `COUNTS` of a table of documents; a count that the table lacks, or that some document lacks, is null."""
+    known = [name for name in COUNTS if name in documents.column_names and not documents.column(name).null_count]
+    columns = {name: np.asarray(documents.column(name), dtype=np.int64) for name in known}
     cut = int((columns["truncated_tokens"] > 0).sum())
-    return Truncation(len(rows), cut, **{name: int(values.sum()) for name, values in columns.items()})
+    return Truncation(len(documents), cut, **{name: int(values.sum()) for name, values in columns.items()})
 
 
 def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, name: str) -> None:

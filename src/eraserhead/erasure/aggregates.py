@@ -5,12 +5,19 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
-from eraserhead.data.provenance import Truncation
-from eraserhead.data.tokens import COUNTS
+from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder, is_analysed
-from eraserhead.erasure.summary import Aggregates, Counts, Distribution, FlipTable, Pair, RankingSummary, TestSummary
+from eraserhead.erasure.summary import (
+    Aggregates,
+    Counts,
+    Distribution,
+    Pair,
+    RankingSummary,
+    SingleErasureTable,
+    TestSummary,
+)
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
 
@@ -26,13 +33,14 @@ def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = 
     Documents with fewer than two components are counted and left out of every aggregate. Counted as ``all``, a
     document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
     """
-    documents = results.table("documents", DOCUMENT_COLUMNS).to_pandas()
+    table = results.table("documents", DOCUMENT_COLUMNS)
+    documents = table.to_pandas()
     flips = read_flips(results, count_never_as)
     singles = results.analysed("singles").to_pandas()
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
     return Aggregates(
         documents=_counts(documents),
-        truncation=_truncation(documents),
+        truncation=summed_truncation(table),
         accuracy=_accuracy(documents, seed),
         yardstick=yardstick,
         rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
@@ -51,13 +59,6 @@ def _counts(documents: pd.DataFrame) -> Counts:
         unlabelled=int(documents.label.isna().sum()),
         decided_otherwise_by_model=int((documents.prediction != documents.model_prediction).sum()),
     )
-
-
-def _truncation(documents: pd.DataFrame) -> Truncation:
-    """Count what was cut off; sentences only of documents that were read by sentence."""
-    columns = {name: documents[name].to_numpy(dtype=float) for name in COUNTS}
-    counts = {name: int(values.sum()) for name, values in columns.items() if not np.isnan(values).any()}
-    return Truncation(len(documents), int((documents.truncated_tokens > 0).sum()), **counts)
 
 
 def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
@@ -145,8 +146,8 @@ def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
     columns = [*exact.values(), *drawn.values(), *differences.values()]
     means = iter(bootstrap_means(np.stack(columns, axis=1), seed))
     return TestSummary(
-        exact=FlipTable(**dict(zip(exact, means, strict=False))),
-        drawn=FlipTable(**dict(zip(drawn, means, strict=False))),
+        exact=SingleErasureTable(**dict(zip(exact, means, strict=False))),
+        drawn=SingleErasureTable(**dict(zip(drawn, means, strict=False))),
         **dict(zip(differences, means, strict=True)),
     )
 

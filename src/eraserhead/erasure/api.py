@@ -22,8 +22,9 @@ from eraserhead.errors import UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import check_settings, listed
+from eraserhead.settings import as_list, check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,10 +150,10 @@ def erase(
         count_never_as=count_never_as,
         batch_tokens=batch_tokens,
         site=site,
-        heads=listed(heads),
+        heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,
-        label_map=listed(label_map),
+        label_map=as_list(label_map),
         memory_budget=memory_budget,
         revision=revision,
         dtype="float32" if dtype is None else dtype,
@@ -160,6 +161,7 @@ def erase(
         cpu=cpu,
     )
     check_settings(config)
+    check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = _content(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)

@@ -17,13 +17,14 @@ from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.erasure.setup import Run, Setup
+from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.tabulate import BatchText, join_batches, tabulate
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
@@ -76,6 +77,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
         UserError: The model, the data or the output folder cannot be used; nothing is written then.
     """
     check_settings(config)
+    check_site(config)
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
@@ -108,7 +110,7 @@ def erase_documents(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         results.join(shards)
-        run = Run(
+        run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
             search_seconds=analyser.search_seconds,

@@ -44,7 +44,7 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Environment):
+class ErasureRun(Environment):
     """How an analysis went; nothing here determines results.
 
     Attributes:

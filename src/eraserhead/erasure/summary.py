@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from eraserhead.data.provenance import Truncation
-from eraserhead.erasure.setup import Run, Setup
+from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
 
@@ -105,7 +105,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class FlipTable:
+class SingleErasureTable:
     """Test 1's 2x2 table of a ranking's top and another component: shares of the documents.
 
     Attributes:
@@ -137,8 +137,8 @@ class TestSummary:
 
     __test__: ClassVar[bool] = False  # pytest takes a class of this name for a test
 
-    exact: FlipTable
-    drawn: FlipTable
+    exact: SingleErasureTable
+    drawn: SingleErasureTable
     expected_delta_js: Estimate
     share_negative: Estimate
     share_zero: Estimate
@@ -188,4 +188,4 @@ class Summary(Aggregates):
     FORMAT: ClassVar[int] = 2
 
     setup: Setup
-    run: Run
+    run: ErasureRun

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 
 from eraserhead.files import read_mapping, write_text
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.records import checked
 
 MOVE_IT = "move it out of the model's folder"  # what to do with a file that is no run's

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eraserhead.method.erasure import decide
+from eraserhead.method.decision import decide
 
 
 def rival_weights(logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes"]:

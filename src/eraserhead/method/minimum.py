@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.decision import takes_over
 from eraserhead.method.erasure import LIFT, sums_after
 from eraserhead.method.margins import margins
 
@@ -30,20 +31,12 @@ def minimal_order(
     terms = light_first.unsqueeze(1) * ahead
     terms, position = terms.sort(dim=-1, stable=True)
     kept_weights = light_first.unsqueeze(1).expand_as(terms).gather(2, position)
-    flips = _flips(sums_after(terms, dim=2), decision) & (sums_after(kept_weights, dim=2) > 0)
+    flips = takes_over(sums_after(terms, dim=2), decision) & (sums_after(kept_weights, dim=2) > 0)
     best, found = _best_class(flips, kept_weights)
     chosen = position.gather(1, best.view(-1, 1, 1).expand(-1, 1, position.shape[2])).squeeze(1)
     positive_first = ((weights > 0) & mask).logical_not().to(torch.int8).argsort(dim=-1, stable=True)
     order = torch.where(found.unsqueeze(1), by_weight.gather(1, chosen), positive_first)
     return _padding_last(order, mask)
-
-
-def _flips(
-    sums: Float[Tensor, "batch classes components"], decision: Int[Tensor, " batch"]
-) -> Bool[Tensor, "batch classes components"]:
-    classes = torch.arange(sums.shape[1], device=sums.device).view(1, -1, 1)
-    decided = decision.view(-1, 1, 1)
-    return ((sums > 0) | ((sums == 0) & (classes < decided))) & (classes != decided)
 
 
 def _best_class(

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.decision import decide
 from eraserhead.method.reading import AffineReading
 from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -38,7 +39,7 @@ class PoolingSite:
             head.classifier.bias.to(device).double(),
             group.mask.to(device),
             group.positions.to(device),
-            head.classifier(pooled).argmax(-1).to(device),
+            decide(head.classifier(pooled)).to(device),
         )
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:

@@ -44,6 +44,11 @@ class InsideName:
         return ALL_LAYERS if self.layer is None else f"layer:{self.layer}{':all' * self.every_query}"
 
 
+def is_inside(text: str) -> bool:
+    """Tell whether a text names a site inside an encoder."""
+    return text == ALL_LAYERS or LAYER.fullmatch(text) is not None
+
+
 def parse_inside(text: str) -> InsideName:
     """Read ``layer:L``, ``layer:L:all`` or ``all``.
 

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from eraserhead.method.erasure import Evaluation, decide, erase
+from eraserhead.method.decision import decide
+from eraserhead.method.erasure import Evaluation, erase
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.heads import HierarchicalHead

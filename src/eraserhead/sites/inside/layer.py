@@ -1,4 +1,8 @@
-"""Erasure in one layer, from the read-out position or from every query; all above it runs whole."""
+"""Erasure in one layer, from the read-out position or from every query; all above it runs whole.
+
+It serves ``layer:L:all``, and ``layer:L`` where `read_out` cannot: the read-out is a mean, or the family does not
+dispatch its attention through transformers' interface.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.errors import Setting, UserError
-from eraserhead.method.erasure import Evaluation, decide
+from eraserhead.method.decision import decide
+from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.pooling import components_first

@@ -18,7 +18,7 @@ CONFIG, MODEL = "AttentionPoolingConfig", "AttentionPoolingForSequenceClassifica
 PIPELINE = "eraserhead.models.pipeline_attention_pooling"
 
 
-def register(package: ModuleType) -> None:
+def hook_into_transformers(package: ModuleType) -> None:
     """Let transformers find our model in `package`, whichever of the two is imported first."""
     # Where transformers looks for the classes of a model type.
     sys.modules[f"transformers.models.{MODEL_TYPE}"] = package
