@@ -97,9 +97,13 @@ def read_mapping(path: Path, mend: str) -> dict[str, Any]:
     Raises:
         UserError: The file is damaged; the message ends with `mend`, which says what to do.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(damaged(path, "no regular file", mend))
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    except RecursionError as error:
+        raise UserError(damaged(path, "nested too deeply", mend)) from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(damaged(path, error, mend)) from error
     if not isinstance(content, dict) or not content:

@@ -1,44 +1,42 @@
 """Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
-    CONFIG_MAPPING,
-    AutoConfig,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
-from eraserhead.errors import Setting, UserError
-from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
+from eraserhead.loading.boundary import load, quiet
+from eraserhead.loading.checks import (
+    check_complete,
+    check_family,
+    check_sizes,
+    check_tokenizer,
+    check_unexpected,
+    check_weights,
+    give_padding,
+)
 from eraserhead.loading.defaults import stored_data
-from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_files import WeightFiles, check_finished, check_not_setfit, find_weights
+from eraserhead.loading.stored_weights import Fit, check_fit
 from eraserhead.loading.training_data import read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
-from eraserhead.remote.downloads import locate_model
-
-# What transformers raises for files that are missing, damaged or of something else.
-LOADING_ERRORS = (
-    OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError,
-)  # fmt: skip
-
-Loaded = TypeVar("Loaded")
+from eraserhead.remote.downloads import Located, locate_model
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class Checkpoint:
         data: The data that it was trained on, where the folder says so.
         labels: The label table of that data.
         train_split: The split that it was trained on, as in the ids of its documents.
+        unexpected: Names of weights that its file holds beside the model's, and that its decisions do not depend on.
     """
 
     model: PreTrainedModel
@@ -62,6 +61,7 @@ class Checkpoint:
     data: DataConfig | None
     labels: LabelTable | None
     train_split: str | None
+    unexpected: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -97,17 +97,29 @@ def load_checkpoint(
     """
     check_finished(name)
     located = locate_model(name, revision)
-    folder, options = located.folder, {"trust_remote_code": trust_remote_code}
-    config = load(name, lambda: _config(folder, name, options))
-    if not isinstance(config, AttentionPoolingConfig):
+    with quiet():
+        return _loaded(name, located, dtype, trust_remote_code)
+
+
+def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
+    folder = located.folder
+    config = read_config(folder, name, classifier=True, trust_remote_code=trust_remote_code)
+    ours = isinstance(config, AttentionPoolingConfig)
+    if not ours:
+        check_not_setfit(folder, name)
         check_family(config, name)
-    model, loading = load(name, lambda: _model_and_report(folder, config, getattr(torch, dtype), options))
+    weights = find_weights(folder, name, located.others)
+    kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # null for code of the repository
+    fit = Fit() if kind is None else check_fit(config, kind, weights, name)
+    options = {"dtype": getattr(torch, dtype), "trust_remote_code": trust_remote_code, "key_mapping": fit.key_mapping}
+    loader = kind or AutoModelForSequenceClassification
+    model, loading = load(name, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
+    check_sizes(loading["mismatched_keys"], name)
     check_complete(model, loading["missing_keys"], name)
-    if isinstance(config, AttentionPoolingConfig):
-        check_used(loading["unexpected_keys"], name)
+    unexpected = check_unexpected(loading["unexpected_keys"], name)
     check_weights(model, name)
     tokenizer = load_tokenizer(folder, name, trust_remote_code)
-    if not isinstance(config, AttentionPoolingConfig):
+    if not ours:
         give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
     return Checkpoint(
@@ -118,33 +130,8 @@ def load_checkpoint(
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
         train_split=None if trained_on is None else trained_on.train_split,
+        unexpected=unexpected,
     )
-
-
-def check_finished(name: str) -> None:
-    """Refuse a folder without a model in it.
-
-    Raises:
-        UserError: Saying whether its training is unfinished.
-    """
-    if os.path.isdir(name) and not (Path(name) / RUN.config).is_file():
-        unfinished = (Path(name) / RUN.run).is_file()
-        resume = UserError("its training is unfinished: run the same `train` with ", Setting("resume", True))
-        mend = resume if unfinished else "give the folder of a finished run, or a hub id"
-        raise UserError(f"{name}: not a model (no {RUN.config} in it); ", mend)
-
-
-def _config(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
-    """Load a model's config; its repository's own code is refused before transformers asks about it."""
-    content, _ = PreTrainedConfig.get_config_dict(folder)
-    unknown = content.get("model_type") not in CONFIG_MAPPING
-    if unknown and "AutoConfig" in content.get("auto_map", {}) and not options["trust_remote_code"]:
-        raise UserError(
-            f"{name}: brings Python code of its own ({content['auto_map']['AutoConfig']}), which would run on this "
-            "machine with all your rights; read it, and then allow it with ",
-            Setting("trust_remote_code", True),
-        )
-    return AutoConfig.from_pretrained(folder, **options)
 
 
 def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
@@ -159,9 +146,10 @@ def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool
         UserError: There is none.
     """
     name = name or folder
-    tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code))
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
+    tokenizer = load(
+        name, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code), "the tokenizer"
+    )
+    load(name, lambda: check_tokenizer(tokenizer, name), "the tokenizer")
     return tokenizer
 
 
@@ -183,46 +171,14 @@ def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     return min(tokenizer.model_max_length, positions - max((padding + 1 for padding in paddings), default=0))
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Leave out transformers' loading reports and bars: what matters in them is checked here."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def load(name: str, make: Callable[[], Loaded]) -> Loaded:
-    """Make something of files that may be missing, damaged or of something else.
-
-    Raises:
-        UserError: In one line, whatever it is.
-    """
-    try:
-        with quiet():
-            return make()
-    except (UserError, torch.OutOfMemoryError):
-        raise
-    except LOADING_ERRORS as error:
-        reason = " ".join(str(error).split())[:300]
-        if isinstance(error, OSError) and "safetensors" in reason:
-            raise UserError(
-                f"{name}: no weights in the safetensors format; pickled ones (pytorch_model.bin) can run code when "
-                "they are loaded and are refused: load them where you trust them, and `save_pretrained` converts them"
-            ) from error
-        where = "this folder" if os.path.isdir(name) else "what the hub has under this name"
-        raise UserError(f"{name}: cannot be loaded from {where}: {reason}") from error
-
-
 def _model_and_report(
-    folder: str, config: PreTrainedConfig, dtype: torch.dtype, options: Mapping[str, Any]
+    loader: Any, folder: str, config: PreTrainedConfig, weights: WeightFiles, options: Mapping[str, Any]
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
-    loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-        folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+    return loader.from_pretrained(
+        folder,
+        config=config,
+        use_safetensors=not weights.pickled,
+        ignore_mismatched_sizes=True,  # the report names them
+        output_loading_info=True,
+        **options,
     )
-    return loaded

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import PreTrainedConfig
 
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import read_mapping
-from eraserhead.loading.checkpoints import check_finished, load, load_checkpoint
+from eraserhead.loading.boundary import load
+from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import stored_fingerprint, weight_files, weights_fingerprint
+from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_files import check_finished
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -142,7 +145,7 @@ def read_source(folder: Path, results: Results | None) -> Source:
     run = RunFolder(folder)
     return Source(
         folder=folder,
-        config=load(str(folder), lambda: AutoConfig.from_pretrained(folder)),
+        config=read_config(str(folder), str(folder), classifier=True),
         config_content=read_mapping(folder / RUN.config, "save the model again"),
         run=run.config(),
         data=run.data(),
