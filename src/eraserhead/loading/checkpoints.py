@@ -1,7 +1,9 @@
 """Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from transformers import (
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
+from eraserhead.errors import UserError
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checks import (
     check_complete,
@@ -31,12 +34,25 @@ from eraserhead.loading.checks import (
 )
 from eraserhead.loading.defaults import stored_data
 from eraserhead.loading.model_config import read_config
-from eraserhead.loading.model_files import WeightFiles, check_finished, check_not_setfit, find_weights
+from eraserhead.loading.model_files import WeightFiles, check_finished, check_not_setfit, check_regular, find_weights
 from eraserhead.loading.stored_weights import Fit, check_fit
 from eraserhead.loading.training_data import read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import Located, locate_model
+
+# Files of a tokenizer's vocabulary.
+VOCABULARY = (
+    "tokenizer.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.spm",
+    "*.bpe",
+    "*.codes",
+    "*.tiktoken",
+    "*vocab*.txt",
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,7 @@ def load_checkpoint(
 
 def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
     folder = located.folder
+    check_regular(folder, name)
     config = read_config(folder, name, classifier=True, trust_remote_code=trust_remote_code)
     ours = isinstance(config, AttentionPoolingConfig)
     if not ours:
@@ -115,10 +132,10 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
     loader = kind or AutoModelForSequenceClassification
     model, loading = load(name, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
     check_sizes(loading["mismatched_keys"], name)
-    check_complete(model, loading["missing_keys"], name)
+    check_complete(model, loading["missing_keys"], loading["unexpected_keys"], name)
     unexpected = check_unexpected(loading["unexpected_keys"], name)
     check_weights(model, name)
-    tokenizer = load_tokenizer(folder, name, trust_remote_code)
+    tokenizer = load_tokenizer(folder, name, trust_remote_code, config)
     if not ours:
         give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
@@ -134,23 +151,36 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
     )
 
 
-def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    folder: str, name: str | None = None, trust_remote_code: bool = False, config: PreTrainedConfig | None = None
+) -> PreTrainedTokenizerBase:
     """Load the tokenizer of an encoder or classifier.
 
     Args:
         folder: Its folder.
         name: What messages call it; default: the folder.
         trust_remote_code: Whether code in the folder may run.
+        config: The model's configuration, where it was read already.
 
     Raises:
         UserError: There is none.
     """
     name = name or folder
-    tokenizer = load(
-        name, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code), "the tokenizer"
-    )
-    load(name, lambda: check_tokenizer(tokenizer, name), "the tokenizer")
+    check_regular(folder, name)
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, **({} if config is None else {"config": config})}
+    files = [each for each in os.listdir(folder) if any(fnmatch(each, pattern) for pattern in VOCABULARY)]
+    try:
+        tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, **options), _tokenizer_of(files))
+    except UserError as error:
+        if files:
+            raise
+        raise UserError(f"{name}: no tokenizer there (no vocabulary); save the model's tokenizer beside it") from error
+    load(name, lambda: check_tokenizer(tokenizer, name), _tokenizer_of(files))
     return tokenizer
+
+
+def _tokenizer_of(files: Sequence[str]) -> str:
+    return f"the tokenizer ({', '.join(sorted(files))})" if files else "the tokenizer"
 
 
 def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

@@ -46,7 +46,7 @@ def check_family(config: PreTrainedConfig, name: str) -> None:
         raise UserError(f"{name}: a multi-label model: it makes {labels} decisions, not one that could flip")
 
 
-def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) -> None:
+def check_complete(model: PreTrainedModel, missing: Collection[str], unexpected: Collection[str], name: str) -> None:
     """Refuse a model whose file lacks weights, the classification head above all.
 
     Raises:
@@ -61,6 +61,12 @@ def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) 
             f"{name}: has no classification head ('{first}' is missing): it is an encoder; fine-tune it first, or put "
             "an attention-pooling head on it: `train` with ",
             Setting("model.encoder", name),
+        )
+    foreign = sorted(key for key in unexpected if not LEFTOVER.search(key))
+    if foreign:
+        raise UserError(
+            f"{name}: its weights have names of another class of model ('{foreign[0]}', and no '{first}'): give the "
+            "model that they were saved from, with its own config.json"
         )
     raise UserError(f"{name}: {count} weights are missing, such as '{first}'; the file is incomplete")
 

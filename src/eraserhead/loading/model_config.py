@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
+from transformers.activations import ACT2FN
 
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.boundary import load
@@ -14,8 +15,11 @@ from eraserhead.models.configuration_attention_pooling import AttentionPoolingCo
 
 ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 EXPERTS = ("experts_implementation", "_experts_implementation", "_experts_implementation_internal")
-# What loading decides itself: precision and implementations, whatever the file asks for.
-OURS_TO_SET = (*ATTENTION, *EXPERTS, "dtype", "torch_dtype", "return_dict", "output_attentions", "output_hidden_states")
+# What loading decides itself, whatever the file asks for: precision, implementations, and what a pass returns.
+OURS_TO_SET = (
+    *(*ATTENTION, *EXPERTS, "dtype", "torch_dtype"),
+    *("return_dict", "output_attentions", "output_hidden_states", "chunk_size_feed_forward"),
+)
 CLASSES = ("id2label", "label2id", "num_labels")
 QUANTISED = ("quantization_config", "compression_config")
 # Keys with which a file sends transformers elsewhere, past what is checked here; and what to do.
@@ -29,8 +33,10 @@ LEAST = {
     **dict.fromkeys(("intermediate_size", "num_key_value_heads", "max_position_embeddings"), 1),
     "type_vocab_size": 0,
 }
+MOST_CLASSES = 1_000_000
 MOST_LAYERS = 1000  # where the file of weights holds fewer tensors than that
 SHOWN = 5
+PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
 
 
 def read_config(folder: str, name: str, classifier: bool, trust_remote_code: bool = False) -> PreTrainedConfig:
@@ -180,8 +186,11 @@ def _regular_classes(content: dict[str, Any], file: str) -> None:
         UserError: They are for other numbers, or repeat, or contradict each other.
     """
     count = content.get("num_labels")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise UserError(f"{file}: num_labels is {count!r}, and must be a whole number from 1")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_CLASSES):
+        raise UserError(f"{file}: num_labels is {count!r}, and must be a whole number from 1 to {MOST_CLASSES}")
+    problem = content.get("problem_type")
+    if problem is not None and problem not in PROBLEMS:
+        raise UserError(f"{file}: problem_type is {problem!r}, and must be one of {', '.join(PROBLEMS)}, or null")
     given = content.get("id2label")
     if given is None:
         return
@@ -237,6 +246,13 @@ def _check_sizes(config: PreTrainedConfig, file: str) -> None:
             default = getattr(type(owner), own, None)
             if isinstance(value, int) and value < least and value != default:
                 raise UserError(f"{file}: {own} is {value}, and must be {least} or more")
+        for field, value in vars(owner).items():
+            named = field.endswith(("_act", "_activation", "activation_function")) and isinstance(value, str)
+            if named and value not in ACT2FN:
+                raise UserError(f"{file}: {field} is {value!r}, which is no activation that transformers knows")
+        padding, size = getattr(owner, "pad_token_id", None), getattr(owner, "vocab_size", None)
+        if isinstance(padding, int) and isinstance(size, int) and padding >= size:
+            raise UserError(f"{file}: pad_token_id is {padding}, and vocab_size is {size}: ids end below it")
 
 
 def _parts(config: PreTrainedConfig) -> list[PreTrainedConfig]:

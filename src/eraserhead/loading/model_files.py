@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -41,6 +41,7 @@ OTHER_FORMATS = (
         for name in ("*.pt", "*.pth", "*.ckpt", "*.pkl", "*.bin")
     ),
 )  # fmt: skip
+POINTER = b"version https://git-lfs"
 OF_TRAINING = ("training_args.bin", "optimizer.*", "scheduler.*", "rng_state*", "scaler.pt")  # which hold no model
 
 
@@ -77,6 +78,8 @@ def check_finished(folder: str, name: str | None = None) -> None:
     place, name = Path(folder), name or folder
     if not os.path.isdir(folder) or (place / RUN.config).is_file():
         return
+    if os.path.lexists(place / RUN.config):
+        raise UserError(f"{name}: {RUN.config} is no regular file; copy the model's own there")
     missing = f"{name}: not a model (no {RUN.config} in it)"
     if (place / RUN.run).is_file():
         resume = Setting("resume", True)
@@ -84,7 +87,10 @@ def check_finished(folder: str, name: str | None = None) -> None:
     inner = sorted(path.parent.name for path in place.glob(f"*/{RUN.config}"))
     if inner:
         raise UserError(f"{missing}; there is one in {Path(name) / inner[-1]}: give that folder")
-    found = _instead(place, _names(place), name)
+    names = _names(place)
+    if not {RUN.weights, RUN.index, PICKLED, PICKLED_INDEX}.isdisjoint(names):
+        raise UserError(f"{missing}; there are weights: copy the config.json that belongs to them there")
+    found = _instead(place, names, name)
     raise UserError(f"{missing}; ", found or "give the folder of a finished run, or a hub id")
 
 
@@ -105,11 +111,22 @@ def find_weights(folder: str, name: str, elsewhere: Collection[str] = ()) -> Wei
         raise UserError(f"{name}: ", _adapter(place / ADAPTER))
     for single, index, pickled in ((RUN.weights, RUN.index, False), (PICKLED, PICKLED_INDEX, True)):
         if (place / single).is_file():
-            return WeightFiles((place / single,), None, pickled)
+            return WeightFiles(_fetched([place / single], name), None, pickled)
         if (place / index).is_file():
-            return WeightFiles(_shards(place / index, name), index, pickled)
+            return WeightFiles(_fetched(_shards(place / index, name), name), index, pickled)
     found = _instead(place, [*_names(place), *elsewhere], name)
     raise UserError(f"{name}: no weights ({RUN.weights} or {PICKLED}) in it; ", found or f"{SAVE_AGAIN} there")
+
+
+def check_regular(folder: str, name: str) -> None:
+    """Refuse a folder in which a device or a pipe stands for a file: reading it might never end.
+
+    Raises:
+        UserError: Naming one.
+    """
+    for entry in Path(folder).iterdir():
+        if entry.exists() and not entry.is_file() and not entry.is_dir():
+            raise UserError(f"{name}: {entry.name} is no regular file; copy the model's own file there, or remove it")
 
 
 def check_not_setfit(folder: str, name: str) -> None:
@@ -120,6 +137,15 @@ def check_not_setfit(folder: str, name: str) -> None:
     """
     if (Path(folder) / "model_head.pkl").is_file():
         raise UserError(f"{name}: ", _instead(Path(folder), ["model_head.pkl"], name) or "")
+
+
+def _fetched(files: Sequence[Path], name: str) -> tuple[Path, ...]:
+    """Refuse what git leaves in the place of a large file that was not fetched."""
+    for file in files:
+        with file.open("rb") as stream:
+            if stream.read(len(POINTER)) == POINTER:
+                raise UserError(f"{name}: {file.name} is a pointer of Git LFS, not the file: run `git lfs pull` there")
+    return tuple(files)
 
 
 def _shards(index: Path, name: str) -> tuple[Path, ...]:

@@ -24,8 +24,12 @@ from eraserhead.loading.run_layout import RUN
 logger = logging.getLogger("eraserhead")
 
 Shapes = dict[str, tuple[int, ...]]
-FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")  # what torch names of a pickle that does more than hold tensors
+# What torch names of a pickle that does more than hold tensors.
+FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")
+    r"(?:GLOBAL|[Uu]nsupported global:?|global) [`']?([A-Za-z_][\w.]*\.[\w.]*\w)"
+)  # what torch names of a pickle that does more than hold tensors
 OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}  # of TensorFlow's BERT
+PLAIN = ("F64", "F32", "F16", "BF16")
 SPARE = 10_000_000  # numbers that a model may have beyond four times those of its file
 
 
@@ -87,7 +91,7 @@ def stored_shapes(weights: WeightFiles, name: str) -> Shapes:
         if weights.pickled:
             shapes |= {key: tuple(tensor.shape) for key, tensor in pickled_tensors(file, name).items()}
         else:
-            shapes |= load(name, lambda file=file: _header(file), file.name)
+            shapes |= load(name, lambda file=file: _header(file, name), file.name)
     return shapes
 
 
@@ -101,7 +105,7 @@ def pickled_tensors(file: Path, name: str) -> Mapping[str, torch.Tensor]:
         content = torch.load(file, map_location="cpu", weights_only=True, mmap=is_zipfile(file))
     except Exception as error:  # torch raises several kinds
         asked = FORBIDDEN.search(str(error))
-        why = f"it asks for {asked[1]}" if asked else " ".join(str(error).split())[:100] or type(error).__name__
+        why = f"it asks for {asked[1]}" if asked else "it is not what torch.save writes of tensors"
         raise UserError(
             f"{name}: {file.name} is refused by torch.load(weights_only=True) ({why}): it is damaged, or holds more "
             "than tensors and could run code; load it where you trust it, and save the model with save_pretrained"
@@ -116,9 +120,16 @@ def pickled_tensors(file: Path, name: str) -> Mapping[str, torch.Tensor]:
     return content
 
 
-def _header(file: Path) -> Shapes:
+def _header(file: Path, name: str) -> Shapes:
     with safe_open(file, framework="pt") as opened:  # pyright: ignore[reportArgumentType]
-        return {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118 - no mapping
+        slices = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118 - it is no mapping
+    packed = [key for key, held in slices.items() if key.endswith("weight") and held.get_dtype() not in PLAIN]
+    if packed:
+        raise UserError(
+            f"{name}: '{packed[0]}' is stored in {file.name} as {slices[packed[0]].get_dtype()}: the weights are "
+            "quantised, and erasing needs plain ones; get the checkpoint that they were made from"
+        )
+    return {key: tuple(held.get_shape()) for key, held in slices.items()}
 
 
 def _expected(config: PreTrainedConfig, kind: type[PreTrainedModel]) -> Shapes:
@@ -129,15 +140,16 @@ def _expected(config: PreTrainedConfig, kind: type[PreTrainedModel]) -> Shapes:
 
 
 def _prefix(stored: Shapes, expected: Shapes, base: str) -> str:
-    """Return what wrappers of a model put in front of all names of its weights."""
-    prefix = ""
-    while stored and not any(_owner(key.removeprefix(prefix), expected, base) for key in stored):
+    """Return what wrappers of a model put in front of the names of its weights; most names have to fit without it."""
+    prefix, fitting = "", [key for key in stored if _owner(key, expected, base)]
+    while stored and not fitting:
         firsts = [key.removeprefix(prefix).partition(".")[0] for key in stored if key.startswith(prefix)]
         longer = f"{prefix}{max(set(firsts), key=firsts.count)}."
         if not any(key.startswith(longer) for key in stored):
             return ""
         prefix = longer
-    return prefix
+        fitting = [key for key in stored if _owner(key.removeprefix(prefix), expected, base)]
+    return prefix if 2 * len(fitting) > len(stored) else ""
 
 
 def _owner(key: str, expected: Shapes, base: str) -> str | None:

@@ -108,7 +108,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         architecture = architecture or Architecture()
         full_config = encoder_config or AutoConfig.from_pretrained(encoder, revision=revision)
         encoder_config = cut_layers(full_config, architecture.encoder_layers)
-        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision, config=full_config)
         loaded = loaded_encoder(
             encoder,
             encoder_config,

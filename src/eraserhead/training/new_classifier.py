@@ -10,7 +10,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.loading.boundary import load
 from eraserhead.loading.checks import check_weights
 from eraserhead.loading.model_config import read_config
-from eraserhead.loading.model_files import check_finished, find_weights
+from eraserhead.loading.model_files import check_finished, check_regular, find_weights
 from eraserhead.loading.stored_weights import check_fit
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -39,6 +39,7 @@ def new_classifier(
     """
     name = config.encoder
     check_finished(encoder.folder, name)
+    check_regular(encoder.folder, name)
     found = read_config(encoder.folder, name, classifier=False)
     if isinstance(found, AttentionPoolingConfig):
         raise UserError(Setting("model.encoder", name), ": is an attention-pooling classifier already; name an encoder")
