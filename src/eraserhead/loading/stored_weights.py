@@ -26,8 +26,6 @@ logger = logging.getLogger("eraserhead")
 Shapes = dict[str, tuple[int, ...]]
 # What torch names of a pickle that does more than hold tensors.
 FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")
-    r"(?:GLOBAL|[Uu]nsupported global:?|global) [`']?([A-Za-z_][\w.]*\.[\w.]*\w)"
-)  # what torch names of a pickle that does more than hold tensors
 OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}  # of TensorFlow's BERT
 PLAIN = ("F64", "F32", "F16", "BF16")
 SPARE = 10_000_000  # numbers that a model may have beyond four times those of its file
