@@ -144,6 +144,8 @@ def refuse_foreign(folder: Path, what: str) -> None:
     Raises:
         UserError: It is a file, or a folder with any file that is not hidden.
     """
+    if "\0" in str(folder):
+        raise UserError(Setting("output_dir", str(folder)), ": no path holds a NUL character")
     if folder.is_file():
         raise UserError(f"{folder}: is a file; ", Setting("output_dir"), " names a folder")
     if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):

@@ -412,15 +412,6 @@ def test_families_that_cannot_be_replayed_are_refused_by_name_before_their_weigh
     )
 
 
-def test_pickled_weights_are_refused(tmp_path):
-    folder = tmp_path / "model"
-    checkpoint(folder)
-    state = BertForSequenceClassification.from_pretrained(folder).state_dict()
-    (folder / "model.safetensors").unlink()
-    torch.save(state, folder / "pytorch_model.bin")
-    refused(tmp_path, "no weights in the safetensors format", model=str(folder))
-
-
 def test_damaged_weights_are_refused(tmp_path):
     folder = tmp_path / "model"
     checkpoint(folder)

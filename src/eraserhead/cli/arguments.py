@@ -81,6 +81,8 @@ def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
         content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         return [f"cannot be read ({error.strerror})"]
+    except RecursionError:
+        return ["is nested too deeply"]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         return [f"is not YAML ({' '.join(str(error).split())})"]
     if content is None:

@@ -72,7 +72,11 @@ def read_config(folder: str, name: str, classifier: bool, trust_remote_code: boo
             return AutoConfig.from_pretrained(folder, trust_remote_code=True)
         return CONFIG_MAPPING[content["model_type"]].from_dict(content)
 
+    # Without its class names, which transformers writes into a log of its own; with many that takes seconds.
+    classes = {key: content.pop(key) for key in ("id2label", "label2id") if isinstance(content.get(key), dict)}
     config = load(name, made, RUN.config)
+    for key, value in classes.items():
+        setattr(config, key, value)
     load(name, lambda: _check_sizes(config, file), RUN.config)
     config._attn_implementation = None
     config.return_dict = True

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -100,7 +101,8 @@ def pickled_tensors(file: Path, name: str) -> Mapping[str, torch.Tensor]:
         UserError: It is damaged, or holds more than tensors.
     """
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=is_zipfile(file))
+        with warnings.catch_warnings(action="ignore"):  # about what is refused next
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=is_zipfile(file))
     except Exception as error:  # torch raises several kinds
         asked = FORBIDDEN.search(str(error))
         why = f"it asks for {asked[1]}" if asked else "it is not what torch.save writes of tensors"

@@ -32,11 +32,20 @@ def loaded_encoder(
     encoder_config: PreTrainedConfig,
     revision: str | None,
     embeddings_alone: bool,
+    stored_layers: int | None = None,
     key_mapping: Mapping[str, str] | None = None,
 ) -> nn.Module:
     """Load a pretrained encoder in float32, without a pooler.
 
     A folder without safetensors is read by ``torch.load(weights_only=True)``, which runs no code of it.
+
+    Args:
+        encoder: Hub id or folder.
+        encoder_config: Its configuration, with the layers that are wanted.
+        revision: Branch, tag or commit.
+        embeddings_alone: Whether its word embeddings are wanted alone.
+        stored_layers: How many layers it has before the cut; default: none is cut off.
+        key_mapping: How names of stored weights change, as `from_pretrained` takes it.
 
     Raises:
         ValueError: The checkpoint lacks weights, or holds weights inside the encoder that it does not have.
@@ -56,7 +65,7 @@ def loaded_encoder(
         raise ValueError(
             f"{len(missing)} weights of the encoder are missing from the checkpoint, such as '{missing[0]}'"
         )
-    foreign = _foreign(loaded, report["unexpected_keys"])
+    foreign = _foreign(loaded, report["unexpected_keys"], stored_layers)
     if foreign:
         raise ValueError(
             f"its config.json knows no '{foreign[0]}', which its weights hold: the two do not belong together, or "
@@ -68,15 +77,16 @@ def loaded_encoder(
     return nn.Embedding.from_pretrained(weight.detach().clone(), freeze=False)
 
 
-def _foreign(model: PreTrainedModel, unexpected: Collection[str]) -> list[str]:
+def _foreign(model: PreTrainedModel, unexpected: Collection[str], stored_layers: int | None) -> list[str]:
     """Return stored weights inside an encoder that it does not have; a pooler, heads and layers cut off are none."""
     own = {name for name, _ in model.named_children()}
     layers = model.config.get_text_config().num_hidden_layers
+    cut_off = range(layers, layers if stored_layers is None else stored_layers)
     foreign = []
     for key in sorted(unexpected):
         inner = key.removeprefix(f"{model.base_model_prefix}.")
         number = re.search(r"\.(\d+)\.", inner)
-        cut = number is not None and int(number[1]) >= layers
+        cut = number is not None and int(number[1]) in cut_off
         if inner.partition(".")[0] in own and not cut and not re.search(LEFTOVER, inner):
             foreign.append(key)
     return foreign

@@ -114,6 +114,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             encoder_config,
             revision,
             embeddings_alone=architecture.encoder_layers == 0,
+            stored_layers=full_config.num_hidden_layers,
             key_mapping=key_mapping,
         )
         if os.path.isdir(encoder):

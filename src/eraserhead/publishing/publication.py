@@ -94,7 +94,7 @@ def _write_weights(source: Source, folder: Path) -> None:
     stored = source.config_content.get("dtype") or source.config_content.get("torch_dtype")
     model = load_checkpoint(str(source.folder), dtype=stored if stored in ("float16", "bfloat16") else "float32").model
     with quiet():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, save_original_format=False)  # which would put the prefix back
     (folder / RUN.config).unlink()  # which is written from the source's own
 
 

@@ -53,7 +53,7 @@ def new_classifier(
         lambda: AttentionPoolingForSequenceClassification.from_encoder(
             encoder.folder, labels, config.architecture, encoder_config=found, key_mapping=fit.key_mapping
         ),
-        weights.name,
+        "the encoder",
     )
     if encoder.commit is not None:
         model.config.encoder_config._name_or_path = name
