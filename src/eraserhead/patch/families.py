@@ -50,6 +50,17 @@ def classifier_pooling(config: PreTrainedConfig) -> ReadOut:
     return {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN}[chosen]
 
 
+def _has_windows(config: PreTrainedConfig) -> bool:
+    """Tell whether a layer's queries see some keys alone, by how far away they stand."""
+    kinds = getattr(config, "layer_types", None) or ()
+    local = any("sliding" in kind or "chunked" in kind for kind in kinds)
+    return local or (not kinds and bool(getattr(config, "sliding_window", None)))
+
+
+def _is_relative(config: PreTrainedConfig) -> bool:
+    return getattr(config, "position_embedding_type", None) not in (None, "absolute")
+
+
 @dataclass(frozen=True)
 class Family:
     """What has to be known about a model family.
@@ -75,12 +86,7 @@ class Family:
 
     def positions_of(self, config: PreTrainedConfig) -> Positions | None:
         """Return how position ids are given, where leaving out invisible tokens changes nothing else."""
-        windows = any("sliding" in kind or "chunked" in kind for kind in getattr(config, "layer_types", None) or ())
-        return None if windows or self._is_relative(config) else self.positions
-
-    @staticmethod
-    def _is_relative(config: PreTrainedConfig) -> bool:
-        return getattr(config, "position_embedding_type", None) not in (None, "absolute")
+        return None if _has_windows(config) or _is_relative(config) else self.positions
 
 
 # By `config.model_type`.
@@ -88,22 +94,55 @@ FAMILIES: dict[str, Family] = {
     "albert": Family("ALBERT", ReadOut.FIRST, counted),
     "bert": Family("BERT", ReadOut.FIRST, counted),
     "camembert": Family("CamemBERT", ReadOut.FIRST, roberta_positions),
+    "data2vec-text": Family("Data2Vec", ReadOut.FIRST, roberta_positions),
     "distilbert": Family("DistilBERT", ReadOut.FIRST, counted),
     "electra": Family("ELECTRA", ReadOut.FIRST, counted),
+    "ernie": Family("ERNIE", ReadOut.FIRST, counted),
+    "esm": Family("ESM", ReadOut.FIRST),  # scales its embeddings by how many tokens there are
     "eurobert": Family("EuroBERT", classifier_pooling, counted),
+    "gte": Family("GTE", ReadOut.FIRST, counted),
+    "jina_embeddings_v3": Family("Jina Embeddings v3", ReadOut.FIRST, counted),
+    "layoutlm": Family("LayoutLM, text alone", ReadOut.FIRST),
+    "mobilebert": Family("MobileBERT", ReadOut.FIRST),  # joins each word vector to its neighbours'
     "modernbert": Family("ModernBERT", classifier_pooling),
+    "nomic_bert": Family("Nomic BERT", ReadOut.FIRST, counted),
     "roberta": Family("RoBERTa", ReadOut.FIRST, roberta_positions),
+    "roberta-prelayernorm": Family("RoBERTa-PreLayerNorm", ReadOut.FIRST, roberta_positions),
     "xlm-roberta": Family("XLM-RoBERTa", ReadOut.FIRST, roberta_positions),
+    "xlm-roberta-xl": Family("XLM-RoBERTa-XL", ReadOut.FIRST, roberta_positions),
+    "xmod": Family("X-MOD", ReadOut.FIRST, roberta_positions),
+    "biogpt": Family("BioGPT", ReadOut.LAST, counted),
+    "gemma": Family("Gemma", ReadOut.LAST, counted),
+    "gemma3_text": Family("Gemma 3", ReadOut.LAST),
     "gpt2": Family("GPT-2", ReadOut.LAST, counted),
+    "gpt_neox": Family("GPT-NeoX", ReadOut.LAST, counted),
     "llama": Family("Llama", ReadOut.LAST, counted),
+    "mistral": Family("Mistral", ReadOut.LAST, counted),
+    "mixtral": Family("Mixtral", ReadOut.LAST, counted),
+    "modernbert-decoder": Family("ModernBERT decoder", ReadOut.LAST),
+    "olmo2": Family("OLMo 2", ReadOut.LAST, counted),
+    "opt": Family("OPT", ReadOut.LAST, counted),
+    "phi": Family("Phi", ReadOut.LAST, counted),
+    "phi3": Family("Phi-3", ReadOut.LAST, counted),
     "qwen2": Family("Qwen2", ReadOut.LAST, counted),
+    "qwen3": Family("Qwen3", ReadOut.LAST, counted),
+    "qwen3_moe": Family("Qwen3 MoE", ReadOut.LAST, counted),
+    "smollm3": Family("SmolLM3", ReadOut.LAST, counted),
+    "starcoder2": Family("StarCoder2", ReadOut.LAST, counted),
     "big_bird": Family(
         "BigBird, in full attention", ReadOut.FIRST, None, Route.DROPOUT, (("attention_type", "original_full"),)
     ),
     "deberta": Family("DeBERTa", ReadOut.FIRST, None, Route.DROPOUT),
     "deberta-v2": Family("DeBERTa-v2 and -v3", ReadOut.FIRST, None, Route.DROPOUT),
+    "ibert": Family("I-BERT", ReadOut.FIRST, roberta_positions, Route.DROPOUT, (("quant_mode", False),)),
+    "megatron-bert": Family("Megatron-BERT", ReadOut.FIRST, counted, Route.DROPOUT),
     "mpnet": Family("MPNet", ReadOut.FIRST, None, Route.DROPOUT),
+    "rembert": Family("RemBERT", ReadOut.FIRST, counted, Route.DROPOUT),
     "roformer": Family("RoFormer", ReadOut.FIRST, None, Route.DROPOUT),
+    "bloom": Family("BLOOM", ReadOut.LAST, None, Route.DROPOUT),
+    "gpt_neo": Family("GPT-Neo", ReadOut.LAST, None, Route.DROPOUT),
+    "gptj": Family("GPT-J", ReadOut.LAST, counted, Route.DROPOUT),
+    "openai-gpt": Family("GPT", ReadOut.LAST, counted, Route.DROPOUT),
 }
 
 
