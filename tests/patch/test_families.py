@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from eraserhead.errors import UserError
+from eraserhead.patch.dry_run import find_layers
 from eraserhead.patch.families import FAMILIES, read_out_positions
 from eraserhead.patch.interface import AttentionRecord, erasable
-from eraserhead.patch.layers import find_layers
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from families import (

@@ -1,7 +1,8 @@
 """What a checkpoint must be to be erased: a classifier with one decision, of a known family, whole."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,20 +18,32 @@ logger = logging.getLogger("eraserhead")
 
 
 def check_family(config: PreTrainedConfig, name: str) -> None:
-    """Refuse, before any weights are loaded, models without a single decision or of an unknown family.
+    """Refuse, before any weights are loaded, models without a single decision or of a family that is known not to work.
 
     Raises:
-        UserError: Saying which, and which families are known.
+        UserError: Saying which, why, and what to do instead.
     """
-    try:
+    with instead_of_inside(name):
         family_of(config)
-    except UnknownFamilyError as error:
-        raise UserError(f"{name}: {error}") from error
     labels = config.num_labels
     if labels == 1 or config.problem_type == "regression":
         raise UserError(f"{name}: a regression model ({labels} output(s)): there is no decision to flip")
     if config.problem_type == "multi_label_classification":
         raise UserError(f"{name}: a multi-label model: it makes {labels} decisions, not one that could flip")
+
+
+@contextmanager
+def instead_of_inside(name: str) -> Iterator[None]:
+    """Say what can be done with a model inside of which attention cannot be erased.
+
+    Raises:
+        UserError: With the name of the model, and the command.
+    """
+    try:
+        yield
+    except UnknownFamilyError as error:
+        mend = "; an attention-pooling head on its encoder trains and is erased: `train` with "
+        raise UserError(f"{name}: ", error, mend, Setting("model.encoder", name)) from error
 
 
 def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) -> None:
@@ -87,9 +100,12 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
     Raises:
         UserError: Neither knows one.
     """
-    if named_padding(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
+    read_out = family_of(model.config).read_out_of(model.config)
+    if named_padding(model.config) is not None or read_out not in (ReadOut.LAST, None):
         return
     padding = named_padding(tokenizer)
+    if padding is None and read_out is None:
+        return  # of a family that is not known: its dry run tells whether it takes two documents at a time
     if padding is None:
         raise UserError(
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "

@@ -16,7 +16,7 @@ from eraserhead.data.labels import matched_labels
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
-from eraserhead.loading.checks import check_types, check_vocabulary
+from eraserhead.loading.checks import check_types, check_vocabulary, instead_of_inside
 from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
@@ -190,16 +190,23 @@ def _inside(
         )
     device = float64_device(accelerator.device)
     with_special = config.special_tokens is not False
-    site = SelfAttentionSite(
-        checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
-        parse_inside(config.site or "layer:-1"),
-        heads=config.heads,
-        left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
-        budget=budget_for(device, config.memory_budget),
-    )
+    with instead_of_inside(checkpoint.name):
+        site = SelfAttentionSite(
+            checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
+            parse_inside(config.site or "layer:-1"),
+            heads=config.heads,
+            left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
+            budget=budget_for(device, config.memory_budget),
+        )
+    if site.unlisted is not None:
+        logger.info(
+            f"'{site.unlisted}' is not in the table of families: that its attention is erased, and that its decision "
+            f"is read from the {site.runner.read_out.value}, was proved by probes of this model"
+        )
     setup = SiteSetup(
         site=str(site.name),
         heads=None if site.heads is None else tuple(site.heads),
+        unlisted=site.unlisted,
         special_tokens=with_special,
         search=config.search,
         dtype=config.dtype,

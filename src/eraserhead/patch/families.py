@@ -1,6 +1,6 @@
 """The one table of model families: how their attention is reached, and where their decision is read from.
 
-Everything else about a model is found by a dry run (`eraserhead.patch.layers.find_layers`).
+Everything else about a model is found by a dry run (`eraserhead.patch.dry_run.find_layers`).
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedConfig
+
+from eraserhead.errors import UserError
 
 
 class Route(Enum):
@@ -67,7 +69,8 @@ class Family:
 
     Attributes:
         name: As people call it.
-        read_out: Where the decision is read from, or how the config says so.
+        read_out: Where the decision is read from, or how the config says so: a probe of each model must find the same.
+            Null in a family that is not in the table, where the probe alone tells.
         positions: How position ids follow from the ids, in families whose positions are given by ids alone, so that an
             invisible token can be left out of a row; null where distances or windows go by the index.
         route: How its attention is reached.
@@ -75,14 +78,19 @@ class Family:
     """
 
     name: str
-    read_out: ReadOut | Callable[[PreTrainedConfig], ReadOut]
+    read_out: ReadOut | Callable[[PreTrainedConfig], ReadOut] | None
     positions: Positions | None = None
     route: Route = Route.INTERFACE
     required: tuple[tuple[str, Any], ...] = ()
 
-    def read_out_of(self, config: PreTrainedConfig) -> ReadOut:
-        """Return where a model of this family reads its decision from."""
-        return self.read_out if isinstance(self.read_out, ReadOut) else self.read_out(config)
+    @property
+    def listed(self) -> bool:
+        """Whether the family is in the table, so that the tests prove it."""
+        return self.read_out is not None
+
+    def read_out_of(self, config: PreTrainedConfig) -> ReadOut | None:
+        """Return where a model of this family reads its decision from; null where only a probe can tell."""
+        return self.read_out(config) if callable(self.read_out) else self.read_out
 
     def positions_of(self, config: PreTrainedConfig) -> Positions | None:
         """Return how position ids are given, where leaving out invisible tokens changes nothing else."""
@@ -146,22 +154,44 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-class UnknownFamilyError(ValueError):
-    """A model whose decisions cannot be replayed; says why, and which families can."""
+# Why attention inside other families is not erased, by `config.model_type`.
+REFUSED: dict[str, str] = {
+    "bigbird_pegasus": "its encoder attends to blocks of keys, some of them random",
+    "canine": "it attends among characters in windows, and among every fourth of them in between",
+    "convbert": "half of each layer is a convolution, which sees padding, so that decisions depend on the batch",
+    "fnet": "it mixes tokens by Fourier transforms, and has no attention weights",
+    "funnel": "its layers pool their keys, which then are no tokens any more",
+    "longformer": "its attention is computed in blocks of local windows, with no softmax over all keys",
+    "luke": "it attends to words and entities in one softmax, with different queries for either",
+    "mra": "its attention is an approximation at several resolutions, with no softmax over keys",
+    "nystromformer": "its attention goes through landmarks, with no softmax over keys",
+    "perceiver": "its decision is read from latent vectors, not from tokens",
+    "reformer": "its attention is within hashed buckets, with no softmax over all keys",
+    "yoso": "its attention weights are sampled by hashing, with no softmax over keys",
+}
+
+
+class UnknownFamilyError(UserError):
+    """A model whose decisions cannot be replayed; says why."""
+
+
+def known_families() -> str:
+    """Return the model types of the table, as messages name them."""
+    return ", ".join(sorted(FAMILIES))
 
 
 def family_of(config: PreTrainedConfig) -> Family:
-    """Return the family of a model.
+    """Return the family of a model; one that nobody has listed has to be proved by probes of the loaded model.
 
     Raises:
-        UnknownFamilyError: It is not in the table, or its config asks for another kind of attention or read-out.
+        UnknownFamilyError: Its attention is none that can be erased, or its config asks for another kind of attention
+            or read-out than the family has.
     """
-    family = FAMILIES.get(config.model_type)
-    if family is None:
+    if config.model_type in REFUSED:
         raise UnknownFamilyError(
-            f"attention inside a '{config.model_type}' model cannot be erased: how its attention is reached and where "
-            f"its decision is read from is not known; it is for {', '.join(sorted(FAMILIES))}"
+            f"attention inside a '{config.model_type}' model cannot be erased: {REFUSED[config.model_type]}"
         )
+    family = FAMILIES.get(config.model_type, Family(config.model_type, None))
     for name, value in family.required:
         if getattr(config, name, value) != value:
             raise UnknownFamilyError(

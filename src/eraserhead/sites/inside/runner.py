@@ -11,8 +11,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.models.special_tokens import named_padding, structural_token_ids
-from eraserhead.patch.families import ReadOut, family_of, read_out_positions
+from eraserhead.patch.families import ReadOut, read_out_positions
 from eraserhead.patch.layers import Layers
+from eraserhead.patch.read_out_probe import without_cache
 from eraserhead.sites.budget import Budget
 
 
@@ -91,10 +92,14 @@ class Runner:
     heads: Bool[Tensor, " heads"]
     budget: Budget
 
-    @cached_property
+    @property
     def read_out(self) -> ReadOut:
         """Where the decision is read from."""
-        return family_of(self.model.config).read_out_of(self.model.config)
+        return self.layers.read_out
+
+    @cached_property
+    def _caching(self) -> dict[str, Any]:
+        return without_cache(self.model)
 
     @cached_property
     def all_heads(self) -> bool:
@@ -108,8 +113,7 @@ class Runner:
 
     def run(self, inputs: Mapping[str, Tensor], first: int = 0, **erasure: Any) -> Float[Tensor, "rows classes"]:
         """Return the logits of one forward pass, in which `first` is the first layer that runs; inside `erasable`."""
-        caching = {"use_cache": False} if self.read_out is ReadOut.LAST else {}
-        return self.model(**inputs, attention_first=first, **caching, **erasure).logits
+        return self.model(**inputs, attention_first=first, **self._caching, **erasure).logits
 
     def rows(self, tokens: int, layers: int = 1, keys: int | None = None) -> int:
         """Return how many rows of so many tokens may run at a time; one in any case.
@@ -119,7 +123,10 @@ class Runner:
             layers: Layers whose intermediate results stay, as they do for a gradient.
             keys: Keys of each token's attention; default: the row's own tokens.
         """
-        hidden, weights = self.model.config.hidden_size, tokens * self.layers.heads * (tokens if keys is None else keys)
+        hidden, weights = (
+            self.model.config.get_text_config().hidden_size,
+            tokens * self.layers.heads * (tokens if keys is None else keys),
+        )
         row = tokens * (8 * hidden + 2 * self.widest) + 4 * weights
         by_memory = int(self.budget.memory // (layers * row * self.model.dtype.itemsize))
         by_speed = self.budget.replayed_tokens // tokens

@@ -15,9 +15,9 @@ from eraserhead.method.erasure import Evaluation, decide
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.pooling import components_first
-from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError, family_of
+from eraserhead.patch.dry_run import dry_inputs, find_layers, same_logits
+from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
-from eraserhead.patch.layers import dry_inputs, find_layers, same_logits
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.layer import read_at_layer
@@ -71,7 +71,7 @@ class SelfAttentionSite:
         """Find the layers of `model`, and how the site is replayed.
 
         Args:
-            model: A sequence classifier of a family in `FAMILIES`, in eval mode.
+            model: A sequence classifier, in eval mode.
             name: Where weights are erased; default: in the last layer, from the read-out position.
             heads: Numbers of the heads whose weights are erased, from 0; default: all.
             left_out: Ids of tokens that are no components, such as special tokens: never erased.
@@ -82,19 +82,21 @@ class SelfAttentionSite:
         Raises:
             UserError: The model's attention cannot be erased, or it has no such layer or heads.
         """
-        try:
-            layers = find_layers(model)
-            family = family_of(model.config)
-        except UnknownFamilyError as error:
-            raise UserError(str(error)) from error
-        self.name = _checked_name(name or InsideName(), len(layers), family.read_out_of(model.config))
+        layers = find_layers(model)
+        self.name = _checked_name(name or InsideName(), len(layers), layers.read_out)
         self.heads = _checked_heads(heads, layers.heads)
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
         chosen[slice(None) if self.heads is None else list(self.heads)] = True
         self.runner = Runner(model, layers, chosen, budget or budget_for(model.device))
-        self._read_once = _way_to_read(self.runner, self.name, family.route, shorten)
+        self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
         self._check_replay()
+
+    @property
+    def unlisted(self) -> str | None:
+        """The model type, where its family is not in the table and was proved by probes of this model alone."""
+        model, layers = self.runner.model, self.runner.layers
+        return None if layers.family.listed else model.config.model_type
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> ReplayedReading:
         """Read weights in one ordinary pass; gradients, where they are asked for, in one back through the layers above.
@@ -132,7 +134,7 @@ class SelfAttentionSite:
 
     @torch.no_grad()
     def _check_replay(self) -> None:
-        """Refuse a model that reads its decision from elsewhere than its family does."""
+        """Refuse a model whose replay with nothing erased is not what the model computes."""
         model = self.runner.model
         with erasable(model):
             replay = self._read_once(dry_inputs(model))
@@ -140,10 +142,9 @@ class SelfAttentionSite:
             documents = torch.arange(len(mask), device=mask.device)
             replayed = replay.logits(documents, torch.ones_like(mask).unsqueeze(1))[:, 0]
         if not same_logits(replayed, own):
-            raise UserError(
-                f"a {type(model).__name__} is not read from the {self.runner.read_out.value}, as "
-                f"'{model.config.model_type}' models are: with nothing erased its logits would differ by "
-                f"{float((replayed - own).abs().max()):.2g}"
+            raise UnknownFamilyError(
+                f"this '{model.config.model_type}' model cannot be replayed at site {self.name}: with nothing erased "
+                f"its logits would differ by {float((replayed - own).abs().max()):.2g}"
             )
 
     def _gradients_at_once(self, tokens: int) -> int:
