@@ -42,8 +42,9 @@ def instead_of_inside(name: str) -> Iterator[None]:
     try:
         yield
     except UnknownFamilyError as error:
-        mend = "; an attention-pooling head on its encoder trains and is erased: `train` with "
-        raise UserError(f"{name}: ", error, mend, Setting("model.encoder", name)) from error
+        mend = "; an attention-pooling head on its encoder can be trained and erased instead: `train` with "
+        instead = (mend, Setting("model.encoder", name)) if error.head else ()
+        raise UserError(f"{name}: ", error, *instead) from error
 
 
 def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) -> None:

@@ -154,25 +154,46 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-# Why attention inside other families is not erased, by `config.model_type`.
-REFUSED: dict[str, str] = {
-    "bigbird_pegasus": "its encoder attends to blocks of keys, some of them random",
-    "canine": "it attends among characters in windows, and among every fourth of them in between",
-    "convbert": "half of each layer is a convolution, which sees padding, so that decisions depend on the batch",
-    "fnet": "it mixes tokens by Fourier transforms, and has no attention weights",
-    "funnel": "its layers pool their keys, which then are no tokens any more",
-    "longformer": "its attention is computed in blocks of local windows, with no softmax over all keys",
-    "luke": "it attends to words and entities in one softmax, with different queries for either",
-    "mra": "its attention is an approximation at several resolutions, with no softmax over keys",
-    "nystromformer": "its attention goes through landmarks, with no softmax over keys",
-    "perceiver": "its decision is read from latent vectors, not from tokens",
-    "reformer": "its attention is within hashed buckets, with no softmax over all keys",
-    "yoso": "its attention weights are sampled by hashing, with no softmax over keys",
+@dataclass(frozen=True)
+class Refusal:
+    """Why attention inside a family is not erased.
+
+    Attributes:
+        reason: What its attention does instead.
+        head: Whether an attention-pooling head on such an encoder can be trained and erased.
+    """
+
+    reason: str
+    head: bool = True
+
+
+# By `config.model_type`; the tests train a head on each that says so.
+REFUSED: dict[str, Refusal] = {
+    "bigbird_pegasus": Refusal("its encoder attends to blocks of keys, some of them random"),
+    "canine": Refusal("it attends in windows of characters, and among every fourth of them in between", head=False),
+    "convbert": Refusal("half of each layer is a convolution that sees padding, so that decisions depend on the batch"),
+    "fnet": Refusal("it mixes tokens by Fourier transforms, and has no attention weights"),
+    "funnel": Refusal("its layers pool their keys, which are then no tokens any more"),
+    "longformer": Refusal("its attention is computed in blocks of local windows, with no softmax over all keys"),
+    "luke": Refusal("it attends to words and entities in one softmax, with other queries for each"),
+    "mra": Refusal("its attention is an approximation at several resolutions, with no softmax over keys"),
+    "nystromformer": Refusal("its attention goes through landmarks, with no softmax over keys"),
+    "perceiver": Refusal("its decision is read from latent vectors, not from tokens", head=False),
+    "reformer": Refusal("it attends within buckets of hashed keys, with no softmax over all keys", head=False),
+    "yoso": Refusal("its attention weights are sampled by hashing, with no softmax over keys"),
 }
 
 
 class UnknownFamilyError(UserError):
     """A model whose decisions cannot be replayed; says why."""
+
+    head = True  # whether an attention-pooling head on its encoder may do instead
+
+
+class HeadlessFamilyError(UnknownFamilyError):
+    """The same, where an attention-pooling head would not do either."""
+
+    head = False
 
 
 def known_families() -> str:
@@ -187,10 +208,10 @@ def family_of(config: PreTrainedConfig) -> Family:
         UnknownFamilyError: Its attention is none that can be erased, or its config asks for another kind of attention
             or read-out than the family has.
     """
-    if config.model_type in REFUSED:
-        raise UnknownFamilyError(
-            f"attention inside a '{config.model_type}' model cannot be erased: {REFUSED[config.model_type]}"
-        )
+    refusal = REFUSED.get(config.model_type)
+    if refusal is not None:
+        error = UnknownFamilyError if refusal.head else HeadlessFamilyError
+        raise error(f"attention inside a '{config.model_type}' model cannot be erased: {refusal.reason}")
     family = FAMILIES.get(config.model_type, Family(config.model_type, None))
     for name, value in family.required:
         if getattr(config, name, value) != value:
