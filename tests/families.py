@@ -44,6 +44,14 @@ CONFIGS: dict[str, dict] = {
     "eurobert": {"num_key_value_heads": 2, "mask_token_id": 4, "classifier_pooling": "late"},
     "gemma": {"num_key_value_heads": 1, "head_dim": 8},
     # Of three layers one or two see no further than three tokens back.
+    # As the next; with scores up to the cap and beyond.
+    "gemma2": {
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "sliding_window": 4,
+        "query_pre_attn_scalar": 8,
+        "attn_logit_softcapping": 2.0,
+    },
     "gemma3_text": {
         "num_key_value_heads": 2,
         "head_dim": 8,

@@ -77,7 +77,7 @@ def test_calls_that_erase_nothing_stay_the_models_own_bit_for_bit(name):
     padded, longest = batch_of(model, documents()), batch_of(model, documents(LENGTHS[:1]))
     unmasked = {"input_ids": longest["input_ids"]}
     for inputs in (padded, longest, unmasked):
-        with torch.no_grad():
+        with torch.no_grad(), in_float64():
             before = model(**inputs).logits
             with erasable(model):
                 inside = model(**inputs).logits
@@ -202,13 +202,13 @@ def test_the_model_is_left_as_it_was(name):
         parameter.requires_grad_(number % 3 > 0)  # someone's frozen parameters stay frozen
     batch = batch_of(model, documents())
     weights, before = copy.deepcopy(model.state_dict()), traces(model)
-    with torch.no_grad():
+    with torch.no_grad(), in_float64():
         logits = model(**batch).logits
     for use in USES.values():
         use(model)
         assert traces(model) == before
         assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
-        with torch.no_grad():
+        with torch.no_grad(), in_float64():
             assert torch.equal(model(**batch).logits, logits)
 
 

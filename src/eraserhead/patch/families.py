@@ -121,6 +121,7 @@ FAMILIES: dict[str, Family] = {
     "xmod": Family("X-MOD", ReadOut.FIRST, roberta_positions),
     "biogpt": Family("BioGPT", ReadOut.LAST, counted),
     "gemma": Family("Gemma", ReadOut.LAST, counted),
+    "gemma2": Family("Gemma 2", ReadOut.LAST),
     "gemma3_text": Family("Gemma 3", ReadOut.LAST),
     "gpt2": Family("GPT-2", ReadOut.LAST, counted),
     "gpt_neox": Family("GPT-NeoX", ReadOut.LAST, counted),
