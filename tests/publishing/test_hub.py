@@ -624,5 +624,5 @@ def test_a_dry_run_prints_the_card_and_asks_nobody(run, capfd):
     out = capfd.readouterr().out
     card = (run / "hub" / "README.md").read_text()
     assert card.strip() in out
-    assert f"what would be pushed is in {run / 'hub'}" in out
+    assert f"nothing was pushed; the folder to push is {run / 'hub'}" in out
     assert (run / "hub" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
