@@ -161,7 +161,7 @@ def test_there_and_back_with_the_package(hub, owner, run, data, tmp_path):
     commit = repository.head().sha
     assert repository.tags == {"v1": commit}
     assert f"pushed to {hub.url}/{name} (commit {commit}, tag v1)" in first.out
-    assert f"nothing has changed at {hub.url}/{name} (commit {commit}, tag v1)" in again.out
+    assert f"unchanged at {hub.url}/{name} (commit {commit}, tag v1)" in again.out
 
     results = tmp_path / "results"
     erase = ["erase", name, "--revision", "v1", "--data.path", data, "--output_dir", results, "--cpu"]
