@@ -162,7 +162,7 @@ class Hub:
     def push(self, folder: Path) -> Pushed:
         """Push a folder's files in one commit, which also removes files of an earlier push that are no longer needed.
 
-        If the hub already has all files, there is no commit. A failure before the commit leaves the repository unchanged.
+        If the hub has all files already, there is no commit. A failure before the commit changes nothing on the hub.
 
         Raises:
             UserError: The hub refuses, cannot be reached after several attempts, or somebody else pushes meanwhile; or

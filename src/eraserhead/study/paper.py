@@ -1,4 +1,4 @@
-"""``paper.md``: a study's tables, figures and findings in one page, with the figures and their numbers beside it."""
+"""Write ``paper.md``, a page with a study's tables, figures and findings, and the files of its figures."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -47,14 +47,14 @@ COMPARISONS = pa.schema(
     + [(name, pa.float64()) for name in ("larger", "larger_low", "larger_high")]
     + [(name, pa.float64()) for name in ("smaller", "smaller_low", "smaller_high", "deciding")]
 )
-UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
+UNSAFE = re.compile(r"[^\w.-]+")  # characters to replace in a file name
 BLANK_LINES = re.compile(r"\n{3,}")
-DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # of an absolute path, all but its last name
+DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # the folders of an absolute path
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What is said of the findings of one verdict.
+    """The findings of one verdict.
 
     Attributes:
         verdict: The verdict in words.
@@ -74,8 +74,8 @@ def write_paper(
 ) -> Path:
     """Write ``paper.md`` and ``figures/`` and return the page's path.
 
-    The same results give the same page and the same numbers. Cells that failed, and cells whose results are not
-    finished, are listed and are dashes in the tables.
+    The same results give the same page and the same numbers. Cells that failed or are not finished are listed, and
+    have dashes in the tables.
 
     Args:
         folder: Where to write.
@@ -113,7 +113,7 @@ def write_paper(
 
 
 def statements(found: Sequence[Finding]) -> list[Statement]:
-    """Return what holds, what does not, what is mixed, what is undecided, and what could not be looked at."""
+    """Return the findings by verdict, and last those that could not be tested."""
     words = {
         Verdict.HOLDS: "hold here",
         Verdict.CONTRARY: "do not hold here",
@@ -127,7 +127,7 @@ def statements(found: Sequence[Finding]) -> list[Statement]:
     ]
     grouped.append(
         Statement(
-            "could not be looked at, for want of cells or of documents", [f.claim for f in found if not f.comparisons]
+            "could not be tested, because cells or documents are missing", [f.claim for f in found if not f.comparisons]
         )
     )
     return [statement for statement in grouped if statement.claims]
@@ -175,7 +175,7 @@ def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, s
 
 
 def _draw_context(results: Sequence[CellResults], folder: Path) -> str | None:
-    """Draw what moves along the context axis; nothing where no model has a place on it."""
+    """Draw the context figure; nothing if no model is on the context axis."""
     placed = [found for found in results if found.cell.paper_model is not None]
     plate = Plate(folder, "context")
     if placed:
@@ -202,7 +202,7 @@ def _ends(estimate: Estimate) -> list[float]:
 
 
 def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
-    """Return the cells analysed by the authors' definitions where they differ from ours, by the option."""
+    """Return the cells analysed by the authors' definitions instead of ours, by option."""
     options = {"random_other": "position", "count_never_as": "all"}
     cells = {
         option: ", ".join(found.cell.name for found in results if getattr(found.summary.setup, option) == value)
