@@ -394,7 +394,7 @@ def test_damaged_weights_are_refused(tmp_path):
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path):
     folder = checkpoint(tmp_path / "model", vocab_size=len(SPECIAL) + 3)
-    refused(tmp_path, r"tokenizer gives the id \d+, and the model knows 0 to 7", model=folder)
+    refused(tmp_path, r"tokenizer gives the id \d+, but the model knows 0 to 7", model=folder)
     with pytest.raises(UserError, match="another model's tokenizer"):
         explain(ExplainConfig(model=folder, text="that", cpu=True))
 
@@ -492,7 +492,7 @@ def test_token_types_beyond_the_models_are_refused(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
     data = DataConfig(path=str(path), pair_column="hypothesis", max_length=15)
-    said = "tells 2 sequences of a pair apart, and the model knows 1"
+    said = "gives 2 token types to pairs, but the model knows 1"
     refused(tmp_path, said, model=folder, data=data)
     with pytest.raises(UserError, match=said):
         explain(ExplainConfig(model=str(folder), id="pairs/0", data=data, cpu=True))

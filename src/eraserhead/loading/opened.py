@@ -1,4 +1,4 @@
-"""A model opened at a site: what `erase` and `explain` do before their work."""
+"""Open a model at a site, as `erase` and `explain` do first."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -32,7 +32,7 @@ from eraserhead.sites.words import WordsSite
 
 logger = logging.getLogger("eraserhead")
 
-INSIDE_ALONE = "belongs to sites inside an encoder; this model's are its own attention layers"
+INSIDE_ALONE = "only for sites inside an encoder; this model's sites are its attention-pooling layers"
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class OpenedModel:
     Attributes:
         checkpoint: The model with its tokenizer.
         site: Where weights are read and erased.
-        setup: The same as results record it.
-        device: Where the model is.
+        setup: The site, as results record it.
+        device: Device of the model.
         reader: How documents become its inputs.
     """
 
@@ -63,7 +63,7 @@ class OpenedModel:
         """Add the tokens of every document.
 
         Raises:
-            UserError: The model does not read documents of two sequences, or has no vector for one of the tokens.
+            UserError: The documents are pairs that the model cannot read, or a token has no embedding.
         """
         model, name = self.checkpoint.model, self.checkpoint.name
         if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
@@ -81,10 +81,10 @@ class OpenedModel:
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
     def read(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int], signals: Collection[str]) -> Reading:
-        """Read some tokenised documents at the site, with what the rankings need to know of each component.
+        """Read some tokenised documents at the site, with the signals that the rankings need.
 
         Raises:
-            DocumentError: The model's logits of one of them are no numbers.
+            DocumentError: The model's logits for one of them are not finite.
         """
         reading = self.site.read(self.inputs(rows, batch), signals)
         broken = ~reading.unerased.logits.isfinite().all(-1)
@@ -108,7 +108,7 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
         accelerator: The device.
 
     Raises:
-        UserError: The model has no such site, the options do not belong to it, or it has no vector for its padding.
+        UserError: The model has no such site, the options do not go with it, or its padding token has no embedding.
     """
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     if isinstance(checkpoint.model, AttentionPoolingForSequenceClassification):
@@ -123,9 +123,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         if label_map:
-            raise UserError(
-                Setting("label_map"), ": the data is the run's own, whose classes are the model's; leave it out"
-            )
+            raise UserError(Setting("label_map"), ": the run's own data has the model's classes already; leave it out")
         documents = load_documents(data, "test", checkpoint.labels)
         if documents.provenance.split == checkpoint.train_split:
             logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
@@ -140,7 +138,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
         return split.read_as(matched).documents()
     logger.info(
         f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
+        f"({', '.join(checkpoint.class_names)}); match them with label_map"
     )
     return split.documents(with_labels=False)
 
@@ -152,7 +150,7 @@ def _pooling(
     known = (POOLING, WORDS) if architecture.hierarchical else (POOLING,)
     sites = UserError.joined((Setting("site", site) for site in known), " or ")
     there = UserError(
-        Setting("site", config.site), ": no site of a model with attention-pooling layers; choose ", sites
+        Setting("site", config.site), ": not a site of a model with attention-pooling layers; choose ", sites
     )
     problems = [there] if config.site not in (None, *known) else []
     inside = {"heads": config.heads, "special_tokens": config.special_tokens}

@@ -1,4 +1,4 @@
-"""The documents that a model was trained on, as its folder records them."""
+"""The record, in a model's folder, of the documents that it was trained on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ class TrainingData:
 
     Attributes:
         labels: How raw labels became class indices.
-        documents: Where the documents come from, by role.
-        truncation: What was cut off them, by role.
+        documents: The source of the documents, by role.
+        truncation: How much of them was cut off, by role.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -33,10 +33,10 @@ class TrainingData:
 
 
 def training_data(model: str) -> TrainingData | None:
-    """Return what a model's folder says of the documents that it was trained on; null where it does not say.
+    """Return the record of the documents that a model was trained on; null if its folder has none.
 
     Raises:
-        UserError: The file is damaged, or something else.
+        UserError: The file is damaged, or no such record.
     """
     path = Path(model) / RUN.data
     return read_record(TrainingData, path, "move it out of the model's folder") if path.is_file() else None
