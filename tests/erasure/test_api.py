@@ -138,7 +138,7 @@ def test_columns_beside_a_data_config_are_refused(tmp_path):
     ("names", "matched"), [(("neg", "pos"), True), (("NEG", "POS"), True), (("bad", "good"), False)], ids=str
 )
 def test_a_data_set_is_written_once_whatever_its_labels(tmp_path, monkeypatch, names, matched):
-    """Of the model's classes, of the same in another case, and of others, which give no accuracy."""
+    """Labels are the model's classes, the same in another case, or other names, which give no accuracy."""
     written = []
     write = documents.write_documents
     monkeypatch.setattr(documents, "write_documents", lambda *given: written.append(given) or write(*given))

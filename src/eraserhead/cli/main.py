@@ -69,7 +69,7 @@ COMMANDS = {
     "families": Command(
         FamiliesConfig,
         "eraserhead.cli.families",
-        "list the model families inside of which attention can be erased",
+        "list the model families in which attention can be erased",
     ),
 }
 

@@ -102,7 +102,7 @@ def _shade(strength: float, erased: bool) -> str:
 
 
 def _inside(explanation: "Explanation") -> bool:
-    """Tell whether there is no exact minimum, so that the smallest set is an upper bound and no bias is left alone."""
+    """Tell whether the head is not affine: no minimum is exact, and more than the bias is left without attention."""
     return any(ranking.ranking == BEST_FOUND for ranking in explanation.rankings)
 
 

@@ -124,7 +124,7 @@ WITHIN_CELLS = (
     _Claim(
         "top-flips",
         "erasing the component of the highest attention flips the decision more often than erasing another",
-        "documents on which the top alone flips, against those on which the other alone does, exactly over all others",
+        "documents on which only the top flips, against those on which only the other does, exact over all others",
         _top_flips,
     ),
     _Claim(

@@ -216,7 +216,7 @@ def excess_table(grid: Grid) -> Table:
             cells.append(f"{interval(excess, digits=1)} n={excess.count:,}" if excess else NONE)
             cells.append(percent(ranking and ranking.optimal))
         rows.append([dataset, model, *cells])
-    headings = [heading for name in names for heading in (f"{name}: excess", "optimal, %")]
+    headings = [heading for name in names for heading in (f"{name}: excess", "no excess, %")]
     return Table(["data set", "model", *headings], rows)
 
 

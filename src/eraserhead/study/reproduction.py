@@ -31,8 +31,8 @@ logger = logging.getLogger("eraserhead")
 COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` changes
 FAILURES = "failures"  # folder of tracebacks
 OUT_OF_MEMORY = (
-    "out of memory; lower batch_tokens, or for another study data.max_length, data.max_sentences or "
-    "data.max_sentence_length in its YAML"
+    "out of memory; lower batch_tokens, or start another study with a lower data.max_length, data.max_sentences or "
+    "data.max_sentence_length in the YAML file"
 )
 # Messages when the CPU is out of memory; torch has no exception for that.
 ALLOCATION = (
@@ -79,12 +79,12 @@ def check(plans: Sequence[Plan]) -> None:
         UserError: The message names the first such cell, what differs, and how many there are.
     """
     if not plans:
-        raise UserError("there is nothing to do: name one of the datasets and one of the models at least")
+        raise UserError("there is nothing to do: name at least one of the datasets and one of the models")
     precisions = sorted({plan.train.training.mixed_precision for plan in plans})
     if len(precisions) > 1:
         raise UserError(
             Setting("training.mixed_precision"),
-            f": one process has one, not {' and '.join(precisions)}; run them apart",
+            f": one process can only use one, not {' and '.join(precisions)}; run them separately",
         )
     changed = {plan.cell.name: differs for plan in plans if (differs := _changed(plan))}
     if changed:
