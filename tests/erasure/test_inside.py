@@ -300,7 +300,7 @@ def test_a_decoder_without_padding_takes_its_tokenizers_or_is_refused(tmp_path, 
     folder = decoder(tmp_path / "decoder", "[PAD]", in_config=False)
     with caplog.at_level("INFO", "eraserhead"):
         results = erase_to_folder(run(tmp_path, model=folder, data=texts_file(tmp_path, [*TEXTS, ""])))
-    assert "its tokenizer's is used ('[PAD]')" in caplog.text
+    assert "the tokenizer's is used ('[PAD]')" in caplog.text
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) for text in [*TEXTS, ""]]
     assert results.summary().documents.without_components == 1
@@ -406,7 +406,7 @@ def test_code_of_the_repository_is_refused_unless_allowed(tmp_path):
         "from transformers import BertConfig\n\n\nclass OwnConfig(BertConfig):\n    model_type = 'own'\n"
     )
     edited(folder, model_type="own", auto_map={"AutoConfig": "configuration_own.OwnConfig"})
-    refused(tmp_path, "Python code of its own .*all your rights.*trust_remote_code=True", model=str(folder))
+    refused(tmp_path, "Python code from its repository .*all your rights.*trust_remote_code=True", model=str(folder))
     refused(tmp_path, "'own' model cannot be erased", model=str(folder), trust_remote_code=True)
 
 

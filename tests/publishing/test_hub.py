@@ -576,7 +576,7 @@ def test_training_pushes_the_best_models_and_the_finished_one(hub, owner, data, 
     )
     assert json.loads(repository.files()["training.json"])["metrics"]["best_epoch"] == best
     assert json.loads(repository.files()["training.json"])["metrics"]["test"]["accuracy"] >= 0
-    assert "nothing has changed" in again.out
+    assert "unchanged at" in again.out
     nothing = owner.run(["train", "--data.name", "planted", "--push_every", "best"])[0]
     assert "nothing is pushed without --push_to_hub" in nothing.line
     options[options.index(tmp_path / "run")] = tmp_path / "other"

@@ -425,7 +425,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
 def test_a_page_says_what_names_and_reasons_are_and_is_built_as_with_any_others(cells, tmp_path):
     """Each of three names once as data set's, model's and failed model's; the harmless page is the yardstick."""
     plain = study(tmp_path / "plain", cells, ("data", "m", "n"), "x", "gone")
-    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "rest on 7 shuffles"):
+    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "tries 7 random orders"):
         assert said in plain
     control, html = f"{COLOUR}\u202e\x9b|\n\n| a |", "<script>alert(1)</script> &lt; <!--"
     link = "![x](https://evil.example/x.png)] [x](javascript:alert(1)) `a` **b** | # c"

@@ -251,7 +251,7 @@ def test_all_numbers_out_of_range_are_named_at_once(tmp_path):
 
 
 def test_distances_are_no_metric_of_two_classes(tmp_path):
-    with pytest.raises(UserError, match="three ordered classes"):
+    with pytest.raises(UserError, match="three or more ordered classes"):
         train(config(tmp_path, metric="mean_absolute_error"))
     assert not (tmp_path / "run").exists()
 
