@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 
 RUNS = "runs"  # parent of folders that are not inside a model's folder
 OWNER, REVISION, SUBSET, RESULTS = "--", "@", "+", "+"  # hub ids cannot contain these
