@@ -548,7 +548,7 @@ def test_the_built_in_corpus_carries_its_evidence():
     config = DataConfig(name="planted", classes=3, train_size=7, test_size=5, seed=2)
     test, train = load_documents(config, "test"), load_documents(config, "train")
     reviews = planted.planted_reviews("test", 3, 5, 2)
-    assert column(test, "evidence") == [[asdict(piece) for piece in review.evidence] for review in reviews]
+    assert column(test, "evidence") == [[asdict(span) for span in review.evidence] for review in reviews]
     assert column(test, "text") == [review.text for review in reviews]
     assert column(test, "label") == [review.label for review in reviews]
     assert column(test, "id") == [f"test/{row}" for row in range(5)]

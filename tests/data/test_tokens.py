@@ -171,7 +171,7 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "pieces", "words"),
+    ("text", "tokens", "words"),
     [
         ("It wakes up.", "It wake ##s up .", ["It", "wakes", "up", "."]),
         ("don't 3.14!!", "don ' t 3 . 14 ! !", ["don't", "3.14", "!", "!"]),
@@ -185,10 +185,10 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
         ("a\u2003b\nc", "a b c", ["a", "b", "c"]),
     ],
 )
-def test_components_are_grouped_into_words(text, pieces, words):
+def test_components_are_grouped_into_words(text, tokens, words):
     starts, ends, place = [], [], 0
-    for piece in pieces.split(" "):
-        bare = piece.removeprefix("##")
+    for token in tokens.split(" "):
+        bare = token.removeprefix("##")
         place = text.index(bare, place)
         starts.append(place)
         ends.append(place := place + len(bare))
@@ -216,8 +216,8 @@ def test_offsets_of_real_samples_slice_back_to_the_tokens(data_root, encoder_fol
     for row in tokenized:
         tokens = encoder.convert_ids_to_tokens(row["input_ids"])
         for token, start, end in zip(tokens[1:-1], row["starts"][1:-1], row["ends"][1:-1], strict=True):
-            piece = row["text"][start:end]
-            assert normalize(piece).strip() == token.removeprefix("##") or token == "[UNK]"
+            covered = row["text"][start:end]
+            assert normalize(covered).strip() == token.removeprefix("##") or token == "[UNK]"
         starts, ends = row["starts"][1:-1], row["ends"][1:-1]
         words = [
             "".join(row["text"][starts[group[0]] : ends[group[-1]]]) for group in word_spans(row["text"], starts, ends)

@@ -85,8 +85,8 @@ def test_tables_hold_what_they_promise(tmp_path):
     assert documents.n.tolist()[-3:] == [0, 0, 1]
     for row in documents.itertuples():
         assert row.n == len(row.components) == len(row.starts) == len(row.single_js)
-        pieces = [row.text[start:end].lower() for start, end in zip(row.starts, row.ends, strict=True)]
-        assert pieces == row.components.tolist()
+        covered = [row.text[start:end].lower() for start, end in zip(row.starts, row.ends, strict=True)]
+        assert covered == row.components.tolist()
         assert sum(attention[row.id]) == pytest.approx(1.0 if row.n else 0.0)
         assert sum(row.probabilities) == pytest.approx(1.0)
         assert row.prediction == np.argmax(row.probabilities)
@@ -263,7 +263,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     assert ResultsFolder(tmp_path / "results").complete
 
 
-def test_the_same_configuration_again_does_nothing_and_another_is_refused(tmp_path):
+def test_the_same_setup_again_does_nothing_and_another_is_refused(tmp_path):
     run = config(tmp_path)
     folder = erase_to_folder(run)
     written = (folder.path / "summary.json").stat().st_mtime_ns
@@ -284,7 +284,7 @@ def test_other_files_are_left_alone(tmp_path):
             erase_to_folder(replace(run, overwrite=overwrite))
 
 
-def test_changed_texts_are_another_configuration(tmp_path):
+def test_changed_texts_are_another_setup(tmp_path):
     run = config(tmp_path)
     erase_to_folder(run)
     write_texts(tmp_path, [*TEXTS[:-1], "bad"])

@@ -54,7 +54,7 @@ def command_parser(command: Command) -> ArgumentParser:
     return parser
 
 
-def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
+def config_of(command: str, config: type, arguments: Sequence[str]) -> Any:
     """Return the config dataclass of a command without positional options, from these arguments.
 
     Raises:

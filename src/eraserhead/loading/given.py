@@ -1,7 +1,8 @@
 """A model that Python code gives as an object or by name."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -9,11 +10,12 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
-from eraserhead.loading.config import LIMITS
+from eraserhead.loading.config import LIMITS, SiteConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 
 Dtype = Literal["float32", "float64", "bfloat16", "float16"]
 GivenModel = str | Path | PreTrainedModel | Pipeline
+Config = TypeVar("Config", bound=SiteConfig)
 IN_MEMORY = "in memory"  # the name of a model that was given as an object
 
 
@@ -58,7 +60,23 @@ def _in_memory(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Ch
     return Checkpoint(model.eval(), tokenizer, IN_MEMORY, None, None, None, None)
 
 
-def given_limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
+def for_given(config: Config, checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> Config:
+    """Return options with the name, the precision and the limits of the given model.
+
+    Args:
+        config: The options.
+        checkpoint: The model.
+        data: Its limits are used, if it is given.
+        max_length: The limit that the caller gives.
+
+    Raises:
+        UserError: There is no option for the model's precision.
+    """
+    limits = _limits(checkpoint, data, max_length)
+    return replace(config, model=checkpoint.name, data=limits, dtype=dtype_of(checkpoint.model))
+
+
+def _limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
     """Return how much of each document is read: the first limit of argument, data, training and the model's window."""
     if data is not None:
         limits = {name: getattr(data, name) for name in LIMITS}

@@ -12,7 +12,7 @@ class RunLayout:
         weights: The model's weights, if they are in one file.
         index: The file that names the file of each weight, if they are in several files.
         tokenizer: The tokenizer's configuration.
-        run: The configuration of the run, in the format that `--config` takes.
+        run: The options of the run, in the format that `--config` takes.
         setup: Fingerprints of the run's documents and encoder.
         data: The documents, and the label table.
         metrics: The metrics of the run.

@@ -45,7 +45,7 @@ class Source:
         folder: Folder of the model.
         config: Its configuration.
         config_content: The content of its ``config.json``.
-        run: The configuration of the run that trained it.
+        run: The options of the run that trained it.
         data: The documents that it was trained on.
         metrics: The metrics of that run.
         environment: Versions, and the encoder's commit.

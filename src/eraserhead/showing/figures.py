@@ -52,18 +52,33 @@ class Plate:
     folder: Path
     name: str
 
+    @property
+    def svg(self) -> str:
+        """Name of the file with the vector graphic."""
+        return f"{self.name}.svg"
+
+    @property
+    def png(self) -> str:
+        """Name of the file with the bitmap."""
+        return f"{self.name}.png"
+
+    @property
+    def csv(self) -> str:
+        """Name of the file with the numbers."""
+        return f"{self.name}.csv"
+
     def save(self, figure: Figure) -> None:
         """Save the figure; the same figure gives the same bytes."""
-        for kind, metadata in {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}.items():
-            with replacing(self.folder / f"{self.name}.{kind}") as path:
-                figure.savefig(path, format=kind, dpi=RESOLUTION, metadata=metadata)
+        for file, metadata in {self.svg: {"Date": None, "Creator": None}, self.png: {"Software": None}}.items():
+            with replacing(self.folder / file) as path:
+                figure.savefig(path, format=Path(file).suffix[1:], dpi=RESOLUTION, metadata=metadata)
 
     def save_numbers(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
         """Save the numbers drawn, one table at a time.
 
         A missing number is an empty field; a number larger than everything is ``inf``.
         """
-        with replacing(self.folder / f"{self.name}.csv") as path, pyarrow.csv.CSVWriter(str(path), schema) as writer:
+        with replacing(self.folder / self.csv) as path, pyarrow.csv.CSVWriter(str(path), schema) as writer:
             for table in tables:
                 writer.write_table(table.select(schema.names).cast(schema))
 

@@ -9,7 +9,7 @@ from eraserhead.environment import Environment
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """Fingerprints of a run's training inputs; a run whose inputs have changed is not resumed.
+    """What a run was made from, beside its options; a run whose setup has changed is not continued.
 
     Attributes:
         documents: Fingerprints of the documents by role.
