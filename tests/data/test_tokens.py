@@ -78,11 +78,33 @@ def test_earlier_calls_leave_no_trace_and_none_is_left(tokenizer, rows):
     assert tokenizer.model_max_length == 17
 
 
+def test_special_tokens_in_a_text_are_split_where_the_tokenizer_says_so(tokenizer):
+    """And not where an earlier call did: [PAD] is one token, or "[", "PAD" and "]", which are unknown."""
+    named = Dataset.from_dict({"text": ["the [PAD] room"]})
+    tokenizer(TEXTS, split_special_tokens=True)
+    assert list(tokenize(named, tokenizer, 17)["input_ids"]) == [[2, 4, 0, 5, 3]]
+    tokenizer.split_special_tokens = True
+    tokenizer(TEXTS, split_special_tokens=False)
+    assert list(tokenize(named, tokenizer, 17)["input_ids"]) == [[2, 4, 1, 1, 1, 5, 3]]
+
+
 def test_truncation_on_the_left_keeps_the_end(tokenizer, rows):
     tokenizer.truncation_side = "left"
     tokenized = tokenize(rows, tokenizer, 5)
     assert list(tokenized["input_ids"])[2] == [2, 5, 6, 7, 3]
     assert list(tokenized["truncated_tokens"]) == [2, 0, 8, 0]
+
+
+def test_two_sequences_are_parted_at_the_newline_between_them(tokenizer):
+    """This tokenizer splits at spaces alone: it would see the newline as part of a word."""
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
+    pairs = Dataset.from_dict({"text": ["the room\nwas loud", "\nclean", "the\n"], "second": [9, 1, 4]})
+    tokenized = tokenize(pairs, tokenizer, 7)
+    assert list(tokenized["input_ids"]) == [[2, 4, 5, 3, 6, 7, 3], [2, 3, 10, 3], [2, 4, 3, 3]]
+    assert list(tokenized["starts"]) == [[0, 0, 4, 0, 9, 13, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert list(tokenized["ends"]) == [[0, 3, 8, 0, 12, 17, 0], [0, 0, 6, 0], [0, 3, 0, 0]]
+    cut = tokenize(pairs, tokenizer, 6)
+    assert list(cut["truncated_tokens"]) == [1, 0, 0]
 
 
 def test_the_same_as_calling_the_tokenizer(encoder_folder, rows):
@@ -181,6 +203,7 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
         ("라면은 맛있다", "라면 ##은 맛있 ##다", ["라면은", "맛있다"]),
         ("สวัสดีครับ", "สวัสดี ครับ", ["สวัสดี", "ครับ"]),
         ("C++ GPT日本", "C + + GPT 日本", ["C", "+", "+", "GPT", "日本"]),
+        ("日本GPT", "日本 GP T", ["日本", "GPT"]),
         ("हिन्दी", "हिन ##्द ##ी", ["हिन्दी"]),
         ("a\u2003b\nc", "a b c", ["a", "b", "c"]),
     ],
