@@ -208,8 +208,8 @@ def test_sequence_pairs_are_read_as_the_model_reads_them(tmp_path):
         torch.testing.assert_close(torch.tensor(row.probabilities), expected.double(), rtol=0, atol=1e-5)
         differ += (expected - untyped).abs().max() > 1e-3
         assert row.text == f"{first}\n{second}"
-        pieces = zip(row.components, row.starts, row.ends, strict=True)
-        assert all(piece == row.text[start:end].lower() for piece, start, end in pieces if not piece.startswith("["))
+        components = zip(row.components, row.starts, row.ends, strict=True)
+        assert all(name == row.text[start:end].lower() for name, start, end in components if not name.startswith("["))
         assert row.tokens + row.truncated_tokens == len(first.split()) + len(second.split()) + 3
     assert differ > 5
     assert (documents.truncated_tokens > 0).any()
@@ -301,7 +301,7 @@ def test_a_decoder_without_padding_takes_its_tokenizers_or_is_refused(tmp_path, 
     folder = decoder(tmp_path / "decoder", "[PAD]", in_config=False)
     with caplog.at_level("INFO", "eraserhead"):
         results = erase_to_folder(run(tmp_path, model=folder, data=texts_file(tmp_path, [*TEXTS, ""])))
-    assert "its tokenizer's is used ('[PAD]')" in caplog.text
+    assert "the tokenizer's is used ('[PAD]')" in caplog.text
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) for text in [*TEXTS, ""]]
     assert results.summary().documents.without_components == 1
@@ -337,7 +337,11 @@ def refused(tmp_path, match: str, **changes) -> None:
         ({"site": "layer:12"}, "site='layer:12': the model has 3 layers, numbered from 0 to 2"),
         ({"site": "layer:-4"}, "site='layer:-4': the model has 3 layers"),
         ({"site": "layer"}, "site='layer': not a site"),
-        ({"site": "pooling"}, "has no attention-pooling layer"),
+        (
+            {"site": "pooling"},
+            "'bert' model has no attention-pooling layer .*; choose layer:L, layer:L:all or all$",
+        ),
+        ({"site": "words"}, "site='words': a 'bert' model has no attention over the words of sentences; choose"),
         ({"heads": [0, 4, 7]}, r"heads=\[4, 7\]: a layer of the model has 4 heads, numbered from 0 to 3"),
         ({"heads": []}, r"heads=\[\]"),
         ({"memory_budget": 0.0}, r"memory_budget=0\.0: must be at least"),
@@ -346,6 +350,39 @@ def refused(tmp_path, match: str, **changes) -> None:
 )
 def test_options_that_do_not_fit_the_model_are_refused(tmp_path, options, match):
     refused(tmp_path, match, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        (
+            {"site": "layer"},
+            r"^site='layer': not a site; did you mean 'layer:L'\?; there are pooling, words, layer:L, ",
+        ),
+        ({"site": "poling"}, r"^site='poling': not a site; did you mean 'pooling'\?"),
+        ({"site": "inside"}, "^site='inside': not a site"),
+        ({"site": ""}, "^site='': not a site"),
+        (
+            {"site": "pooling", "heads": [0], "search": "greedy", "memory_budget": 2.0},
+            r"^heads=\[0\]: has no effect at pooling; it belongs to layer:L, layer:L:all and all; "
+            "search='greedy': has no effect at pooling; it belongs to words, layer:L, layer:L:all and all; "
+            "memory_budget=2.0: has no effect at pooling; it belongs to words, layer:L, layer:L:all and all$",
+        ),
+        (
+            {"site": "words", "special_tokens": False, "search": "greedy"},
+            "^special_tokens=False: has no effect at words; it belongs to layer:L, layer:L:all and all$",
+        ),
+    ],
+    ids=str,
+)
+def test_what_the_text_of_a_site_shows_is_refused_before_the_model_is_looked_for(tmp_path, options, match):
+    refused(tmp_path, match, model=str(tmp_path / "no-such-model"), **options)
+    with pytest.raises(UserError, match=match):
+        explain(ExplainConfig(model=str(tmp_path / "no-such-model"), text="a fine film", **options))
+    with pytest.raises(UserError, match=match):
+        eraserhead.erase(tmp_path / "no-such-model", ["a fine film"], **options)
+    with pytest.raises(UserError, match=match):
+        eraserhead.explain(tmp_path / "no-such-model", "a fine film", **options)
 
 
 def test_options_for_the_inside_are_refused_at_a_pooling_layer(tmp_path):
@@ -396,7 +433,7 @@ def test_damaged_weights_are_refused(tmp_path):
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path):
     folder = checkpoint(tmp_path / "model", vocab_size=len(SPECIAL) + 3)
-    refused(tmp_path, r"tokenizer gives the id \d+, and the model knows 0 to 7", model=folder)
+    refused(tmp_path, r"tokenizer gives the id \d+, but the model knows 0 to 7", model=folder)
     with pytest.raises(UserError, match="another model's tokenizer"):
         explain(ExplainConfig(model=folder, text="that", cpu=True))
 
@@ -408,7 +445,7 @@ def test_code_of_the_repository_is_refused_unless_allowed(tmp_path):
         "from transformers import BertConfig\n\n\nclass OwnConfig(BertConfig):\n    model_type = 'own'\n"
     )
     edited(folder, model_type="own", auto_map={"AutoConfig": "configuration_own.OwnConfig"})
-    refused(tmp_path, "Python code of its own .*all your rights.*trust_remote_code=True", model=str(folder))
+    refused(tmp_path, "Python code from its repository .*all your rights.*trust_remote_code=True", model=str(folder))
     refused(tmp_path, "cannot be loaded", model=str(folder), trust_remote_code=True)
 
 
@@ -494,7 +531,7 @@ def test_token_types_beyond_the_models_are_refused(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
     data = DataConfig(path=str(path), pair_column="hypothesis", max_length=15)
-    said = "tells 2 sequences of a pair apart, and the model knows 1"
+    said = "gives 2 token types to pairs, but the model knows 1"
     refused(tmp_path, said, model=folder, data=data)
     with pytest.raises(UserError, match=said):
         explain(ExplainConfig(model=str(folder), id="pairs/0", data=data, cpu=True))

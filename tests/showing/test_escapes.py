@@ -7,12 +7,11 @@ import subprocess
 import sys
 import unicodedata
 import xml.etree.ElementTree as ET
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -20,6 +19,7 @@ from eraserhead.cli.main import main
 from eraserhead.erasure.view import summary_view
 from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
+from eraserhead.loading.run_options import write_options
 from eraserhead.showing.escapes import markdown, visible
 from eraserhead.showing.figures import Plate
 from eraserhead.showing.terminal import console
@@ -27,6 +27,7 @@ from eraserhead.study import reproduction
 from eraserhead.study.cell_figures import draw_histogram
 from eraserhead.study.cells import DatasetStatistics, SplitStatistics, read_cells
 from eraserhead.study.context_figure import draw_context
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
 from eraserhead.training.config import ModelConfig, TrainConfig
 from eraserhead.training.records import Epoch, Metrics
@@ -67,14 +68,14 @@ def obeyed(character: str) -> bool:
 
 
 def check_harmless(text: str, *shown: str) -> None:
-    """Nothing but a line's end is obeyed, and every text is there, each control character as an escape."""
+    """Check that only line ends are obeyed, and that every text is shown, with control characters as escapes."""
     assert not {character for character in text if obeyed(character)} - {"\n"}
     for each in shown:
         assert visible(each) in text, each
 
 
 def printed(renderable) -> str:
-    """What a terminal gets, without rich's own styles; the same as what a file gets."""
+    """Return what is printed on a terminal, without rich's own styles; a file gets the same."""
     written = []
     for colours in (None, "truecolor"):
         stream = io.StringIO()
@@ -354,7 +355,7 @@ def test_every_log_and_warning_and_traceback_of_a_process_is_harmless():
 
 
 def test_the_traceback_that_a_study_keeps_is_harmless(tmp_path):
-    path = tmp_path / "failures" / "cell.txt"
+    path = tmp_path / STUDY.failure("cell")
     try:
         raise ValueError(f"{CLIPBOARD}\nwith é of \u202e")
     except ValueError:
@@ -369,7 +370,7 @@ NAMES = ("$\\frac{$", "\x1b]52;c;x\x07\u202e\n--> $_$", "a | <script> [x](y)")
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
     """Cells of three models, two of them with places along the context, on one data set; attention is always last."""
-    folder = tmp_path_factory.mktemp("cells")
+    folder = tmp_path_factory.mktemp(STUDY.cells)
     documents = {f"d{number}": Document({"attention": 19}) for number in range(11)}
     return [made_up(folder, "data", model, documents) for model in ("flan-none", "flan-rnn", "m")]
 
@@ -377,7 +378,7 @@ def cells(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("draw", [draw_histogram, draw_context])
 def test_names_in_figures_are_no_formulas_and_harmless(draw, name, cells, tmp_path, monkeypatch):
-    """Of a model above its panel, of a data set above its column; the SVG is still XML."""
+    """The names are a model's above its panel and a data set's above its column; the SVG is still XML."""
     renamed = [replace(cells[0], dataset=name), replace(cells[1], dataset=name, model=name)]
     plate, titles = Plate(tmp_path, "plate"), []
     save = Plate.save
@@ -389,13 +390,13 @@ def test_names_in_figures_are_no_formulas_and_harmless(draw, name, cells, tmp_pa
     monkeypatch.setattr(Plate, "save", saved)
     draw(read_cells(renamed if draw is draw_histogram else renamed[:1]), plate)
     assert visible(name) in titles
-    drawn = (tmp_path / "plate.svg").read_text()
+    drawn = (tmp_path / plate.svg).read_text()
     check_harmless(drawn)
     ET.fromstring(drawn)
 
 
 def structure(text: str) -> list[str]:
-    """What a page consists of, without what it says."""
+    """Return the kinds of elements in a page, without their texts."""
     return [kind.type for token in PARSER.parse(text) for kind in (token, *(token.children or ()))]
 
 
@@ -412,7 +413,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
     renamed.append(replace(cells[2], dataset=dataset, model=model))
     for cell in renamed:
         training = TrainConfig(model=ModelConfig(encoder=other))
-        (cell.folder / "run.yaml").write_text(yaml.safe_dump(asdict(training)))
+        write_options(cell.folder, training)
         summary = cell.results.summary()
         setup = replace(summary.setup, random_other="position", count_never_as="all", draws=7)
         # No better than the largest class.
@@ -425,7 +426,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
 def test_a_page_says_what_names_and_reasons_are_and_is_built_as_with_any_others(cells, tmp_path):
     """Each of three names once as data set's, model's and failed model's; the harmless page is the yardstick."""
     plain = study(tmp_path / "plain", cells, ("data", "m", "n"), "x", "gone")
-    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "rest on 7 shuffles"):
+    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "tries 7 random orders"):
         assert said in plain
     control, html = f"{COLOUR}\u202e\x9b|\n\n| a |", "<script>alert(1)</script> &lt; <!--"
     link = "![x](https://evil.example/x.png)] [x](javascript:alert(1)) `a` **b** | # c"
@@ -434,7 +435,7 @@ def test_a_page_says_what_names_and_reasons_are_and_is_built_as_with_any_others(
         text = study(tmp_path / str(number), cells, names, names[1], f"{names[2]} {reason}")
         check_harmless(text)
         assert structure(text) == structure(plain)
-        assert all(address.startswith("figures/") for address in addresses(text))
+        assert all(address.startswith(f"{STUDY.figures}/") for address in addresses(text))
         cells_shown = [token.content.replace("\\|", "|") for token in PARSER.parse(text) if token.type == "inline"]
         for name in names:
             assert markdown(name).replace("\\|", "|") in cells_shown

@@ -9,14 +9,14 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from eraserhead.cli.arguments import check, normalise, option_types
 from eraserhead.cli.config_files import with_found_configs
-from eraserhead.cli.options import check, normalise, option_types
 from eraserhead.errors import Setting, UserError
-from eraserhead.settings import refusal
+from eraserhead.settings import value_problem
 
 # How jsonargparse names the option and the value that it refuses.
 REFUSED = re.compile(r'Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$', re.DOTALL)
-# How it names the options that it misses, each with its command in front.
+# How jsonargparse names missing options, each with its command in front.
 MISSING = re.compile(r"the following arguments are required: ([\w., ]+)$")
 
 
@@ -27,10 +27,10 @@ class Command:
     Attributes:
         config: Dataclass of its options; fields without a default are positional.
         module: Where its function `run` is.
-        help: One line.
+        help: Its help, in one line.
         positional: Options that are given by position.
-        optional: Those of them that may be left out.
-        defaults: Defaults that follow from what was parsed at first, such as the data of a run.
+        optional: Positional options that may be left out.
+        defaults: Returns defaults that depend on the parsed options, such as the data of a run.
     """
 
     config: type
@@ -44,7 +44,7 @@ class Command:
 def command_parser(command: Command) -> ArgumentParser:
     """Return the parser of one command."""
     parser = ArgumentParser(description=command.help, exit_on_error=False)
-    parser.add_argument("--config", action="config", help="YAML file; several are merged, and the later one wins")
+    parser.add_argument("--config", action="config", help="YAML file; several are merged, and later ones win")
     for name in command.positional:
         if name in command.optional:
             parser.add_argument(name, type=str, nargs="?")
@@ -54,11 +54,11 @@ def command_parser(command: Command) -> ArgumentParser:
     return parser
 
 
-def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
-    """Return the config dataclass that a command without positional options would have with these arguments.
+def config_of(command: str, config: type, arguments: Sequence[str]) -> Any:
+    """Return the config dataclass of a command without positional options, from these arguments.
 
     Raises:
-        UserError: The arguments, or the YAML files that they name, are not the command's.
+        UserError: The command does not accept the arguments, or the YAML files that they name.
     """
     arguments = with_found_configs(normalise(arguments, config))
     check(arguments, command, config, ())
@@ -70,7 +70,7 @@ def parse(parser: ArgumentParser, arguments: list[str], config: type | None = No
     """Parse arguments; `config` is the dataclass of their command.
 
     Raises:
-        UserError: They are not the parser's.
+        UserError: The parser does not accept them.
     """
     try:
         return parser.parse_args(arguments)
@@ -81,7 +81,7 @@ def parse(parser: ArgumentParser, arguments: list[str], config: type | None = No
 
 
 def _in_our_words(message: str, config: type | None) -> UserError:
-    """Return a refusal as Python would have it, where the parser says which options it is about."""
+    """Return the parser's message in the words of the Python API, where it says which option it refuses."""
     missing = MISSING.search(message)
     if config is not None and missing is not None:
         options = option_types(config)
@@ -94,12 +94,12 @@ def _in_our_words(message: str, config: type | None) -> UserError:
     if found[2].startswith("["):
         with suppress(ValueError, SyntaxError):
             value = literal_eval(found[2])
-    refused = refusal(config, found[1], value)
+    refused = value_problem(config, found[1], value)
     return UserError(" ".join(message.split())) if refused is None else refused
 
 
 def as_config(command: Command, parsed: Namespace) -> Any:
-    """Return a command's config dataclass from what was parsed."""
+    """Return a command's config dataclass from the parsed options."""
     values = parsed.as_dict()
     values.pop("config", None)
     return build(command.config, values)

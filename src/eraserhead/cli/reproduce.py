@@ -8,38 +8,37 @@ from accelerate import PartialState
 from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
-from eraserhead.cli.parsing import configuration
+from eraserhead.cli.parsing import config_of
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 from eraserhead.study.cells import Cell
 from eraserhead.study.config import ReproduceConfig
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
-from eraserhead.study.reproduction import Plan, check, reproduce
+from eraserhead.study.reproduction import ANALYSIS, Plan, check, reproduce
 from eraserhead.training.config import TrainConfig
-
-CELLS = "cells"
 
 
 def run(config: ReproduceConfig) -> None:
-    """Do every cell, write the paper's tables and figures, and list the cells that failed.
+    """Train and erase every cell, write the paper's tables and figures, and list the cells that failed.
 
     Raises:
-        UserError: A configuration cannot be used (nothing is done then), or cells failed (all others are done then).
+        UserError: A configuration cannot be used (before any cell starts), or cells failed (after all others are done).
     """
     disable_progress_bars()
     check_settings(config)
     folder, plans = Path(config.output_dir), plan(config)
-    if not (folder / CELLS).is_dir():
+    if not (folder / STUDY.cells).is_dir():
         refuse_foreign(folder, "a study")
     check(plans)
-    (folder / CELLS).mkdir(parents=True, exist_ok=True)
+    (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
         paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
@@ -50,7 +49,7 @@ def run(config: ReproduceConfig) -> None:
     if study.failures:
         reasons = "; ".join(f"{name} ({why})" for name, why in study.failures.items())
         raise UserError(
-            f"{len(study.failures)} of {len(plans)} cells failed: {reasons}; mend that and run the same again"
+            f"{len(study.failures)} of {len(plans)} cells failed: {reasons}; mend that and run the same command again"
         )
 
 
@@ -58,7 +57,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     """Return all cells that a configuration asks for, in order.
 
     Raises:
-        UserError: Naming every YAML file that is missing or wrong.
+        UserError: A YAML file is missing or wrong; the message names them all.
     """
     problems: list[UserError] = []
     configs = PACKAGED if config.configs is None else Path(config.configs)
@@ -70,7 +69,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     return [
         _plan(
             config,
-            Cell(dataset, model, Path(config.output_dir) / CELLS / f"{dataset}-{model}"),
+            Cell(dataset, model, Path(config.output_dir) / STUDY.cell(dataset, model)),
             [first, *also.values(), second],
         )
         for dataset, first in datasets.items()
@@ -79,7 +78,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
 
 
 def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[str, Path]:
-    """Return the YAML files by the names of what they configure; a name is a file in `folder`, or a path."""
+    """Return the YAML files by the name of what they configure; each of `names` is a file in `folder`, or a path."""
     found: dict[str, Path] = {}
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     for name in names:
@@ -87,20 +86,20 @@ def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[st
         if not file.is_file():
             problems.append(UserError(f"{file}: no such file", nearest(name, known) or _there(known)))
         elif file.stem in found:
-            problems.append(UserError(f"{file}: a second one called '{file.stem}'"))
+            problems.append(UserError(f"{file}: another file is also called '{file.stem}'; rename one of them"))
         found[file.stem] = file
     return found
 
 
 def _there(known: list[str]) -> UserError:
     if known:
-        return UserError(f"; there are {', '.join(known)}")
-    return UserError("; ", Setting("configs"), " names the folder that holds them")
+        return UserError(f"; choose from {', '.join(known)}")
+    return UserError("; ", Setting("configs"), " must name the folder that holds the YAML files")
 
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
     arguments = [part for file in files for part in ("--config", str(file))]
-    train: TrainConfig = configuration("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
+    train: TrainConfig = config_of("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
     data = replace(train.data, **_given(config, "train_size", "validation_size", "test_size"), seed=config.seed)
     data = replace(data, path=data.path or _path(config, data))
     train = replace(
@@ -112,7 +111,7 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cpu=config.cpu,
     )
     check_settings(train)
-    analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
+    analysis = {name: getattr(config, name) for name in (*ANALYSIS, "cpu")}
     output_dir = str(cell.folder / RUN.erasure)
     return Plan(
         cell,
@@ -128,7 +127,7 @@ def _given(config: ReproduceConfig, *names: str) -> dict[str, Any]:
 
 
 def _path(config: ReproduceConfig, data: DataConfig) -> str | None:
-    """Return the folder of a named data set under the data root; null without a root, or for other data."""
+    """Return the folder of a named data set under `data_root`; null without a root, or for other data."""
     named = NAMED.get(data.name or "")
     if config.data_root is None or named is None or named.folder is None:
         return None

@@ -1,4 +1,4 @@
-"""A model opened at a site: what `erase` and `explain` do before their work."""
+"""Open a model at a site, as `erase` and `explain` do first."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -16,23 +16,17 @@ from eraserhead.data.labels import matched_labels
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
-from eraserhead.loading.checks import check_types, check_vocabulary, instead_of_inside
+from eraserhead.loading.checks import check_types, check_vocabulary
 from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
-from eraserhead.loading.setup import SENTENCES, TOKENS, ModelSetup, SiteSetup
+from eraserhead.loading.setup import ModelSetup, SiteSetup
+from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.models.special_tokens import structural_token_ids
-from eraserhead.sites.budget import budget_for
-from eraserhead.sites.inside.site import SelfAttentionSite
-from eraserhead.sites.pooling import PoolingSite
-from eraserhead.sites.site import POOLING, WORDS, Site, float64_device, parse_inside
-from eraserhead.sites.words import WordsSite
+from eraserhead.sites.site import Site
 
 logger = logging.getLogger("eraserhead")
-
-INSIDE_ALONE = "belongs to sites inside an encoder; this model's are its own attention layers"
 
 
 @dataclass(frozen=True)
@@ -42,8 +36,8 @@ class OpenedModel:
     Attributes:
         checkpoint: The model with its tokenizer.
         site: Where weights are read and erased.
-        setup: The same as results record it.
-        device: Where the model is.
+        setup: The site, as results record it.
+        device: Device of the model.
         reader: How documents become its inputs.
     """
 
@@ -63,7 +57,7 @@ class OpenedModel:
         """Add the tokens of every document.
 
         Raises:
-            UserError: The model does not read documents of two sequences, or has no vector for one of the tokens.
+            UserError: The documents are pairs that the model cannot read, or a token has no embedding.
         """
         model, name = self.checkpoint.model, self.checkpoint.name
         if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
@@ -81,10 +75,10 @@ class OpenedModel:
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
     def read(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int], signals: Collection[str]) -> Reading:
-        """Read some tokenised documents at the site, with what the rankings need to know of each component.
+        """Read some tokenised documents at the site, with the signals that the rankings need.
 
         Raises:
-            DocumentError: The model's logits of one of them are no numbers.
+            DocumentError: The model's logits for one of them are not finite.
         """
         reading = self.site.read(self.inputs(rows, batch), signals)
         broken = ~reading.unerased.logits.isfinite().all(-1)
@@ -108,24 +102,19 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
         accelerator: The device.
 
     Raises:
-        UserError: The model has no such site, the options do not belong to it, or it has no vector for its padding.
+        UserError: The model has no such site, options have no effect at it, or the padding token has no embedding.
     """
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
-    if isinstance(checkpoint.model, AttentionPoolingForSequenceClassification):
-        site, setup, device = _pooling(checkpoint.model, config, accelerator)
-    else:
-        site, setup, device = _inside(checkpoint, config, accelerator)
+    at = open_site(checkpoint, config, accelerator)
     reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True)
-    return OpenedModel(checkpoint, site, setup, device, reader)
+    return OpenedModel(checkpoint, at.site, at.setup, at.device, reader)
 
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         if label_map:
-            raise UserError(
-                Setting("label_map"), ": the data is the run's own, whose classes are the model's; leave it out"
-            )
+            raise UserError(Setting("label_map"), ": the run's own data has the model's classes already; leave it out")
         documents = load_documents(data, "test", checkpoint.labels)
         if documents.provenance.split == checkpoint.train_split:
             logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
@@ -140,78 +129,9 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
         return split.read_as(matched).documents()
     logger.info(
         f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
+        f"({', '.join(checkpoint.class_names)}); match them with label_map"
     )
     return split.documents(with_labels=False)
-
-
-def _pooling(
-    model: AttentionPoolingForSequenceClassification, config: SiteConfig, accelerator: Accelerator
-) -> tuple[Site, SiteSetup, torch.device]:
-    architecture = model.config.architecture
-    known = (POOLING, WORDS) if architecture.hierarchical else (POOLING,)
-    sites = UserError.joined((Setting("site", site) for site in known), " or ")
-    there = UserError(
-        Setting("site", config.site), ": no site of a model with attention-pooling layers; choose ", sites
-    )
-    problems = [there] if config.site not in (None, *known) else []
-    inside = {"heads": config.heads, "special_tokens": config.special_tokens}
-    problems += [
-        UserError(Setting(name, value), f": {INSIDE_ALONE}")
-        for name, value in inside.items()
-        if value not in (None, "none")
-    ]
-    if config.search != "none" and config.site != WORDS:
-        problems.append(UserError(Setting("search", config.search), ": the minimum is exact here; leave it out"))
-    if problems:
-        raise UserError.joined(problems)
-    model = model.to(accelerator.device)
-    by_word = config.site == WORDS
-    setup = SiteSetup(
-        site=config.site or POOLING,
-        components=SENTENCES if architecture.hierarchical and not by_word else TOKENS,
-        special_tokens=architecture.pool_special_tokens,
-        search=config.search,
-        dtype=config.dtype,
-    )
-    budget = budget_for(model.device, config.memory_budget)
-    site = WordsSite(model, budget) if by_word else PoolingSite(model, budget)
-    return site, setup, accelerator.device
-
-
-def _inside(
-    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
-) -> tuple[Site, SiteSetup, torch.device]:
-    if config.site == POOLING:
-        raise UserError(
-            Setting("site", POOLING),
-            f": a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
-            "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`",
-        )
-    device = float64_device(accelerator.device)
-    with_special = config.special_tokens is not False
-    with instead_of_inside(checkpoint.name):
-        site = SelfAttentionSite(
-            checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
-            parse_inside(config.site or "layer:-1"),
-            heads=config.heads,
-            left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
-            budget=budget_for(device, config.memory_budget),
-        )
-    if site.unlisted is not None:
-        logger.info(
-            f"'{site.unlisted}' is not in the table of families: that its attention is erased, and that its decision "
-            f"is read from the {site.runner.read_out.value}, was proved by probes of this model"
-        )
-    setup = SiteSetup(
-        site=str(site.name),
-        heads=None if site.heads is None else tuple(site.heads),
-        unlisted=site.unlisted,
-        special_tokens=with_special,
-        search=config.search,
-        dtype=config.dtype,
-    )
-    return site, setup, device
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:

@@ -1,4 +1,4 @@
-"""The layers of a loaded model: run some of them alone, on hidden states that were kept."""
+"""The layers of a loaded model; some of them can run alone, on stored hidden states."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,9 +18,9 @@ class Layers:
     Attributes:
         family: The model's family; one that is not in the table was proved by probes of this model alone.
         read_out: Where its decision is read from.
-        modules: One a call; ALBERT's one module comes as often as it is called.
-        returned: Length of the tuple or list that a layer returns; null where it returns the hidden states alone.
-        heads: Attention heads of a layer.
+        modules: One module for each call; ALBERT's single module appears once for each call.
+        returned: Length of the tuple or list that a layer returns; None where it returns the hidden states alone.
+        heads: Number of attention heads in a layer.
         projections: For each layer the linear maps to queries, keys and values, each with its width.
     """
 
@@ -43,13 +43,13 @@ class Layers:
         watched: Collection[int] = (),
         changed: Callable[[Tensor], Tensor] | None = None,
     ) -> Iterator[dict[int, Tensor]]:
-        """Run only some layers in the model's next forward pass; the others hand on what they are given.
+        """Run only some layers in the model's next forward pass; the others pass their input on.
 
         Args:
             first: First layer that runs.
             last: Last layer that runs; default: the model's last.
             hidden: What the first layer gets in place of its input, ``[batch, tokens, hidden]``.
-            watched: Layers whose inputs are kept, in the dictionary that is yielded.
+            watched: Layers whose inputs are stored in the yielded dictionary.
             changed: What the model goes on with in place of the last layer's output.
         """
         last = len(self) - 1 if last is None else last
@@ -76,7 +76,7 @@ class Layers:
 
     @contextmanager
     def without_projections(self, layer: int) -> Iterator[None]:
-        """Let a layer's queries, keys and values be zeros, which cost nothing, where its output is given."""
+        """Replace a layer's queries, keys and values by zeros, which cost nothing, where its output is given."""
         widths = {id(module): width for module, width in self.projections[layer]}
 
         def zeros(module: nn.Module, original: Callable[..., Any], given: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Layers:
 
 @contextmanager
 def _forwards(modules: Collection[nn.Module], run: Callable[..., Any]) -> Iterator[None]:
-    """Replace the forward of some modules by ``run(original, ...)`` for a while."""
+    """Replace the forward of some modules by ``run(original, ...)`` inside the context."""
     before = [(module, module.__dict__.get("forward")) for module in modules]
     try:
         for module in modules:

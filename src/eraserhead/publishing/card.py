@@ -10,9 +10,9 @@ from eraserhead.data.named_sets import NAMED
 from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.summary import Distribution, Summary
-from eraserhead.erasure.view import answer, called, site_line
+from eraserhead.erasure.view import MEANS, YARDSTICK_NOTES, answer, called, site_line
 from eraserhead.loading.setup import SENTENCES
-from eraserhead.method.names import BEST_FOUND, MINIMUM, Outcome
+from eraserhead.method.names import Outcome
 from eraserhead.publishing.facts import Facts
 from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
@@ -24,19 +24,11 @@ from eraserhead.training.metrics import METRICS
 NAME = re.compile(r"[\w./-]+")
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
-YARDSTICKS = {
-    MINIMUM: "`minimum` is exact: no smaller set of weights flips the decision.",
-    BEST_FOUND: "`upper bound` is the smallest flipping set that was found, which may not be the smallest there is.",
-}
-NEVERS: dict[CountNeverAs, str] = {  # by how a document that never flips is counted
-    "beyond_all": "`> all`: the decision does not flip, whatever is erased.",
+NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
+    "beyond_all": "`> all`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
 }
-MEANS: dict[CountNeverAs, str] = {
-    "beyond_all": "Means are over the n documents (and, of random, the draws) whose decision flips at all.",
-    "all": "Means are over all documents.",
-}
-OWN = "documents of its own"
+OWN = "documents without a data set name"
 ACCURACY = METRICS["accuracy"]
 
 
@@ -64,7 +56,7 @@ def model_card(facts: Facts) -> str:
         **({} if facts.summary is None else _erasure(facts.summary)),
     )
     card = f"---\n{card_data(facts).to_yaml()}\n---\n\n{body}"
-    ModelCard(card)  # reads the metadata again, and raises where they are not the hub's
+    ModelCard(card)  # parses the metadata again, and raises if the hub would not accept them
     return card
 
 
@@ -138,21 +130,21 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         for name, found in summary.rankings.items()
     ]
     nothing_left = {Outcome.BIAS_ONLY: "only when no attention is left"}
-    notes = (YARDSTICKS.get(summary.yardstick or ""), NEVERS[setup.count_never_as], MEANS[setup.count_never_as])
+    notes = (YARDSTICK_NOTES.get(summary.yardstick or ""), NEVERS[setup.count_never_as], MEANS[setup.count_never_as])
     return {
         "answer": answer(summary),
         "site": site_line(setup.site),
         "documents": f"{summary.documents.analysed:,} documents",
         "evaluated": _describe(setup.data),
         "fractions": _table(
-            ["fraction erased, by", "1st quartile", "median", "3rd quartile", "mean", "n"],
+            ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "n"],
             fractions,
         ),
         "outcomes": _table(
-            ["% of documents, by", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
+            ["% of documents", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
         ),
         "notes": " ".join(filter(None, notes)),
-        "components": "sentences" if setup.site.components == SENTENCES else "tokens (pieces of words)",
+        "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
         "accuracy": interval(summary.accuracy) if summary.accuracy.value is not None else None,
     }
 
@@ -172,7 +164,7 @@ def _describe(data: Provenance) -> str:
 
 
 def _source(data: Provenance) -> str:
-    """Return what a data set is called, and whether what was read of it is a copy."""
+    """Return the name of a data set, and whether a local copy of it was read."""
     place = _place(data)
     if data.name is None:
         return place or OWN
@@ -187,12 +179,12 @@ def _rows(data: Provenance) -> str:
 
 
 def _place(data: Provenance) -> str | None:
-    """Return the name of a data set's folder, without the fingerprint, which stands beside it."""
+    """Return the name of a data set's folder, without the fingerprint, which is shown separately."""
     return data.path and data.path.partition(" (sha256 ")[0]
 
 
 def _made(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Yield what is known of the training, a line each."""
+    """Yield what is known about the training, as pairs of a name and a value."""
     for role, documents in facts.documents.items():
         yield f"{role} documents", _describe(documents)
     training = facts.training
@@ -201,9 +193,9 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "encoder", f"{encoder.name}, revision {encoder.revision}"
     if facts.ours:
         yield "it reads", _reads(facts)
-    if training.configuration is not None:
-        yield "model", _options(training.configuration.model)
-        yield "training", _options(training.configuration.training)
+    if training.config is not None:
+        yield "model", _options(training.config.model)
+        yield "training", _options(training.config.training)
     if training.metrics is not None:
         yield "best epoch", f"{training.metrics.best_epoch} of {len(training.metrics.epochs)}"
     if training.environment is not None:
@@ -211,7 +203,7 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _options(options: ModelConfig | TrainingConfig) -> str:
-    """Return options in words, without those that say no or have no effect beside the others."""
+    """Return options in words, without those that are off or have no effect."""
     idle = unused(type(options), vars(options))
     said = {
         name: value
@@ -244,7 +236,7 @@ def _scores(facts: Facts) -> list[tuple[str, list[str]]]:
 
 def _limits(facts: Facts) -> Iterator[str]:
     if facts.summary is None:
-        yield "What its attention weights say of its decisions has not been measured."
+        yield "Nobody has measured yet what its attention weights say about its decisions."
     else:
         count = facts.summary.documents.analysed
         yield (
@@ -253,24 +245,25 @@ def _limits(facts: Facts) -> Iterator[str]:
         )
         cut = facts.summary.truncation
         if cut.truncated_documents:
-            yield f"Of these documents, {cut.truncated_documents} were cut, by {100 * cut.share:.1f} % of all tokens."
+            lost = f"{100 * cut.share:.1f} % of all tokens"
+            yield f"{cut.truncated_documents} of these documents were cut; together they lost {lost}."
     if facts.ours:
-        yield f"It reads {_reads(facts)}; what lies behind does not count."
+        yield f"It reads {_reads(facts)}; the rest is ignored."
         yield (
-            "Erasure says what the attention layer's weights are worth to the layers above it. What the encoder has "
-            "mixed into each token vector before, it does not say."
+            "Erasure measures how much the layers above the attention layer rely on its weights. It does not measure "
+            "what the encoder has already mixed into each token vector."
         )
     if facts.training.known:
-        yield "One training run with one seed: another seed gives other weights, and another attention."
+        yield "This is one training run with one seed: another seed gives other weights and another attention."
     if not facts.language:
         yield "The language of the documents is not stated."
     if not facts.license:
-        yield "No licence is stated: ask before you use it beyond what the law allows anyway."
-    yield "It has the biases of its training documents and of its encoder, which were not examined."
+        yield "No licence is stated: ask the owner about any use beyond what the law allows."
+    yield "It has the biases of its training documents and of its encoder; nobody has examined them."
 
 
 def _example_data(facts: Facts) -> str:
-    """Return a data set for the example: the model's own, where it has a name that is safe inside a block of code."""
+    """Return a data set for the example: the model's own if its name is safe inside a block of code."""
     documents = facts.documents.get("test", facts.documents.get("train"))
     named = (documents and documents.name) or ""
     return named if NAME.fullmatch(named) else "imdb"

@@ -1,4 +1,4 @@
-"""The paper's question of scope: what moves as the encoder mixes more context (none, conv, rnn, transformer)."""
+"""The context figure: which numbers change as the encoder mixes more context (none, conv, rnn, transformer)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 
-from eraserhead.method.names import MINIMUM
+from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
+from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, numbers_table, share_axis, styled
 from eraserhead.study.cells import ARCHITECTURES, CellResults, known
 
 COLOURS: dict[str, str] = dict(zip(ARCHITECTURES, (BLUE, VERMILION), strict=True))
@@ -24,14 +24,14 @@ LINES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of each cell that is followed along the context axis.
+    """A number of each cell that is drawn along the context axis.
 
     Attributes:
         title: What it is.
-        label: The same on the lines of an axis label.
-        of: Returns it of a cell; null where there is none.
-        percent: Whether it is a share of documents, shown in percent; else a fraction of the components, which may be
-            larger than everything.
+        label: The same, split into the lines of an axis label.
+        of: Returns the number for a cell; null if the cell has none.
+        percent: Whether it is a share of documents, shown in percent; else it is a fraction of the components, which
+            may be larger than everything.
     """
 
     title: str
@@ -46,7 +46,7 @@ def _median_fraction(ranking: str) -> Callable[[CellResults], Estimate | None]:
 
 def _fewer_than_attention(ranking: str) -> Quantity:
     def fewer(cell: CellResults) -> Estimate | None:
-        pair = cell.summary.pair(ranking, "attention")
+        pair = cell.summary.pair(ranking, ATTENTION)
         return pair and known(pair.fewer)
 
     return Quantity(
@@ -60,7 +60,7 @@ QUANTITIES = (
     Quantity(
         "median fraction removed along attention",
         "fraction removed\nalong attention,\nmedian",
-        _median_fraction("attention"),
+        _median_fraction(ATTENTION),
         percent=False,
     ),
     Quantity(
@@ -72,20 +72,20 @@ QUANTITIES = (
     Quantity(
         "top attention flips, another does not, %",
         "top flips,\nanother does not,\n% of documents",
-        lambda cell: (test := cell.test("attention")) and known(test.exact.top_alone_flips),
+        lambda cell: (test := cell.test(ATTENTION)) and known(test.exact.top_alone_flips),
     ),
-    _fewer_than_attention("gradient"),
-    _fewer_than_attention("product"),
+    _fewer_than_attention(GRADIENT),
+    _fewer_than_attention(PRODUCT),
     Quantity(
         "attention as short as the exact minimum, %",
         "attention as short\nas the minimum,\n% of documents",
-        lambda cell: (found := cell.ranking("attention")) and known(found.optimal),
+        lambda cell: (found := cell.ranking(ATTENTION)) and known(found.optimal),
     ),
 )
 
 
 def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
-    """Draw how each of `QUANTITIES` moves along the context axis, in each data set and architecture."""
+    """Draw each of `QUANTITIES` along the context axis, for each data set and architecture."""
     datasets = list(dict.fromkeys(found.cell.dataset for found in results))
     rows = []
     with styled():
@@ -110,11 +110,11 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
     texts, numbers = ["quantity", "dataset", "model"], ["value", "low", "high"]
     schema = pa.schema([(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers])
     schema = schema.append(pa.field("documents", pa.int64()))
-    plate.save_numbers([table(rows, schema)], schema)
+    plate.save_numbers([numbers_table(rows, schema)], schema)
 
 
 def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:
-    """Draw one architecture's line through the contexts that there are, and return its numbers as rows."""
+    """Draw one architecture's line through the contexts that have results, and return its numbers as rows."""
     rows, places, numbers = [], [], []
     for found in cells:
         model, estimate = found.cell.paper_model, quantity.of(found)
@@ -130,7 +130,7 @@ def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[Ce
 
 
 def _numbers(estimate: Estimate, quantity: Quantity) -> np.ndarray:
-    """Return value, low and high as they are shown; infinity where one is larger than everything."""
+    """Return value, low and high as they are shown; a number larger than everything is infinity."""
     numbers = [np.inf if number is None else number for number in (estimate.value, estimate.low, estimate.high)]
     return np.array(numbers) * (100 if quantity.percent else 1)
 

@@ -1,4 +1,4 @@
-"""``paper.md``: a study's tables, figures and findings in one page, with the figures and their numbers beside it."""
+"""Write ``paper.md``, a page with a study's tables, figures and findings, and the files of its figures."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ import pyarrow as pa
 from eraserhead.files import write_text
 from eraserhead.method.statistics import RESAMPLES, Estimate
 from eraserhead.showing.escapes import markdown
-from eraserhead.showing.figures import Plate, table
+from eraserhead.showing.figures import Plate, numbers_table
 from eraserhead.showing.templates import template
 from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.study.cell_tables import FRACTION, MASS
@@ -20,6 +20,7 @@ from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, read_ce
 from eraserhead.study.comparisons import FEWEST_DOCUMENTS, Comparison, Finding, Verdict
 from eraserhead.study.context_figure import draw_context
 from eraserhead.study.findings import LATER, findings
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper_tables import (
     accuracy_table,
     comparison_table,
@@ -34,7 +35,6 @@ from eraserhead.study.paper_tables import (
     training_table,
 )
 
-PAPER, FIGURES, FINDINGS = "paper.md", "figures", "findings"
 TEMPLATE = "paper.md.j2"
 DRAWINGS: dict[str, Callable[[Sequence[CellResults], Plate], None]] = {
     "scatter": draw_scatter,
@@ -47,14 +47,13 @@ COMPARISONS = pa.schema(
     + [(name, pa.float64()) for name in ("larger", "larger_low", "larger_high")]
     + [(name, pa.float64()) for name in ("smaller", "smaller_low", "smaller_high", "deciding")]
 )
-UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
 BLANK_LINES = re.compile(r"\n{3,}")
-DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # of an absolute path, all but its last name
+DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # the folders of an absolute path
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What is said of the findings of one verdict.
+    """The findings of one verdict.
 
     Attributes:
         verdict: The verdict in words.
@@ -74,8 +73,8 @@ def write_paper(
 ) -> Path:
     """Write ``paper.md`` and ``figures/`` and return the page's path.
 
-    The same results give the same page and the same numbers. Cells that failed, and cells whose results are not
-    finished, are listed and are dashes in the tables.
+    The same results give the same page and the same numbers. Cells that failed or are not finished are listed, and
+    have dashes in the tables.
 
     Args:
         folder: Where to write.
@@ -88,14 +87,15 @@ def write_paper(
     finished = {found.cell.name for found in results}
     unfinished = {cell.name: "no finished erasure results" for cell in cells if cell.name not in finished}
     missing = {name: one_line(reason) for name, reason in {**unfinished, **failures}.items()}
-    figures = folder / FIGURES
+    figures = folder / STUDY.figures
     figures.mkdir(parents=True, exist_ok=True)
     found = findings(results, seed)
-    _save_findings(found, Plate(figures, FINDINGS))
     text = template("eraserhead.study", TEMPLATE).render(
         **_tables(results, datasets, missing),
         plates=_draw(results, figures),
         context=_draw_context(results, figures),
+        numbers=_save_findings(found, figures),
+        figures=STUDY.figures,
         paper_statements=statements([finding for finding in found if finding.of_paper]),
         own_statements=statements([finding for finding in found if not finding.of_paper]),
         findings=finding_table(found),
@@ -108,12 +108,12 @@ def write_paper(
         unlearnt=[found.cell.name for found in results if not found.learnt],
         draws=sorted({str(found.summary.setup.draws) for found in results}),
     )
-    write_text(folder / PAPER, BLANK_LINES.sub("\n\n", text))
-    return folder / PAPER
+    write_text(folder / STUDY.paper, BLANK_LINES.sub("\n\n", text))
+    return folder / STUDY.paper
 
 
 def statements(found: Sequence[Finding]) -> list[Statement]:
-    """Return what holds, what does not, what is mixed, what is undecided, and what could not be looked at."""
+    """Return the findings by verdict, and last those that could not be tested."""
     words = {
         Verdict.HOLDS: "hold here",
         Verdict.CONTRARY: "do not hold here",
@@ -127,7 +127,7 @@ def statements(found: Sequence[Finding]) -> list[Statement]:
     ]
     grouped.append(
         Statement(
-            "could not be looked at, for want of cells or of documents", [f.claim for f in found if not f.comparisons]
+            "could not be tested, because cells or documents are missing", [f.claim for f in found if not f.comparisons]
         )
     )
     return [statement for statement in grouped if statement.claims]
@@ -162,34 +162,37 @@ def _tables(
     }
 
 
-def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, str]]:
-    """Draw every figure of every data set, and return their names by kind and data set."""
-    plates: dict[str, dict[str, str]] = {kind: {} for kind in DRAWINGS}
+def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, Plate]]:
+    """Draw every figure of every data set, and return them by kind and data set."""
+    plates: dict[str, dict[str, Plate]] = {kind: {} for kind in DRAWINGS}
     for dataset in dict.fromkeys(found.cell.dataset for found in results):
         cells = [found for found in results if found.cell.dataset == dataset]
         for kind, draw in DRAWINGS.items():
-            plate = Plate(folder, f"{kind}-{UNSAFE.sub('-', dataset)}")
+            plate = Plate(folder, STUDY.figure(kind, dataset))
             draw(cells, plate)
-            plates[kind][dataset] = plate.name
+            plates[kind][dataset] = plate
     return plates
 
 
-def _draw_context(results: Sequence[CellResults], folder: Path) -> str | None:
-    """Draw what moves along the context axis; nothing where no model has a place on it."""
+def _draw_context(results: Sequence[CellResults], folder: Path) -> Plate | None:
+    """Draw the context figure; nothing if no model is on the context axis."""
     placed = [found for found in results if found.cell.paper_model is not None]
-    plate = Plate(folder, "context")
+    plate = Plate(folder, STUDY.context)
     if placed:
         draw_context(placed, plate)
-    return plate.name if placed else None
+    return plate if placed else None
 
 
-def _save_findings(found: Sequence[Finding], plate: Plate) -> None:
+def _save_findings(found: Sequence[Finding], folder: Path) -> Plate:
+    """Save the numbers of every comparison, for which there is no figure."""
+    plate = Plate(folder, STUDY.findings)
     rows = [
         (finding.key, comparison.where, comparison.verdict.value, *_numbers(comparison))
         for finding in found
         for comparison in finding.comparisons
     ]
-    plate.save_numbers([table(rows, COMPARISONS)], COMPARISONS)
+    plate.save_numbers([numbers_table(rows, COMPARISONS)], COMPARISONS)
+    return plate
 
 
 def _numbers(comparison: Comparison) -> tuple[float, ...]:
@@ -202,7 +205,7 @@ def _ends(estimate: Estimate) -> list[float]:
 
 
 def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
-    """Return the cells analysed by the authors' definitions where they differ from ours, by the option."""
+    """Return the cells analysed by the authors' definitions instead of ours, by option."""
     options = {"random_other": "position", "count_never_as": "all"}
     cells = {
         option: ", ".join(found.cell.name for found in results if getattr(found.summary.setup, option) == value)

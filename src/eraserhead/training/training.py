@@ -15,13 +15,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Documents, has_ordered_classes, load_documents
+from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import truncation
-from eraserhead.errors import MissingSplitError, Setting, UserError
+from eraserhead.errors import MissingSplitError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
-from eraserhead.loading.config import ONE_SEQUENCE
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -40,6 +39,7 @@ from eraserhead.training.folder import RunFolder, Saver, Split
 from eraserhead.training.loop import Loop, Progress
 from eraserhead.training.metrics import METRICS, improves
 from eraserhead.training.new_classifier import locate_encoder, new_classifier
+from eraserhead.training.option_checks import check_fit, check_metric, measures_distance
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
 from eraserhead.training.vectors import vector_store
 
@@ -51,25 +51,25 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
 
     Args:
         config: What is trained, on what, and how.
-        on_best: Called on the main process after each epoch that is the best so far, with a folder of the model as it
-            is then; the folder is gone when the call has returned.
+        on_best: Called on the main process after each epoch that is the best so far, with a folder of the current
+            model; the folder is removed after the call.
 
     Raises:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
     check_settings(config)
-    _check_fit(config)
+    check_fit(config)
     folder = RunFolder(config.folder)
     folder.check(config)
     accelerator = devices.start(
         config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
     )
-    set_seed(config.training.seed, device_specific=True)  # processes must not drop the same entries
+    set_seed(config.training.seed, device_specific=True)  # dropout must differ between processes
     with devices.main_first(accelerator):
         documents = load_splits(config)
         labels = documents["train"].labels
         assert labels is not None
-        _check_metric(config, labels)
+        check_metric(config, labels)
         encoder = locate_encoder(config.model)
         tokenizer = load_tokenizer(encoder.folder, config.model.encoder)
         model = new_classifier(config.model, encoder, labels.names)
@@ -82,7 +82,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     )
     folder.check_setup(setup, config.overwrite)
     if folder.complete and not config.overwrite:
-        devices.tell(accelerator, f"{folder.path}: complete already, nothing to do")
+        devices.tell(accelerator, f"{folder.path}: already complete, nothing to do")
         return folder
     _announce(config, splits, labels, accelerator)
     accelerator.wait_for_everyone()
@@ -98,33 +98,8 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     return folder
 
 
-def _check_fit(config: TrainConfig) -> None:
-    """Refuse options that mean nothing without others."""
-    if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
-        raise UserError(
-            Setting("push_every"),
-            ", ",
-            Setting("push_private"),
-            ": nothing is pushed without ",
-            Setting("push_to_hub", "user/name"),
-            "; leave them out, or add it",
-        )
-    if config.data.pair_column is not None:
-        raise UserError(
-            Setting("data.pair_column", config.data.pair_column),
-            f": {ONE_SEQUENCE} with ",
-            Setting("data.text_columns"),
-        )
-    if config.model.sentence_context is not None and not config.model.hierarchical:
-        raise UserError(
-            Setting("model.sentence_context", config.model.sentence_context),
-            ": belongs to hierarchical models; add ",
-            Setting("model.hierarchical", True),
-        )
-
-
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
-    """Load training, validation and, where there are any, test documents."""
+    """Load training, validation and, if there are any, test documents."""
     training = load_documents(config.data, "train")
     documents = {"train": training, "validation": load_documents(config.data, "validation", training.labels)}
     test = _test_documents(config.data, training)
@@ -151,7 +126,7 @@ def prepare(
     scheduler = schedule(optimizer, training, steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
-    with warnings.catch_warnings():  # torch renames an option for which older versions know the old name alone
+    with warnings.catch_warnings():  # torch renamed an option; older versions only know the old name
         warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
         objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
     return Loop(
@@ -161,19 +136,19 @@ def prepare(
         optimizer=optimizer,
         scheduler=scheduler,
         batches=batches,
-        ordered=_measures_distance(config, len(model.config.id2label or ())),
+        ordered=measures_distance(config, len(model.config.id2label or ())),
         progress=progress,
     )
 
 
 def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable[[], None] | None = None) -> None:
-    """Train epoch by epoch until patience or the epochs end; every finished epoch can be resumed from."""
+    """Train epoch by epoch until patience or the epochs run out; a run can be resumed after every finished epoch."""
     training, progress = config.training, loop.progress
     if config.resume and folder.resumable is not None:
         loop.accelerator.load_state(str(folder.resumable))
         devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
     elif config.resume:
-        devices.tell(loop.accelerator, "no finished epoch to resume from: starting with the first")
+        devices.tell(loop.accelerator, "no finished epoch to resume from: starting with epoch 1")
     while progress.epoch < training.epochs and progress.epoch - progress.best_epoch < max(training.patience, 1):
         started = time.perf_counter()
         loss = loop.epoch(progress.epoch)
@@ -193,10 +168,10 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
 
 
 def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
-    """Take the best epoch's weights, test them, and write the model."""
+    """Restore the best epoch's weights, test them, and write the model."""
     accelerator, splits = loop.accelerator, saver.splits
     accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
-    accelerator.wait_for_everyone()  # before the main process removes what the others read
+    accelerator.wait_for_everyone()  # the main process removes the file after all have read it
     test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
     if accelerator.is_main_process:
         saver.model.cpu()
@@ -208,7 +183,7 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
 
 
 def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
-    """Return the test documents, where there are any that training did not see."""
+    """Return the test documents, if there are any that training did not see."""
     try:
         test = load_documents(data, "test", training.labels)
     except MissingSplitError:
@@ -233,14 +208,14 @@ def _batches(
         split.rows.select_columns(["input_ids"]),
         lengths,
         labels,
-        padding_id(tokenizer),
+        padding_id(model.config, tokenizer),
         reader,
         accelerator.device,
         embeddings_alone,
     )
     if not config.training.freeze_encoder:
         return tokens
-    # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
+    # Vectors that are read once are not worth caching, and looking up embeddings is as quick as reading from disk.
     if role == "test" or embeddings_alone:
         return EncodedBatches(tokens, model)
     budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
@@ -249,7 +224,7 @@ def _batches(
 
 
 def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
-    """Return what lowers the learning rates: step by step, or whenever validation stalls (METHOD section 7)."""
+    """Return the schedule of the learning rates: step by step, or lower when validation stalls (METHOD section 7)."""
     if training.schedule == "linear":
         return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
     better = "max" if METRICS[training.metric].higher_is_better else "min"
@@ -264,7 +239,7 @@ def _save_best(loop: Loop, folder: RunFolder) -> None:
 
 
 def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> None:
-    """Give the best model so far, in a folder of its own, to who asked for it."""
+    """Write the best model so far into a temporary folder, and call `on_best` with it."""
     if loop.accelerator.is_main_process:
         with folder.best_model() as best:
             saver.save(best, loop.progress.metrics(devices.describe(loop.accelerator)))
@@ -273,7 +248,7 @@ def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> 
 
 
 def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
-    """Say what is trained on, how labels are read, and what the window cuts off."""
+    """Log the sizes of the data, how labels are read, and what the window cuts off."""
     training = config.training
     sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
     lines = [
@@ -287,23 +262,8 @@ def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable,
             devices.tell(accelerator, line)
 
 
-def _measures_distance(config: TrainConfig, classes: int) -> bool:
-    """Whether the mean absolute error says more than accuracy: classes are ordered, and more than two."""
-    return has_ordered_classes(config.data) and classes > 2
-
-
-def _check_metric(config: TrainConfig, labels: LabelTable) -> None:
-    if config.training.metric == "mean_absolute_error" and not _measures_distance(config, len(labels.names)):
-        raise UserError(
-            Setting("training.metric", config.training.metric),
-            ": wants three ordered classes or more; set ",
-            Setting("data.ordered", True),
-            " if these are ordered, or choose accuracy or macro_f1",
-        )
-
-
 def _leaves_unused(config: TrainConfig) -> bool:
-    """Whether a batch may leave parameters without a gradient: of an encoder, or where no document has a sentence."""
+    """Whether a batch may leave parameters without a gradient: those of an encoder, or those of the sentence layers."""
     return config.model.hierarchical or not config.training.freeze_encoder
 
 

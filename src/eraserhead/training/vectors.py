@@ -1,16 +1,15 @@
-"""Token vectors of a frozen encoder, computed once and kept on disk.
+"""Token vectors of a frozen encoder, computed once and cached on disk.
 
 A cache entry is a folder named by a hash of everything that changes the vectors: the encoder's weights and
-configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. It gets
-its name only when it is complete, so that it is never half-written and never stale.
+configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. Entries
+are written atomically.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -32,66 +31,11 @@ from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.heads import Group
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
+from eraserhead.training.stored_vectors import VECTORS, VectorStore, open_vectors, start
 
-VECTORS, META = "vectors.float32", "meta.json"
+META = "meta.json"
 BLOCK = 8192  # documents whose tokens are read at a time
 SPARE = 0.9  # share of the free disk that a cache may take
-
-
-@dataclass(frozen=True)
-class VectorStore:
-    """Vectors of the pooled tokens of all documents, one document behind the other, memory-mapped.
-
-    Attributes:
-        vectors: ``[components of all documents, hidden]``.
-        ends: Where the vectors of each sequence end: of each document, or of each sentence.
-        sentence_ends: Where the sentences of each document end among all of them; null where documents are read whole.
-    """
-
-    vectors: np.ndarray
-    ends: np.ndarray
-    sentence_ends: np.ndarray | None = None
-
-    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        """Return the arguments of a head; see `FlatHead` and `HierarchicalHead`."""
-        return self._whole(documents) if self.sentence_ends is None else self._by_sentence(documents)
-
-    def place(self, sequence: int) -> slice:
-        """Return where a sequence's vectors lie."""
-        return _place(self.ends, sequence)
-
-    def _whole(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        slices = [self.place(document) for document in documents]
-        width = max(1, *(piece.stop - piece.start for piece in slices))
-        vectors = torch.zeros(len(slices), width, self.vectors.shape[1])
-        mask = torch.zeros(len(slices), width, dtype=torch.bool)
-        for row, piece in enumerate(slices):
-            length = piece.stop - piece.start
-            if length:
-                vectors[row, :length] = torch.from_numpy(np.array(self.vectors[piece]))
-            mask[row, :length] = True
-        return {"vectors": vectors, "mask": mask}
-
-    def _by_sentence(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        assert self.sentence_ends is not None
-        sentences = [_place(self.sentence_ends, document) for document in documents]
-        bounds = [np.append(_start(self.ends, piece.start), self.ends[piece]) for piece in sentences]
-        counts = [np.diff(each) for each in bounds]
-        pieces = [np.array(self.vectors[each[0] : each[-1]]) for each in bounds]
-        return {
-            "vectors": torch.from_numpy(np.concatenate(pieces)),
-            "token_counts": torch.from_numpy(np.concatenate([each[each > 0] for each in counts])),
-            "sentence_counts": torch.tensor([int((each > 0).sum()) for each in counts]),
-        }
-
-
-def _place(ends: np.ndarray, number: int) -> slice:
-    return slice(_start(ends, number), int(ends[number]))
-
-
-def _start(ends: np.ndarray, number: int) -> int:
-    """Return where a sequence begins: where the one before it ends, whether or not it exists itself."""
-    return int(ends[number - 1]) if number else 0
 
 
 def cache_root() -> Path:
@@ -106,23 +50,23 @@ def vector_store(
     budget: int,
     limit: float,
 ) -> VectorStore | None:
-    """Return the kept vectors of some documents, computing them where they are not there yet.
+    """Return the cached vectors of some documents, after computing them if they are not cached yet.
 
     Args:
-        model: With its encoder on the device.
-        rows: Tokenised documents, of which a hierarchical model's are lists of sentences.
+        model: The model, with its encoder on the device.
+        rows: Tokenised documents; lists of sentences for a hierarchical model.
         accelerator: All its processes call this together, and share the work.
         budget: Tokens encoded at a time.
-        limit: Gigabytes that may be written.
+        limit: Largest size of the vectors in gigabytes.
 
     Returns:
-        None where the vectors would not fit into `limit` or the free disk; a line says so.
+        None if the vectors do not fit into `limit` or the free disk space; the log says so.
     """
     with devices.main_first(accelerator):
         rows, sentence_ends = _sequences(rows, is_hierarchical(model))
     key, counts = _key_and_counts(model, rows)
     ends = np.cumsum(counts, dtype=np.int64)
-    shape = (_start(ends, len(ends)), int(model.config.vector_size))
+    shape = (start(ends, len(ends)), int(model.config.vector_size))
     folder = cache_root() / "vectors" / key
     if all(gather_object([(folder / META).is_file()])):
         devices.tell(accelerator, f"token vectors: found in {folder}")
@@ -130,11 +74,11 @@ def vector_store(
         folder, ends, shape, model, rows, accelerator, budget
     ):
         return None
-    return VectorStore(_open(folder, shape, "r"), ends, sentence_ends)
+    return VectorStore(open_vectors(folder, shape, "r"), ends, sentence_ends)
 
 
 def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
-    """Return what the encoder sees, a row a sequence: documents, or sentences and where those of each document end."""
+    """Return the sequences that the encoder sees, one per row; for sentences, also where each document ends."""
     rows_of_ids = rows.select_columns(["input_ids", "tokens"])
     if not hierarchical:
         return rows_of_ids, None
@@ -157,7 +101,7 @@ def _sentences(documents: list[list[list[int]]]) -> dict[str, list[Any]]:
 
 
 def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Dataset) -> tuple[str, np.ndarray]:
-    """Hash everything that changes the vectors, and count the pooled tokens of each document on the way."""
+    """Return a hash of everything that changes the vectors, and the number of pooled tokens of each document."""
     config = model.config
     special = [] if config.architecture.pool_special_tokens else config.special_token_ids
     parts = {
@@ -180,22 +124,22 @@ def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Data
 
 
 def _fits(shape: tuple[int, int], folder: Path, limit: float, accelerator: Accelerator) -> bool:
-    """Decide on the main process whether the vectors may be written, and say so."""
+    """Decide on the main process whether the vectors may be written, and log the decision."""
     size = shape[0] * shape[1] * 4
     free = _free_disk(folder.parent)
     fits = broadcast_object_list([size <= min(limit * 1e9, SPARE * free)])[0]
-    message = f"token vectors: {size / 1e9:.2f} GB, kept in {folder}"
+    message = f"token vectors: {size / 1e9:.2f} GB, cached in {folder}"
     if not fits:
         message = (
             f"token vectors: {size / 1e9:.2f} GB would exceed cache_limit ({limit:g} GB) or the free disk "
-            f"({free / 1e9:.1f} GB), so they are computed again in every epoch"
+            f"space ({free / 1e9:.1f} GB), so they are computed again in every epoch"
         )
     devices.tell(accelerator, message)
     return fits
 
 
 def _free_disk(folder: Path) -> int:
-    """Return the bytes that may be written to a folder, which is made; 0 where that is not possible."""
+    """Create a folder, and return the bytes that may be written to it; 0 if that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
@@ -212,9 +156,9 @@ def _write(
     accelerator: Accelerator,
     budget: int,
 ) -> bool:
-    """Compute all vectors, every local process its share; False where the disk does not hold them."""
+    """Compute all vectors, shared among the local processes; returns False if the disk is too small."""
     mark = _mark()
-    # Another run may be quicker: its vectors stay.
+    # If another run has finished first, its vectors stay.
     turn = (
         replacing(folder, mark, keep=True)
         if accelerator.is_local_main_process
@@ -223,7 +167,7 @@ def _write(
     with turn as unfinished:
         reserved = _reserve(unfinished, shape, accelerator)
         if reserved:
-            store = VectorStore(_open(unfinished, shape, "r+"), ends)
+            store = VectorStore(open_vectors(unfinished, shape, "r+"), ends)
             for sequences, group in _encoded(model, rows, accelerator, budget):
                 for row, sequence in enumerate(sequences):
                     found = group.vectors[row][group.mask[row]]
@@ -269,14 +213,14 @@ def encode(model: AttentionPoolingForSequenceClassification, inputs: Mapping[str
 
 
 def _mark() -> str:
-    """Return a part of a name that this run's processes on this machine share and no other run uses."""
+    """Return a part of a file name that only the processes of this run on this machine share."""
     run = broadcast_object_list([os.getpid()])[0]
     node = os.environ.get("GROUP_RANK", "0")
     return f"-{run}-{node}"
 
 
 def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator) -> bool:
-    """Reserve the disk space first: a memory map on a full disk would end the process without a word."""
+    """Reserve the disk space first: writing to a memory map on a full disk ends the process without a message."""
     if accelerator.is_local_main_process:
         unfinished.mkdir(parents=True, exist_ok=True)
         try:
@@ -284,7 +228,7 @@ def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator)
                 _allocate(file.fileno(), max(1, shape[0] * shape[1] * 4))
         except OSError as error:
             remove(unfinished)
-            devices.tell(accelerator, f"token vectors: not kept ({error.strerror}); computed again in every epoch")
+            devices.tell(accelerator, f"token vectors: not cached ({error.strerror}); computed again in every epoch")
     accelerator.wait_for_everyone()
     return (unfinished / VECTORS).is_file()
 
@@ -294,9 +238,3 @@ def _allocate(file: int, size: int) -> None:
         os.posix_fallocate(file, 0, size)
     else:  # macOS has no such call
         os.truncate(file, size)
-
-
-def _open(folder: Path, shape: tuple[int, int], mode: str) -> np.ndarray:
-    if not shape[0]:
-        return np.zeros(shape, dtype=np.float32)
-    return np.memmap(folder / VECTORS, dtype=np.float32, mode=mode, shape=shape)  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -1,0 +1,56 @@
+"""Checks that the options of training fit each other and the documents."""
+
+from eraserhead.data.documents import has_ordered_classes
+from eraserhead.data.labels import LabelTable
+from eraserhead.errors import Setting, UserError
+from eraserhead.loading.config import ONE_SEQUENCE
+from eraserhead.training.config import TrainConfig
+
+
+def check_fit(config: TrainConfig) -> None:
+    """Refuse options that have no effect without other options.
+
+    Raises:
+        UserError: There is one; the message names the first.
+    """
+    if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
+        raise UserError(
+            Setting("push_every"),
+            ", ",
+            Setting("push_private"),
+            ": nothing is pushed without ",
+            Setting("push_to_hub", "user/name"),
+            "; leave them out, or add it",
+        )
+    if config.data.pair_column is not None:
+        raise UserError(
+            Setting("data.pair_column", config.data.pair_column),
+            f": {ONE_SEQUENCE} with ",
+            Setting("data.text_columns"),
+        )
+    if config.model.sentence_context is not None and not config.model.hierarchical:
+        raise UserError(
+            Setting("model.sentence_context", config.model.sentence_context),
+            ": only hierarchical models have it; add ",
+            Setting("model.hierarchical", True),
+        )
+
+
+def check_metric(config: TrainConfig, labels: LabelTable) -> None:
+    """Refuse to choose the best epoch by the distance between classes that are not ordered.
+
+    Raises:
+        UserError: The classes are not ordered, or there are only two.
+    """
+    if config.training.metric == "mean_absolute_error" and not measures_distance(config, len(labels.names)):
+        raise UserError(
+            Setting("training.metric", config.training.metric),
+            ": needs three or more ordered classes; set ",
+            Setting("data.ordered", True),
+            " if these are ordered, or choose accuracy or macro_f1",
+        )
+
+
+def measures_distance(config: TrainConfig, classes: int) -> bool:
+    """Whether the mean absolute error says more than accuracy: there are three or more ordered classes."""
+    return has_ordered_classes(config.data) and classes > 2
