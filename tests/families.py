@@ -96,9 +96,22 @@ CONFIGS: dict[str, dict] = {
     "xmod": {"pad_token_id": 1, "languages": ["en_XX"], "default_language": "en_XX"},
 }
 V3 = {"share_att_key": True, "position_buckets": 5, "norm_rel_ebd": "layer_norm"}
+# Families with an encoder and a decoder of two layers each have sites of their own, and tests: test_encoder_decoder.py.
+_BART = {
+    "d_model": 24, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": HEADS, "encoder_ffn_dim": 37,
+    "decoder_attention_heads": HEADS, "decoder_ffn_dim": 37, "decoder_start_token_id": 3, "num_hidden_layers": 2,
+}  # fmt: skip
+_T5 = {
+    "d_model": 24, "d_kv": 6, "d_ff": 37, "num_heads": HEADS, "num_layers": 2, "num_decoder_layers": 2,
+    "num_hidden_layers": 2, "decoder_start_token_id": 0, "relative_attention_num_buckets": 8,
+}  # fmt: skip
+ENCODER_DECODERS: dict[str, dict] = {
+    "bart": _BART, "mbart": _BART, "plbart": _BART, "t5": _T5, "mt5": {**_T5, "feed_forward_proj": "gated-gelu"},
+    "umt5": _T5,
+}  # fmt: skip
 # Every family of the table, whoever adds one, and those kinds of a family that run other code of their model.
 VARIANTS: dict[str, tuple[str, dict]] = {
-    **{family: (family, {}) for family in FAMILIES},
+    **{family: (family, {}) for family in FAMILIES if family not in ENCODER_DECODERS},
     "albert, no layer shared": ("albert", {"num_hidden_groups": LAYERS}),
     "deberta-v2, as v3": ("deberta-v2", V3),
     "deberta-v2, as v3 with a convolution": ("deberta-v2", {**V3, "conv_kernel_size": 3}),
@@ -116,7 +129,7 @@ VARIANTS: dict[str, tuple[str, dict]] = {
 
 def new_model(name: str, **config: object) -> PreTrainedModel:
     """A random float64 classifier in eval mode that decides for many classes; no dropout in training either."""
-    family, more = VARIANTS[name]
+    family, more = (name, ENCODER_DECODERS[name]) if name in ENCODER_DECODERS else VARIANTS[name]
     common = {
         "vocab_size": VOCABULARY,
         "hidden_size": 24,

@@ -1,5 +1,6 @@
 """A dry run of a loaded model: finds its layers, and proves on two documents that erasure reaches all of them."""
 
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -56,11 +57,9 @@ def _find_layers(model: PreTrainedModel, family: Family) -> Layers:
     calls = _calls(model, inputs, homes)
     if not homes and not family.listed:
         raise _unreached(model, "it is not called through transformers' attention interface")
-    if (
-        not homes
-        or len(calls) != len(homes)
-        or any(call is not home for (call, _), home in zip(calls, homes, strict=True))
-    ):
+    encoder = _encoder_layers(model, homes)
+    expected = homes if encoder is None else homes[:encoder] + homes[encoder::2]
+    if not homes or [id(call) for call, _ in calls] != [id(home) for home in expected]:
         raise UnknownFamilyError(
             f"this '{model.config.model_type}' model called its attention {len(homes)} times in {len(calls)} layers: "
             "erasure would not reach all of it"
@@ -69,11 +68,33 @@ def _find_layers(model: PreTrainedModel, family: Family) -> Layers:
     with erasable(model):
         patched = model(**inputs, attention_record=record).logits
     _compare(model, family, inputs, patched, seen.logits)
+    if encoder is not None:
+        _check_parts(model, encoder, [record.weights[call] for call in sorted(record.weights)])
     heads = min(weights.shape[1] for weights in record.weights.values())
-    anywhere = Layers(family, ReadOut.MEAN, tuple(homes), calls[0][1], heads, _projections(seen.attentions, seen.runs))
+    projections = _projections(seen.attentions, seen.runs)
+    anywhere = Layers(family, ReadOut.MEAN, tuple(expected), calls[-1][1], heads, projections, encoder)
     layers = replace(anywhere, read_out=probed_read_out(model, anywhere, inputs))
     _compare_alone(model, inputs, seen.logits)
     return layers
+
+
+def _encoder_layers(model: PreTrainedModel, homes: list[nn.Module]) -> int | None:
+    """Return how many layers are an encoder's, where layers that attend twice follow them; None for other models."""
+    if not model.config.is_encoder_decoder:
+        return None
+    counts = Counter(id(home) for home in homes)
+    return sum(count == 1 for count in counts.values())
+
+
+def _check_parts(model: PreTrainedModel, encoder: int, weights: list[Tensor]) -> None:
+    """Refuse a model whose decoder layers do not first attend to earlier positions, and then to the whole encoder."""
+    later = [bool(each.triu(1).any()) for each in weights]
+    decoders = (len(weights) - encoder) // 2
+    if later != [True] * encoder + [False, True] * decoders or len({each.shape[1] for each in weights}) > 1:
+        raise UnknownFamilyError(
+            f"this '{model.config.model_type}' model's layers are not those of an encoder and of a decoder that "
+            "attends to itself and then to the encoder, with as many heads in each"
+        )
 
 
 @dataclass(frozen=True)
@@ -158,6 +179,8 @@ def dry_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
     ids = list(islice((number for number in range(config.vocab_size) if number not in special), sum(DRY_LENGTHS)))
     ids = (ids * sum(DRY_LENGTHS))[: sum(DRY_LENGTHS)]
     long, short = DRY_LENGTHS
+    if model.config.is_encoder_decoder:  # their classifiers look for the end of the text
+        ids[long - 1] = ids[-1] = config.eos_token_id
     rows = [ids[:long], ids[long:] + [padding_id(model.config)] * (long - short)]
     mask = [[1] * long, [1] * short + [0] * (long - short)]
     return {

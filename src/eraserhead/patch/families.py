@@ -139,6 +139,12 @@ FAMILIES: dict[str, Family] = {
     "qwen3_moe": Family("Qwen3 MoE", ReadOut.LAST, counted),
     "smollm3": Family("SmolLM3", ReadOut.LAST, counted),
     "starcoder2": Family("StarCoder2", ReadOut.LAST, counted),
+    "bart": Family("BART", ReadOut.LAST),
+    "mbart": Family("mBART", ReadOut.LAST),
+    "mt5": Family("mT5", ReadOut.LAST),
+    "plbart": Family("PLBART", ReadOut.LAST),
+    "t5": Family("T5", ReadOut.LAST),
+    "umt5": Family("UMT5", ReadOut.LAST),
     "big_bird": Family(
         "BigBird, in full attention", ReadOut.FIRST, None, Route.DROPOUT, (("attention_type", "original_full"),)
     ),

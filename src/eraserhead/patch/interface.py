@@ -142,7 +142,9 @@ def _attention(
             module, query, key, value, allowed, scaling=scale, dropout=dropout, **kwargs
         )
         return _zero_where_nothing(attended, allowed if keep is not None else None), None
-    weights = attention_weights(capped((scale * query) @ for_heads(key, query).transpose(-1, -2), cap), allowed)
+    scores = capped((scale * query) @ for_heads(key, query).transpose(-1, -2), cap)
+    bias: Tensor | None = kwargs.get("position_bias")  # T5's
+    weights = attention_weights(scores if bias is None else scores + bias, allowed)
     if layer in record.layers:
         if torch.is_grad_enabled() and not weights.requires_grad:
             weights.requires_grad_()

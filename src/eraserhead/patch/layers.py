@@ -21,6 +21,7 @@ class Layers:
         modules: One module for each call; ALBERT's single module appears once for each call.
         returned: Length of the tuple or list that a layer returns; None where it returns the hidden states alone.
         heads: Number of attention heads in a layer.
+        encoder: How many of the layers are an encoder's, where a decoder's follow; None where all are of one kind.
         projections: For each layer the linear maps to queries, keys and values, each with its width.
     """
 
@@ -30,6 +31,12 @@ class Layers:
     returned: int | None
     heads: int
     projections: tuple[tuple[tuple[nn.Module, int], ...], ...]
+    encoder: int | None = None
+
+    @property
+    def attentions(self) -> int:
+        """How often attention is called: a decoder's layer attends to itself, and then to the encoder."""
+        return len(self) if self.encoder is None else 2 * len(self) - self.encoder
 
     def __len__(self) -> int:
         return len(self.modules)

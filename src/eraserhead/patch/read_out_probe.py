@@ -60,7 +60,9 @@ def read_positions(model: PreTrainedModel, layers: Layers, inputs: dict[str, Ten
         return torch.where(one.unsqueeze(-1), -2 * output.roll(1, dims=-1), output)
 
     repeated = {name: values.repeat(copies, 1) for name, values in inputs.items()}
-    with layers.running(first=last, hidden=watched[last].repeat(copies, 1, 1), changed=change):
+    # A decoder's last layer needs all of the encoder.
+    first, hidden = (last, watched[last].repeat(copies, 1, 1)) if layers.encoder is None else (0, None)
+    with layers.running(first=first, hidden=hidden, changed=change):
         logits = model(**repeated, **caching).logits.unflatten(0, (copies, documents))
     moved = (logits[1:] - logits[0]).abs().amax(-1).T
     # What a position does not reach moves by rounding at most.

@@ -1,7 +1,7 @@
 """A hub classifier and its parts, run within a budget."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -44,11 +44,20 @@ class Entries:
         weights: One tensor for each layer, ``[rows, heads, queries, keys]``.
         queries: Queries whose weights belong to the site.
         logits: The logits computed from the weights.
+        shifted: Numbers of the tensors whose keys stand for the token before them, as a decoder's inputs do, each with
+            the keys of the document: behind its end a decoder reads the end once more.
     """
 
     weights: list[Float[Tensor, "rows heads queries keys"]]
     queries: Bool[Tensor, "rows queries"]
     logits: Float[Tensor, "rows classes"]
+    shifted: Mapping[int, Bool[Tensor, "rows keys"]] = field(default_factory=dict)
+
+    def by_token(self, number: int, values: Float[Tensor, "rows keys"]) -> Float[Tensor, "rows keys"]:
+        """Return what belongs to each token of what belongs to each key of one of the tensors."""
+        if number not in self.shifted:
+            return values
+        return torch.nn.functional.pad((values * self.shifted[number])[:, 1:], (0, 1))
 
 
 @runtime_checkable

@@ -19,12 +19,14 @@ from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, find_layers, same_logits
 from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
+from eraserhead.patch.layers import Layers
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.inside.all_layers import read_all_layers
+from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_out import read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner
-from eraserhead.sites.site import InsideName
+from eraserhead.sites.site import CROSS, ENCODER, InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
 
@@ -84,7 +86,7 @@ class SelfAttentionSite:
             UserError: The model's attention cannot be erased, or it has no such layer or heads.
         """
         layers = find_layers(model)
-        self.name = _checked_name(name or InsideName(), len(layers), layers.read_out)
+        self.name = _checked_name(name, layers)
         self.heads = _checked_heads(heads, layers.heads)
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
@@ -164,10 +166,11 @@ class SelfAttentionSite:
                 slopes = torch.autograd.grad(margin.sum(), entries.weights)
         mean = gradient = product = torch.zeros(())
         # A layer at a time: their float64 copies are the largest tensors of all.
-        for weights, slope in zip(entries.weights, slopes, strict=True):
-            mean = mean + self._over_entries(entries, weights.detach())
-            gradient = gradient + self._over_entries(entries, slope)
-            product = product + self._over_entries(entries, weights.detach().double() * slope)
+        for number, (weights, slope) in enumerate(zip(entries.weights, slopes, strict=True)):
+            mean = mean + entries.by_token(number, self._over_entries(entries, weights.detach()))
+            gradient = gradient + entries.by_token(number, self._over_entries(entries, slope))
+            both = self._over_entries(entries, weights.detach().double() * slope)
+            product = product + entries.by_token(number, both)
         return mean / self._entries_a_key(entries), gradient, product
 
     def _over_entries(
@@ -198,6 +201,8 @@ def _parameters_fixed(model: PreTrainedModel) -> Iterator[None]:
 
 def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) -> Read:
     """Return the function that reads a batch for the cheapest replay that is exact at a site."""
+    if runner.layers.encoder is not None:
+        return partial(read_encoder_decoder, runner, name)
     if name.layer is None:
         return partial(read_all_layers, runner, shorten)
     if name.every_query or route is Route.DROPOUT:
@@ -205,13 +210,23 @@ def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) 
     return partial(read_at_read_out, runner, name.layer)
 
 
-def _checked_name(name: InsideName, layers: int, read_out: ReadOut) -> InsideName:
+def _checked_name(name: InsideName | None, layers: Layers) -> InsideName:
+    both = layers.encoder is not None
+    name = name or InsideName(part=CROSS if both else None)
     if name.layer is None:
         return name
-    if not -layers <= name.layer < layers:
-        raise UserError(Setting("site", str(name)), f": the model has {layers} layers, numbered from 0 to {layers - 1}")
+    if both != (name.part is not None):
+        has = "encoder:L, decoder:L, cross:L" if both else "layer:L"
+        said = f": a '{layers.family.name}' model has {'an encoder and a decoder' if both else 'layers of one kind'}"
+        raise UserError(Setting("site", str(name)), f"{said}; choose {has} or all")
+    count, of = len(layers), "the model"
+    if layers.encoder is not None:
+        count = layers.encoder if name.part == ENCODER else len(layers) - layers.encoder
+        of = "its encoder" if name.part == ENCODER else "its decoder"
+    if not -count <= name.layer < count:
+        raise UserError(Setting("site", str(name)), f": {of} has {count} layers, numbered from 0 to {count - 1}")
     # A mean is read from every token: METHOD section 6.
-    return InsideName(name.layer % layers, name.every_query or read_out is ReadOut.MEAN)
+    return InsideName(name.layer % count, name.every_query or layers.read_out is ReadOut.MEAN, name.part)
 
 
 def _checked_heads(heads: Sequence[int] | None, count: int) -> tuple[int, ...] | None:
