@@ -195,9 +195,17 @@ SITES = (
     ),
     SiteKind(
         names=("layer:L", "layer:L:all", ALL_LAYERS),
-        known=is_inside,
+        known=lambda site: is_inside(site) and parse_inside(site).part is None,
         had_by=lambda model: not _has_pooling(model),
         lacking="is read at its attention-pooling layers alone",
+        open=_open_inside,
+        options=REPLAYED | {"heads", "special_tokens"},
+    ),
+    SiteKind(
+        names=("encoder:L", "decoder:L", "cross:L"),
+        known=is_inside,
+        had_by=lambda model: not _has_pooling(model) and model.config.is_encoder_decoder,
+        lacking="is no encoder with a decoder",
         open=_open_inside,
         options=REPLAYED | {"heads", "special_tokens"},
     ),
