@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import eraserhead
-from eraserhead.cli.main import _as_flag, main
+from eraserhead.cli.main import COMMANDS, main
+from eraserhead.cli.spelling import Spelling
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
@@ -20,7 +21,7 @@ NESTED = re.compile(r"\b(data|model|training)\.(?!json|csv|safetensors)[a-z]+_?[
 
 
 def flags(*parts, command: str = "erase") -> str:
-    return UserError(*parts).spelled(lambda setting: _as_flag(command, setting))
+    return UserError(*parts).spelled(Spelling(COMMANDS[command].config, COMMANDS[command].positional))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
 from eraserhead.cli.parsing import configuration
+from eraserhead.cli.spelling import Spelling
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
@@ -42,15 +43,16 @@ def run(config: ReproduceConfig) -> None:
     (folder / CELLS).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
-        paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
+        failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
+        paper = write_paper(folder, study.cells, study.datasets, failures, config.seed)
         done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
         console().print(visible(done), soft_wrap=True)
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:
-        reasons = "; ".join(f"{name} ({why})" for name, why in study.failures.items())
+        reasons = UserError.joined(UserError(f"{name} (", why, ")") for name, why in study.failures.items())
         raise UserError(
-            f"{len(study.failures)} of {len(plans)} cells failed: {reasons}; mend that and run the same again"
+            f"{len(study.failures)} of {len(plans)} cells failed: ", reasons, "; mend that and run the same again"
         )
 
 

@@ -14,7 +14,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents, open_split
 from eraserhead.data.labels import matched_labels
 from eraserhead.data.tokens import TYPES
-from eraserhead.errors import DocumentError, Setting, UserError
+from eraserhead.errors import DocumentError, Job, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_types, check_vocabulary
 from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
@@ -138,10 +138,11 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     if matched is not None:
         return split.read_as(matched).documents()
-    logger.info(
-        f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
+    theirs, ours = ", ".join(split.labels.names), ", ".join(checkpoint.class_names)
+    unlike = (
+        "no accuracy is reported: the data's classes (%s) are not the model's (%s); say which mean the same with %s"
     )
+    logger.info(unlike, theirs, ours, Setting("label_map"))
     return split.documents(with_labels=False)
 
 
@@ -186,7 +187,8 @@ def _inside(
         raise UserError(
             Setting("site", POOLING),
             f": a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
-            "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`",
+            "layer:L, layer:L:all or all, or put a head on its encoder with ",
+            Job("train"),
         )
     device = float64_device(accelerator.device)
     with_special = config.special_tokens is not False

@@ -88,7 +88,7 @@ def _within(length: int, longest: int, name: str, cut: bool) -> int:
     if length > longest and not cut:
         raise UserError(setting, f": the model takes {longest} tokens at most")
     if length > longest:
-        logger.info(f"{setting}: texts are cut at the model's window of {longest} tokens")
+        logger.info("%s: texts are cut at the model's window of %d tokens", setting, longest)
     return min(length, longest)
 
 

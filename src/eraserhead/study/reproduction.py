@@ -30,10 +30,10 @@ logger = logging.getLogger("eraserhead")
 
 COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` counts otherwise
 FAILURES = "failures"  # folder of what failed and where
-OUT_OF_MEMORY = (
-    "out of memory; lower batch_tokens, or for another study data.max_length, data.max_sentences or "
-    "data.max_sentence_length in its YAML"
-)
+OUT_OF_MEMORY = UserError(
+    "out of memory; lower ", Setting("batch_tokens"), ", or for another study ", Setting("data.max_length"), ", ",
+    Setting("data.max_sentences"), " or ", Setting("data.max_sentence_length"), " in its YAML",
+)  # fmt: skip
 # What torch says where a CPU has no more memory: it has no exception of its own.
 ALLOCATION = (
     "can't allocate memory", "not enough memory", "Cannot allocate memory", "std::bad_alloc", "out of memory",
@@ -69,7 +69,7 @@ class Study:
 
     cells: list[Cell]
     datasets: dict[str, DatasetStatistics]
-    failures: dict[str, str]
+    failures: dict[str, UserError]
 
 
 def check(plans: Sequence[Plan]) -> None:
@@ -131,19 +131,19 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
             if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
                 raise
             failures[name] = reason(error)
-            devices.tell(accelerator, f"cell {name} failed: {failures[name]}")
+            devices.tell(accelerator, "cell %s failed: %s", name, failures[name])
             if not isinstance(error, UserError):
                 _write_traceback(trace)
         _release()
     return Study(cells, datasets, failures)
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception) -> UserError:
     """Return in one line why a cell failed, and how to mend it where that is known."""
     text = " ".join(str(error).split())
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in text for words in ALLOCATION):
         return OUT_OF_MEMORY
-    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+    return error if isinstance(error, UserError) else UserError(f"{type(error).__name__}: {text}")
 
 
 def statistics(config: TrainConfig) -> DatasetStatistics:
