@@ -200,16 +200,16 @@ def test_a_cell_without_enough_memory_is_listed_with_what_to_lower(configs, tmp_
     assert main(arguments(configs, tmp_path / "study")) == 2
     said = capsys.readouterr().err
     assert "2 of 4 cells failed" in said
-    assert "first-han-rnn (out of memory; lower batch_tokens" in said
+    assert "first-han-rnn (out of memory; lower --batch_tokens, or for another study data.max_length, " in said
     paper = (tmp_path / "study/paper.md").read_text()
     assert "first-han-rnn" in paper
-    assert "lower batch_tokens" in paper
+    assert "lower --batch_tokens" in paper
     assert (tmp_path / "study/cells/second-flan-none/erasure/summary.json").is_file()
     monkeypatch.undo()
     monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
     assert main(arguments(configs, tmp_path / "study", "--batch_tokens", "100")) == 0  # as was advised
     assert not list((tmp_path / "study").rglob("failures/*"))
-    assert "lower batch_tokens" not in (tmp_path / "study/paper.md").read_text()
+    assert "lower --batch_tokens" not in (tmp_path / "study/paper.md").read_text()
 
 
 def test_a_data_set_of_one_class_is_refused_before_training_and_the_others_go_on(configs, tmp_path, capsys):

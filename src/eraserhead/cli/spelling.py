@@ -51,9 +51,8 @@ def _written(value: Any) -> str:
 
 def _same(value: Any, given: Any) -> bool:
     """Whether a value, or one element of a list, is what a file gives; YAML reads ``1e-3`` as a text."""
-    among = [given, *given] if isinstance(given, list) else [given]
-    if str(value) in map(str, among):
+    if str(value) in map(str, [given, *given] if isinstance(given, list) else [given]):
         return True
-    with suppress(TypeError, ValueError):
-        return float(given) == value
+    with suppress(ValueError):
+        return isinstance(given, str) and float(given) == value
     return False

@@ -18,7 +18,7 @@ from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
 from eraserhead.loading.opened import documents_for
@@ -167,7 +167,7 @@ def erase(
             raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
     else:
         if config.label_map:
-            raise UserError("label_map: belongs to a DataConfig; rows in memory bring class indices")
+            raise UserError(Setting("label_map"), ": belongs to a DataConfig; rows in memory bring class indices")
         content = given_content(data, columns, split)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if content is None:
