@@ -65,9 +65,11 @@ def configs(tmp_path) -> Path:
         folder.mkdir(parents=True)
         sentences_file(folder / "train.jsonl", 60, number)
         sentences_file(folder / "test.jsonl", 20, number + 10)
-        write_yaml(tmp_path / f"configs/data/{name}.yaml", {"data": {"path": str(folder), "max_length": 60}})
+        write_yaml(tmp_path / f"configs/data/{name}.yaml", {"data": {"path": str(folder)}})
     for name, model in MODELS.items():
         content = {"model": {"encoder": str(tmp_path / "encoder"), **model}, "training": {"learning_rate": 0.03}}
+        if not model.get("hierarchical"):
+            content["data"] = {"max_length": 60}
         write_yaml(tmp_path / f"configs/model/{name}.yaml", content)
     write_yaml(tmp_path / "configs/training/short.yaml", {"training": {"epochs": 2, "batch_size": 16}})
     return tmp_path / "configs"

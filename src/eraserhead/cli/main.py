@@ -19,7 +19,7 @@ from jsonargparse import ArgumentParser
 
 from eraserhead.cli.config import FamiliesConfig
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
-from eraserhead.cli.options import check, in_files, normalise, option_types
+from eraserhead.cli.options import check, check_given_effects, in_files, normalise, option_types
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.cli.spelling import Spelling
 from eraserhead.erasure.config import EraseConfig, ShowConfig
@@ -28,6 +28,7 @@ from eraserhead.explanation.config import ExplainConfig
 from eraserhead.files import DISK_IS_FULL
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
+from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.training.config import TrainConfig
@@ -156,7 +157,11 @@ def _dispatch(arguments: list[str]) -> int:
     if command.defaults is not None:
         parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
         parsed = parse(parser, arguments, command)[name]
-    import_module(command.module).run(as_config(command, parsed))
+    config = as_config(command, parsed)
+    check_settings(config)
+    for setting in check_given_effects(config, arguments):
+        logger.info("%s: has no effect here", setting)
+    import_module(command.module).run(config)
     return 0
 
 

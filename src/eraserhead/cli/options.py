@@ -4,13 +4,15 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
 from eraserhead.cli.config_files import OPTION, Given, config_files, find_config, given_in, leaves, near_file, shown
-from eraserhead.errors import UserError, closest, did_you_mean
+from eraserhead.errors import Setting, UserError, closest, did_you_mean
+from eraserhead.settings import idle_settings
 
 BUILT_IN = ("config", "help", "print_config", "print_shtab")
 CONSTANTS = ("true", "false", "null")  # in any case
@@ -74,14 +76,47 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
 
 def in_files(arguments: Sequence[str], config: type) -> dict[str, Given]:
     """Return the options that a YAML file gives, and no flag behind it; files that cannot be read are left out."""
-    options, found = option_types(config), {}
-    for name, value in _named(arguments):
-        found.pop(name, None)
+    return {name: given for name, (_, given) in _given(arguments, config).items() if given is not None}
+
+
+def check_given_effects(config: Any, arguments: Sequence[str]) -> list[Setting]:
+    """Refuse options that were given and have no effect, but for those that a later file or a flag overruled.
+
+    A recipe may say more than the model behind it needs.
+
+    Returns:
+        Those that were overruled.
+
+    Raises:
+        UserError: Naming all others, and what would give them an effect.
+    """
+    given = _given(arguments, type(config))
+    overruled: list[Setting] = []
+    problems: list[UserError] = []
+    for idle in idle_settings(config):
+        if (found := given.get(idle.setting.name)) is None:
+            continue  # it follows from the folder of a run
+        place = found[0] if found[1] is not None else inf  # flags stand in no order
+        if any(given[owner][0] > place for owner in idle.owners if owner in given):
+            overruled.append(idle.setting)
+        else:
+            problems.append(idle.problem)
+    if problems:
+        raise UserError.joined(problems)
+    return overruled
+
+
+def _given(arguments: Sequence[str], config: type) -> dict[str, tuple[int, Given | None]]:
+    """Return the options that are given: at which place among the arguments, and in which file; null for a flag."""
+    options = option_types(config)
+    found: dict[str, tuple[int, Given | None]] = {}
+    for place, (name, value) in enumerate(_named(arguments)):
+        found[name] = (place, None)
         group = f"{name}." if is_dataclass(options.get(name)) else ""
         if value is not None and (group or name == OPTION.removeprefix("--")):
             with suppress(UserError):
                 file = value if group else str(find_config(value))
-                found |= {given.name: given for given in given_in(file, options, group)}
+                found |= {given.name: (place, given) for given in given_in(file, options, group)}
     return found
 
 

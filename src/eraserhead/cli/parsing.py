@@ -10,7 +10,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from eraserhead.cli.config_files import with_found_configs
-from eraserhead.cli.options import check, in_files, normalise, option_types
+from eraserhead.cli.options import check, check_given_effects, in_files, normalise, option_types
 from eraserhead.cli.spelling import Spelling
 from eraserhead.errors import Setting, UserError, closest, did_you_mean
 from eraserhead.settings import refusal
@@ -68,7 +68,9 @@ def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
     check(arguments, command, config, ())
     described = Command(config, "", command)
     try:
-        return as_config(described, parse(command_parser(described), arguments, described))
+        made = as_config(described, parse(command_parser(described), arguments, described))
+        check_given_effects(made, arguments)
+        return made
     except UserError as error:  # only files are given to it
         raise UserError(error.spelled(Spelling(config, (), in_files(arguments, config)))) from error
 

@@ -24,6 +24,7 @@ from eraserhead.study.config import ReproduceConfig
 from eraserhead.study.paper import write_paper
 from eraserhead.study.reproduction import Plan, check, reproduce
 from eraserhead.training.config import TrainConfig
+from eraserhead.training.training import check_fit
 
 CELLS = "cells"
 
@@ -114,6 +115,10 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cpu=config.cpu,
     )
     check_settings(train)
+    try:
+        check_fit(train)
+    except UserError as error:
+        raise UserError(f"{cell.name}: ", error) from error
     analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
     output_dir = str(cell.folder / RUN.erasure)
     return Plan(

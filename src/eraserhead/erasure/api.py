@@ -23,7 +23,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
 from eraserhead.loading.opened import documents_for
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import check_settings, listed
+from eraserhead.settings import check_effects, check_settings, listed
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,6 +160,7 @@ def erase(
         cpu=cpu,
     )
     check_settings(config)
+    check_effects(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = None
     if isinstance(data, DataConfig):

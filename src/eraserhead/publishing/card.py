@@ -212,7 +212,7 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _options(options: ModelConfig | TrainingConfig) -> str:
     """Return options in words, without those that say no or have no effect beside the others."""
-    idle = unused(type(options), vars(options))
+    idle = unused(options)
     said = {
         name: value
         for name, value in vars(options).items()

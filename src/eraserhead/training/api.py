@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.settings import check_effects, check_settings
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.training import train as train_to_folder
 
@@ -58,6 +59,8 @@ def train(
         "cpu": cpu,
     }
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    check_settings(config)
+    check_effects(config)
     return train_to_folder(config).path
 
 

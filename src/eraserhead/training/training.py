@@ -23,7 +23,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.config import ONE_SEQUENCE
 from eraserhead.loading.fingerprints import weights_fingerprint
-from eraserhead.loading.reader import DocumentReader, reader_for
+from eraserhead.loading.reader import DocumentReader, check_limits, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
@@ -58,7 +58,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
     check_settings(config)
-    _check_fit(config)
+    check_fit(config)
     folder = RunFolder(config.folder)
     folder.check(config)
     accelerator = devices.start(
@@ -98,8 +98,8 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     return folder
 
 
-def _check_fit(config: TrainConfig) -> None:
-    """Refuse options that mean nothing without others."""
+def check_fit(config: TrainConfig) -> None:
+    """Refuse options that mean nothing beside the others."""
     if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
         raise UserError(
             Setting("push_every"),
@@ -115,12 +115,7 @@ def _check_fit(config: TrainConfig) -> None:
             f": {ONE_SEQUENCE} with ",
             Setting("data.text_columns"),
         )
-    if config.model.sentence_context is not None and not config.model.hierarchical:
-        raise UserError(
-            Setting("model.sentence_context", config.model.sentence_context),
-            ": belongs to hierarchical models; add ",
-            Setting("model.hierarchical", True),
-        )
+    check_limits(config.model.hierarchical, config.data)
 
 
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
