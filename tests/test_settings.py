@@ -11,7 +11,6 @@ from eraserhead.cli.main import COMMANDS
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import UserError
-from eraserhead.models.architecture import Architecture
 from eraserhead.settings import BELONGS_TO, HIGH, LOW, check_settings, option, setting_problems, unused
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 

@@ -105,7 +105,10 @@ def _in_our_words(message: str, arguments: Sequence[str], command: Command | Non
     if (found := REFUSED.match(message)) is None or found[1] not in options:
         return unknown
     value: Any = None if found[2] == "None" else found[2]
-    if found[2].startswith("["):
+    given = in_files(arguments, command.config).get(found[1])
+    if given is not None and str(given.value) == found[2]:
+        value = given.value  # a number where a text is wanted is no text
+    elif found[2].startswith(("[", "{")):
         with suppress(ValueError, SyntaxError):
             value = literal_eval(found[2])
     refused = None if is_dataclass(options[found[1]]) else refusal(command.config, found[1], value)
