@@ -1,8 +1,6 @@
 """What `import eraserhead` gives, what it leaves alone, and how quickly."""
 
 import ast
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 import eraserhead
 from families import new_model, tiny
+from interpreters import fresh_interpreter
 from tiny import saved_classifier, tiny_tokenizer
 
 PUBLIC = {
@@ -41,11 +40,12 @@ def test_importing_is_quick_and_brings_neither_torch_nor_transformers():
         "import sys, time; start = time.process_time(); import eraserhead; seconds = time.process_time() - start\n"
         "print(seconds, 'torch' in sys.modules, 'transformers' in sys.modules)"
     )
-    seconds, *heavy = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    seconds, *heavy = fresh_interpreter(code).stdout.split()
     assert heavy == ["False", "False"]
     assert float(seconds) < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["import eraserhead, transformers", "import transformers.pipelines, eraserhead"])
 def test_the_pipeline_of_other_models_is_transformers_own(tmp_path, order):
     """Of a plain BERT the class itself, not a subclass; of our model still ours."""
@@ -59,7 +59,7 @@ def test_the_pipeline_of_other_models_is_transformers_own(tmp_path, order):
         "        found = type(pipeline(task, model=folder, device='cpu'))\n"
         "        print(found is TextClassificationPipeline, found.__module__, found.__name__)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = fresh_interpreter(code)
     own = "True transformers.pipelines.text_classification TextClassificationPipeline"
     ours = "False eraserhead.models.pipeline_attention_pooling AttentionPoolingPipeline"
     assert done.stdout.splitlines() == [own, own, ours, ours], done.stderr

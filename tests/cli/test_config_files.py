@@ -163,6 +163,7 @@ def pip(*arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_wheel_brings_the_configs(tmp_path):
     """Installed into an empty folder, and run from another one."""
     installed, empty = tmp_path / "installed", tmp_path / "empty"

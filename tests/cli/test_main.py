@@ -17,6 +17,7 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.training.config import TrainConfig, TrainingConfig
+from interpreters import fresh_interpreter
 from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder
 
 SOURCE = Path(eraserhead.__file__).parent
@@ -84,7 +85,7 @@ def test_flags_override_the_runs_data(run_folder, tmp_path, capfd):
 def test_help_is_quick_to_import():
     code = "import sys; sys.argv = ['eraserhead', '--help']\nfrom eraserhead.cli.main import main\n"
     code += "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules and 'pyarrow' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = fresh_interpreter(code)
     assert done.returncode == 0, done.stderr
     assert "explain" in done.stdout
 
@@ -102,7 +103,7 @@ LIGHT = sorted(
 @pytest.mark.parametrize("module", LIGHT)
 def test_what_answers_mistakes_imports_nothing_heavy(module):
     code = f"import sys, {module}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = fresh_interpreter(code).stdout.split()
     assert not {"torch", "transformers", "datasets", "accelerate", "pyarrow", "pandas", "matplotlib"} & set(loaded)
 
 
@@ -111,8 +112,7 @@ def test_help_takes_less_than_half_a_second():
     code = "import resource, runpy, sys\nsys.argv = ['eraserhead', '--help']\n"
     code += "try: runpy.run_module('eraserhead', run_name='__main__')\nexcept SystemExit: pass\n"
     code += "used = resource.getrusage(resource.RUSAGE_SELF)\nprint(used.ru_utime + used.ru_stime, file=sys.stderr)"
-    command = [sys.executable, "-c", code]
-    times = [subprocess.run(command, capture_output=True, text=True, check=True).stderr for _ in range(3)]
+    times = [fresh_interpreter(code).stderr for _ in range(3)]
     assert min(map(float, times)) < 0.5
 
 

@@ -1,8 +1,6 @@
 import hashlib
 import os
 import re
-import subprocess
-import sys
 import time
 from dataclasses import FrozenInstanceError
 from itertools import pairwise
@@ -16,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from eraserhead.data import planted_grammar as grammar
 from eraserhead.data.planted import Evidence, Review, graded_label, label_names, planted_reviews
 from eraserhead.errors import UserError
+from interpreters import fresh_interpreter
 
 CLASSES = (2, 3, 4, 5)
 SPLITS = {"train": 2000, "validation": 300, "test": 500}
@@ -53,11 +52,6 @@ def survives(review, classes):
 def contradicted(review):
     """Whether some evidence has the sign that the sum of the grades does not have."""
     return any(grade * sum(grades(review)) < 0 for grade in grades(review))
-
-
-def run_python(program, environment):
-    command = [sys.executable, "-c", program]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def share(claims):
@@ -141,10 +135,7 @@ def test_reviews_are_the_same_in_another_process_with_another_hash_seed():
     here = hashlib.sha256(repr(planted_reviews("test", 4, 47, 5)).encode()).hexdigest()
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-        )
-        assert done.stdout.strip() == here
+        assert fresh_interpreter(program, environment=environment).stdout.strip() == here
 
 
 @pytest.mark.parametrize("classes", CLASSES)
@@ -353,7 +344,7 @@ def test_importing_the_corpus_loads_no_heavy_library():
         "import sys; before = set(sys.modules); import eraserhead.data.planted;"
         "print({'torch', 'sklearn', 'datasets', 'numpy', 'transformers'} & (set(sys.modules) - before))"
     )
-    assert run_python(program, dict(os.environ)) == "set()"
+    assert fresh_interpreter(program).stdout.strip() == "set()"
 
 
 # SHA-256 of the first 101 reviews of each split and number of classes, its first 16 digits.

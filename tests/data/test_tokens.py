@@ -1,7 +1,5 @@
 import logging
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import datasets
@@ -16,6 +14,7 @@ from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import Truncation, tokenize, truncation
 from eraserhead.data.words import word_spans
 from eraserhead.errors import UserError
+from interpreters import fresh_interpreter
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "room", "was", "loud", ".", "but", "clean"]
 TEXTS = ["the room was loud .", "", "the loud room was clean but the clean room was loud", "the  clean\u2003room"]
@@ -146,6 +145,7 @@ except TypeError:
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
     """The process cannot tokenize: it prints the right tokens only if it finds those of this one."""
     path = tmp_path / "a.jsonl"
@@ -156,8 +156,7 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
         "HF_DATASETS_CACHE": datasets.config.HF_DATASETS_CACHE,
         "PYTHONPATH": str(Path(documents.__file__).parents[2]),
     }
-    command = [sys.executable, "-c", CACHE_SCRIPT, str(path), encoder_folder]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = fresh_interpreter(CACHE_SCRIPT, str(path), encoder_folder, environment=environment)
     assert done.stdout == "[4, 7]\nanother length has to be tokenized\n", done.stderr
 
 

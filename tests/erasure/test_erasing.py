@@ -428,6 +428,7 @@ def test_files_of_our_names_that_are_not_ours_get_one_line(tmp_path, name):
         erase_to_folder(run)
 
 
+@pytest.mark.slow
 def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path):
     """A real process and a real signal."""
     saved_classifier(tmp_path, LABELS)
@@ -472,6 +473,7 @@ def test_processes_that_see_different_shards_finished_leave_none_out():
     assert own_shards(7, {3, 4}, 0, 3) == [0, 6]
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_shards_and_join_the_same_results(tmp_path):
     whole = frames(erase_to_folder(config(tmp_path, shard_size=5)))
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29618"]

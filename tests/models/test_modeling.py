@@ -1,7 +1,6 @@
 import ast
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from eraserhead.models.architecture import Architecture
 from eraserhead.models.configuration_attention_pooling import FORMAT_VERSION, AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import AttentionPooling, attend
+from interpreters import fresh_interpreter, label_by_pipeline
 from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_classifier, tiny_encoder, tiny_tokenizer
 
 TEXTS = ["a fine cast wasted on a script that never wakes up", "good", "", "it was not bad but dull"]
@@ -110,18 +110,14 @@ def test_save_and_load_are_exact(tmp_path):
     assert torch.equal(model(**inputs).logits, tiny_classifier(tmp_path)(**inputs).logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["transformers", "eraserhead"])
 def test_auto_classes_know_the_model_whichever_is_imported_first(tmp_path, first):
-    folder = saved_classifier(tmp_path)
-    second = "eraserhead" if first == "transformers" else "transformers"
-    code = (
-        f"import {first}, {second}; from transformers import pipeline; "
-        f"print(pipeline('text-classification', model={folder!r})('good')[0]['label'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = label_by_pipeline(saved_classifier(tmp_path), "good", first)
     assert done.stdout.strip() in ("neg", "pos"), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "imports",
     [
@@ -134,7 +130,7 @@ def test_auto_classes_know_the_model_whichever_is_imported_first(tmp_path, first
 )
 def test_auto_classes_know_the_model_whatever_is_imported_before(tmp_path, imports):
     code = f"{imports}\nprint(type(AutoModelForSequenceClassification.from_pretrained({saved_classifier(tmp_path)!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = fresh_interpreter(code)
     assert "AttentionPoolingForSequenceClassification" in done.stdout, done.stderr
 
 
@@ -186,7 +182,7 @@ def test_modules_that_are_pushed_import_only_what_their_users_have():
 
 def test_importing_the_package_does_not_import_torch():
     code = "import sys, eraserhead, eraserhead.cli.main; print('torch' in sys.modules, 'transformers' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
+    assert fresh_interpreter(code).stdout.split() == ["False", "False"]
 
 
 def test_pipeline_scores_are_the_models_own(tmp_path):

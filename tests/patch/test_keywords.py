@@ -1,8 +1,5 @@
 """`attention_keep` and `attention_record` outside `erasable(model)` are refused, whatever the model and its origin."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from transformers import AutoModel, BertConfig
@@ -11,6 +8,7 @@ from eraserhead.errors import UserError
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.patch.keywords import ALL
 from families import VARIANTS, batch_of, documents, tiny
+from interpreters import fresh_interpreter
 from tiny import tiny_classifier
 
 
@@ -54,6 +52,7 @@ def test_our_own_model_refuses_them_too(tmp_path):
         model(input_ids=torch.tensor([[5, 7]]), attention_keep={})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["import eraserhead, transformers", "import transformers.modeling_utils, eraserhead"])
 def test_importing_the_package_is_enough_to_be_refused(order):
     code = (
@@ -62,7 +61,7 @@ def test_importing_the_package_is_enough_to_be_refused(order):
         "num_attention_heads=2, intermediate_size=7))\n"
         "model(input_ids=torch.tensor([[1, 2]]), attention_keep={0: None})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = fresh_interpreter(code)
     assert "UserError: attention_keep: has no effect here" in done.stderr
 
 
