@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import eraserhead
+from eraserhead.cli.arguments import in_files, option_types
 from eraserhead.cli.main import COMMANDS, main
-from eraserhead.cli.options import in_files, option_types
 from eraserhead.cli.spelling import Spelling
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.config import EraseConfig

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eraserhead.cli.arguments import option_types
 from eraserhead.cli.config_files import PACKAGED, disagreements, find_config, leaves, with_found_configs
 from eraserhead.cli.main import COMMANDS, main
-from eraserhead.cli.options import option_types
 from eraserhead.cli.parsing import configuration
 from eraserhead.cli.reproduce import plan
 from eraserhead.errors import UserError

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import eraserhead
+from eraserhead.cli.arguments import check_given_effects, normalise, option_types
 from eraserhead.cli.main import COMMANDS, main
-from eraserhead.cli.options import check_given_effects, normalise, option_types
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.defaults import erase_defaults
@@ -90,12 +90,12 @@ def test_help_is_quick_to_import():
     assert "explain" in done.stdout
 
 
-LIGHT_COMMANDS = ("main", "options", "parsing", "config_files")
+LIGHT_COMMANDS = ("main", "arguments", "parsing", "config_files")
 LIGHT = sorted(
     ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts)
     for file in [
         *SOURCE.rglob("config.py"),
-        *(SOURCE / "cli" / f"{name}.py" for name in ("main", "options", "parsing")),
+        *(SOURCE / "cli" / f"{name}.py" for name in ("main", "arguments", "parsing")),
     ]
 )
 

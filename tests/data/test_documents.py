@@ -325,12 +325,12 @@ def test_names_of_a_named_set_are_given_only_where_they_fit(tmp_path, labels, ma
         (
             [0, 1, 2, 3],
             "labels: 0 -> 0 (1 star), 1 -> 1 (2 stars), 2 -> 2 (3 stars), 3 -> 3 (4 stars), 4 -> 4 (5 stars); "
-            "no document is of: 5 stars",
+            "classes without documents: 5 stars",
         ),
         (
             ["5 stars", "4 stars"],
             "labels: 1 star -> 0, 2 stars -> 1, 3 stars -> 2, 4 stars -> 3, 5 stars -> 4; "
-            "no document is of: 1 star, 2 stars, 3 stars",
+            "classes without documents: 1 star, 2 stars, 3 stars",
         ),
     ],
 )

@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pytest
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -11,7 +12,7 @@ from transformers import AutoTokenizer, BertTokenizerLegacy, PreTrainedTokenizer
 from eraserhead.data import tokens as documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
-from eraserhead.data.tokens import Truncation, tokenize, truncation
+from eraserhead.data.tokens import Truncation, summed_truncation, tokenize, truncation
 from eraserhead.data.words import word_spans
 from eraserhead.errors import UserError
 from interpreters import fresh_interpreter
@@ -58,6 +59,15 @@ def test_tokens_offsets_and_what_was_cut(tokenizer, rows):
     assert cut.describe() == "1 of 4 documents (25.0 %) lost 6 of 27 tokens (22.2 %) to the length limit"
     assert truncation(tokenized.select([3, 2])).truncated_tokens == 6
     assert truncation(tokenized.select([])).describe() == "0 of 0 documents lost 0 of 0 tokens to the length limit"
+
+
+def test_the_results_table_is_summed_as_the_rows_are():
+    """Read as a whole, a document's sentences are null in the results; they are not counted as 0."""
+    counts = {"tokens": [7, 2], "truncated_tokens": [0, 5]}
+    read_whole = pa.table({"id": ["a", "b"], **counts, "sentences": pa.nulls(2), "truncated_sentences": pa.nulls(2)})
+    assert summed_truncation(read_whole) == Truncation(2, 1, 9, 5)
+    by_sentence = pa.table({**counts, "sentences": [3, 1], "truncated_sentences": [0, 2]})
+    assert summed_truncation(by_sentence) == Truncation(2, 1, 9, 5, 4, 2)
 
 
 def test_earlier_calls_leave_no_trace_and_none_is_left(tokenizer, rows):

@@ -17,7 +17,7 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import UserError
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.facts import Options
 from eraserhead.publishing.model_folder import find_results, read_source

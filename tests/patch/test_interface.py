@@ -405,7 +405,7 @@ def test_families_that_are_not_in_the_table_are_refused_with_those_that_are(mode
     model = AutoModelForSequenceClassification.from_config(config).eval()
     with pytest.raises(UnknownFamilyError, match=f"'{model_type}'") as refusal:
         find_layers(model)
-    listed = str(refusal.value).rsplit("it is for ", 1)[1].split(", ")
+    listed = str(refusal.value).rsplit("known families: ", 1)[1].split(", ")
     assert listed == sorted(FAMILIES)
     with pytest.raises(UserError, match=f"'{model_type}'"):
         SelfAttentionSite(model)

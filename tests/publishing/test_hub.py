@@ -481,7 +481,7 @@ def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tm
         "pickled": "pickled ones",
         "foreign": "--trust_remote_code",
         "revision": "has no revision 'v9'",
-        "name": "name that the hub could have",
+        "name": "valid hub id",
     }
     for name, words in expected_words.items():
         assert words in ended[name].line, name

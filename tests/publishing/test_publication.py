@@ -25,7 +25,7 @@ from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import weights_fingerprint
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.setup import ModelSetup
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.method.names import Outcome

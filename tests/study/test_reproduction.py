@@ -338,7 +338,7 @@ def test_statistics_count_words_and_sentences(configs, tmp_path):
     rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
     (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = ReproduceConfig("out", str(configs), ["first"], ["flan-none"], validation_size=10, train_size=33)
-    found = reproduction.statistics(plan(config)[0].train)
+    found = reproduction.dataset_statistics(plan(config)[0].train)
     assert found.classes == 2
     assert found.splits["test"] == SplitStatistics(3, 3.0, 4 / 3)
     assert found.splits["train"].documents == 33

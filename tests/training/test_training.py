@@ -16,7 +16,7 @@ from transformers import AutoModel, RobertaConfig
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import load_checkpoint
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder

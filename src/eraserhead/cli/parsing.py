@@ -9,11 +9,11 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from eraserhead.cli.arguments import check, check_given_effects, in_files, normalise, option_types
 from eraserhead.cli.config_files import with_found_configs
-from eraserhead.cli.options import check, check_given_effects, in_files, normalise, option_types
 from eraserhead.cli.spelling import Spelling
 from eraserhead.errors import Setting, UserError, closest, did_you_mean
-from eraserhead.settings import refusal
+from eraserhead.settings import value_problem
 
 # How jsonargparse names the option and the value that it refuses.
 REFUSED = re.compile(r'.*Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$', re.DOTALL)
@@ -111,7 +111,7 @@ def _in_our_words(message: str, arguments: Sequence[str], command: Command | Non
     elif found[2].startswith(("[", "{")):
         with suppress(ValueError, SyntaxError):
             value = literal_eval(found[2])
-    refused = None if is_dataclass(options[found[1]]) else refusal(command.config, found[1], value)
+    refused = None if is_dataclass(options[found[1]]) else value_problem(command.config, found[1], value)
     return unknown if refused is None else refused
 
 
@@ -121,7 +121,7 @@ def _unexpected(extra: str, arguments: Sequence[str], command: Command) -> UserE
     before, equals, _ = arguments[arguments.index(first) - 1].partition("=") if first in arguments else ("", "", "")
     options = option_types(command.config)
     if equals and options.get(before.removeprefix("--")) in (bool, bool | None):  # as `normalise` writes a switch
-        return refusal(command.config, before.removeprefix("--"), first) or UserError(first)
+        return value_problem(command.config, before.removeprefix("--"), first) or UserError(first)
     by_name = [name for name in options if name not in command.positional]
     near = closest(first.lstrip("-").partition("=")[0], by_name)
     if first.startswith("-"):

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from eraserhead.cli.arguments import option_types
 from eraserhead.cli.config_files import Given, shown
-from eraserhead.cli.options import option_types
 from eraserhead.errors import Job, Setting
 
 

@@ -64,7 +64,7 @@ def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = N
     """Load the documents of one role.
 
     Training and held-out validation documents are disjoint and depend on the configuration alone, not on which of them
-    is asked for. Samples are stratified by class, seeded, exact in size and in source order.
+    is loaded. Samples are stratified by class, seeded, exact in size and in source order.
 
     Args:
         config: Where the documents come from.
@@ -101,11 +101,11 @@ class OpenSplit:
     labels: LabelTable | None
 
     def read_as(self, labels: LabelTable) -> "OpenSplit":
-        """Return the split with another table to read its labels with."""
+        """Return the split with `labels` as the table to read its labels with."""
         return replace(self, labels=labels)
 
     def documents(self, with_labels: bool = True) -> Documents:
-        """Choose the documents and write them, without labels if these are of no use; raises as `load_documents`."""
+        """Choose and write the documents, without labels unless `with_labels`; raises as `load_documents`."""
         if self.source is None:
             return _planted_documents(self.config, self.role, self.labels, with_labels)
         rows = self.source.splits[self.split]
@@ -140,7 +140,7 @@ def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None)
 
 
 def has_ordered_classes(config: DataConfig) -> bool:
-    """Whether the classes are ordered, as the configuration or else the named set says."""
+    """Return whether the classes are ordered, as the configuration or else the named set says."""
     if config.ordered is not None:
         return config.ordered
     return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
@@ -159,7 +159,7 @@ def _check(config: DataConfig) -> None:
     if config.validation_split is not None and config.validation_split == config.train_split:
         refuse("validation_split", UserError(" is also ", Setting("data.train_split")))
     if config.revision is not None and config.path is not None:
-        refuse("revision", UserError(": it belongs to the hub and means nothing with ", Setting("data.path")))
+        refuse("revision", UserError(": it belongs to the hub and has no effect with ", Setting("data.path")))
     if config.clean and config.name not in NAMED:
         refuse("clean", f": only {', '.join(NAMED)} have a rule for cleaning")
     if config.text_columns is not None and not config.text_columns:
@@ -287,7 +287,7 @@ def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None
 
 
 def _update(update: Callable[[bytes], object], texts: list[str]) -> None:
-    """Feed texts to a digest so that no two lists of texts feed it the same bytes: their lengths, then themselves."""
+    """Add texts to a digest, their lengths first, so that different lists always add different bytes."""
     encoded = [text.encode() for text in texts]
     update(np.array([len(encoded), *map(len, encoded)], dtype="<i8").tobytes())
     update(b"".join(encoded))

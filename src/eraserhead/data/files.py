@@ -1,4 +1,4 @@
-"""One file of rows: parquet, CSV or JSON, in the dialects that people have."""
+"""Reads one file of rows: parquet, CSV or JSON, in their common dialects."""
 
 import glob
 import json
@@ -16,7 +16,7 @@ RATINGS = {"1", "2", "3", "4", "5"}
 
 
 def lacks_header(file: str, separator: str = ",") -> bool:
-    """Tell whether a CSV file begins with a row: its first field is a rating."""
+    """Tell whether a CSV file has no header line: its first field is then a rating from 1 to 5."""
     return str(pandas.read_csv(file, nrows=0, sep=separator).columns[0]).strip() in RATINGS
 
 

@@ -1,4 +1,4 @@
-"""Documents that a caller of Python has in hand: texts, pairs of texts, or rows with columns."""
+"""Documents given from Python: texts, pairs of texts, or rows with columns."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from eraserhead.data.provenance import Provenance
 from eraserhead.errors import Setting, UserError, nearest
 
 TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"
-NAME = "texts"  # of the split, in the ids
+NAME = "texts"  # name of the split in the ids
 
 Given = Iterable[str | tuple[str, str] | Mapping[str, Any]] | pd.DataFrame | Dataset | DatasetDict
 Table = Mapping[str, Sequence[Any]]
@@ -22,7 +22,7 @@ Table = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class GivenColumns:
-    """Which columns of given rows are read.
+    """The columns of given rows that are read.
 
     Attributes:
         text: Column of the texts; default: ``text``.
@@ -36,14 +36,14 @@ class GivenColumns:
 
     @property
     def named(self) -> dict[str, str]:
-        """The columns that the caller names, by the arguments' names."""
+        """The columns that the caller names, by argument."""
         named = {"text_column": self.text, "pair_column": self.pair, "label_column": self.label}
         return {argument: column for argument, column in named.items() if column is not None}
 
 
 @dataclass(frozen=True)
 class Content:
-    """What the documents say.
+    """The content of given documents.
 
     Attributes:
         texts: Their texts.
@@ -59,10 +59,10 @@ class Content:
 
 
 def given_content(data: Given, columns: GivenColumns, split: str | None) -> Content:
-    """Return what a caller has in hand, checked as far as it can be without the model.
+    """Return the content of given documents, checked as far as possible without the model.
 
     Args:
-        data: Texts, pairs or rows; a column ``id`` names the documents.
+        data: Texts, pairs or rows; a column ``id`` holds the documents' ids.
         columns: Columns of rows.
         split: Name of a split, where `data` has several.
 
@@ -76,7 +76,7 @@ def given_content(data: Given, columns: GivenColumns, split: str | None) -> Cont
 
 
 def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Sequence[str] | None = None) -> Documents:
-    """Return documents of what a caller has in hand.
+    """Return documents with the given content.
 
     Args:
         found: Their content.
@@ -85,7 +85,7 @@ def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Se
         ids: Ids of documents without a column for them; default: numbers.
 
     Raises:
-        UserError: Their labels are no classes.
+        UserError: A label is none of the model's classes, or two documents have the same id.
     """
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
@@ -99,10 +99,10 @@ def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Se
 
 
 def check_text(text: str, name: str | Setting) -> str:
-    """Return a text that is valid Unicode.
+    """Return the text if it is valid Unicode.
 
     Raises:
-        UserError: It holds half of a surrogate pair, as undecodable bytes leave it.
+        UserError: It holds half of a surrogate pair, which undecodable bytes leave.
     """
     try:
         text.encode()
@@ -182,7 +182,7 @@ def _checked(texts: Sequence[Any]) -> list[str]:
 
 
 def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
-    """Return class indices; null, NaN and -1, the hub's way to say it, are no label."""
+    """Return class indices; None, NaN and -1 (as on the hub) stand for no label."""
     found = [None if label is None or label in (NO_LABEL,) or label != label else label for label in labels or ()]  # noqa: PLR0124
     wrong = next((label for label in found if label is not None and label not in range(classes)), None)
     if wrong is not None:

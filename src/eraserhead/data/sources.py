@@ -1,4 +1,4 @@
-"""Splits as the source has them: from the hub, a folder or a file (`eraserhead.data.files`), with one-line errors."""
+"""Reads the splits of a source: the hub, a folder or a file (`eraserhead.data.files`), with one-line errors."""
 
 import re
 from contextlib import suppress
@@ -47,7 +47,8 @@ def read_path(path: str, subset: str | None, headerless: tuple[str, ...] = ()) -
     Args:
         path: The folder or file; ``~`` is expanded.
         subset: Configuration of a folder in the hub's layout.
-        headerless: Columns of a CSV file without a header line, which is told by its first field, a number of 1 to 5.
+        headerless: Columns of a CSV file without a header line; such a file is recognised by its first field, a number
+            from 1 to 5.
 
     Raises:
         UserError: If there is nothing at `path`, or nothing that can be read.
@@ -119,7 +120,7 @@ def _load(where: str, subset: str | None, revision: str | None, headerless: tupl
 def _options(
     where: str, subset: str | None, revision: str | None, headerless: tuple[str, ...]
 ) -> tuple[dict[str, Any], ...]:
-    """Return the reader's options that fit the source, or all that it may have been cached under where it is away."""
+    """Return the reader's options for the source; if it cannot be reached, all that it may be cached under."""
     named = {**ONLY_EMPTY_IS_ABSENT, "names": list(headerless)}
     try:
         builder = load_dataset_builder(where, subset, revision=revision)
@@ -148,7 +149,7 @@ def _is_saved(folder: Path) -> bool:
 def _read_saved(folder: Path) -> Source:
     try:
         saved = load_from_disk(str(folder))
-    except IndexError as error:  # how `datasets` puts it
+    except IndexError as error:  # what `datasets` raises for a split without rows
         raise ValueError("a split without rows was saved there") from error
     if isinstance(saved, DatasetDict):
         return Source(_splits(saved), in_place=True)
@@ -162,7 +163,7 @@ def _splits(loaded: DatasetDict) -> dict[str, Dataset]:
 
 
 def _resolved_revision(splits: dict[str, Dataset]) -> str | None:
-    """Return the commit that rows of the hub come from, after which `datasets` calls their folder in its cache."""
+    """Return the commit of a hub data set, after which `datasets` names the folder in its cache."""
     folders = [Path(file["filename"]).parent.name for rows in splits.values() for file in rows.cache_files]
     return next((folder for folder in folders if COMMIT.fullmatch(folder)), None)
 

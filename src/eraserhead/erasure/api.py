@@ -22,8 +22,9 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
 from eraserhead.loading.opened import documents_for
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import check_effects, check_settings, listed
+from eraserhead.settings import as_list, check_effects, check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,8 +32,7 @@ class Erasure:
     """The results of an erasure analysis.
 
     Attributes:
-        tables: ``documents``, ``signals``, ``flips`` and ``singles`` as Arrow tables; null stands for what does not
-            exist.
+        tables: ``documents``, ``signals``, ``flips`` and ``singles`` as Arrow tables; absent values are null.
         summary: The aggregates with their intervals.
     """
 
@@ -45,22 +45,22 @@ class Erasure:
 
     @property
     def documents(self) -> pd.DataFrame:
-        """One row a document: text, decision, components, and what erasing every component alone does."""
+        """One row for each document: text, decision, components, and what erasing every component alone does."""
         return self.tables["documents"].to_pandas()
 
     @property
     def signals(self) -> pd.DataFrame:
-        """One row a document and ranking: the scores of its components, such as their attention or gradients."""
+        """One row for each document and ranking: the scores of its components, such as their attention or gradients."""
         return self.tables["signals"].to_pandas()
 
     @property
     def flips(self) -> pd.DataFrame:
-        """One row a document, ranking and draw: what must be erased until the decision flips."""
+        """One row for each document, ranking and draw: what is erased until the decision flips."""
         return self.tables["flips"].to_pandas()
 
     @property
     def singles(self) -> pd.DataFrame:
-        """One row a document and ranking: its top component against a random other."""
+        """One row for each document and ranking: its top component against a random other."""
         return self.tables["singles"].to_pandas()
 
     def dataset(self, name: str) -> Dataset:
@@ -103,7 +103,7 @@ def erase(
             transformers; it is put into eval mode and on the device in use, and a decoder without a padding token is
             given its tokenizer's.
         data: Texts; pairs of texts; rows with columns, as a list of dicts, a pandas `DataFrame` or a data set; or a
-            `DataConfig`. A column ``id`` names the documents, and so seeds their random draws; otherwise they are
+            `DataConfig`. A column ``id`` holds the documents' ids, which seed their random draws; otherwise they are
             numbered.
         tokenizer: The tokenizer, where `model` is a classifier in memory.
         split: The split, where `data` is a `DatasetDict` of several.
@@ -111,15 +111,16 @@ def erase(
         pair_column: Column of a second sequence in rows, which the tokenizer gets as a pair with the text.
         label_column: Column of the gold classes in rows, as indices, used for accuracy alone; default: ``label``, where
             there is one.
-        max_length: Tokens a document, for models that read it as a whole; default: what the `DataConfig` or the run
-            says, else what the model was trained on, else its window.
-        draws: Shuffles a document of the random ranking.
+        max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
+            run says, else what the model was trained on, else its window.
+        draws: Number of random orders tried for each document.
         seed: Seed of all draws.
-        random_other: What the top component is compared with in test 1: ``uniform``, any component but the top;
-            ``position``, any but the first, the top included, as in Serrano & Smith's released code.
-        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything,
-            and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
-        output_dir: Folder to keep the results in; by default they live in memory alone.
+        random_other: Components that test 1 compares the top with: ``uniform``, all but the top; ``position``, all but
+            the first, the top included, as in Serrano & Smith's released code.
+        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
+            and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
+            null.
+        output_dir: Folder for the results; default: they are kept in memory alone.
         overwrite: Replace results of another configuration in `output_dir`.
         batch_tokens: Tokens processed at a time.
         site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
@@ -149,10 +150,10 @@ def erase(
         count_never_as=count_never_as,
         batch_tokens=batch_tokens,
         site=site,
-        heads=listed(heads),
+        heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,
-        label_map=listed(label_map),
+        label_map=as_list(label_map),
         memory_budget=memory_budget,
         revision=revision,
         dtype="float32" if dtype is None else dtype,
@@ -161,6 +162,7 @@ def erase(
     )
     check_settings(config)
     check_effects(config)
+    check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = None
     if isinstance(data, DataConfig):
@@ -191,7 +193,7 @@ def read(folder: str | Path) -> Erasure:
     """Read the finished results in a folder.
 
     Raises:
-        UserError: There are none, or `folder` is no path.
+        UserError: The folder holds no finished results, or a damaged file, or `folder` is not a path.
     """
     if not isinstance(folder, (str, Path)):
         raise UserError(f"folder is a {type(folder).__name__}; give the folder that the results are kept in")

@@ -13,7 +13,8 @@ from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import Explanation, explain_row
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
-from eraserhead.settings import check_settings, listed
+from eraserhead.loading.site_table import check_site
+from eraserhead.settings import as_list, check_settings
 
 ID = "text"  # of a text without one; seeds the random ranking, as on the command line
 
@@ -73,7 +74,7 @@ def explain(
         draws=draws,
         seed=seed,
         site=site,
-        heads=listed(heads),
+        heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,
         memory_budget=memory_budget,
@@ -83,6 +84,7 @@ def explain(
         cpu=cpu,
     )
     check_settings(config)
+    check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)

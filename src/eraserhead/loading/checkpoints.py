@@ -27,7 +27,7 @@ from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
 from eraserhead.loading.defaults import stored_data
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from eraserhead.data.config import DataConfig
 from eraserhead.files import read_mapping
 from eraserhead.loading.config import LIMITS
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.records import checked
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.provenance import Provenance, Truncation
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.records import read_record
 
 

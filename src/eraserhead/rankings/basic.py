@@ -7,7 +7,7 @@ ATTENTION = "attention"
 
 
 def signal(name: str) -> Score:
-    """Return the score that is one of a reading's signals."""
+    """Return the score function that reads one of a reading's signals."""
     return lambda reading: reading.signals[name]
 
 

@@ -95,7 +95,7 @@ def share_axis(panel: Axes) -> None:
     panel.set_yticks([*SHARES, NEVER], [*(f"{share:g}" for share in SHARES), "never"])
 
 
-def table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-    """Return rows as a table."""
+def numbers_table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows of the numbers behind a figure as a table."""
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)

@@ -11,7 +11,7 @@ from pathlib import Path
 from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import RankingSummary, Summary, TestSummary
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.training.config import TrainConfig

@@ -12,7 +12,7 @@ from eraserhead.method.names import MINIMUM
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
+from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, numbers_table, share_axis, styled
 from eraserhead.study.cells import ARCHITECTURES, CellResults, known
 
 COLOURS: dict[str, str] = dict(zip(ARCHITECTURES, (BLUE, VERMILION), strict=True))
@@ -110,7 +110,7 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
     texts, numbers = ["quantity", "dataset", "model"], ["value", "low", "high"]
     schema = pa.schema([(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers])
     schema = schema.append(pa.field("documents", pa.int64()))
-    plate.save_numbers([table(rows, schema)], schema)
+    plate.save_numbers([numbers_table(rows, schema)], schema)
 
 
 def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from eraserhead.files import write_text
 from eraserhead.method.statistics import RESAMPLES, Estimate
 from eraserhead.showing.escapes import markdown
-from eraserhead.showing.figures import Plate, table
+from eraserhead.showing.figures import Plate, numbers_table
 from eraserhead.showing.templates import template
 from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.study.cell_tables import FRACTION, MASS
@@ -189,7 +189,7 @@ def _save_findings(found: Sequence[Finding], plate: Plate) -> None:
         for finding in found
         for comparison in finding.comparisons
     ]
-    plate.save_numbers([table(rows, COMPARISONS)], COMPARISONS)
+    plate.save_numbers([numbers_table(rows, COMPARISONS)], COMPARISONS)
 
 
 def _numbers(comparison: Comparison) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from math import isnan
 from pathlib import PurePath
 
-from eraserhead.erasure.summary import FlipTable, TestSummary
+from eraserhead.erasure.summary import SingleErasureTable, TestSummary
 from eraserhead.erasure.view import called
 from eraserhead.method.names import RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import Estimate
@@ -173,8 +173,10 @@ def flip_tables(grid: Grid) -> dict[str, Table]:
 
 def _flip_row(model: str, ranking: str, test: TestSummary | None) -> list[str]:
     if test is None:
-        return [model, ranking, *[NONE] * (len(fields(FlipTable)) + 1)]
-    exact, drawn = ([getattr(table, cell.name) for cell in fields(FlipTable)] for table in (test.exact, test.drawn))
+        return [model, ranking, *[NONE] * (len(fields(SingleErasureTable)) + 1)]
+    exact, drawn = (
+        [getattr(table, cell.name) for cell in fields(SingleErasureTable)] for table in (test.exact, test.drawn)
+    )
     once = " / ".join(percent(_alone(estimate)) for estimate in drawn) if all(map(known, drawn)) else NONE
     return [model, ranking, *map(percent, exact), once]
 

@@ -121,7 +121,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
         try:
             if plan.cell.dataset not in datasets:
                 with devices.main_first(accelerator):
-                    datasets[plan.cell.dataset] = statistics(plan.train)
+                    datasets[plan.cell.dataset] = dataset_statistics(plan.train)
             _do(plan, accelerator)
             cells.append(plan.cell)
             trace.unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
                 raise  # no other cell would do better
             if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
                 raise
-            failures[name] = reason(error)
+            failures[name] = why_failed(error)
             devices.tell(accelerator, "cell %s failed: %s", name, failures[name])
             if not isinstance(error, UserError):
                 _write_traceback(trace)
@@ -138,7 +138,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
     return Study(cells, datasets, failures)
 
 
-def reason(error: Exception) -> UserError:
+def why_failed(error: Exception) -> UserError:
     """Return in one line why a cell failed, and how to mend it where that is known."""
     text = " ".join(str(error).split())
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in text for words in ALLOCATION):
@@ -146,7 +146,7 @@ def reason(error: Exception) -> UserError:
     return error if isinstance(error, UserError) else UserError(f"{type(error).__name__}: {text}")
 
 
-def statistics(config: TrainConfig) -> DatasetStatistics:
+def dataset_statistics(config: TrainConfig) -> DatasetStatistics:
     """Count the documents, words and sentences that a configuration uses; words are what white space separates."""
     documents = load_splits(config)
     labels = documents["train"].labels

@@ -37,7 +37,7 @@ from eraserhead.files import (
 )
 from eraserhead.folders import OutputFolder
 from eraserhead.loading.checkpoints import quiet
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.records import checked, plain, write_record
