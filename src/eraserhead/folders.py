@@ -67,7 +67,7 @@ class OutputFolder:
             refuse_foreign(self.path, self.CONTENT)
         elif changed and not overwrite:
             raise UserError(
-                f"{self.path}: holds {self.CONTENT} of another configuration (different: ",
+                f"{self.path}: holds {self.CONTENT} of another setup (different: ",
                 UserError.joined(map(Setting, changed), ", "),
                 "); choose another ",
                 Setting("output_dir"),

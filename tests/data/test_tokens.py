@@ -78,11 +78,33 @@ def test_earlier_calls_leave_no_trace_and_none_is_left(tokenizer, rows):
     assert tokenizer.model_max_length == 17
 
 
+def test_special_tokens_in_a_text_are_split_where_the_tokenizer_says_so(tokenizer):
+    """And not where an earlier call did: [PAD] is one token, or "[", "PAD" and "]", which are unknown."""
+    named = Dataset.from_dict({"text": ["the [PAD] room"]})
+    tokenizer(TEXTS, split_special_tokens=True)
+    assert list(tokenize(named, tokenizer, 17)["input_ids"]) == [[2, 4, 0, 5, 3]]
+    tokenizer.split_special_tokens = True
+    tokenizer(TEXTS, split_special_tokens=False)
+    assert list(tokenize(named, tokenizer, 17)["input_ids"]) == [[2, 4, 1, 1, 1, 5, 3]]
+
+
 def test_truncation_on_the_left_keeps_the_end(tokenizer, rows):
     tokenizer.truncation_side = "left"
     tokenized = tokenize(rows, tokenizer, 5)
     assert list(tokenized["input_ids"])[2] == [2, 5, 6, 7, 3]
     assert list(tokenized["truncated_tokens"]) == [2, 0, 8, 0]
+
+
+def test_two_sequences_are_parted_at_the_newline_between_them(tokenizer):
+    """This tokenizer splits at spaces alone: it would see the newline as part of a word."""
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
+    pairs = Dataset.from_dict({"text": ["the room\nwas loud", "\nclean", "the\n"], "second": [9, 1, 4]})
+    tokenized = tokenize(pairs, tokenizer, 7)
+    assert list(tokenized["input_ids"]) == [[2, 4, 5, 3, 6, 7, 3], [2, 3, 10, 3], [2, 4, 3, 3]]
+    assert list(tokenized["starts"]) == [[0, 0, 4, 0, 9, 13, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert list(tokenized["ends"]) == [[0, 3, 8, 0, 12, 17, 0], [0, 0, 6, 0], [0, 3, 0, 0]]
+    cut = tokenize(pairs, tokenizer, 6)
+    assert list(cut["truncated_tokens"]) == [1, 0, 0]
 
 
 def test_the_same_as_calling_the_tokenizer(encoder_folder, rows):
@@ -171,7 +193,7 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "pieces", "words"),
+    ("text", "tokens", "words"),
     [
         ("It wakes up.", "It wake ##s up .", ["It", "wakes", "up", "."]),
         ("don't 3.14!!", "don ' t 3 . 14 ! !", ["don't", "3.14", "!", "!"]),
@@ -181,14 +203,15 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
         ("라면은 맛있다", "라면 ##은 맛있 ##다", ["라면은", "맛있다"]),
         ("สวัสดีครับ", "สวัสดี ครับ", ["สวัสดี", "ครับ"]),
         ("C++ GPT日本", "C + + GPT 日本", ["C", "+", "+", "GPT", "日本"]),
+        ("日本GPT", "日本 GP T", ["日本", "GPT"]),
         ("हिन्दी", "हिन ##्द ##ी", ["हिन्दी"]),
         ("a\u2003b\nc", "a b c", ["a", "b", "c"]),
     ],
 )
-def test_components_are_grouped_into_words(text, pieces, words):
+def test_components_are_grouped_into_words(text, tokens, words):
     starts, ends, place = [], [], 0
-    for piece in pieces.split(" "):
-        bare = piece.removeprefix("##")
+    for token in tokens.split(" "):
+        bare = token.removeprefix("##")
         place = text.index(bare, place)
         starts.append(place)
         ends.append(place := place + len(bare))
@@ -216,8 +239,8 @@ def test_offsets_of_real_samples_slice_back_to_the_tokens(data_root, encoder_fol
     for row in tokenized:
         tokens = encoder.convert_ids_to_tokens(row["input_ids"])
         for token, start, end in zip(tokens[1:-1], row["starts"][1:-1], row["ends"][1:-1], strict=True):
-            piece = row["text"][start:end]
-            assert normalize(piece).strip() == token.removeprefix("##") or token == "[UNK]"
+            covered = row["text"][start:end]
+            assert normalize(covered).strip() == token.removeprefix("##") or token == "[UNK]"
         starts, ends = row["starts"][1:-1], row["ends"][1:-1]
         words = [
             "".join(row["text"][starts[group[0]] : ends[group[-1]]]) for group in word_spans(row["text"], starts, ends)

@@ -207,8 +207,8 @@ def test_sequence_pairs_are_read_as_the_model_reads_them(tmp_path):
         torch.testing.assert_close(torch.tensor(row.probabilities), expected.double(), rtol=0, atol=1e-5)
         differ += (expected - untyped).abs().max() > 1e-3
         assert row.text == f"{first}\n{second}"
-        pieces = zip(row.components, row.starts, row.ends, strict=True)
-        assert all(piece == row.text[start:end].lower() for piece, start, end in pieces if not piece.startswith("["))
+        components = zip(row.components, row.starts, row.ends, strict=True)
+        assert all(name == row.text[start:end].lower() for name, start, end in components if not name.startswith("["))
         assert row.tokens + row.truncated_tokens == len(first.split()) + len(second.split()) + 3
     assert differ > 5
     assert (documents.truncated_tokens > 0).any()

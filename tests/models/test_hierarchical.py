@@ -187,9 +187,9 @@ def test_packed_groups_hold_every_sequence_once(counts):
             assert mask.tolist() == sorted(mask.tolist(), reverse=True)
             assert row not in found
             found[row] = own[mask]
-    pieces = vectors.split(counts) if counts else []
+    sentences = vectors.split(counts) if counts else []
     assert sorted(found) == [row for row, count in enumerate(counts) if count]
-    assert all(torch.equal(found[row], pieces[row]) for row in found)
+    assert all(torch.equal(found[row], sentences[row]) for row in found)
 
 
 @pytest.mark.parametrize("layers", [0, 2])

@@ -366,7 +366,7 @@ def test_folders_of_others_are_left_alone(tmp_path):
         train(run)
 
 
-def test_another_configuration_needs_overwrite(tmp_path):
+def test_another_setup_needs_overwrite(tmp_path):
     run = config(tmp_path, epochs=1)
     train(run)
     other = replace(run, training=replace(run.training, seed=5))

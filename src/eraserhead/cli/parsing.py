@@ -58,7 +58,7 @@ def command_parser(command: Command) -> ArgumentParser:
     return parser
 
 
-def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
+def config_of(command: str, config: type, arguments: Sequence[str]) -> Any:
     """Return the config dataclass that a command without positional options would have with these arguments.
 
     Raises:

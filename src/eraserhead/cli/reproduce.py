@@ -8,7 +8,7 @@ from accelerate import PartialState
 from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
-from eraserhead.cli.parsing import configuration
+from eraserhead.cli.parsing import config_of
 from eraserhead.cli.spelling import Spelling
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
@@ -21,12 +21,10 @@ from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 from eraserhead.study.cells import Cell
 from eraserhead.study.config import ReproduceConfig
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
-from eraserhead.study.reproduction import Plan, check, reproduce
+from eraserhead.study.reproduction import ANALYSIS, Plan, check, reproduce
 from eraserhead.training.config import TrainConfig
-from eraserhead.training.training import check_fit
-
-CELLS = "cells"
 
 
 def run(config: ReproduceConfig) -> None:
@@ -38,10 +36,10 @@ def run(config: ReproduceConfig) -> None:
     disable_progress_bars()
     check_settings(config)
     folder, plans = Path(config.output_dir), plan(config)
-    if not (folder / CELLS).is_dir():
+    if not (folder / STUDY.cells).is_dir():
         refuse_foreign(folder, "a study")
     check(plans)
-    (folder / CELLS).mkdir(parents=True, exist_ok=True)
+    (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
         failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
@@ -73,7 +71,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     return [
         _plan(
             config,
-            Cell(dataset, model, Path(config.output_dir) / CELLS / f"{dataset}-{model}"),
+            Cell(dataset, model, Path(config.output_dir) / STUDY.cell(dataset, model)),
             [first, *also.values(), second],
         )
         for dataset, first in datasets.items()
@@ -103,7 +101,7 @@ def _there(known: list[str]) -> UserError:
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
     arguments = [part for file in files for part in ("--config", str(file))]
-    train: TrainConfig = configuration("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
+    train: TrainConfig = config_of("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
     data = replace(train.data, **_given(config, "train_size", "validation_size", "test_size"), seed=config.seed)
     data = replace(data, path=data.path or _path(config, data))
     train = replace(
@@ -116,10 +114,10 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
     )
     check_settings(train)
     try:
-        check_fit(train)
+        check_limits(train.model.hierarchical, train.data)
     except UserError as error:
         raise UserError(f"{cell.name}: ", error) from error
-    analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
+    analysis = {name: getattr(config, name) for name in (*ANALYSIS, "cpu")}
     output_dir = str(cell.folder / RUN.erasure)
     return Plan(
         cell,

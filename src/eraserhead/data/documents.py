@@ -277,7 +277,7 @@ def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None
         "id": [review.id for review in reviews],
         "text": [review.text for review in reviews],
         "label": classes if with_labels else [None] * len(reviews),
-        "evidence": [[asdict(piece) for piece in review.evidence] for review in reviews],
+        "evidence": [[asdict(span) for span in review.evidence] for review in reviews],
     }
     rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
     provenance = Provenance(

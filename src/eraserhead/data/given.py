@@ -182,12 +182,17 @@ def _checked(texts: Sequence[Any]) -> list[str]:
 
 
 def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
-    """Return class indices; None, NaN and -1 (as on the hub) stand for no label."""
-    found = [None if label is None or label in (NO_LABEL,) or label != label else label for label in labels or ()]  # noqa: PLR0124
+    """Return class indices; None, NaN, pandas' NA and -1 (as on the hub) stand for no label."""
+    found = [None if _is_missing(label) else label for label in labels or ()]
     wrong = next((label for label in found if label is not None and label not in range(classes)), None)
     if wrong is not None:
         raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
     return [None if label is None else int(label) for label in found] or [None] * count
+
+
+def _is_missing(label: Any) -> bool:
+    # In this order: pandas' NA compares as NA, which is neither true nor false, and only NaN differs from itself.
+    return label is None or label is pd.NA or label in (NO_LABEL,) or label != label  # noqa: PLR0124
 
 
 def _ids(given: Sequence[Any] | None, count: int) -> list[str]:

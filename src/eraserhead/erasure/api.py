@@ -13,14 +13,14 @@ from datasets.table import InMemoryTable
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.given import Given, GivenColumns, given_content, given_documents
+from eraserhead.data.given import Content, Given, GivenColumns, given_content, given_documents
 from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
-from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
+from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
 from eraserhead.method.names import RandomOther
@@ -121,7 +121,7 @@ def erase(
             and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
             null.
         output_dir: Folder for the results; default: they are kept in memory alone.
-        overwrite: Replace results of another configuration in `output_dir`.
+        overwrite: Replace results of another setup in `output_dir`.
         batch_tokens: Tokens processed at a time.
         site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
             ``all``; default: the last attention-pooling layer where there is one, else the last layer.
@@ -164,29 +164,34 @@ def erase(
     check_effects(config)
     check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
-    content = None
-    if isinstance(data, DataConfig):
-        for argument in (*columns.named, *(["split"] if split is not None else [])):
-            raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
-    else:
-        if config.label_map:
-            raise UserError(Setting("label_map"), ": belongs to a DataConfig; rows in memory bring class indices")
-        content = given_content(data, columns, split)
+    content = _content(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if content is None:
         documents = documents_for(checkpoint, asked, config.label_map)
     else:
         documents = given_documents(content, columns, len(checkpoint.class_names))
     with tempfile.TemporaryDirectory() as scratch:
-        config = replace(
-            config,
-            model=checkpoint.name,
-            output_dir=config.output_dir or str(Path(scratch) / "results"),
-            data=given_limits(checkpoint, asked if content is None else checkpoint.data, max_length),
-            dtype=dtype_of(checkpoint.model),
-        )
+        config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
+        config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))
         results = erase_documents(checkpoint, documents, config, devices.start(cpu))
         return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
+
+
+def _content(
+    data: Given | DataConfig, columns: GivenColumns, split: str | None, label_map: Sequence[str] | None
+) -> Content | None:
+    """Return what is in hand; null of a `DataConfig`, whose documents are loaded when the model is.
+
+    Raises:
+        UserError: It cannot be used, or an argument belongs to the other kind of data.
+    """
+    if isinstance(data, DataConfig):
+        for argument in (*columns.named, *(["split"] if split is not None else [])):
+            raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
+        return None
+    if label_map:
+        raise UserError(Setting("label_map"), ": belongs to a DataConfig; rows in memory bring class indices")
+    return given_content(data, columns, split)
 
 
 def read(folder: str | Path) -> Erasure:

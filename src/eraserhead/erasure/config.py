@@ -33,7 +33,7 @@ class EraseConfig(SiteConfig):
             null.
         batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
         shard_size: Number of documents in a shard; finished shards survive an interruption.
-        overwrite: Replace results of another configuration in the folder.
+        overwrite: Replace results of another setup in the folder.
     """
 
     model: str

@@ -13,7 +13,7 @@ from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Pair, RankingSummary, Summary
 from eraserhead.loading.setup import SENTENCES, SiteSetup
-from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome
+from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
 
@@ -30,13 +30,16 @@ NOTES = (
     "draws. As short: over the documents on which the smallest set flips. A document's random draws are averaged "
     "for quantiles; one that never flips makes the average > all."
 )
-UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
 OUTCOMES = "Outcome of erasing along a ranking, % of documents"
 FRACTION = "Fraction of the components erased before the decision flips"
-YARDSTICKS = {
+YARDSTICK_TITLES = {
     MINIMUM: "Against the exact minimum",
     BEST_FOUND: "Against the smallest set found, an upper bound of the minimum",
+}
+YARDSTICK_NOTES = {
+    MINIMUM: "Minimum: no smaller set of weights flips the decision.",
+    BEST_FOUND: "Upper bound: the smallest flipping set that was found, which may not be the smallest there is.",
 }
 PAIRS = "Which ranking needs strictly fewer removals, % of documents"
 TESTS: dict[RandomOther, str] = {
@@ -64,7 +67,7 @@ def summary_view(summary: Summary) -> RenderableType:
 
 def answer(summary: Summary) -> str:
     """Return the answer in a sentence: does attention find what the decision rests on?"""
-    pair = summary.pair("attention", RANDOM)
+    pair = summary.pair(ATTENTION, RANDOM)
     if pair is None or pair.fewer.value is None or pair.more.value is None:
         return "No document has two components or more: there is nothing to compare."
     if pair.fewer.value == pair.more.value == 0:
@@ -86,7 +89,7 @@ def _exceeds(first: Estimate, second: Estimate) -> bool:
 
 
 def _as_short(summary: Summary) -> str:
-    optimal = summary.rankings["attention"].optimal
+    optimal = summary.rankings[ATTENTION].optimal
     if optimal is None or optimal.value is None:
         return ""
     found = summary.yardstick == BEST_FOUND
@@ -150,7 +153,7 @@ def _cut_off(cut: Truncation, setup: Setup) -> str:
 
 def _notes(summary: Summary) -> str:
     notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
-    return f"{UPPER_BOUND} {notes}" if summary.yardstick == BEST_FOUND else notes
+    return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
 
 
 def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:
@@ -186,7 +189,7 @@ def _yardstick(summary: Summary) -> Table:
     has_evidence = any(ranking.evidence_auc.count for ranking in summary.rankings.values())
     headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
     headings += ["finds the planted evidence, AUC"] if has_evidence else []
-    table = new_table(YARDSTICKS[summary.yardstick or MINIMUM], *headings)
+    table = new_table(YARDSTICK_TITLES[summary.yardstick or MINIMUM], *headings)
     for name, ranking in summary.rankings.items():
         if ranking.excess is not None and ranking.optimal is not None:
             evidence = [interval(ranking.evidence_auc)] if has_evidence else []

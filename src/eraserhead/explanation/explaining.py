@@ -19,8 +19,8 @@ from eraserhead.loading.opened import documents_for, open_model
 from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
 from eraserhead.loading.site_table import check_site
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
-from eraserhead.method.names import RANDOM, YARDSTICKS, Outcome
-from eraserhead.method.reading import PRODUCT, Reading
+from eraserhead.method.names import PRODUCT, RANDOM, YARDSTICKS, Outcome
+from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 

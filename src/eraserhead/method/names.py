@@ -3,6 +3,8 @@
 from enum import IntEnum
 from typing import Literal
 
+# The rankings of Serrano & Smith 2019, sec. 5; the signals that the last two order by are called the same.
+ATTENTION, GRADIENT, PRODUCT = "attention", "gradient", "product"
 # Orders that come from no registered ranking: shuffles, the exact minimum, the smallest set found.
 RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
 YARDSTICKS = (MINIMUM, BEST_FOUND)

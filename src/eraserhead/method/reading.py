@@ -18,12 +18,13 @@ from eraserhead.method.erasure import (
 )
 from eraserhead.method.margins import rival_weights, saturation, soft_margin
 from eraserhead.method.minimum import minimal_order
+from eraserhead.method.names import GRADIENT, PRODUCT
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
 
-# Signals that sites give. The first two order components, and do not vanish when the softmax saturates.
+# Signals that sites give beside the gradient and the product; these two order components, and do not vanish when the
+# softmax saturates.
 MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
-GRADIENT, PRODUCT = "gradient", "product"
 
 
 @runtime_checkable

@@ -42,7 +42,7 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
         framing = tokenizer.num_special_tokens_to_add(pair=False)
         kept = [ids for ids in encoded if len(ids) > framing][: limits.sentences]
         # All of one width, so that transformers can put several documents into a batch.
-        ids = torch.full((1, max(1, len(kept)), limits.sentence_tokens), padding_id(tokenizer))
+        ids = torch.full((1, max(1, len(kept)), limits.sentence_tokens), padding_id(config, tokenizer))
         mask = torch.zeros_like(ids)
         for row, sentence in enumerate(kept):
             ids[0, row, : len(sentence)] = torch.tensor(sentence)

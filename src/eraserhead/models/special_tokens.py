@@ -13,14 +13,17 @@ def structural_token_ids(owner: Any) -> list[int]:
     return sorted({token for role in ROLES for token in _ids(owner, role)})
 
 
-def named_padding(owner: Any) -> int | None:
-    """Return the padding id that a tokenizer or a config names; None where it names none (some write -1)."""
-    return next(iter(_ids(owner, "pad")), None)
+def named_padding(config: Any, tokenizer: Any = None) -> int | None:
+    """Return the padding id that a model's config names, else its tokenizer's; None where neither does (some write -1).
+
+    The model's comes first: the model may find positions and the last token by it.
+    """
+    return next((token for owner in (config, tokenizer) for token in _ids(owner, "pad")), None)
 
 
-def padding_id(*owners: Any) -> int:
-    """Return the first padding id that an owner names, else 0, since padding is masked anyway."""
-    return next((token for owner in owners for token in _ids(owner, "pad")), 0)
+def padding_id(config: Any, tokenizer: Any = None) -> int:
+    """Return the id to pad with: the named one, else 0, since padding is masked anyway."""
+    return named_padding(config, tokenizer) or 0
 
 
 def _ids(owner: Any, role: str) -> list[int]:

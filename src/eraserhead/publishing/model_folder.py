@@ -45,7 +45,7 @@ class Source:
         folder: Folder of the model.
         config: Its configuration.
         config_content: The same as it stands in the file.
-        run: The configuration that made it.
+        run: The options that made it.
         data: The documents that it was trained on.
         metrics: What training came to.
         environment: Versions, and the encoder's commit.

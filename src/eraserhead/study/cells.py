@@ -14,6 +14,7 @@ from eraserhead.erasure.summary import RankingSummary, Summary, TestSummary
 from eraserhead.loading.run_layout import RUN
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
+from eraserhead.study.layout import cell_name
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
 
@@ -89,7 +90,7 @@ class Cell:
     @property
     def name(self) -> str:
         """What the cell is called."""
-        return f"{self.dataset}-{self.model}"
+        return cell_name(self.dataset, self.model)
 
     @property
     def paper_model(self) -> PaperModel | None:

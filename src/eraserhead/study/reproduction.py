@@ -22,6 +22,7 @@ from eraserhead.loading import devices
 from eraserhead.models.architecture import Limits
 from eraserhead.models.splitting import sentence_spans
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics, read_cells
+from eraserhead.study.layout import STUDY
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.training import load_splits, train
@@ -29,7 +30,6 @@ from eraserhead.training.training import load_splits, train
 logger = logging.getLogger("eraserhead")
 
 COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` counts otherwise
-FAILURES = "failures"  # folder of what failed and where
 OUT_OF_MEMORY = UserError(
     "out of memory; lower ", Setting("batch_tokens"), ", or for another study ", Setting("data.max_length"), ", ",
     Setting("data.max_sentences"), " or ", Setting("data.max_sentence_length"), " in its YAML",
@@ -90,8 +90,8 @@ def check(plans: Sequence[Plan]) -> None:
     if changed:
         first = next(iter(changed))
         raise UserError(
-            f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells are there in another "
-            f"configuration, such as {first} (different: {', '.join(changed[first])}); choose another ",
+            f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells were made in another "
+            f"setup, such as {first} (different: {', '.join(changed[first])}); choose another ",
             Setting("output_dir"),
             ", or delete the cells that are to be done again",
         )
@@ -116,7 +116,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
     accelerator = devices.start(cpu, plans[0].train.training.mixed_precision)
     cells, datasets, failures = [], {}, {}
     for number, plan in enumerate(devices.progress(plans, accelerator, "cells", "cell"), start=1):
-        name, trace = plan.cell.name, folder / FAILURES / f"{plan.cell.name}.txt"
+        name, trace = plan.cell.name, folder / STUDY.failure(plan.cell.name)
         devices.tell(accelerator, f"cell {number} of {len(plans)}: {name}")
         try:
             if plan.cell.dataset not in datasets:

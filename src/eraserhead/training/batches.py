@@ -15,7 +15,8 @@ from eraserhead.loading.reader import DocumentReader
 from eraserhead.method.decision import decide
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.vectors import VectorStore, encode
+from eraserhead.training.stored_vectors import VectorStore
+from eraserhead.training.vectors import encode
 
 
 class Batches(Protocol):
