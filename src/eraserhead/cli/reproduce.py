@@ -15,6 +15,7 @@ from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
+from eraserhead.loading.reader import check_limits
 from eraserhead.loading.run_layout import RUN
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
