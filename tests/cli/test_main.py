@@ -108,7 +108,7 @@ def test_what_answers_mistakes_imports_nothing_heavy(module):
 
 
 def test_help_takes_less_than_half_a_second():
-    """Of processor time, the least of three."""
+    """The time is processor time, the least of three runs."""
     code = "import resource, runpy, sys\nsys.argv = ['eraserhead', '--help']\n"
     code += "try: runpy.run_module('eraserhead', run_name='__main__')\nexcept SystemExit: pass\n"
     code += "used = resource.getrusage(resource.RUSAGE_SELF)\nprint(used.ru_utime + used.ru_stime, file=sys.stderr)"

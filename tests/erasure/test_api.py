@@ -52,7 +52,7 @@ def test_every_way_to_give_a_model_has_the_same_results(tmp_path):
 
 
 WRONG = {
-    "tokenizer of a name": ({"tokenizer": tiny_tokenizer()}, "tokenizer: belongs to a model in memory"),
+    "tokenizer of a name": ({"tokenizer": tiny_tokenizer()}, "tokenizer: only for a model in memory"),
     "label_map": ({"label_map": ["a=b"]}, "label_map: belongs to a DataConfig"),
     "label_column": ({"label_column": "label"}, "label_column 'label': the documents have no columns"),
     "draws": ({"draws": 0}, "draws=0"),
@@ -74,7 +74,7 @@ def test_a_model_that_is_none_is_refused_by_its_type(tmp_path):
     model = AutoModelForSequenceClassification.from_pretrained(saved_classifier(tmp_path))
     wrong = (
         (model, {}, "tokenizer: give the model's tokenizer too"),
-        (model, {"tokenizer": tiny_tokenizer(), "revision": "main"}, "revision 'main': belongs to a model on the hub"),
+        (model, {"tokenizer": tiny_tokenizer(), "revision": "main"}, "revision 'main': only for a model on the hub"),
         (model, {"tokenizer": tiny_tokenizer(), "dtype": "float64"}, "the model in memory is in float32"),
         (7, {}, "model is a int; give a folder"),
         (model.encoder.embeddings, {}, "model is a BertEmbeddings"),
@@ -139,7 +139,7 @@ def test_columns_beside_a_data_config_are_refused(tmp_path):
     ("names", "matched"), [(("neg", "pos"), True), (("NEG", "POS"), True), (("bad", "good"), False)], ids=str
 )
 def test_a_data_set_is_written_once_whatever_its_labels(tmp_path, monkeypatch, names, matched):
-    """Of the model's classes, of the same in another case, and of others, which give no accuracy."""
+    """Labels are the model's classes, the same in another case, or other names, which give no accuracy."""
     written = []
     write = documents.write_documents
     monkeypatch.setattr(documents, "write_documents", lambda *given: written.append(given) or write(*given))

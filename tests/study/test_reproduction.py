@@ -127,7 +127,7 @@ def test_a_mistake_in_a_file_is_named_before_anything_is_done(configs, tmp_path,
 
 
 class Killed(BaseException):
-    """What a signal would do: nothing may catch it."""
+    """Stands for a signal: nothing may catch it."""
 
 
 def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, monkeypatch, capsys):
@@ -204,7 +204,10 @@ def test_a_cell_without_enough_memory_is_listed_with_what_to_lower(configs, tmp_
     assert main(arguments(configs, tmp_path / "study")) == 2
     said = capsys.readouterr().err
     assert "2 of 4 cells failed" in said
-    assert "first-han-rnn (out of memory; lower --batch_tokens, or for another study data.max_length, " in said
+    assert (
+        "first-han-rnn (out of memory; lower --batch_tokens, or start another study with a lower data.max_length, "
+        in said
+    )
     paper = (tmp_path / "study" / STUDY.paper).read_text()
     assert "first-han-rnn" in paper
     assert "lower --batch_tokens" in paper
@@ -262,7 +265,7 @@ def test_mixed_precision_is_the_studys(configs, tmp_path, capsys):
     write_yaml(configs / "model/flan-none.yaml", {"training": {"mixed_precision": "fp16"}})
     chosen = ["--datasets", "first", "--models", "flan-none,han-rnn"]
     assert main(arguments(configs, tmp_path / "study", *chosen)) == 2
-    assert "one process has one, not fp16 and no" in capsys.readouterr().err
+    assert "one process can only use one, not fp16 and no" in capsys.readouterr().err
 
 
 def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):

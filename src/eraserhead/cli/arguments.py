@@ -1,4 +1,4 @@
-"""What is checked of options before they are parsed: unknown ones, all at once, with the nearest name."""
+"""Checks before options are parsed: all unknown options are reported at once, each with the nearest known name."""
 
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ CONSTANTS = ("true", "false", "null")  # in any case
 
 
 def option_types(config: type, prefix: str = "") -> dict[str, Any]:
-    """Return the dotted names of all options of a config dataclass, and their types; groups included."""
+    """Return the dotted names of all options of a config dataclass, including groups, with their types."""
     found: dict[str, Any] = {}
     hints = get_type_hints(config)
     for field in fields(config):
@@ -33,7 +33,7 @@ def normalise(arguments: Sequence[str], config: type) -> list[str]:
     """Return the arguments as the parser wants them.
 
     Comma-separated values of list options become YAML lists, and a switch without a value (``--resume``) is true.
-    A switch's value may be written as Python does (``--resume True``).
+    A switch also takes Python's spelling (``--resume True``).
     """
     kinds = option_types(config)
     lists = {f"--{name}" for name, kind in kinds.items() if _is_list(kind)}
@@ -56,7 +56,7 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
     """Refuse unknown options and unknown keys of config files.
 
     Raises:
-        UserError: Naming all of them, each with the nearest known name.
+        UserError: The message names all of them, each with the nearest known name.
     """
     options = option_types(config)
     known = [name for name in options if name not in positional] + list(BUILT_IN)
@@ -165,7 +165,7 @@ def _problems(given: Iterable[Given], options: Mapping[str, Any]) -> Iterator[st
 
 
 def _hint(name: str, known: Iterable[str], dashes: str = "", group: str = "") -> str:
-    """Suggest a name of the same group by its last part, or any name as a whole; it can be pasted back.
+    """Suggest the name in the same group with the nearest last part, else the nearest full name.
 
     In a file of one group (``data.``), names of that group alone, as they are written there.
     """

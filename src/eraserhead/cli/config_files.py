@@ -1,4 +1,4 @@
-"""The YAML files that ``--config`` names: a file here, or one that comes with the package."""
+"""Find the YAML files that ``--config`` names, in the working folder or in the package."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
@@ -32,12 +32,12 @@ class Given:
 
 
 def find_config(name: str) -> Path:
-    """Return the file that a name stands for: the one that exists here, else the packaged one of that relative name.
+    """Return the file of this name if it exists, else the packaged file of the same relative name.
 
-    A packaged file may be named with or without ``configs/`` in front and ``.yaml`` behind.
+    For a packaged file, ``configs/`` at the start and ``.yaml`` at the end may be left out.
 
     Raises:
-        UserError: There is neither.
+        UserError: Neither exists.
     """
     if Path(name).is_file():
         return Path(name)
@@ -53,10 +53,10 @@ def find_config(name: str) -> Path:
 
 
 def with_found_configs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with each ``--config`` naming the file that it stands for.
+    """Return the arguments with the value of each ``--config`` replaced by the path of its file.
 
     Raises:
-        UserError: Naming all that stand for none.
+        UserError: Some files do not exist; the message names them all.
     """
     found, problems = list(arguments), []
     for place, name in _named(arguments):
@@ -76,7 +76,7 @@ def config_files(arguments: Sequence[str]) -> list[str]:
 
 
 def disagreements(files: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
-    """Go through the options to which several files give different values; the last file's is used."""
+    """Yield a line for each option to which several files give different values; the last file wins."""
     given: dict[str, list[tuple[str, Any]]] = {}
     for file in files:
         for each in given_in(file, options):
@@ -127,12 +127,12 @@ def _content(file: str) -> dict[str, Any]:
 
 
 def shown(file: str) -> str:
-    """Return a file as a user would name it: a packaged one without the folder that it was installed in."""
+    """Return a file's path as a user would write it: a packaged file without its installation folder."""
     return str(Path(file).relative_to(PACKAGED)) if Path(file).is_relative_to(PACKAGED) else file
 
 
 def leaves(content: Mapping[str, Any], options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Go through the dotted keys of a YAML mapping, and their values; `options` tells groups from values."""
+    """Yield each dotted key of a YAML mapping with its value; `options` tells groups from values."""
     for key, value in content.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and is_dataclass(options.get(name)):
@@ -142,7 +142,7 @@ def leaves(content: Mapping[str, Any], options: Mapping[str, Any], prefix: str =
 
 
 def _named(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Go through the places of ``--config``'s values among the arguments, and the values."""
+    """Yield the index and the value of each ``--config`` among the arguments."""
     for place, argument in enumerate(arguments):
         if argument.startswith(f"{OPTION}="):
             yield place, argument.removeprefix(f"{OPTION}=")

@@ -1,6 +1,6 @@
-"""The command line: parses, runs, prints the result and the path of what was written.
+"""The command line: it parses arguments, runs a command, and prints the result and the path of what it wrote.
 
-Nothing heavy is imported before a command really runs, so that ``eraserhead --help`` and mistakes are answered at once.
+Heavy libraries are imported only when a command runs, so that ``eraserhead --help`` and errors appear at once.
 """
 
 import io
@@ -71,16 +71,16 @@ COMMANDS = {
     "families": Command(
         FamiliesConfig,
         "eraserhead.cli.families",
-        "list the model families inside of which attention can be erased",
+        "list the model families in which attention can be erased",
     ),
 }
 
 
 class VisibleRecord(logging.LogRecord):
-    """A record of any library's log, on one line and with nothing in it but what may be seen: logs quote anything.
+    """A log record of any library, on one line, with control characters escaped and tokens hidden.
 
-    Settings and errors in our own are spelled as flags. A formatter would serve our own handler alone; transformers
-    and datasets print through theirs.
+    Settings and errors in our own records are spelled as flags. A formatter would cover our own handler only;
+    transformers and datasets have handlers of their own.
     """
 
     def __init__(self, spell: Spell, *arguments: Any, **named: Any) -> None:
@@ -91,7 +91,7 @@ class VisibleRecord(logging.LogRecord):
                 for part in self.args
             )
         if self.exc_info and self.exc_info[1]:
-            self.exc_text = _traceback(self.exc_info[1]).rstrip()  # which formatters take as it is
+            self.exc_text = _traceback(self.exc_info[1]).rstrip()  # formatters print exc_text unchanged
 
     def getMessage(self) -> str:  # noqa: N802 - the standard library's name
         """Return the message."""
@@ -99,7 +99,7 @@ class VisibleRecord(logging.LogRecord):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, or 2 after one clear line on what to mend."""
+    """Run one command; returns the exit code: 0, or 2 after one line that says what to mend."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -111,22 +111,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("eraserhead").setLevel(logging.INFO)
     for library in ("DATASETS", "HF_HUB"):
-        os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # they report what our own one line then says
+        os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # our own one-line error says the same
     try:
         return _dispatch(arguments)
     except UserError as error:
         return _fail(error.spelled(spell))
     except KeyboardInterrupt:
-        return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
+        return _fail("interrupted; finished work is kept, and the same command continues (train: with --resume)")
     except OSError as error:
         if error.errno not in DISK_IS_FULL and error.filename is None:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror}{where}; what is finished is kept: mend that and run the same command again")
+        return _fail(f"{error.strerror}{where}; finished work is kept: mend that and run the same command again")
 
 
 def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
-    """Return the parser and those of its commands."""
+    """Return the main parser, and the parser of each command."""
     parser = ArgumentParser(prog="eraserhead", description=DESCRIPTION, exit_on_error=False)
     parser.add_argument("--version", action="version", version=f"eraserhead {import_module('eraserhead').__version__}")
     commands = parser.add_subcommands(dest="command", required=False)
@@ -183,7 +183,7 @@ def _fail(message: str) -> int:
 
 
 def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print what Python would of an error that is ours to mend: its message may quote a document."""
+    """Print the traceback of a bug in eraserhead; it is escaped, since the message may quote a document."""
     print(_traceback(error), end="", file=sys.stderr)
 
 
@@ -192,5 +192,5 @@ def _traceback(error: BaseException) -> str:
 
 
 def _harmless(text: str, keep: str = "") -> str:
-    """Return a text with its control characters visible, and with the tokens of this machine hidden."""
+    """Return a text with its control characters visible and this machine's access tokens hidden."""
     return visible(import_module("eraserhead.secrets").redacted(text), keep)

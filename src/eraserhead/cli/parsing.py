@@ -17,7 +17,7 @@ from eraserhead.settings import value_problem
 
 # How jsonargparse names the option and the value that it refuses.
 REFUSED = re.compile(r'.*Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$', re.DOTALL)
-# How it names the options that it misses, each with its command in front.
+# How jsonargparse names missing options, each with its command in front.
 MISSING = re.compile(r"the following arguments are required: ([\w., ]+)$")
 # How argparse names an option without a value, and what stands where nothing is expected.
 WITHOUT_VALUE = re.compile(r"argument (--[\w.]+)[^:]*: expected (?:one|at least one) argument$")
@@ -31,10 +31,10 @@ class Command:
     Attributes:
         config: Dataclass of its options; fields without a default are positional.
         module: Where its function `run` is.
-        help: One line.
+        help: Its help, in one line.
         positional: Options that are given by position.
-        optional: Those of them that may be left out.
-        defaults: Defaults that follow from what was parsed at first, such as the data of a run.
+        optional: Positional options that may be left out.
+        defaults: Returns defaults that depend on the parsed options, such as the data of a run.
     """
 
     config: type
@@ -48,7 +48,7 @@ class Command:
 def command_parser(command: Command) -> ArgumentParser:
     """Return the parser of one command."""
     parser = ArgumentParser(description=command.help, exit_on_error=False)
-    parser.add_argument("--config", action="config", help="YAML file; several are merged, and the later one wins")
+    parser.add_argument("--config", action="config", help="YAML file; several are merged, and later ones win")
     for name in command.positional:
         if name in command.optional:
             parser.add_argument(name, type=str, nargs="?")
@@ -59,10 +59,10 @@ def command_parser(command: Command) -> ArgumentParser:
 
 
 def config_of(command: str, config: type, arguments: Sequence[str]) -> Any:
-    """Return the config dataclass that a command without positional options would have with these arguments.
+    """Return the config dataclass of a command without positional options, from these arguments.
 
     Raises:
-        UserError: The arguments, or the YAML files that they name, are not the command's.
+        UserError: The command does not accept the arguments, or the YAML files that they name.
     """
     arguments = with_found_configs(normalise(arguments, config))
     check(arguments, command, config, ())
@@ -79,7 +79,7 @@ def parse(parser: ArgumentParser, arguments: list[str], command: Command | None 
     """Parse the arguments of a command, or of none.
 
     Raises:
-        UserError: They are not the parser's.
+        UserError: The parser does not accept them.
     """
     try:
         return parser.parse_args(arguments)
@@ -90,7 +90,7 @@ def parse(parser: ArgumentParser, arguments: list[str], command: Command | None 
 
 
 def _in_our_words(message: str, arguments: Sequence[str], command: Command | None) -> UserError:
-    """Return a refusal as Python would have it, where the parser says which options it is about."""
+    """Return the parser's message in our words, where it says which option it refuses."""
     if (found := WITHOUT_VALUE.search(message)) is not None:
         return UserError(f"{found[1]}: give it a value")
     unknown = UserError(" ".join(message.split()))
@@ -136,7 +136,7 @@ def _unexpected(extra: str, arguments: Sequence[str], command: Command) -> UserE
 
 
 def as_config(command: Command, parsed: Namespace) -> Any:
-    """Return a command's config dataclass from what was parsed."""
+    """Return a command's config dataclass from the parsed options."""
     values = parsed.as_dict()
     values.pop("config", None)
     return build(command.config, values)

@@ -29,10 +29,10 @@ from eraserhead.training.config import TrainConfig
 
 
 def run(config: ReproduceConfig) -> None:
-    """Do every cell, write the paper's tables and figures, and list the cells that failed.
+    """Train and erase every cell, write the paper's tables and figures, and list the cells that failed.
 
     Raises:
-        UserError: A configuration cannot be used (nothing is done then), or cells failed (all others are done then).
+        UserError: A configuration cannot be used (before any cell starts), or cells failed (after all others are done).
     """
     disable_progress_bars()
     check_settings(config)
@@ -52,7 +52,9 @@ def run(config: ReproduceConfig) -> None:
     if study.failures:
         reasons = UserError.joined(UserError(f"{name} (", why, ")") for name, why in study.failures.items())
         raise UserError(
-            f"{len(study.failures)} of {len(plans)} cells failed: ", reasons, "; mend that and run the same again"
+            f"{len(study.failures)} of {len(plans)} cells failed: ",
+            reasons,
+            "; mend that and run the same command again",
         )
 
 
@@ -60,7 +62,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     """Return all cells that a configuration asks for, in order.
 
     Raises:
-        UserError: Naming every YAML file that is missing or wrong.
+        UserError: A YAML file is missing or wrong; the message names them all.
     """
     problems: list[UserError] = []
     configs = PACKAGED if config.configs is None else Path(config.configs)
@@ -81,7 +83,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
 
 
 def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[str, Path]:
-    """Return the YAML files by the names of what they configure; a name is a file in `folder`, or a path."""
+    """Return the YAML files by the name of what they configure; each of `names` is a file in `folder`, or a path."""
     found: dict[str, Path] = {}
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     for name in names:
@@ -89,15 +91,15 @@ def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[st
         if not file.is_file():
             problems.append(UserError(f"{file}: no such file", nearest(name, known) or _there(known)))
         elif file.stem in found:
-            problems.append(UserError(f"{file}: a second one called '{file.stem}'"))
+            problems.append(UserError(f"{file}: another file is also called '{file.stem}'; rename one of them"))
         found[file.stem] = file
     return found
 
 
 def _there(known: list[str]) -> UserError:
     if known:
-        return UserError(f"; there are {', '.join(known)}")
-    return UserError("; ", Setting("configs"), " names the folder that holds them")
+        return UserError(f"; choose from {', '.join(known)}")
+    return UserError("; ", Setting("configs"), " must name the folder that holds the YAML files")
 
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
@@ -134,7 +136,7 @@ def _given(config: ReproduceConfig, *names: str) -> dict[str, Any]:
 
 
 def _path(config: ReproduceConfig, data: DataConfig) -> str | None:
-    """Return the folder of a named data set under the data root; null without a root, or for other data."""
+    """Return the folder of a named data set under `data_root`; null without a root, or for other data."""
     named = NAMED.get(data.name or "")
     if config.data_root is None or named is None or named.folder is None:
         return None

@@ -103,7 +103,7 @@ def erase_documents(
     accelerator.wait_for_everyone()
     if results.complete:
         results.check_tables()
-        devices.tell(accelerator, f"{results.path}: complete already, nothing to do")
+        devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
         return results
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)

@@ -1,4 +1,4 @@
-"""Training from Python: data and settings in, the folder of a trained classifier out."""
+"""Training from Python: takes data and settings, and returns the folder of a trained classifier."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -25,15 +25,15 @@ def train(
     cache_limit: float | None = None,
     cpu: bool | None = None,
 ) -> Path:
-    """Train an attention-pooling classifier, and return its folder, which `erase`, `explain` and `push` take.
+    """Train an attention-pooling classifier, and return its folder for `erase`, `explain` and `push`.
 
-    `eraserhead.AttentionPoolingForSequenceClassification.from_pretrained` loads the model from there.
+    `eraserhead.AttentionPoolingForSequenceClassification.from_pretrained` loads the model from this folder.
 
     Args:
-        data: The documents; or a whole `TrainConfig`, of which the other arguments replace what they name.
+        data: The documents; or a whole `TrainConfig`, whose values the other arguments replace.
         model: Fields of `ModelConfig`, such as ``{"encoder": "bert-base-uncased", "context": "rnn"}``.
         training: Fields of `TrainingConfig`, such as ``{"epochs": 3}``.
-        output_dir: Folder of the run; default: ``runs/`` and the name of the data.
+        output_dir: Folder of the run; default: ``runs/NAME`` with the name of the data.
         resume: Continue the interrupted run in the folder.
         overwrite: Replace the run in the folder.
         cache_limit: Gigabytes that the token vectors of one set of documents may take on disk; default: 20.
@@ -65,10 +65,10 @@ def train(
 
 
 def _section(section: Section, given: Section | Mapping[str, Any] | None, name: str) -> Section:
-    """Return a part of the configuration with what is given of it.
+    """Return a section of the configuration with the given fields replaced.
 
     Raises:
-        UserError: Naming every unknown field.
+        UserError: Some fields are unknown; the message names them all.
     """
     if given is None or isinstance(given, type(section)):
         return section if given is None else given
