@@ -32,7 +32,8 @@ logger = logging.getLogger("eraserhead")
 COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` changes
 OUT_OF_MEMORY = UserError(
     "out of memory; lower ", Setting("batch_tokens"), ", or start another study with a lower ",
-    Setting("data.max_length"), ", ", Setting("data.max_sentences"), " or ", Setting("data.max_sentence_length"), " in the YAML file",
+    Setting("data.max_length"), ", ", Setting("data.max_sentences"), " or ",
+    Setting("data.max_sentence_length"), " in the YAML file",
 )  # fmt: skip
 # Messages when the CPU is out of memory; torch has no exception for that.
 ALLOCATION = (
