@@ -127,10 +127,9 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     if matched is not None:
         return split.read_as(matched).documents()
-    logger.info(
-        f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); match them with label_map"
-    )
+    theirs, ours = ", ".join(split.labels.names), ", ".join(checkpoint.class_names)
+    unlike = "no accuracy is reported: the data's classes (%s) are not the model's (%s); match them with %s"
+    logger.info(unlike, theirs, ours, Setting("label_map"))
     return split.documents(with_labels=False)
 
 
