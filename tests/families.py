@@ -95,6 +95,12 @@ CONFIGS: dict[str, dict] = {
     "xlm-roberta-xl": {"pad_token_id": 1},
     "xmod": {"pad_token_id": 1, "languages": ["en_XX"], "default_language": "en_XX"},
 }
+# Families whose attention and read-out are written like another's: their tests are slow ones (conftest.py).
+ALIKE = {
+    "biogpt", "camembert", "data2vec-text", "ernie", "gemma", "gte", "jina_embeddings_v3", "layoutlm", "mbart",
+    "megatron-bert", "mixtral", "mt5", "olmo2", "phi3", "plbart", "qwen3_moe", "rembert", "roberta-prelayernorm",
+    "smollm3", "starcoder2", "umt5", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
 V3 = {"share_att_key": True, "position_buckets": 5, "norm_rel_ebd": "layer_norm"}
 # Families with an encoder and a decoder of two layers each have sites of their own, and tests: test_encoder_decoder.py.
 _BART = {
