@@ -54,7 +54,7 @@ def _rows(file: Path, dialect: Dialect, stream: Any, merged: "_Merged") -> Itera
     """Yield the rows, each with as many fields as there are columns."""
     for _ in range(dialect.skipped):
         next(stream, None)
-    reader = fields_of(stream, dialect.separator, dialect.quoting)
+    reader = fields_of(stream, dialect.separator, dialect.quoting, dialect.spaced)
     width, line = len(dialect.names), dialect.skipped
     try:
         for number, row in enumerate(reader):

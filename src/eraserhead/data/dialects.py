@@ -66,6 +66,7 @@ class Dialect:
         skipped: Lines in front of the first row: the header, and what stands above it.
         headed: Whether the names come from the file.
         chosen: Whether the user chose the quoting.
+        spaced: Whether a space follows each separator, so that a field in quotation marks begins with one.
     """
 
     encoding: str
@@ -75,6 +76,7 @@ class Dialect:
     skipped: int
     headed: bool
     chosen: bool = False
+    spaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,11 @@ class Known:
     notes: tuple[str, ...] = ()
 
 
-def fields_of(lines: Iterable[str], separator: str, quoting: Quoting) -> Any:
+def fields_of(lines: Iterable[str], separator: str, quoting: Quoting, spaced: bool = False) -> Any:
     """Return the rows of lines, as lists of fields; of the standard library's reader where it can read them."""
     if len(separator) > 1:
         return (line.rstrip("\r\n").split(separator) for line in lines)
-    return csv.reader(lines, delimiter=separator, strict=True, **OPTIONS[quoting])
+    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced, **OPTIONS[quoting])
 
 
 def sampled_lines(file: Path, encoding: str) -> list[str]:
@@ -131,7 +133,8 @@ def known_dialect(file: Path, asked: DialectSettings, usual: str, quoted: bool) 
             raise UserError(Setting("data.quoting", quoting), ": a separator of several characters reads no quotes")
         quoting = "none"
     try:
-        reader = fields_of(lines[start:], separator, quoting)
+        spaced = _is_spaced(lines[start:], separator, quoting)
+        reader = fields_of(lines[start:], separator, quoting, spaced)
         first = next(reader)
         header_lines = getattr(reader, "line_num", 1)
     except csv.Error as error:
@@ -140,7 +143,7 @@ def known_dialect(file: Path, asked: DialectSettings, usual: str, quoted: bool) 
     names, headed = _names(first, asked)
     dialect = Dialect(
         encoding, separator, quoting, names, start + header_lines * headed, headed and not asked.column_names,
-        asked.quoting is not None,
+        asked.quoting is not None, spaced,
     )  # fmt: skip
     return Known(dialect, tuple(_notes(dialect, asked, lines, start)))
 
@@ -179,10 +182,19 @@ def broken_quotes(reason: str, line: int, text: str, quoting: Quoting) -> UserEr
     )
 
 
-def _parsed(lines: list[str], separator: str, quoting: Quoting) -> Iterator[list[str]]:
+def _is_spaced(lines: list[str], separator: str, quoting: Quoting) -> bool:
+    """Tell whether lines are rows of one length only if the spaces behind separators are no part of the fields."""
+    some = lines[:SAMPLED_ROWS]
+    if quoting == "none" or not any(f'{separator} "' in line for line in some):
+        return False
+    tight, spaced = ({len(row) for row in _parsed(some, separator, quoting, skip)} for skip in (False, True))
+    return len(tight) != 1 and len(spaced) == 1
+
+
+def _parsed(lines: list[str], separator: str, quoting: Quoting, spaced: bool = False) -> Iterator[list[str]]:
     """Yield the rows of lines; none at all where the quotes do not fit together."""
     try:
-        yield from [row for row in fields_of(lines, separator, quoting) if row]
+        yield from [row for row in fields_of(lines, separator, quoting, spaced) if row]
     except csv.Error:
         return
 

@@ -202,7 +202,7 @@ def _labelled(classes: NDArray[np.int64], split: str, leave_out: bool) -> NDArra
     without = np.flatnonzero(classes == NO_LABEL)
     count = f"{len(without)} of the {len(classes)} rows of split '{split}' have no label"
     if len(without) == len(classes) or (len(without) and not leave_out):
-        leave = () if leave_out else ("; to leave them out, say so with ", Setting("data.no_label", [str(NO_LABEL)]))
+        leave = () if leave_out else ("; to leave them out, give ", Setting("data.no_label", [str(NO_LABEL)]))
         raise UserError(
             f"{count} (null, -1 or empty), the first is {split}/{without[0]}; training and validation need one for "
             "each",

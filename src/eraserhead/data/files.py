@@ -29,7 +29,7 @@ JSON = (".json", ".jsonl", ".ndjson")
 TEXT = (".txt", ".text")
 FORMATS = (".parquet", *DELIMITED, *JSON, *TEXT)
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
-USED = {  # which settings a kind of file listens to
+USED: dict[str, tuple[str, ...]] = {  # which settings a kind of file listens to
     "delimited": ("encoding", "separator", "quoting", "column_names"),
     "json": ("encoding", "field", "column_names"),
     "lines": ("encoding", "column_names"),
@@ -53,7 +53,10 @@ NO_HEADER: tuple[str | Setting, ...] = (
 LINES: tuple[str | Setting, ...] = (
     "; each line of the file is read as one text: if it has several columns, give ", Setting("data.separator"),
 )  # fmt: skip
-INNER: tuple[str | Setting, ...] = ("; if the rows are inside an object, give ", Setting("data.field"))
+INNER: tuple[str | Setting, ...] = (
+    "; a column inside an object is named with both names and a dot; if all rows are inside one object, give ",
+    Setting("data.field"),
+)
 
 
 @dataclass(frozen=True)

@@ -102,11 +102,12 @@ def _rows(value: Any, asked: DialectSettings) -> Rows:
         if all(each == keys[0] for each in keys) and all(key.isdigit() for key in keys[0]):
             return [{name: column[key] for name, column in value.items()} for key in keys[0]]  # columns of pandas
         return [dict(each) for each in inner]
-    if any(map(_is_list, inner)) or (inner and all(isinstance(each, dict) for each in inner)):
+    rows_inside = any(_is_list(each) and not _flat(each) for each in inner)
+    if inner and (rows_inside or all(isinstance(each, (list, dict)) for each in inner)):
         holding = [key for key, each in value.items() if isinstance(each, (list, dict))]
         shorter = "" if asked.field is None else f"{asked.field}."
         raise UserError(
-            f"an object with the keys {_keys(list(value))}: say which one holds the rows; give ",
+            f"an object with the {'keys' if len(value) > 1 else 'key'} {_keys(list(value))}: say which one holds the rows; give ",
             Setting("data.field", f"{shorter}{holding[0]}"),
             f" or another{' of these' if len(holding) > 1 else ''}" if len(value) > 1 else "",
         )

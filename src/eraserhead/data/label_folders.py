@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from eraserhead.data.text_files import encoding_of, open_text
+from eraserhead.errors import UserError
 
 TEXT_SUFFIXES = ("", ".txt", ".text")
 SPLITS = {
@@ -63,8 +64,11 @@ def texts_of(files: list[Path], encoding: str | None) -> Iterator[pa.Table]:
 def _content(file: Path, encoding: str | None) -> str:
     if not file.stat().st_size:
         return ""
-    with open_text(file, encoding_of(file, encoding)) as stream:
-        return stream.read().removeprefix("\ufeff").strip("\r\n")
+    try:
+        with open_text(file, encoding_of(file, encoding)) as stream:
+            return stream.read().removeprefix("\ufeff").strip("\r\n")
+    except UserError as error:
+        raise UserError(f"{file.parent.name}/{file.name}: ", error) from error
 
 
 def _folders_of_texts(folder: Path) -> list[Path]:

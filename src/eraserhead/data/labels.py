@@ -164,6 +164,14 @@ def matched_labels(
     return LabelTable(classes, found, by_name=not pairs) if len(found) == len(labels.mapping) else None
 
 
+def unmatched(labels: LabelTable, classes: tuple[str, ...]) -> str:
+    """Say that no accuracy is reported, and what to do about it."""
+    return (
+        f"no accuracy is reported: the data's classes ({', '.join(labels.names)}) are not the model's "
+        f"({', '.join(classes)}); say which mean the same with label_map"
+    )
+
+
 def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, int]:
     found, problems = {}, []
     for pair in pairs:

@@ -1,6 +1,7 @@
 """What a configuration asks for: whether it fits together, and the source that it names."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.dialects import DialectSettings, spelled_separator
@@ -52,6 +53,10 @@ def source_of(config: DataConfig, named: NamedSet) -> Source:
     Raises:
         UserError: It cannot be read.
     """
+    return _with_inner_columns(_read(config, named), config)
+
+
+def _read(config: DataConfig, named: NamedSet) -> Source:
     if config.path is not None:
         return read_path(config.path, config.subset, dialect_of(config, named))
     name = config.name or ""
@@ -60,6 +65,16 @@ def source_of(config: DataConfig, named: NamedSet) -> Source:
     except UserError as error:
         hint = "" if "/" in name or name in NAMED else nearest(name, [*NAMED, PLANTED])
         raise UserError(error, hint) from error
+
+
+def _with_inner_columns(source: Source, config: DataConfig) -> Source:
+    """Return the source with the columns inside objects as ``outer.inner``, where such a name is asked for."""
+    asked = [*(config.text_columns or ()), config.pair_column, config.label_column]
+    inner = {name for name in asked if name is not None and "." in name}
+    splits = {
+        split: rows.flatten() if inner - set(rows.column_names) else rows for split, rows in source.splits.items()
+    }
+    return replace(source, splits=splits)
 
 
 def dialect_of(config: DataConfig, named: NamedSet) -> DialectSettings:

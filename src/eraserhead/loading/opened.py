@@ -12,7 +12,7 @@ from torch import Tensor
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents, open_split
-from eraserhead.data.labels import matched_labels
+from eraserhead.data.labels import matched_labels, unmatched
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
@@ -138,10 +138,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     if matched is not None:
         return split.read_as(matched).documents()
-    logger.info(
-        f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
-    )
+    logger.info(unmatched(split.labels, checkpoint.class_names))
     return split.documents(with_labels=False)
 
 
