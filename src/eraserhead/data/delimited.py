@@ -18,14 +18,11 @@ from eraserhead.data.dialects import (
     likely_separator,
     sampled_lines,
 )
+from eraserhead.data.merged_rows import Merged, Row
 from eraserhead.data.text_files import open_text
 from eraserhead.errors import Setting, UserError
 
 ROWS_AT_ONCE = 10_000
-MOST_VALUES = 1000  # of a column that may hold labels
-MOST_KEPT = 1000  # rows over several lines that are compared with the rest
-
-Row = list[str]
 
 
 def delimited_tables(file: Path, dialect: Dialect) -> Iterator[pa.Table]:
@@ -35,22 +32,30 @@ def delimited_tables(file: Path, dialect: Dialect) -> Iterator[pa.Table]:
         UserError: A row has more or fewer fields than there are columns, quotes do not fit together, or rows seem to
             have become one; the message names the line.
     """
-    merged = _Merged(dialect)
+    merged = Merged(dialect)
     with open_text(file, dialect.encoding) as stream, _any_length():
         rows = _rows(file, dialect, stream, merged)
         while block := _block(rows):
             columns = list(zip(*block, strict=True))
-            merged.learn(columns)
+            for place in merged.columns:
+                merged.learn(place, columns[place])
             arrays = [pa.array([field or None for field in column], pa.string()) for column in columns]
             yield pa.table(arrays, names=list(dialect.names))
-    merged.check()
+    if (lines := merged.found()) is not None:
+        raise UserError(
+            f"lines {lines[0]} to {lines[1]} are one row by their quotation marks, and look like several; if quotation "
+            "marks belong to the texts, give ",
+            Setting("data.quoting", "none"),
+            "; if not, ",
+            Setting("data.quoting", "double"),
+        )
 
 
 def _block(rows: Iterator[Row]) -> list[Row]:
     return list(islice(rows, ROWS_AT_ONCE))
 
 
-def _rows(file: Path, dialect: Dialect, stream: Any, merged: "_Merged") -> Iterator[Row]:
+def _rows(file: Path, dialect: Dialect, stream: Any, merged: Merged) -> Iterator[Row]:
     """Yield the rows, each with as many fields as there are columns."""
     for _ in range(dialect.skipped):
         next(stream, None)
@@ -107,58 +112,6 @@ def _names_too_few(dialect: Dialect) -> tuple[str | Setting, ...]:
     if not dialect.headed:
         return (", or name all columns",)
     return (", or, if every row has that many, name all columns with ", Setting("data.column_names"))
-
-
-class _Merged:
-    """Rows over several lines, whose lines are compared with the other rows when all have been read.
-
-    A quotation mark that opens a text, and is not meant as quoting, swallows what follows until the next one. Where a
-    line inside a field is a row by itself, with a value that a column of few values has, this is what happened.
-    """
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._rows: list[tuple[Row, int, int]] = []
-        self._values: dict[int, set[str]] = {place: set() for place in range(len(dialect.names))}
-        self._checked = not dialect.chosen and len(dialect.names) > 1
-
-    def keep(self, row: Row, first: int, last: int) -> None:
-        """Remember a row over several lines."""
-        if self._checked and len(self._rows) < MOST_KEPT:
-            self._rows.append((row, first, last))
-
-    def learn(self, columns: list[Any]) -> None:
-        """Take in the values of columns, as long as these are few."""
-        for place in list(self._values) if self._checked else ():
-            self._values[place].update(columns[place])
-            if len(self._values[place]) > MOST_VALUES:
-                del self._values[place]
-
-    def check(self) -> None:
-        """Refuse rows that seem to have become one."""
-        for row, first, last in self._rows:
-            if any(self._swallowed(row, place) for place, field in enumerate(row) if "\n" in field or "\r" in field):
-                raise UserError(
-                    f"lines {first} to {last} are one row by their quotation marks, and look like several; if "
-                    "quotation marks belong to the texts, give ",
-                    Setting("data.quoting", "none"),
-                    "; if not, ",
-                    Setting("data.quoting", "double"),
-                )
-
-    def _swallowed(self, row: Row, place: int) -> bool:
-        first, *rest = row[place].splitlines()
-        split = self._dialect.separator
-        candidates = [([*row[:place], *first.split(split)], place)] + [(line.split(split), 0) for line in rest]
-        return any(
-            len(fields) == len(row)
-            and any(
-                fields[column] in values
-                for column, values in self._values.items()
-                if column != place and column >= start and fields[column]
-            )
-            for fields, start in candidates
-        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import glob
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -18,6 +19,7 @@ from eraserhead.data.delimited import delimited_tables
 from eraserhead.data.dialects import DialectSettings, known_dialect, sampled_lines, tab_separated
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
+from eraserhead.data.quick_csv import NotPlainError, quick_tables
 from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import replacing
@@ -140,8 +142,10 @@ def read_label_folders(found: LabelFolders, asked: DialectSettings) -> dict[str,
     }
 
 
-def cached(files: Sequence[Path], asked: object, tables: Callable[[], Iterator[pa.Table]]) -> Dataset:
+def cached(files: Sequence[Path], asked: object, *readers: Callable[[], Iterator[pa.Table]]) -> Dataset:
     """Return the rows of files from the cache, into which they are written where they, or the settings, are new.
+
+    Each reader but the last may raise `NotPlainError`, and the next one reads everything.
 
     Raises:
         ValueError: There are none.
@@ -151,11 +155,19 @@ def cached(files: Sequence[Path], asked: object, tables: Callable[[], Iterator[p
     final = folder / "rows.arrow"
     if not final.is_file():
         with replacing(final, mark=str(os.getpid()), keep=True) as unfinished:
-            _write(unfinished, tables())
+            _write(unfinished, readers)
     return Dataset.from_file(str(final))
 
 
-def _write(path: Path, tables: Iterator[pa.Table]) -> None:
+def _write(path: Path, readers: Sequence[Callable[[], Iterator[pa.Table]]]) -> None:
+    *quick, careful = readers
+    for reader in quick:
+        with suppress(NotPlainError):
+            return _write_tables(path, reader())
+    return _write_tables(path, careful())
+
+
+def _write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
     first = next(tables, None)
     if first is None or not len(first):
         raise ValueError("there are no rows, only a header line")
@@ -170,14 +182,15 @@ def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: 
     known = known_dialect(file, asked, separator, quoted)
     for note in known.notes:
         logger.info(f"{file.name}: {note}")
-    rows = cached([file], known.dialect, lambda: delimited_tables(file, known.dialect))
+    readers = (partial(reader, file, known.dialect) for reader in (quick_tables, delimited_tables))
+    rows = cached([file], known.dialect, *readers)
     return Rows(rows, NO_HEADER if known.dialect.headed else ())
 
 
 def _read_lines(file: Path, asked: DialectSettings) -> Rows:
     """Read one text a line; blank lines are none."""
     refuse_unused("lines", asked)
-    names = asked.column_names or ("text",)
+    names: Sequence[str] = asked.column_names or ("text",)
     if len(names) > 1:
         raise UserError(
             f"each line is one text, and data.column_names names {len(names)} columns: give ", Setting("data.separator")

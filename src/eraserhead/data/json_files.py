@@ -81,7 +81,7 @@ def _inside(value: Any, field: str | None) -> Any:
         known = list(map(str, value if isinstance(value, Mapping) else range(len(value)) if _is_list(value) else ()))
         key = next((key for key in sorted(known, key=len, reverse=True) if f"{rest}.".startswith(f"{key}.")), None)
         if key is None:
-            there = f"; there are: {_keys(known)}" if known else "; there is a single value, and no key"
+            there = f"; there are the {_keys(known)}" if known else "; there is a single value, and no key"
             raise UserError(Setting("data.field", field), f": no such key{nearest(rest, known)}{there}")
         value, rest = value[int(key)] if _is_list(value) else value[key], rest[len(key) + 1 :]
     return value
@@ -107,7 +107,7 @@ def _rows(value: Any, asked: DialectSettings) -> Rows:
         holding = [key for key, each in value.items() if isinstance(each, (list, dict))]
         shorter = "" if asked.field is None else f"{asked.field}."
         raise UserError(
-            f"an object with the {'keys' if len(value) > 1 else 'key'} {_keys(list(value))}: say which one holds the rows; give ",
+            f"an object with the {_keys(list(value))}: say which one holds the rows; give ",
             Setting("data.field", f"{shorter}{holding[0]}"),
             f" or another{' of these' if len(holding) > 1 else ''}" if len(value) > 1 else "",
         )
@@ -199,7 +199,8 @@ def _flat(values: list[Any]) -> bool:
 
 
 def _keys(keys: list[str]) -> str:
-    return ", ".join(keys[:SHOWN_KEYS]) + (", ..." if len(keys) > SHOWN_KEYS else "")
+    more = ", ..." if len(keys) > SHOWN_KEYS else ""
+    return f"key{'s' if len(keys) > 1 else ''} {', '.join(keys[:SHOWN_KEYS])}{more}"
 
 
 def _kind(value: Any) -> str:

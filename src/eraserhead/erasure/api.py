@@ -169,7 +169,7 @@ def erase(
         content = given_content(data, columns, split)
         if config.label_map and not content.names_classes:
             raise UserError(
-                "label_map: the labels are no names, and are read as the model's class indices; leave it out"
+                "label_map: belongs to a DataConfig, or to labels that are names; these are the model's class indices"
             )
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if content is None:
