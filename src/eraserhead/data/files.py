@@ -190,12 +190,13 @@ def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: 
 def _read_lines(file: Path, asked: DialectSettings) -> Rows:
     """Read one text a line; blank lines are none."""
     refuse_unused("lines", asked)
-    names: Sequence[str] = asked.column_names or ("text",)
-    if len(names) > 1:
+    name, *more = asked.column_names or ("text",)
+    if more:
         raise UserError(
-            f"each line is one text, and data.column_names names {len(names)} columns: give ", Setting("data.separator")
-        )
-    return Rows(cached([file], asked, lambda: _lines(file, str(asked.encoding), names[0])), LINES)
+            "each line is one text, and there are several ", Setting("data.column_names"), ": give ",
+            Setting("data.separator"),
+        )  # fmt: skip
+    return Rows(cached([file], asked, lambda: _lines(file, str(asked.encoding), name)), LINES)
 
 
 def _lines(file: Path, encoding: str, name: str) -> Iterator[pa.Table]:

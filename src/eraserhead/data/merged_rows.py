@@ -29,9 +29,14 @@ class Merged:
         """Columns that may still hold labels."""
         return list(self._values) if self._compares else []
 
+    @property
+    def room(self) -> int:
+        """How many more rows are remembered."""
+        return MOST_KEPT - len(self._rows) if self._compares else 0
+
     def keep(self, row: Row, first: int, last: int) -> None:
         """Remember a row over several lines."""
-        if self._compares and len(self._rows) < MOST_KEPT:
+        if self.room:
             self._rows.append((row, first, last))
 
     def learn(self, column: int, values: Iterable[str]) -> None:

@@ -69,7 +69,8 @@ def _compare(table: pa.Table, merged: Merged) -> None:
             merged.learn(place, _distinct(table.column(place)))
     for column in table.columns:
         for line_break in "\r\n":
-            for row in table.filter(compute.match_substring(column, line_break)).to_pylist():
+            several = table.filter(compute.match_substring(column, line_break)) if merged.room else table.slice(0, 0)
+            for row in several.slice(0, merged.room).to_pylist():
                 merged.keep([value or "" for value in row.values()], 0, 0)
 
 
