@@ -8,8 +8,8 @@ from torch import Tensor
 
 from eraserhead.method.analysis import Analysis, Draws, analyse
 from eraserhead.method.erasure import Evaluation
-from eraserhead.method.names import Outcome, RandomOther
-from eraserhead.method.reading import GRADIENT, PRODUCT, AffineReading, Reading, ReplayedReading
+from eraserhead.method.names import GRADIENT, PRODUCT, Outcome, RandomOther
+from eraserhead.method.reading import AffineReading, Reading, ReplayedReading
 from eraserhead.method.test_two import FlippingSet
 from eraserhead.rankings.registry import registered
 from heads import Head

@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 
 from eraserhead.data.labels import LabelTable
 from eraserhead.erasure.aggregates import aggregate
-from eraserhead.erasure.results import SCHEMAS
-from eraserhead.loading.training_data import TrainingData
+from eraserhead.erasure.results import RESULTS, SCHEMAS
+from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.training_data import TrainingData, write_training_data
 from eraserhead.rankings.registry import registered
 from eraserhead.records import write_record
 from eraserhead.study.cells import Cell
+from eraserhead.study.layout import cell_name
 from eraserhead.training.records import Epoch, Metrics
 from summaries import DATA, with_setup
 
@@ -46,7 +48,7 @@ class Document:
 
 def made_up(folder: Path, dataset: str, model: str, documents: dict[str, Document], never: str = "beyond_all") -> Cell:
     """Write a cell whose removals are 3 wherever they are not given."""
-    cell = Cell(dataset, model, folder / f"{dataset}-{model}")
+    cell = Cell(dataset, model, folder / cell_name(dataset, model))
     results = cell.results
     results.path.mkdir(parents=True)
     tables = {
@@ -60,11 +62,11 @@ def made_up(folder: Path, dataset: str, model: str, documents: dict[str, Documen
         "singles": [row for name, document in documents.items() for row in _singles(name, document)],
     }
     for name, rows in tables.items():
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), results.path / f"{name}.parquet")
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), results.path / RESULTS.table(name))
     results.finish(with_setup(aggregate(results, 0, never), count_never_as=never))
-    write_record(cell.folder / "metrics.json", Metrics(1, [Epoch(1, 0.5, {}, 1.0)], {"accuracy": 0.75}, "cpu"))
+    write_record(cell.folder / RUN.metrics, Metrics(1, [Epoch(1, 0.5, {}, 1.0)], {"accuracy": 0.75}, "cpu"))
     labels = LabelTable(("neg", "pos"), {"0": 0, "1": 1})
-    write_record(cell.folder / "data.json", TrainingData(labels, {"train": DATA, "test": DATA}, {}))
+    write_training_data(cell.folder, TrainingData(labels, {"train": DATA, "test": DATA}, {}))
     return cell
 
 

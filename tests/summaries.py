@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from eraserhead.data.provenance import Provenance, Truncation
-from eraserhead.erasure.setup import Run, Setup
+from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import (
     Aggregates,
     Counts,
     Distribution,
-    FlipTable,
     Pair,
     RankingSummary,
+    SingleErasureTable,
     Summary,
     TestSummary,
 )
@@ -33,7 +33,7 @@ SETUP = Setup(
     count_never_as="beyond_all",
     shard_size=200,
 )
-RUN_RECORD = Run(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu")
+RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu")
 
 
 def estimate(value, low=None, high=None, count=10):
@@ -59,8 +59,8 @@ def full_ranking():
 
 def full_summary(**changes) -> Summary:
     test = TestSummary(
-        exact=FlipTable(*map(estimate, (0.1, 0.2, 0.3, 0.4))),
-        drawn=FlipTable(*map(estimate, (0.1, 0.2, 0.3, 0.4))),
+        exact=SingleErasureTable(*map(estimate, (0.1, 0.2, 0.3, 0.4))),
+        drawn=SingleErasureTable(*map(estimate, (0.1, 0.2, 0.3, 0.4))),
         expected_delta_js=estimate(0.01),
         share_negative=estimate(0.05),
         share_zero=estimate(0.0),

@@ -40,10 +40,10 @@ def check_tables(results) -> None:
     documents, flips = results.table("documents").to_pandas(), results.table("flips").to_pandas()
     for row in documents.itertuples():
         for start, end, component in zip(row.starts, row.ends, row.components, strict=True):
-            piece = row.text[start:end].lower()
-            assert piece
-            if component.isascii() and piece.isascii() and component != "[UNK]":
-                assert component.removeprefix("##") == piece
+            covered = row.text[start:end].lower()
+            assert covered
+            if component.isascii() and covered.isascii() and component != "[UNK]":
+                assert component.removeprefix("##") == covered
     removed = flips.assign(removed=flips.removed.fillna(np.inf)).pivot_table(
         index="id", columns="ranking", values="removed", aggfunc="min"
     )

@@ -9,7 +9,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from eraserhead.registration import register as _register
+from eraserhead.transformers_hooks import hook_into_transformers as _hook_into_transformers
 
 if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares the two
     from eraserhead.data.config import DataConfig as DataConfig
@@ -59,4 +59,4 @@ def __dir__() -> list[str]:
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 
-_register(_sys.modules[__name__])
+_hook_into_transformers(_sys.modules[__name__])

@@ -1,4 +1,4 @@
-"""The versions and the machine that a result comes from, as far as they bear on it."""
+"""The package versions and the platform that a result was computed with."""
 
 import platform
 from dataclasses import dataclass

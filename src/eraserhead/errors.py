@@ -8,11 +8,11 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting that a message speaks of; as text it is written as in Python (``site='foo'``).
+    """A setting named in a message; `str` writes it as in Python (``site='foo'``).
 
     Attributes:
         name: Dotted name of the field in the configuration, such as ``data.max_length``.
-        value: Its value; left out where only the name is meant.
+        value: Its value; left out where the message gives the name alone.
     """
 
     name: str
@@ -23,12 +23,12 @@ class Setting:
 
 
 class UserError(Exception):
-    """Something that the user can mend; the command line prints it on one line and exits with 2.
+    """Something that the user can mend; the command line prints it on one line and exits with status 2.
 
     Its text writes settings as in Python; `spelled` writes them as another interface does.
 
     Args:
-        parts: The message: text, settings, and other errors, whose parts are taken over.
+        parts: Parts of the message: text, settings, or other errors, whose parts are inserted.
     """
 
     args: "tuple[str | Setting, ...]"
@@ -52,7 +52,7 @@ class UserError(Exception):
 
 
 class DocumentError(UserError):
-    """One document cannot be used; of several processes, the one that has it alone finds out."""
+    """A document cannot be used; of several processes, only the one that reads it raises this."""
 
 
 class MissingSplitError(UserError):
@@ -65,10 +65,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is closest; null where none is close."""
+    """Return the closest known name; None where none is close."""
     return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
 def did_you_mean(name: str | None) -> str:
-    """Return the hint ``; did you mean 'x'?``, or nothing for null."""
+    """Return the hint ``; did you mean 'x'?``, or nothing for None."""
     return "" if name is None else f"; did you mean '{name}'?"

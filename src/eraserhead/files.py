@@ -14,23 +14,22 @@ from safetensors import SafetensorError
 
 from eraserhead.errors import Setting, UserError
 
-UNFINISHED, PREVIOUS = ".unfinished", ".previous"  # endings of what is being written, and of what is being replaced
+UNFINISHED, PREVIOUS = ".unfinished", ".previous"  # suffixes of what is written, and of what it replaces
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
-FULL = 1 << 20  # bytes: a writer that fails with less than this left has filled the disk
+FULL = 1 << 20  # bytes: the disk counts as full when less than this is free
 
 
 @contextmanager
 def replacing(final: Path, mark: str = "", keep: bool = False) -> Iterator[Path]:
-    """Give a path to write a file or a folder to, which gets its final name only when all of it is written.
+    """Yield a path to write a file or folder to; it gets its final name only when it is complete.
 
-    Until then, and after an error or Ctrl-C, the file or folder that had the name before is untouched; a process that
-    is killed between the two renames of a folder leaves the former one as `previous`. Where nothing is written, nothing
-    changes.
+    Until then, and after an error or Ctrl-C, the old file or folder is untouched. If the process is killed between the
+    two renames of a folder, the old folder is left under the name `previous`. If nothing is written, nothing changes.
 
     Args:
-        final: The final name; the folder that it lies in is made.
-        mark: Part of the temporary name, where several programs may write the same thing at once.
-        keep: Leave what has the name by the time the context ends; what was written is dropped then.
+        final: The final name; its parent folder is created.
+        mark: Suffix of the temporary name, where several programs may write the same file at once.
+        keep: If `final` exists when the context ends, leave it, and drop what was written.
     """
     unfinished = unfinished_name(final, mark)
     remove(unfinished)
@@ -45,7 +44,7 @@ def replacing(final: Path, mark: str = "", keep: bool = False) -> Iterator[Path]
 
 @contextmanager
 def moving_into(folder: Path, last: str) -> Iterator[Path]:
-    """Give an empty folder whose files move into `folder` when all are written, the one called `last` as the last."""
+    """Yield an empty folder; at the end its files move into `folder`, the file named `last` after all others."""
     unfinished = unfinished_name(folder / "files")
     remove(unfinished)
     unfinished.mkdir(parents=True)
@@ -63,7 +62,7 @@ def unfinished_name(final: Path, mark: str = "") -> Path:
 
 
 def previous(final: Path) -> Path:
-    """Return the name of a folder while another one takes its place."""
+    """Return the name that a folder has while another one replaces it."""
     return final.with_name(final.name + PREVIOUS)
 
 
@@ -76,7 +75,7 @@ def remove(path: Path) -> None:
 
 
 def remove_at_once(folder: Path) -> None:
-    """Remove a folder so that an interruption leaves all of it or nothing under its name."""
+    """Remove a folder atomically: an interruption leaves all of it under its name, or nothing."""
     if folder.is_dir():
         remove(previous(folder))
         os.replace(folder, previous(folder))
@@ -96,7 +95,7 @@ def read_mapping(path: Path, mend: str) -> dict[str, Any]:
     """Read a JSON or YAML file that holds a mapping.
 
     Raises:
-        UserError: It is damaged; `mend` says what to do then.
+        UserError: The file is damaged; the message ends with `mend`, which says what to do.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -114,19 +113,19 @@ def damaged(path: Path, why: object, mend: str) -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON under its final name only when all of it is written."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text under its final name only when all of it is written."""
+    """Write a text file atomically."""
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
-    """Raise `OSError` where torch or safetensors fail because the disk is full, which each says in its own way."""
+    """Raise `OSError` where torch or safetensors fail because the disk is full; each raises its own error."""
     try:
         yield
     except (RuntimeError, SafetensorError) as error:
@@ -136,10 +135,10 @@ def full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
 
 
 def refuse_foreign(folder: Path, what: str) -> None:
-    """Refuse an output folder that holds something else.
+    """Refuse an output folder that holds foreign files.
 
     Raises:
-        UserError: It is a file, or holds files although it has no mark of ours.
+        UserError: It is a file, or a folder with any file that is not hidden.
     """
     if folder.is_file():
         raise UserError(f"{folder}: is a file; ", Setting("output_dir"), " names a folder")
@@ -148,7 +147,7 @@ def refuse_foreign(folder: Path, what: str) -> None:
 
 
 def differences(first: Any, second: Any, prefix: str = "") -> list[str]:
-    """Return the dotted names of what differs between two JSON contents."""
+    """Return the dotted names of the fields that differ between two JSON objects."""
     if not (isinstance(first, dict) and isinstance(second, dict)):
         return [prefix] if first != second else []
     return [

@@ -1,4 +1,4 @@
-"""Folders that a command fills: whose they are, what they were made from, and what to do when they are damaged."""
+"""The output folder of a command: its records, and the checks before it is used again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,34 +19,34 @@ class OutputFolder:
         path: Where it is.
     """
 
-    CONTENT: ClassVar[str]  # what is in it, in words
+    CONTENT: ClassVar[str]  # what it holds, for messages
     COMMAND: ClassVar[str]
 
     path: Path
 
     @property
     def again(self) -> str:
-        """What to do when a file in it is damaged."""
+        """Advice for messages about a damaged file."""
         return f"delete {self.path} and {self.COMMAND} again"
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of this name."""
+        """Return whether the folder has a file of this name."""
         return (self.path / name).is_file()
 
     def read(self, kind: type[Kind], name: str) -> Kind:
-        """Read one of its records.
+        """Read a record from one of its files.
 
         Raises:
-            UserError: It is damaged, or in the format of another version.
+            UserError: The file is damaged, or in the format of another version.
         """
         return read_record(kind, self.path / name, self.again)
 
     def write(self, name: str, record: Numbered) -> None:
-        """Write one of its records."""
+        """Write a record to one of its files, atomically."""
         write_record(self.path / name, record)
 
     def differing(self, name: str, record: Numbered) -> list[str] | None:
-        """Return the dotted names of the fields in which a record and the one stored here differ; null where none is.
+        """Return the dotted names of the fields that differ from the stored record; None where none is stored.
 
         Raises:
             UserError: The stored one is damaged, or in the format of another version.
@@ -54,20 +54,20 @@ class OutputFolder:
         return differences(plain(self.read(type(record), name)), plain(record)) if self.has(name) else None
 
     def refuse(self, changed: list[str] | None, overwrite: bool) -> None:
-        """Refuse the folder where it holds other things, or the same kind of thing made from something else.
+        """Refuse a folder that holds foreign files, or content of another configuration.
 
         Args:
-            changed: What differs from what it was made from; null where the folder does not say what that was.
-            overwrite: Whether the same kind of thing may be replaced.
+            changed: Names of the settings that differ from those it was made with; None where it records none.
+            overwrite: Whether content of another configuration may be replaced.
 
         Raises:
-            UserError: Naming what differs.
+            UserError: The folder may not be used; the message names the settings that differ.
         """
         if changed is None:
             refuse_foreign(self.path, self.CONTENT)
         elif changed and not overwrite:
             raise UserError(
-                f"{self.path}: holds {self.CONTENT} of another configuration (different: ",
+                f"{self.path}: holds {self.CONTENT} of another setup (different: ",
                 UserError.joined(map(Setting, changed), ", "),
                 "); choose another ",
                 Setting("output_dir"),

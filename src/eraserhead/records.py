@@ -1,6 +1,6 @@
-"""Records: frozen dataclasses that are stored as JSON, each kind in a format with a number.
+"""Records: frozen dataclasses stored as JSON, with a format number for each kind.
 
-The class of a record holds the number as `FORMAT`. It is raised whenever fields are renamed, removed or change their
+The class of a record holds the number as `FORMAT`. Raise it whenever a field is renamed, removed or changes its
 meaning.
 """
 
@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping, write_json
 
-FORMAT = "format"  # the key of the number
+FORMAT = "format"  # key of the format number
 
 
 class Numbered(Protocol):
-    """A dataclass that is stored by itself."""
+    """A dataclass that is stored in a file of its own."""
 
     FORMAT: ClassVar[int]
 
@@ -29,7 +29,7 @@ NumberedKind = TypeVar("NumberedKind", bound=Numbered)
 
 
 def write_record(path: Path, record: Numbered) -> None:
-    """Write a record with the number of its format; the file has its name only when all of it is written."""
+    """Write a record with its format number, atomically."""
     write_json(path, to_json(record))
 
 
@@ -37,21 +37,21 @@ def read_record(kind: type[NumberedKind], path: Path, mend: str) -> NumberedKind
     """Read a record.
 
     Raises:
-        UserError: It is damaged, or in the format of another version; `mend` says what to do then.
+        UserError: The file is damaged, or in the format of another version; `mend` says what to do.
     """
     return from_json(kind, read_mapping(path, mend), path, mend)
 
 
 def to_json(record: Numbered) -> dict[str, Any]:
-    """Return a record as JSON content, with the number of its format."""
+    """Return a record as a JSON object, with its format number."""
     return {FORMAT: record.FORMAT, **plain(record)}
 
 
 def from_json(kind: type[NumberedKind], content: Mapping[str, Any], path: Path, mend: str) -> NumberedKind:
-    """Return the record in JSON content that was read from `path`.
+    """Return the record that a JSON object read from `path` holds.
 
     Raises:
-        UserError: In one line that names the file, and the field where there is one.
+        UserError: The content is damaged, or in another format; the message names the file and the field.
     """
     number = content.get(FORMAT)
     if not isinstance(number, int):
@@ -69,12 +69,12 @@ def from_json(kind: type[NumberedKind], content: Mapping[str, Any], path: Path, 
 
 
 def plain(record: Any) -> dict[str, Any]:
-    """Return a dataclass as JSON content."""
+    """Return a dataclass as a JSON object."""
     return _adapter(type(record)).dump_python(record, mode="json")
 
 
 def checked(kind: type[Kind], content: Any, path: Path, mend: str) -> Kind:
-    """Return the dataclass in JSON content that was read from `path`; nothing is converted, and nothing ignored.
+    """Return the dataclass that JSON read from `path` holds; no value is converted, no key ignored.
 
     Raises:
         UserError: A field is missing, unknown or of another type.
@@ -87,7 +87,7 @@ def checked(kind: type[Kind], content: Any, path: Path, mend: str) -> Kind:
         raise UserError(f"{path}: damaged ({field}: {first['msg']}); {mend}") from error
     unknown = _unknown(content, plain(record))
     if unknown:
-        raise UserError(f"{path}: damaged (unknown: {', '.join(unknown)}); {mend}")
+        raise UserError(f"{path}: damaged (unknown keys: {', '.join(unknown)}); {mend}")
     return record
 
 

@@ -1,6 +1,6 @@
-"""Bounds, choices and types of settings, which stand on the fields of the config dataclasses.
+"""Bounds, choices and types of settings, declared on the fields of the config dataclasses.
 
-Standard library only, so that mistakes are answered at once.
+Standard library only, so that mistakes are reported without waiting for torch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from eraserhead.errors import Setting, UserError, nearest
 
 Value = TypeVar("Value")
 
-LARGEST_SEED = 2**32 - 1  # that numpy takes
+LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 
-# Keys of a field's metadata. `models/architecture.py`, which imports nothing of ours, writes them as they are.
+# Keys of a field's metadata. `models/architecture.py` may not import them, and writes the same strings.
 LOW, HIGH, BELONGS_TO = "low", "high", "belongs_to"
 
 NAMES = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
@@ -30,19 +30,19 @@ def option(
     """Return a dataclass field.
 
     Args:
-        default: Its default.
-        low: Smallest number that makes sense; in a list, of each element.
-        high: Largest.
-        belongs_to: Other fields of the same dataclass, each with the values that give this one an effect; any of
-            them is enough. An option without it always has one.
+        default: Default of the field.
+        low: Smallest number allowed, in a list for each element.
+        high: Largest number allowed, likewise.
+        belongs_to: Other fields of the same dataclass, each with the values with which this option has an effect; one
+            match is enough. Default: the option always has an effect.
     """
     metadata = {LOW: low, HIGH: high} | ({BELONGS_TO: belongs_to} if belongs_to else {})
     made: Any = field(default=default, metadata=metadata)
     return made
 
 
-def listed(value: Any) -> Any:
-    """Return a sequence as the list that a config wants; all else as it is, for `check_settings` to refuse."""
+def as_list(value: Any) -> Any:
+    """Return a sequence as a list; return anything else unchanged, for `check_settings` to refuse."""
     return list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else value
 
 
@@ -50,7 +50,7 @@ def check_settings(config: Any) -> None:
     """Refuse settings of the wrong type, out of bounds or not among their choices, all of them at once.
 
     Raises:
-        UserError: Naming each setting, its value and what it may be.
+        UserError: A setting is wrong; the message gives each one's name, value and allowed values.
     """
     problems = list(setting_problems(config))
     if problems:
@@ -58,7 +58,7 @@ def check_settings(config: Any) -> None:
 
 
 def setting_problems(config: Any, prefix: str = "") -> Iterator[UserError]:
-    """Go through what is wrong with a config dataclass and those inside it; `prefix` begins the settings' names."""
+    """Yield an error for each wrong setting of a config dataclass, nested ones included; names start with `prefix`."""
     hints = get_type_hints(type(config))
     for each in fields(config):
         value, name = getattr(config, each.name), f"{prefix}{each.name}"
@@ -71,12 +71,12 @@ def setting_problems(config: Any, prefix: str = "") -> Iterator[UserError]:
             yield UserError(Setting(name, value), f": must be {wanted}")
 
 
-def refusal(config: type, name: str, value: Any) -> UserError | None:
-    """Return what is wrong with one value of a config dataclass, by the dotted name of its field; null for nothing."""
+def value_problem(config: type, name: str, value: Any) -> UserError | None:
+    """Return the error for one value of a config dataclass, given its field's dotted name; None if it is allowed."""
     group, _, last = name.partition(".")
     hint = get_type_hints(config)[group]
     if last:
-        inner = refusal(hint, last, value)
+        inner = value_problem(hint, last, value)
         return inner and UserError(Setting(name, value), *inner.args[1:])
     wanted = _wanted(hint, value, config.__dataclass_fields__[group].metadata)
     return None if wanted is None else UserError(Setting(name, value), f": must be {wanted}")
@@ -93,7 +93,7 @@ def unused(config: type, values: Mapping[str, Any]) -> set[str]:
 
 
 def _wanted(hint: Any, value: Any, bounds: Mapping[str, Any]) -> str | None:
-    """Return what a value would have to be; null where it is that."""
+    """Return what a value must be; None where it is allowed."""
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if not any(_is_a(value, kind) for kind in kinds):
         known = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
@@ -111,7 +111,7 @@ def _is_a(value: Any, kind: Any) -> bool:
         return value in get_args(kind)
     if get_origin(kind) is list:
         return isinstance(value, list) and all(_is_a(each, *get_args(kind)) for each in value)
-    if isinstance(value, bool):  # which Python counts as a whole number
+    if isinstance(value, bool):  # in Python a bool is an int
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
 

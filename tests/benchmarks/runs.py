@@ -81,7 +81,9 @@ def predict(loaded: Loaded, rows: Dataset) -> list[int]:
     for batch in buckets(
         range(len(sequences)), [len(ids) for ids in sequences], budget_for(torch.device("cpu")).tokens
     ):
-        logits = loaded.model(**pad([sequences[row] for row in batch], padding_id(loaded.tokenizer))).logits
+        logits = loaded.model(
+            **pad([sequences[row] for row in batch], padding_id(loaded.model.config, loaded.tokenizer))
+        ).logits
         for row, prediction in zip(batch, logits.argmax(-1).tolist(), strict=True):
             predictions[row] = prediction
     return predictions

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eraserhead.cli.arguments import option_types
 from eraserhead.cli.config_files import PACKAGED, disagreements, find_config, leaves, with_found_configs
 from eraserhead.cli.main import COMMANDS, main
-from eraserhead.cli.options import option_types
-from eraserhead.cli.parsing import configuration
+from eraserhead.cli.parsing import config_of
 from eraserhead.cli.reproduce import plan
 from eraserhead.errors import UserError
 from eraserhead.settings import check_settings
@@ -32,7 +32,7 @@ def name_of(file: Path) -> str:
 
 
 def parsed(*files: str) -> TrainConfig:
-    return configuration("train", TrainConfig, [part for file in files for part in ("--config", file)])
+    return config_of("train", TrainConfig, [part for file in files for part in ("--config", file)])
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_the_first_line_is_a_command_that_uses_the_file(file, elsewhere, capsys)
     command = shlex.split(first.removeprefix("# ").replace("accelerate launch -m ", ""))
     assert command[0] == "eraserhead"
     assert name_of(file) in command
-    config = configuration(command[1], COMMANDS[command[1]].config, command[2:])
+    config = config_of(command[1], COMMANDS[command[1]].config, command[2:])
     check_settings(config)
     with pytest.raises(SystemExit):
         main([*command[1:], "--print_config"])
@@ -131,7 +131,7 @@ def test_files_that_disagree_are_named(elsewhere, caplog, capsys):
 def test_the_study_gives_each_model_the_recipe_and_its_own_exceptions(elsewhere):
     """The values that each cell had when every model's file held the whole recipe."""
     for name, epochs, patience, embeddings in (("reproduce", 30, 5, 4e-4), ("reproduce-small", 12, 3, 3e-3)):
-        config = configuration("reproduce", ReproduceConfig, ["--config", name, "--output_dir", "out"])
+        config = config_of("reproduce", ReproduceConfig, ["--config", name, "--output_dir", "out"])
         plans = {each.cell.name: each.train.training for each in plan(config)}
         assert len(plans) == 32
         for cell, training in plans.items():

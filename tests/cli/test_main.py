@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import eraserhead
+from eraserhead.cli.arguments import normalise
 from eraserhead.cli.main import main
-from eraserhead.cli.options import normalise
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.training.config import TrainConfig
@@ -87,12 +87,12 @@ def test_help_is_quick_to_import():
     assert "explain" in done.stdout
 
 
-LIGHT_COMMANDS = ("main", "options", "parsing", "config_files")
+LIGHT_COMMANDS = ("main", "arguments", "parsing", "config_files")
 LIGHT = sorted(
     ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts)
     for file in [
         *SOURCE.rglob("config.py"),
-        *(SOURCE / "cli" / f"{name}.py" for name in ("main", "options", "parsing")),
+        *(SOURCE / "cli" / f"{name}.py" for name in ("main", "arguments", "parsing")),
     ]
 )
 

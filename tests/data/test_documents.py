@@ -16,7 +16,7 @@ from datasets import BuilderConfig, ClassLabel, Dataset, DatasetDict, Features, 
 from eraserhead.data import planted, sampling
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
-from eraserhead.data.labels import LabelTable
+from eraserhead.data.labels import LabelTable, matched_labels
 from eraserhead.data.named_sets import NAMED, undo_escapes, undo_line_breaks
 from eraserhead.data.sources import ONLY_EMPTY_IS_ABSENT, Source, pick_split
 from eraserhead.errors import UserError
@@ -124,7 +124,9 @@ def test_a_csv_set_of_the_hub_is_found_in_the_cache_without_a_network(tmp_path, 
     (cached / "dataset_info.json").write_text(json.dumps(info | {"dataset_name": snake, "config_name": "default"}))
     documents = load_documents(DataConfig(name="amazon", validation_size=1), "train")
     assert set(column(documents, "label")) == {0, 1, 2, 3, 4}
-    assert documents.provenance.available == 7
+    assert (documents.provenance.available, documents.provenance.revision) == (7, "c" * 40)
+    asked = load_documents(DataConfig(name="amazon", validation_size=1, revision="main"), "train")
+    assert asked.provenance.revision == "c" * 40  # the commit, and not the branch that led to it
 
 
 def test_folders_written_by_save_to_disk_are_read_and_left_alone(tmp_path):
@@ -258,6 +260,15 @@ def test_columns_are_joined_without_the_empty_ones_and_blank_texts_are_kept(tmp_
     assert column(documents, "text") == ["x\ny\n7", "y", " \n", ""]
 
 
+def test_a_second_sequence_begins_at_a_code_point(tmp_path):
+    """Not at a byte: "ça 😀" has four characters, and eight bytes."""
+    rows = [{"text": "ça 😀", "other": "née", "label": 0}, {"text": "", "other": "b", "label": 1}]
+    path = write_json(tmp_path / "a.jsonl", rows)
+    documents = load_documents(DataConfig(path=str(path), pair_column="other"), "test")
+    assert column(documents, "text") == ["ça 😀\nnée", "\nb"]
+    assert column(documents, "second") == [5, 1]
+
+
 def test_cleaning_belongs_to_the_named_sets_and_can_be_turned_off(tmp_path):
     text = 'one\\ntwo \\"three\\" <br />four'
     path = str(write_json(tmp_path / "a.jsonl", [{"text": text, "label": 0}, {"text": "b", "label": 1}]))
@@ -282,6 +293,7 @@ def test_cleaning_belongs_to_the_named_sets_and_can_be_turned_off(tmp_path):
     [
         (["pos", "neg", "pos"], ("neg", "pos"), [1, 0, 1], "labels: neg -> 0, pos -> 1"),
         (["10", "9", "1"], ("1", "9", "10"), [2, 1, 0], "labels: 1 -> 0, 9 -> 1, 10 -> 2"),
+        (["10", "9", "01"], ("01", "10", "9"), [1, 2, 0], "labels: 01 -> 0, 10 -> 1, 9 -> 2"),  # 01 is text
         ([4, 2, 4, -1], ("2", "4"), [1, 0, 1, None], "labels: 2 -> 0, 4 -> 1"),
         ([0, 1, None], ("0", "1"), [0, 1, None], None),
         ([True, False], ("False", "True"), [1, 0], "labels: False -> 0, True -> 1"),
@@ -308,6 +320,7 @@ def test_a_table_is_made_from_the_values(tmp_path, labels, names, indices, line)
         ([1, 2, 4, 5], {"1": 0, "2": 1, "4": 2, "5": 3}),  # absent in the middle
         ([2, 3], {"2": 0, "3": 1}),  # they may start at 0 or 1: the names are not guessed
         ([1, 10], {"1": 0, "10": 1}),
+        (["03", "04", "05"], {"03": 0, "04": 1, "05": 2}),  # text, and no names
         (["2 stars", "5 stars"], {name: index for index, name in enumerate(NAMED["yelp"].class_names)}),
     ],
 )
@@ -325,12 +338,12 @@ def test_names_of_a_named_set_are_given_only_where_they_fit(tmp_path, labels, ma
         (
             [0, 1, 2, 3],
             "labels: 0 -> 0 (1 star), 1 -> 1 (2 stars), 2 -> 2 (3 stars), 3 -> 3 (4 stars), 4 -> 4 (5 stars); "
-            "no document is of: 5 stars",
+            "classes without documents: 5 stars",
         ),
         (
             ["5 stars", "4 stars"],
             "labels: 1 star -> 0, 2 stars -> 1, 3 stars -> 2, 4 stars -> 3, 5 stars -> 4; "
-            "no document is of: 1 star, 2 stars, 3 stars",
+            "classes without documents: 1 star, 2 stars, 3 stars",
         ),
     ],
 )
@@ -370,6 +383,17 @@ def test_class_names_win_over_numbers_where_two_sources_number_differently(tmp_p
     assert column(load_documents(config, "test", strangers), "label") == [0, 1]
 
 
+def test_pairs_win_over_class_names(tmp_path):
+    """A model whose classes are called the wrong way round: the pairs say so, and are believed."""
+    Dataset.from_dict({"text": ["a", "b", "c"], "label": [0, 1, 1]}, features=SENTIMENT).to_parquet(
+        tmp_path / "a.parquet"
+    )
+    config, own = DataConfig(path=str(tmp_path / "a.parquet")), LabelTable(("neg", "pos"), {"0": 0, "1": 1})
+    for pairs, indices in ((["neg=pos", "pos=neg"], [0, 1, 1]), ([], [1, 0, 0])):
+        table = matched_labels(own, ("pos", "neg"), pairs)
+        assert column(load_documents(config, "test", table), "label") == indices
+
+
 def test_documents_without_labels_can_be_tested_but_not_trained_on(tmp_path):
     rows = Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, 1]}, features=SENTIMENT)
     hidden = Dataset.from_dict({"text": ["d", "e"], "label": [-1, -1]}, features=SENTIMENT)
@@ -386,6 +410,8 @@ def test_documents_without_labels_can_be_tested_but_not_trained_on(tmp_path):
     assert (column(unknown, "label"), unknown.labels, unknown.provenance.label_column) == ([None], None, None)
     assert load_documents(DataConfig(path=str(bare)), "test", test.labels).labels == test.labels
     assert "data.label_column='label': no such column" in refusal(DataConfig(path=str(bare)))
+    asked_for = DataConfig(path=str(bare), label_column="label")
+    assert "data.label_column='label': no such column" in refusal(asked_for, "test")
 
 
 def test_one_class_is_not_trained_on(tmp_path):
@@ -407,6 +433,7 @@ def test_one_class_is_not_trained_on(tmp_path):
         ([5, 0, 5], 3, [2, 0, 1]),
         ([1, 1, 1], 3, [1, 1, 1]),
         ([4, 4], 0, [0, 0]),
+        ([3, 5] * 20 + [3], 17, [0, 1] * 17 + [0] * 7),  # twenty fives tie for 17: the first of them
     ],
 )
 def test_allotment_by_largest_remainder(counts, size, shares):
@@ -441,6 +468,7 @@ def test_samples_are_stratified_seeded_and_in_source_order(tmp_path):
     assert column(load_documents(config, "test"), "id") == column(sample, "id")
     assert column(load_documents(replace(config, seed=1), "test"), "id") != column(sample, "id")
     assert "data.test_size=61: the split has 60 documents" in refusal(replace(config, test_size=61), "test")
+    assert len(load_documents(replace(config, test_size=60), "test").rows) == 60
 
 
 def test_held_out_documents_are_the_same_for_both_roles_and_disjoint_from_training(tmp_path):
@@ -462,6 +490,7 @@ def test_held_out_documents_are_the_same_for_both_roles_and_disjoint_from_traini
 def test_sizes_that_cannot_be_met_say_how_many_there_are(tmp_path):
     config = DataConfig(path=str(write_json(tmp_path / "a.jsonl", labelled([0, 1] * 5 + [2]))))
     assert "train_size=12: the training split has 11 documents" in refusal(replace(config, train_size=12))
+    assert "train_size=11 and 2 documents held out" in refusal(replace(config, train_size=11))
     message = refusal(replace(config, train_size=9, validation_size=3))
     assert "exceed the 11 documents" in message
     assert "data.train_size=9 and 3 documents held out" in message
@@ -548,7 +577,7 @@ def test_the_built_in_corpus_carries_its_evidence():
     config = DataConfig(name="planted", classes=3, train_size=7, test_size=5, seed=2)
     test, train = load_documents(config, "test"), load_documents(config, "train")
     reviews = planted.planted_reviews("test", 3, 5, 2)
-    assert column(test, "evidence") == [[asdict(piece) for piece in review.evidence] for review in reviews]
+    assert column(test, "evidence") == [[asdict(span) for span in review.evidence] for review in reviews]
     assert column(test, "text") == [review.text for review in reviews]
     assert column(test, "label") == [review.label for review in reviews]
     assert column(test, "id") == [f"test/{row}" for row in range(5)]

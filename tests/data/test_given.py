@@ -69,6 +69,7 @@ def test_pairs_are_read_as_two_sequences():
     for rows in (given(pairs).rows, given(iter(pairs)).rows, given(table, text="premise", pair="hypothesis").rows):
         assert rows["text"][:] == ["a fine cast\nfine", "good\nbad", "never bad\ncast"]
         assert rows["second"][:] == [12, 5, 10]
+    assert given([("ça 😀", "née")]).rows["second"][:] == [5]  # characters, not bytes
 
 
 def test_other_columns_and_ids_are_read_by_their_names():
@@ -90,6 +91,8 @@ def test_a_split_is_chosen_by_name():
 def test_no_label_is_none(missing):
     frame = pd.DataFrame({"text": TEXTS, "label": pd.Series([1, missing, 2], dtype=object)})
     assert given(frame).rows["label"][:] == [1, None, 2]
+    rows = [{"text": text, "label": label} for text, label in zip(TEXTS, [1, missing, 2], strict=True)]
+    assert given(rows).rows["label"][:] == [1, None, 2]
 
 
 def test_whole_floats_and_numpy_integers_are_labels():

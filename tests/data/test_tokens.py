@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pytest
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -11,7 +12,7 @@ from transformers import AutoTokenizer, BertTokenizerLegacy, PreTrainedTokenizer
 from eraserhead.data import tokens as documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
-from eraserhead.data.tokens import Truncation, tokenize, truncation
+from eraserhead.data.tokens import Truncation, summed_truncation, tokenize, truncation
 from eraserhead.data.words import word_spans
 from eraserhead.errors import UserError
 from interpreters import fresh_interpreter
@@ -60,6 +61,15 @@ def test_tokens_offsets_and_what_was_cut(tokenizer, rows):
     assert truncation(tokenized.select([])).describe() == "0 of 0 documents lost 0 of 0 tokens to the length limit"
 
 
+def test_the_results_table_is_summed_as_the_rows_are():
+    """Read as a whole, a document's sentences are null in the results; they are not counted as 0."""
+    counts = {"tokens": [7, 2], "truncated_tokens": [0, 5]}
+    read_whole = pa.table({"id": ["a", "b"], **counts, "sentences": pa.nulls(2), "truncated_sentences": pa.nulls(2)})
+    assert summed_truncation(read_whole) == Truncation(2, 1, 9, 5)
+    by_sentence = pa.table({**counts, "sentences": [3, 1], "truncated_sentences": [0, 2]})
+    assert summed_truncation(by_sentence) == Truncation(2, 1, 9, 5, 4, 2)
+
+
 def test_earlier_calls_leave_no_trace_and_none_is_left(tokenizer, rows):
     tokenizer(TEXTS, padding=True, truncation=True, max_length=5)
     assert tokenizer.backend_tokenizer.truncation["max_length"] == 5
@@ -68,11 +78,33 @@ def test_earlier_calls_leave_no_trace_and_none_is_left(tokenizer, rows):
     assert tokenizer.model_max_length == 17
 
 
+def test_special_tokens_in_a_text_are_split_where_the_tokenizer_says_so(tokenizer):
+    """And not where an earlier call did: [PAD] is one token, or "[", "PAD" and "]", which are unknown."""
+    named = Dataset.from_dict({"text": ["the [PAD] room"]})
+    tokenizer(TEXTS, split_special_tokens=True)
+    assert list(tokenize(named, tokenizer, 17)["input_ids"]) == [[2, 4, 0, 5, 3]]
+    tokenizer.split_special_tokens = True
+    tokenizer(TEXTS, split_special_tokens=False)
+    assert list(tokenize(named, tokenizer, 17)["input_ids"]) == [[2, 4, 1, 1, 1, 5, 3]]
+
+
 def test_truncation_on_the_left_keeps_the_end(tokenizer, rows):
     tokenizer.truncation_side = "left"
     tokenized = tokenize(rows, tokenizer, 5)
     assert list(tokenized["input_ids"])[2] == [2, 5, 6, 7, 3]
     assert list(tokenized["truncated_tokens"]) == [2, 0, 8, 0]
+
+
+def test_two_sequences_are_parted_at_the_newline_between_them(tokenizer):
+    """This tokenizer splits at spaces alone: it would see the newline as part of a word."""
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
+    pairs = Dataset.from_dict({"text": ["the room\nwas loud", "\nclean", "the\n"], "second": [9, 1, 4]})
+    tokenized = tokenize(pairs, tokenizer, 7)
+    assert list(tokenized["input_ids"]) == [[2, 4, 5, 3, 6, 7, 3], [2, 3, 10, 3], [2, 4, 3, 3]]
+    assert list(tokenized["starts"]) == [[0, 0, 4, 0, 9, 13, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert list(tokenized["ends"]) == [[0, 3, 8, 0, 12, 17, 0], [0, 0, 6, 0], [0, 3, 0, 0]]
+    cut = tokenize(pairs, tokenizer, 6)
+    assert list(cut["truncated_tokens"]) == [1, 0, 0]
 
 
 def test_the_same_as_calling_the_tokenizer(encoder_folder, rows):
@@ -161,7 +193,7 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "pieces", "words"),
+    ("text", "tokens", "words"),
     [
         ("It wakes up.", "It wake ##s up .", ["It", "wakes", "up", "."]),
         ("don't 3.14!!", "don ' t 3 . 14 ! !", ["don't", "3.14", "!", "!"]),
@@ -171,14 +203,15 @@ def test_a_fresh_process_finds_the_cache(tmp_path, encoder_folder):
         ("라면은 맛있다", "라면 ##은 맛있 ##다", ["라면은", "맛있다"]),
         ("สวัสดีครับ", "สวัสดี ครับ", ["สวัสดี", "ครับ"]),
         ("C++ GPT日本", "C + + GPT 日本", ["C", "+", "+", "GPT", "日本"]),
+        ("日本GPT", "日本 GP T", ["日本", "GPT"]),
         ("हिन्दी", "हिन ##्द ##ी", ["हिन्दी"]),
         ("a\u2003b\nc", "a b c", ["a", "b", "c"]),
     ],
 )
-def test_components_are_grouped_into_words(text, pieces, words):
+def test_components_are_grouped_into_words(text, tokens, words):
     starts, ends, place = [], [], 0
-    for piece in pieces.split(" "):
-        bare = piece.removeprefix("##")
+    for token in tokens.split(" "):
+        bare = token.removeprefix("##")
         place = text.index(bare, place)
         starts.append(place)
         ends.append(place := place + len(bare))
@@ -206,8 +239,8 @@ def test_offsets_of_real_samples_slice_back_to_the_tokens(data_root, encoder_fol
     for row in tokenized:
         tokens = encoder.convert_ids_to_tokens(row["input_ids"])
         for token, start, end in zip(tokens[1:-1], row["starts"][1:-1], row["ends"][1:-1], strict=True):
-            piece = row["text"][start:end]
-            assert normalize(piece).strip() == token.removeprefix("##") or token == "[UNK]"
+            covered = row["text"][start:end]
+            assert normalize(covered).strip() == token.removeprefix("##") or token == "[UNK]"
         starts, ends = row["starts"][1:-1], row["ends"][1:-1]
         words = [
             "".join(row["text"][starts[group[0]] : ends[group[-1]]]) for group in word_spans(row["text"], starts, ends)

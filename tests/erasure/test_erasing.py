@@ -20,11 +20,11 @@ import eraserhead
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.erasing import erase_to_folder, own_shards
+from eraserhead.erasure.erasing import _evidence, erase_to_folder, own_shards
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Counts
 from eraserhead.errors import UserError
-from eraserhead.files import write_json
+from eraserhead.files import unfinished_name, write_json
 from eraserhead.rankings.registry import registered
 from references import first_flip
 from tables import frames, scores
@@ -85,8 +85,8 @@ def test_tables_hold_what_they_promise(tmp_path):
     assert documents.n.tolist()[-3:] == [0, 0, 1]
     for row in documents.itertuples():
         assert row.n == len(row.components) == len(row.starts) == len(row.single_js)
-        pieces = [row.text[start:end].lower() for start, end in zip(row.starts, row.ends, strict=True)]
-        assert pieces == row.components.tolist()
+        covered = [row.text[start:end].lower() for start, end in zip(row.starts, row.ends, strict=True)]
+        assert covered == row.components.tolist()
         assert sum(attention[row.id]) == pytest.approx(1.0 if row.n else 0.0)
         assert sum(row.probabilities) == pytest.approx(1.0)
         assert row.prediction == np.argmax(row.probabilities)
@@ -235,6 +235,7 @@ def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(ResultsFolder, "write_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         erase_to_folder(cut)
+    unfinished_name(tmp_path / "cut" / "shards" / "000001").mkdir()  # as a process that is killed leaves it
     assert ResultsFolder(tmp_path / "cut").finished_shards() == {0}
     assert not (tmp_path / "cut" / "flips.parquet").exists()
     with pytest.raises(UserError, match="unfinished"):
@@ -246,6 +247,30 @@ def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
     assert again["flips"].equals(whole["flips"])
     assert again["singles"].equals(whole["singles"])
     assert not (tmp_path / "cut" / "shards").exists()
+
+
+def test_shards_of_another_configuration_are_made_again(tmp_path, monkeypatch):
+    """Six documents in two full shards; the first one of seed 0 is there when seed 1 is asked for."""
+    run = config(tmp_path, shard_size=3)
+    write_texts(tmp_path, TEXTS[:6])
+    write, written = ResultsFolder.write_shard, []
+
+    def interrupted(self, number, tables):
+        if number == 1:
+            raise KeyboardInterrupt
+        write(self, number, tables)
+
+    monkeypatch.setattr(ResultsFolder, "write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        erase_to_folder(run)
+    with pytest.raises(UserError, match=r"different: seed.*overwrite=True"):
+        erase_to_folder(replace(run, seed=1))
+    assert ResultsFolder(tmp_path / "results").finished_shards() == {0}
+    monkeypatch.setattr(ResultsFolder, "write_shard", lambda *call: (written.append(call[1]), write(*call)))
+    again = frames(erase_to_folder(replace(run, seed=1, overwrite=True)))
+    assert written == [0, 1]
+    fresh = frames(erase_to_folder(replace(run, seed=1, output_dir=str(tmp_path / "fresh"))))
+    assert again["flips"].equals(fresh["flips"])
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
@@ -263,7 +288,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     assert ResultsFolder(tmp_path / "results").complete
 
 
-def test_the_same_configuration_again_does_nothing_and_another_is_refused(tmp_path):
+def test_the_same_setup_again_does_nothing_and_another_is_refused(tmp_path):
     run = config(tmp_path)
     folder = erase_to_folder(run)
     written = (folder.path / "summary.json").stat().st_mtime_ns
@@ -284,7 +309,7 @@ def test_other_files_are_left_alone(tmp_path):
             erase_to_folder(replace(run, overwrite=overwrite))
 
 
-def test_changed_texts_are_another_configuration(tmp_path):
+def test_changed_texts_are_another_setup(tmp_path):
     run = config(tmp_path)
     erase_to_folder(run)
     write_texts(tmp_path, [*TEXTS[:-1], "bad"])
@@ -496,6 +521,25 @@ def test_a_damaged_table_is_named_by_whoever_reads_the_results(tmp_path):
     for use in (lambda: eraserhead.read(folder.path), lambda: erase_to_folder(run)):
         with pytest.raises(UserError, match=r"signals.parquet: damaged"):
             use()
+
+
+def test_a_component_is_evidence_where_it_shares_a_character_with_a_span():
+    """Spans 0 to 2 and 4 to 8: a token without text, one that ends and one that begins at a border share nothing."""
+    rows = {"evidence": [[], [{"start": 0, "end": 2, "grade": 1}, {"start": 4, "end": 8, "grade": -1}]]}
+    starts, ends = [[0, 0, 2, 3, 5, 7, 8]], [[0, 2, 4, 5, 7, 9, 10]]
+    (found,) = _evidence(rows, [1], starts, ends)
+    assert found.tolist() == [False, True, False, True, True, True, False]
+    assert _evidence(rows, [1], None, None) is None
+
+
+def test_a_table_that_is_gone_is_made_again(tmp_path):
+    run = config(tmp_path)
+    folder = erase_to_folder(run)
+    before = frames(folder)["flips"]
+    (folder.path / "flips.parquet").unlink()
+    with pytest.raises(UserError, match="unfinished"):
+        eraserhead.read(folder.path)
+    assert frames(erase_to_folder(run))["flips"].equals(before)
 
 
 def test_overwrite_replaces_results_that_nobody_can_read(tmp_path):

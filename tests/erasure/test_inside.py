@@ -207,8 +207,8 @@ def test_sequence_pairs_are_read_as_the_model_reads_them(tmp_path):
         torch.testing.assert_close(torch.tensor(row.probabilities), expected.double(), rtol=0, atol=1e-5)
         differ += (expected - untyped).abs().max() > 1e-3
         assert row.text == f"{first}\n{second}"
-        pieces = zip(row.components, row.starts, row.ends, strict=True)
-        assert all(piece == row.text[start:end].lower() for piece, start, end in pieces if not piece.startswith("["))
+        components = zip(row.components, row.starts, row.ends, strict=True)
+        assert all(name == row.text[start:end].lower() for name, start, end in components if not name.startswith("["))
         assert row.tokens + row.truncated_tokens == len(first.split()) + len(second.split()) + 3
     assert differ > 5
     assert (documents.truncated_tokens > 0).any()
@@ -336,7 +336,11 @@ def refused(tmp_path, match: str, **changes) -> None:
         ({"site": "layer:12"}, "site='layer:12': the model has 3 layers, numbered from 0 to 2"),
         ({"site": "layer:-4"}, "site='layer:-4': the model has 3 layers"),
         ({"site": "layer"}, "site='layer': not a site"),
-        ({"site": "pooling"}, "has no attention-pooling layer"),
+        (
+            {"site": "pooling"},
+            "'bert' model has no attention-pooling layer .*; choose layer:L, layer:L:all or all$",
+        ),
+        ({"site": "words"}, "site='words': a 'bert' model has no attention over the words of sentences; choose"),
         ({"heads": [0, 4, 7]}, r"heads=\[4, 7\]: a layer of the model has 4 heads, numbered from 0 to 3"),
         ({"heads": []}, r"heads=\[\]"),
         ({"memory_budget": 0.0}, r"memory_budget=0\.0: must be at least"),
@@ -345,6 +349,39 @@ def refused(tmp_path, match: str, **changes) -> None:
 )
 def test_options_that_do_not_fit_the_model_are_refused(tmp_path, options, match):
     refused(tmp_path, match, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        (
+            {"site": "layer"},
+            r"^site='layer': not a site; did you mean 'layer:L'\?; there are pooling, words, layer:L, ",
+        ),
+        ({"site": "poling"}, r"^site='poling': not a site; did you mean 'pooling'\?"),
+        ({"site": "inside"}, "^site='inside': not a site"),
+        ({"site": ""}, "^site='': not a site"),
+        (
+            {"site": "pooling", "heads": [0], "search": "greedy", "memory_budget": 2.0},
+            r"^heads=\[0\]: has no effect at pooling; it belongs to layer:L, layer:L:all and all; "
+            "search='greedy': has no effect at pooling; it belongs to words, layer:L, layer:L:all and all; "
+            "memory_budget=2.0: has no effect at pooling; it belongs to words, layer:L, layer:L:all and all$",
+        ),
+        (
+            {"site": "words", "special_tokens": False, "search": "greedy"},
+            "^special_tokens=False: has no effect at words; it belongs to layer:L, layer:L:all and all$",
+        ),
+    ],
+    ids=str,
+)
+def test_what_the_text_of_a_site_shows_is_refused_before_the_model_is_looked_for(tmp_path, options, match):
+    refused(tmp_path, match, model=str(tmp_path / "no-such-model"), **options)
+    with pytest.raises(UserError, match=match):
+        explain(ExplainConfig(model=str(tmp_path / "no-such-model"), text="a fine film", **options))
+    with pytest.raises(UserError, match=match):
+        eraserhead.erase(tmp_path / "no-such-model", ["a fine film"], **options)
+    with pytest.raises(UserError, match=match):
+        eraserhead.explain(tmp_path / "no-such-model", "a fine film", **options)
 
 
 def test_options_for_the_inside_are_refused_at_a_pooling_layer(tmp_path):
@@ -366,7 +403,7 @@ def test_families_that_cannot_be_replayed_are_refused_by_name_before_their_weigh
     for family in ("longformer", "funnel", "t5"):
         folder = tmp_path / family
         AutoConfig.for_model(family).save_pretrained(folder)
-        refused(tmp_path, f"'{family}' model cannot be erased.* it is for albert, bert", model=str(folder))
+        refused(tmp_path, f"'{family}' model cannot be erased.* known families: albert, bert", model=str(folder))
     AutoConfig.for_model("big_bird", attention_type="block_sparse").save_pretrained(tmp_path / "sparse")
     refused(
         tmp_path,
@@ -443,7 +480,7 @@ class MeanBert(BertForSequenceClassification):
 
 def test_a_model_that_is_read_from_elsewhere_than_its_family_is_refused():
     torch.manual_seed(0)
-    with pytest.raises(UserError, match="MeanBert is not read from the first token"):
+    with pytest.raises(UserError, match="MeanBert's decision is not read from the first token"):
         SelfAttentionSite(MeanBert(tiny_config()).eval())
     assert SelfAttentionSite(BertForSequenceClassification(tiny_config()).eval()).name.layer == 2
 

@@ -17,7 +17,7 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import UserError
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.facts import Options
 from eraserhead.publishing.model_folder import find_results, read_source
@@ -26,6 +26,7 @@ from eraserhead.rankings import ranking
 from eraserhead.rankings.ranking import Ranking
 from eraserhead.rankings.registry import register, registered, unregister
 from eraserhead.study.cells import Cell
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
 from tables import frames, scores
 from tiny import random_texts, saved_classifier
@@ -58,7 +59,7 @@ def made(tmp_path_factory) -> Made:
     model, texts = saved_classifier(folder), folder / "texts.jsonl"
     texts.write_text("".join(json.dumps({"text": text, "label": "pos"}) + "\n" for text in TEXTS))
     data = DataConfig(path=str(texts), max_length=12)
-    cell = folder / "cells" / "imdb-flan-none"
+    cell = folder / STUDY.cell("imdb", "flan-none")
     config = EraseConfig(model, str(cell / RUN.erasure), data, draws=2, shard_size=11, cpu=True)
     return Made(Path(model), config, erase_to_folder(config))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eraserhead.erasure.aggregates import _accuracy, _pairs, _ranking, _test
+from eraserhead.erasure.aggregates import _accuracy, _beyond_rankings, _pairs, _ranking, _test
 from eraserhead.erasure.flip_values import flips_by_ranking
 from eraserhead.method.names import Outcome
 
@@ -40,6 +40,17 @@ def test_one_draw_that_never_flips_makes_a_quantile_infinite_and_leaves_the_mean
     assert summary.fraction.mean.value == pytest.approx(0.45)
     assert summary.share(Outcome.NEVER).value == 0.25
     assert summary.spread.value == pytest.approx(np.std([0.2, 0.4], ddof=1))
+
+
+def test_a_set_is_beyond_the_rankings_where_it_is_smaller_than_the_best_draw_of_each():
+    """Best rankings 2, 2, 4, 2, never, sets of 2, 1, 3, 2, never: smaller for the second and the third of five."""
+    rankings = {
+        "random": [[4, 2], [3, 5], [4, ABSENT], [5, 2], [ABSENT, ABSENT]],
+        "attention": [3, 2, ABSENT, 2, ABSENT],
+    }
+    beyond = _beyond_rankings(flips(**rankings, best_found=[2, 1, 3, 2, ABSENT]), 0)
+    assert (beyond.value, beyond.count) == (0.4, 5)
+    assert _beyond_rankings(flips(**rankings, minimum=[2, 1, 3, 2, ABSENT]), 0) is None
 
 
 def test_pairs_average_the_comparison_over_draws():

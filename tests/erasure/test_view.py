@@ -28,7 +28,7 @@ def test_the_answer_says_better_worse_or_undecided():
     assert "worse than chance" in answer(summary(low, high))
     assert "not distinguishable" in answer(summary(estimate(0.5, 0.35, 0.6), low))
     assert "60.0 [50.0, 70.0] %" in answer(summary(high, low))
-    assert "nothing to tell" in answer(summary(estimate(0.0), estimate(0.0)))
+    assert "cannot be told apart" in answer(summary(estimate(0.0), estimate(0.0)))
 
 
 def test_the_answer_without_documents_or_minimum():

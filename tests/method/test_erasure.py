@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from eraserhead.method.erasure import decide, erase, evaluate_prefixes, evaluate_singles, evaluate_unerased
+from eraserhead.method.erasure import erase, evaluate_prefixes, evaluate_singles, evaluate_unerased
 from heads import one, random_head
 from references import erased_logits, softmax_over_survivors
 
@@ -85,8 +85,3 @@ def test_padding_and_empty_documents_change_nothing():
         torch.zeros(1, 4, dtype=torch.float64), torch.ones(1, 4, 3, dtype=torch.float64), long.bias
     ).logits
     assert_close(empty[0], long.bias)
-
-
-def test_decision_takes_the_lowest_class_among_equals():
-    logits = torch.tensor([[1.0, 2.0, 2.0], [3.0, 3.0, 3.0], [0.0, -1.0, 0.0]])
-    assert decide(logits).tolist() == [1, 0, 0]

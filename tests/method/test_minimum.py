@@ -94,6 +94,16 @@ def test_among_equals_the_lighter_weight_is_erased_first():
     assert (found.removed.item(), found.mass.item()) == (1, 0.25)
 
 
+def test_among_classes_that_need_equally_few_the_lighter_set_is_taken():
+    """Terms a m of class 1 are (-.4, .1, .1), of class 2 (.1, -.4, .1): without .5 or .2 one of them wins."""
+    weights = torch.tensor([[0.5, 0.2, 0.3]], dtype=torch.float64)
+    terms = torch.tensor([[[0.0, -0.4, 0.1], [0.0, 0.1, -0.4], [0.0, 0.1, 0.1]]], dtype=torch.float64)
+    mask, bias = torch.ones(1, 3, dtype=torch.bool), torch.zeros(3, dtype=torch.float64)
+    found = AffineReading.of(weights, terms / weights.unsqueeze(-1), bias, mask).minimum()
+    assert found.order[0, 0] == 1
+    assert (found.flips.removed.item(), found.flips.mass.item(), found.flips.becomes.item()) == (1, 0.2, 2)
+
+
 def test_among_many_equals_the_lighter_weights_are_erased_first_and_of_those_the_earlier():
     """601 terms a m of -1 against one of 300.5: without 301 of them 0.5 is left, and the decision moves to class 1."""
     generator = torch.Generator().manual_seed(0)

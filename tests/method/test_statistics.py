@@ -31,6 +31,12 @@ def test_quantiles_count_never_as_larger_than_everything():
     assert median.high is None
 
 
+def test_a_share_that_floats_round_up_is_still_reached():
+    """0.28 of 25 documents are seven, though 0.28 * 25 is 7.000000000000001."""
+    (found,) = bootstrap_quantiles(np.arange(1.0, 26.0), (0.28,), seed=0)
+    assert found.value == 7.0
+
+
 def test_quantile_interval_covers_the_truth():
     """Medians of uniform samples: the interval holds 1/2 in about 95 % of them."""
     generator = np.random.default_rng(3)

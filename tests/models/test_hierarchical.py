@@ -187,9 +187,9 @@ def test_packed_groups_hold_every_sequence_once(counts):
             assert mask.tolist() == sorted(mask.tolist(), reverse=True)
             assert row not in found
             found[row] = own[mask]
-    pieces = vectors.split(counts) if counts else []
+    sentences = vectors.split(counts) if counts else []
     assert sorted(found) == [row for row, count in enumerate(counts) if count]
-    assert all(torch.equal(found[row], pieces[row]) for row in found)
+    assert all(torch.equal(found[row], sentences[row]) for row in found)
 
 
 @pytest.mark.parametrize("layers", [0, 2])
@@ -343,7 +343,7 @@ def test_types_and_masks_of_another_shape_are_refused(model_of, tmp_path, name):
     deep, flat = pad_sentences(sentence_ids(["good. bad."]), 0)["input_ids"], torch.tensor([[2, 5, 3]])
     for model, ids in ((model_of("none"), deep), (tiny_classifier(tmp_path), flat)):
         for wrong in (ids[..., :-1], ids[0], torch.cat([ids, ids])):
-            with pytest.raises(ValueError, match=rf"^{name} is .*, and must be .* as the input_ids"):
+            with pytest.raises(ValueError, match=rf"^{name} is .*, and must be .* like the input_ids"):
                 model(input_ids=ids, **{name: torch.zeros_like(wrong)})
 
 

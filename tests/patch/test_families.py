@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from eraserhead.errors import UserError
-from eraserhead.patch.families import FAMILIES, read_out_positions
+from eraserhead.patch.families import FAMILIES, ReadOut, read_out_positions, roberta_positions
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.patch.layers import find_layers
 from eraserhead.sites.inside.site import SelfAttentionSite
@@ -118,6 +118,20 @@ def test_the_table_says_what_the_classifier_reads(name):
     for length, position in zip(LENGTHS, positions, strict=True):
         read = slow(name).read_from(length)
         assert read == (tuple(range(length)) if read_out.name == "MEAN" else (position,))
+
+
+def test_the_last_token_is_the_rightmost_id_that_is_not_padding():
+    """Wherever padding stands, as transformers' classifiers have it; without an id of padding it is the last."""
+    ids = torch.tensor([[7, 8, 9], [7, 8, 0], [7, 0, 0], [0, 8, 9], [7, 0, 9], [0, 8, 0], [0, 0, 0]])
+    assert read_out_positions(ReadOut.LAST, ids, 0).tolist() == [2, 1, 0, 2, 2, 1, 0]
+    assert read_out_positions(ReadOut.LAST, ids, None).tolist() == [2] * 7
+    assert read_out_positions(ReadOut.FIRST, ids, 0).tolist() == [0] * 7
+
+
+def test_roberta_counts_tokens_from_behind_its_padding():
+    """By hand, padding 1 on either side and within: tokens are 2, 3, ..., padding is 1."""
+    ids = torch.tensor([[7, 8, 9, 1], [1, 1, 8, 9], [7, 1, 9, 1]])
+    assert roberta_positions(ids, 1).tolist() == [[2, 3, 4, 1], [1, 1, 2, 3], [2, 1, 3, 1]]
 
 
 def traces(model: PreTrainedModel) -> dict:

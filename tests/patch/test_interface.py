@@ -21,10 +21,11 @@ from transformers import (
 from transformers.models.bert import modeling_bert
 
 from eraserhead.errors import UserError
-from eraserhead.patch.dropout_hook import renormalised
+from eraserhead.patch.dropout_hook import _are_weights, renormalised
 from eraserhead.patch.families import FAMILIES, Route, UnknownFamilyError
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.patch.layers import find_layers
+from eraserhead.patch.passes import ErasurePass
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from families import (
@@ -225,6 +226,19 @@ def test_checkpointing_is_refused_where_one_module_serves_all_layers():
             loss.backward()
 
 
+def test_a_pass_that_begins_at_an_upper_layer_numbers_its_layers_from_there():
+    """In their order while it runs, and by their modules after it, when checkpointing calls them again."""
+    lower, upper = torch.nn.Identity(), torch.nn.Identity()
+    current = ErasurePass({2: mask(1, 1, 1, 1, 3)}, AttentionRecord(), {}, first=2)
+    assert [current.layer(lower), current.layer(upper)] == [2, 3]
+    current.end()
+    assert [current.layer(upper), current.layer(lower)] == [3, 2]
+    below = ErasurePass({0: mask(1, 1, 1, 1, 3)}, AttentionRecord(), {}, first=2)
+    below.layer(lower)
+    with pytest.raises(ValueError, match=r"layers \[0\] .*1 attention calls"):
+        below.end()
+
+
 def test_threads_use_two_models_at_the_same_time():
     """Both are inside their contexts before either goes on, and both before either leaves."""
     names, barrier = ("bert", "mpnet"), threading.Barrier(2, timeout=60)
@@ -374,6 +388,14 @@ def test_a_mass_below_the_smallest_normal_number_is_still_one():
     assert renormalised(weights, torch.zeros_like(keep)).flatten().tolist() == [0.0, 0.0, 0.0]
 
 
+def test_weights_are_told_by_rows_that_sum_to_one_or_are_padding():
+    """The second row is a query that attends to nothing, as a family may leave padding; a half is no weight's sum."""
+    weights = torch.tensor([[0.25, 0.75], [0.0, 0.0]]).view(1, 1, 2, 2)
+    assert _are_weights(weights)
+    assert not _are_weights(weights / 2)
+    assert not _are_weights(weights[0])
+
+
 TINY = {"vocab_size": 53, "num_labels": 7, "pad_token_id": 0}
 UNKNOWN = {
     "longformer": {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "attention_window": 4},
@@ -399,13 +421,27 @@ def test_documents_of_two_and_three_tokens_are_attended_causally(name, length):
         assert not weights.triu(1).any()
 
 
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_a_token_that_follows_cached_ones_sees_them_all(name):
+    """The last of five tokens alone, without its second key, against all five in one pass."""
+    model, ids = tiny(name), torch.tensor(documents((5,)))
+    keep = mask(1, 1, 1, 5, 5)
+    keep[..., 4, 1] = False
+    with torch.no_grad(), erasable(model):
+        expected = model(input_ids=ids, attention_keep={0: keep}).logits
+        cache = model(input_ids=ids[:, :4], use_cache=True).past_key_values
+        found = model(input_ids=ids[:, 4:], past_key_values=cache, attention_keep={0: keep[..., 4:, :]}).logits
+        assert (expected - model(input_ids=ids).logits).abs().max() > 1e-3
+    assert_close(found, expected, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("model_type", UNKNOWN)
 def test_families_that_are_not_in_the_table_are_refused_with_those_that_are(model_type):
     config = AutoConfig.for_model(model_type, **TINY, **UNKNOWN[model_type])
     model = AutoModelForSequenceClassification.from_config(config).eval()
     with pytest.raises(UnknownFamilyError, match=f"'{model_type}'") as refusal:
         find_layers(model)
-    listed = str(refusal.value).rsplit("it is for ", 1)[1].split(", ")
+    listed = str(refusal.value).rsplit("known families: ", 1)[1].split(", ")
     assert listed == sorted(FAMILIES)
     with pytest.raises(UserError, match=f"'{model_type}'"):
         SelfAttentionSite(model)

@@ -265,8 +265,8 @@ def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
     assert summary["model"]["name"] == plain
     assert re.fullmatch(rf"data \(sha256 {summary['data']['fingerprint'][:16]}\)", summary["data"]["path"])
     training = json.loads(files["training.json"])
-    assert training["configuration"]["model"]["encoder"] == "encoder"
-    assert training["configuration"]["data"]["path"].startswith("data (sha256 ")
+    assert training["config"]["model"]["encoder"] == "encoder"
+    assert training["config"]["data"]["path"].startswith("data (sha256 ")
     assert json.loads(files["config.json"])["encoder_config"]["_name_or_path"] == ""
 
     history = hub.repository(texts).commits
@@ -481,7 +481,7 @@ def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tm
         "pickled": "pickled ones",
         "foreign": "--trust_remote_code",
         "revision": "has no revision 'v9'",
-        "name": "name that the hub could have",
+        "name": "valid hub id",
     }
     for name, words in expected_words.items():
         assert words in ended[name].line, name

@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 from safetensors.numpy import save_file
@@ -25,9 +24,10 @@ from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import weights_fingerprint
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.run_options import write_options
 from eraserhead.loading.setup import ModelSetup
-from eraserhead.loading.training_data import TrainingData
+from eraserhead.loading.training_data import TrainingData, write_training_data
 from eraserhead.method.names import Outcome
 from eraserhead.publishing import leaks as leaks_module
 from eraserhead.publishing import model_folder
@@ -44,6 +44,7 @@ from eraserhead.publishing.publisher import Publisher
 from eraserhead.records import write_record
 from eraserhead.remote.downloads import MODEL_FILES
 from eraserhead.settings import unused
+from eraserhead.study.layout import STUDY
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.records import EncoderSource, Epoch, Metrics, TrainingEnvironment
@@ -213,7 +214,7 @@ def test_what_a_local_path_is(tmp_path, monkeypatch):
 def study(tmp_path):
     """A classifier with results whose every number can be worked out."""
     folder = Path(saved_classifier(tmp_path, ("neg", "pos")))
-    cell = made_up(tmp_path / "cells", "imdb", "flan-none", random_documents(40, 0))
+    cell = made_up(tmp_path / STUDY.cells, "imdb", "flan-none", random_documents(40, 0))
     return folder, cell.results
 
 
@@ -236,12 +237,12 @@ def write_run(folder: Path, encoder: EncoderSource, devices: str = "cpu", epochs
         data=DataConfig(path="clients/acme/data.csv"),
         model=ModelConfig(encoder=encoder.name),
     )
-    (folder / RUN.run).write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    write_options(folder, config)
     where = TrainingEnvironment(python="3", platform="x", versions={}, encoder=encoder)
     write_record(folder / RUN.environment, where)
     documents = dataclasses.replace(DATA, name=None, path="clients/acme/data.csv", fingerprint="0123456789abcdef" * 4)
     labels = LabelTable(("0", "1"), {"0": 0, "1": 1})
-    write_record(folder / RUN.data, TrainingData(labels, {"train": documents}, {}))
+    write_training_data(folder, TrainingData(labels, {"train": documents}, {}))
     write_metrics(folder, epochs, devices)
 
 
@@ -257,7 +258,7 @@ def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(t
     (elsewhere / "acme" / "reviews").mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
     write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
-    training = json.loads((tmp_path / "published" / "training.json").read_text())["configuration"]
+    training = json.loads((tmp_path / "published" / "training.json").read_text())["config"]
     assert training["model"]["encoder"] == "encoder"
     assert training["data"]["path"] == "data.csv (sha256 0123456789abcdef)"
     assert "acme" not in "".join(
@@ -309,7 +310,7 @@ def test_a_folder_that_would_leak_is_not_written(study, tmp_path):
 def test_ids_that_are_not_rows_of_a_split_are_numbered(tmp_path):
     folder = Path(saved_classifier(tmp_path, ("neg", "pos")))
     documents = {f"Anna's review {row}": Document({}) for row in range(7)}
-    cell = made_up(tmp_path / "cells", "imdb", "flan-none", documents)
+    cell = made_up(tmp_path / STUDY.cells, "imdb", "flan-none", documents)
     write_publication(read_source(folder, with_setup(cell.results, folder)), tmp_path / "published", Options("user/x"))
     there = pq.read_table(tmp_path / "published" / "flips.parquet")
     here = cell.results.table("flips")
@@ -339,9 +340,9 @@ def facts(study, **changes) -> Facts:
 
 
 def trained(model: ModelConfig | None = None, training: TrainingConfig | None = None) -> Training:
-    """What a card knows of a training with this configuration, and of nothing else."""
-    configuration = PublicConfig(DataConfig(), model or ModelConfig(), training or TrainingConfig())
-    return Training(configuration=configuration, data=None, metrics=None, environment=None)
+    """What a card knows of a training with these options, and of nothing else."""
+    config = PublicConfig(DataConfig(), model or ModelConfig(), training or TrainingConfig())
+    return Training(config=config, data=None, metrics=None, environment=None)
 
 
 def test_the_card_holds_the_numbers_of_the_summary(study):

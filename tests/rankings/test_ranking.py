@@ -37,7 +37,7 @@ def test_results_may_keep_something_else_than_what_orders():
         ),
         (
             scored([1.0, 2.0, 3.0]),
-            "ranking 'mine': its scores have shape (1, 3); one is needed for each component, (2, 3)",
+            "ranking 'mine': its scores have shape (1, 3); it must give one for each component, (2, 3)",
         ),
         (
             scored([1.0, 2.0, 3.0], [1.0, float("nan"), 3.0]),

@@ -46,7 +46,7 @@ def test_what_is_unregistered_is_gone(by_length):
 @pytest.mark.parametrize("name", [*RESERVED, "attention"])
 def test_a_name_that_results_have_already_is_refused(name):
     before = registered()
-    expected = f"ranking '{name}': there is one of this name already; give yours another"
+    expected = f"ranking '{name}': the name is taken; choose another"
     with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
         register(Ranking(name, lambda reading: reading.weights))
     assert registered() == before

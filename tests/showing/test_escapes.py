@@ -7,12 +7,11 @@ import subprocess
 import sys
 import unicodedata
 import xml.etree.ElementTree as ET
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -20,6 +19,7 @@ from eraserhead.cli.main import main
 from eraserhead.erasure.view import summary_view
 from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
+from eraserhead.loading.run_options import write_options
 from eraserhead.showing.escapes import markdown, visible
 from eraserhead.showing.figures import Plate
 from eraserhead.showing.terminal import console
@@ -27,6 +27,7 @@ from eraserhead.study import reproduction
 from eraserhead.study.cell_figures import draw_histogram
 from eraserhead.study.cells import DatasetStatistics, SplitStatistics, read_cells
 from eraserhead.study.context_figure import draw_context
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
 from eraserhead.training.config import ModelConfig, TrainConfig
 from eraserhead.training.records import Epoch, Metrics
@@ -354,7 +355,7 @@ def test_every_log_and_warning_and_traceback_of_a_process_is_harmless():
 
 
 def test_the_traceback_that_a_study_keeps_is_harmless(tmp_path):
-    path = tmp_path / "failures" / "cell.txt"
+    path = tmp_path / STUDY.failure("cell")
     try:
         raise ValueError(f"{CLIPBOARD}\nwith é of \u202e")
     except ValueError:
@@ -369,7 +370,7 @@ NAMES = ("$\\frac{$", "\x1b]52;c;x\x07\u202e\n--> $_$", "a | <script> [x](y)")
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
     """Cells of three models, two of them with places along the context, on one data set; attention is always last."""
-    folder = tmp_path_factory.mktemp("cells")
+    folder = tmp_path_factory.mktemp(STUDY.cells)
     documents = {f"d{number}": Document({"attention": 19}) for number in range(11)}
     return [made_up(folder, "data", model, documents) for model in ("flan-none", "flan-rnn", "m")]
 
@@ -389,7 +390,7 @@ def test_names_in_figures_are_no_formulas_and_harmless(draw, name, cells, tmp_pa
     monkeypatch.setattr(Plate, "save", saved)
     draw(read_cells(renamed if draw is draw_histogram else renamed[:1]), plate)
     assert visible(name) in titles
-    drawn = (tmp_path / "plate.svg").read_text()
+    drawn = (tmp_path / plate.svg).read_text()
     check_harmless(drawn)
     ET.fromstring(drawn)
 
@@ -412,7 +413,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
     renamed.append(replace(cells[2], dataset=dataset, model=model))
     for cell in renamed:
         training = TrainConfig(model=ModelConfig(encoder=other))
-        (cell.folder / "run.yaml").write_text(yaml.safe_dump(asdict(training)))
+        write_options(cell.folder, training)
         summary = cell.results.summary()
         setup = replace(summary.setup, random_other="position", count_never_as="all", draws=7)
         # No better than the largest class.
@@ -434,7 +435,7 @@ def test_a_page_says_what_names_and_reasons_are_and_is_built_as_with_any_others(
         text = study(tmp_path / str(number), cells, names, names[1], f"{names[2]} {reason}")
         check_harmless(text)
         assert structure(text) == structure(plain)
-        assert all(address.startswith("figures/") for address in addresses(text))
+        assert all(address.startswith(f"{STUDY.figures}/") for address in addresses(text))
         cells_shown = [token.content.replace("\\|", "|") for token in PARSER.parse(text) if token.type == "inline"]
         for name in names:
             assert markdown(name).replace("\\|", "|") in cells_shown

@@ -333,7 +333,7 @@ def test_components_are_named_rightly_where_some_sentences_are_none(tmp_path):
             found = components_of(document, tokenizer, components).at(positions)
             names.append(found.names)
             written = [document["text"][start:end] for start, end in zip(found.starts, found.ends, strict=True)]
-            assert [piece.strip() for piece in written] == [
+            assert [text.strip() for text in written] == [
                 "." if name == "[UNK]" else name for name in found.names
             ]  # fmt: skip
     assert names == [

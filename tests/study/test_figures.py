@@ -31,7 +31,7 @@ def plate(tmp_path):
 
 
 def numbers(plate: Plate) -> pd.DataFrame:
-    return pd.read_csv(plate.folder / f"{plate.name}.csv")
+    return pd.read_csv(plate.folder / plate.csv)
 
 
 def stored(found, name: str) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """`paper.md`: whole whatever is missing, the same every time, and with the numbers of the results."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import interval, percent
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics
 from eraserhead.study.comparisons import Comparison, Finding
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import one_line, statements, write_paper
 from studies import NEVER, Document, Single, made_up, random_documents
 
@@ -104,10 +106,11 @@ def test_missing_cells_are_dashes_and_failed_ones_have_their_reasons(paper):
 
 def test_every_picture_and_link_is_there_and_nothing_else(paper):
     folder, text = paper
-    linked = set(re.findall(r"\((figures/[^)]+)\)", text))
-    assert linked == {str(path.relative_to(folder)) for path in (folder / "figures").iterdir()}
+    linked = set(re.findall(rf"\(({STUDY.figures}/[^)]+)\)", text))
+    assert linked == {str(path.relative_to(folder)) for path in (folder / STUDY.figures).iterdir()}
     names = {f"{kind}-{data}" for kind in ("scatter", "histogram", "fraction", "mass") for data in ("yahoo", "imdb")}
-    assert {path.removeprefix("figures/").split(".")[0] for path in linked} == {*names, "context", "findings"}
+    stems = {Path(path).stem for path in linked}
+    assert stems == {*names, STUDY.context, STUDY.findings}
 
 
 def test_the_same_results_give_the_same_paper_and_numbers(cells, paper, tmp_path):
@@ -118,8 +121,8 @@ def test_the_same_results_give_the_same_paper_and_numbers(cells, paper, tmp_path
         again, [*cells[1::-1], *cells[2:]], failures={"imdb-han-rnn": "out of memory; lower /x/batch | tokens"}
     )
     assert text == paper[1]
-    for path in again.glob("figures/*"):
-        assert path.read_bytes() == (paper[0] / "figures" / path.name).read_bytes(), path.name
+    for path in again.glob(f"{STUDY.figures}/*"):
+        assert path.read_bytes() == (paper[0] / STUDY.figures / path.name).read_bytes(), path.name
 
 
 def test_the_paper_has_no_paths_no_clumps_of_blank_lines_and_whole_tables(paper, cells):

@@ -12,13 +12,15 @@ import torch
 import yaml
 
 from eraserhead.cli.main import main
-from eraserhead.cli.parsing import configuration
+from eraserhead.cli.parsing import config_of
 from eraserhead.cli.reproduce import plan
-from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.errors import UserError
+from eraserhead.loading.run_layout import RUN
 from eraserhead.study import reproduction
 from eraserhead.study.cells import SplitStatistics
 from eraserhead.study.config import ReproduceConfig
+from eraserhead.study.layout import STUDY
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.loop import Loop
 from tiny import labelled_file, tiny_encoder
@@ -82,7 +84,7 @@ def arguments(configs: Path, output_dir: Path, *more: str) -> list[str]:
 
 def test_configs_of_data_model_and_training_are_merged_and_sizes_override(configs, tmp_path):
     chosen = arguments(configs, tmp_path / "study", "--train_size", "31", "--test_size", "11", "--seed", "7")
-    plans = plan(configuration("reproduce", ReproduceConfig, chosen[1:]))
+    plans = plan(config_of("reproduce", ReproduceConfig, chosen[1:]))
     assert [each.cell.name for each in plans] == [
         "first-flan-none",
         "first-han-rnn",
@@ -144,7 +146,7 @@ def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, mon
         patch.setattr(Loop, "epoch", killed_in_training)
         with pytest.raises(Killed):
             main(arguments(configs, broken))
-    assert not (broken / "paper.md").exists()
+    assert not (broken / STUDY.paper).exists()
     joined, join = [], ResultsFolder.join
 
     def killed_before_joining(self, shards):
@@ -158,13 +160,13 @@ def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, mon
         with pytest.raises(Killed):
             main(arguments(configs, broken))
     assert joined == ["first-han-rnn", "second-flan-none"]  # the first was complete
-    assert (broken / "cells/second-flan-none/erasure/shards").is_dir()
+    assert (broken / STUDY.cell("second", "flan-none") / RUN.erasure / RESULTS.shards).is_dir()
     assert main(arguments(configs, broken)) == 0
-    assert (broken / "paper.md").read_text() == (whole / "paper.md").read_text()
-    tables = sorted(path.name for path in (whole / "figures").glob("*.csv"))
+    assert (broken / STUDY.paper).read_text() == (whole / STUDY.paper).read_text()
+    tables = sorted(path.name for path in (whole / STUDY.figures).glob("*.csv"))
     assert tables
     for name in tables:
-        assert (broken / "figures" / name).read_bytes() == (whole / "figures" / name).read_bytes()
+        assert (broken / STUDY.figures / name).read_bytes() == (whole / STUDY.figures / name).read_bytes()
     assert "4 of 4 cells" in capsys.readouterr().out
 
 
@@ -173,11 +175,11 @@ def test_a_complete_study_trains_nothing_again(configs, tmp_path, monkeypatch, c
     study = arguments(configs, folder, "--datasets", "first")
     assert main(study) == 0
     assert capsys.readouterr().out.endswith(f"findings in {tmp_path}/[/]\\u202e/paper.md\n")
-    before = (folder / "paper.md").read_text()
+    before = (folder / STUDY.paper).read_text()
     monkeypatch.setattr(reproduction, "train", None)
     monkeypatch.setattr(reproduction, "erase_to_folder", None)
     assert main(study) == 0
-    assert (folder / "paper.md").read_text() == before
+    assert (folder / STUDY.paper).read_text() == before
 
 
 @pytest.mark.parametrize(
@@ -201,15 +203,15 @@ def test_a_cell_without_enough_memory_is_listed_with_what_to_lower(configs, tmp_
     said = capsys.readouterr().err
     assert "2 of 4 cells failed" in said
     assert "first-han-rnn (out of memory; lower batch_tokens" in said
-    paper = (tmp_path / "study/paper.md").read_text()
+    paper = (tmp_path / "study" / STUDY.paper).read_text()
     assert "first-han-rnn" in paper
     assert "lower batch_tokens" in paper
-    assert (tmp_path / "study/cells/second-flan-none/erasure/summary.json").is_file()
+    assert (tmp_path / "study" / STUDY.cell("second", "flan-none") / RUN.erasure / RESULTS.summary).is_file()
     monkeypatch.undo()
     monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
     assert main(arguments(configs, tmp_path / "study", "--batch_tokens", "100")) == 0  # as was advised
-    assert not list((tmp_path / "study").rglob("failures/*"))
-    assert "lower batch_tokens" not in (tmp_path / "study/paper.md").read_text()
+    assert not list((tmp_path / "study").rglob(f"{STUDY.failures}/*"))
+    assert "lower batch_tokens" not in (tmp_path / "study" / STUDY.paper).read_text()
 
 
 def test_a_data_set_of_one_class_is_refused_before_training_and_the_others_go_on(configs, tmp_path, capsys):
@@ -220,7 +222,7 @@ def test_a_data_set_of_one_class_is_refused_before_training_and_the_others_go_on
     said = capsys.readouterr().err
     assert "1 of 2 cells failed: first-flan-none" in said
     assert "one class" in said
-    assert not (tmp_path / "study/cells/first-flan-none").exists()
+    assert not (tmp_path / "study" / STUDY.cell("first", "flan-none")).exists()
 
 
 def test_a_full_disk_ends_the_study(configs, tmp_path, monkeypatch, capsys):
@@ -238,10 +240,10 @@ def test_a_full_disk_ends_the_study(configs, tmp_path, monkeypatch, capsys):
 def test_another_study_needs_another_folder_and_leaves_this_one(configs, tmp_path, capsys, option, value, named):
     one = arguments(configs, tmp_path / "study", "--datasets", "first", "--models", "flan-none")
     assert main(one) == 0
-    before = (tmp_path / "study/paper.md").read_text()
+    before = (tmp_path / "study" / STUDY.paper).read_text()
     assert main([*one, option, value]) == 2
     assert f"first-flan-none (different: {named})" in capsys.readouterr().err
-    assert (tmp_path / "study/paper.md").read_text() == before
+    assert (tmp_path / "study" / STUDY.paper).read_text() == before
 
 
 def test_a_study_of_which_no_cell_could_begin_goes_on_when_that_is_mended(configs, tmp_path, capsys):
@@ -272,8 +274,8 @@ def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert "1 of 2 cells failed: first-flan-none" in done.stderr
-    assert (tmp_path / "study/cells/second-flan-none/erasure/summary.json").is_file()
-    assert "second | flan-none" in (tmp_path / "study/paper.md").read_text()
+    assert (tmp_path / "study" / STUDY.cell("second", "flan-none") / RUN.erasure / RESULTS.summary).is_file()
+    assert "second | flan-none" in (tmp_path / "study" / STUDY.paper).read_text()
 
 
 @pytest.mark.parametrize(
@@ -291,7 +293,7 @@ def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
 def test_a_damaged_file_fails_its_cell_and_is_named(configs, tmp_path, capsys, file, content):
     study = arguments(configs, tmp_path / "study", "--models", "flan-none")
     assert main(study) == 0
-    cell = tmp_path / "study/cells/first-flan-none"
+    cell = tmp_path / "study" / STUDY.cell("first", "flan-none")
     (cell / file).write_text(content)
     if file == "erasure/setup.json":  # read again where the results are not whole
         (cell / "erasure/summary.json").unlink()
@@ -311,7 +313,7 @@ def test_a_study_of_nothing_is_refused(configs, tmp_path, capsys):
 def test_an_option_younger_than_a_run_leaves_it_complete(configs, tmp_path, monkeypatch):
     study = arguments(configs, tmp_path / "study", "--datasets", "first", "--models", "flan-none")
     assert main(study) == 0
-    path = tmp_path / "study/cells/first-flan-none/run.yaml"
+    path = tmp_path / "study" / STUDY.cell("first", "flan-none") / RUN.run
     stored = yaml.safe_load(path.read_text())
     del stored["model"]["transformer_dropout"]
     path.write_text(yaml.safe_dump(stored))
@@ -336,7 +338,7 @@ def test_statistics_count_words_and_sentences(configs, tmp_path):
     rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
     (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = ReproduceConfig("out", str(configs), ["first"], ["flan-none"], validation_size=10, train_size=33)
-    found = reproduction.statistics(plan(config)[0].train)
+    found = reproduction.dataset_statistics(plan(config)[0].train)
     assert found.classes == 2
     assert found.splits["test"] == SplitStatistics(3, 3.0, 4 / 3)
     assert found.splits["train"].documents == 33

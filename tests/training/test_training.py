@@ -16,7 +16,7 @@ from transformers import AutoModel, RobertaConfig
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import load_checkpoint
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
@@ -366,7 +366,7 @@ def test_folders_of_others_are_left_alone(tmp_path):
         train(run)
 
 
-def test_another_configuration_needs_overwrite(tmp_path):
+def test_another_setup_needs_overwrite(tmp_path):
     run = config(tmp_path, epochs=1)
     train(run)
     other = replace(run, training=replace(run.training, seed=5))

@@ -17,9 +17,9 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from eraserhead.cli.arguments import check, normalise, option_types
 from eraserhead.cli.config import FamiliesConfig
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
-from eraserhead.cli.options import check, normalise, option_types
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.erasure.config import EraseConfig, ShowConfig
 from eraserhead.errors import Setting, UserError

@@ -9,10 +9,10 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from eraserhead.cli.arguments import check, normalise, option_types
 from eraserhead.cli.config_files import with_found_configs
-from eraserhead.cli.options import check, normalise, option_types
 from eraserhead.errors import Setting, UserError
-from eraserhead.settings import refusal
+from eraserhead.settings import value_problem
 
 # How jsonargparse names the option and the value that it refuses.
 REFUSED = re.compile(r'Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$', re.DOTALL)
@@ -54,7 +54,7 @@ def command_parser(command: Command) -> ArgumentParser:
     return parser
 
 
-def configuration(command: str, config: type, arguments: Sequence[str]) -> Any:
+def config_of(command: str, config: type, arguments: Sequence[str]) -> Any:
     """Return the config dataclass that a command without positional options would have with these arguments.
 
     Raises:
@@ -94,7 +94,7 @@ def _in_our_words(message: str, config: type | None) -> UserError:
     if found[2].startswith("["):
         with suppress(ValueError, SyntaxError):
             value = literal_eval(found[2])
-    refused = refusal(config, found[1], value)
+    refused = value_problem(config, found[1], value)
     return UserError(" ".join(message.split())) if refused is None else refused
 
 

@@ -8,23 +8,22 @@ from accelerate import PartialState
 from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
-from eraserhead.cli.parsing import configuration
+from eraserhead.cli.parsing import config_of
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 from eraserhead.study.cells import Cell
 from eraserhead.study.config import ReproduceConfig
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import write_paper
-from eraserhead.study.reproduction import Plan, check, reproduce
+from eraserhead.study.reproduction import ANALYSIS, Plan, check, reproduce
 from eraserhead.training.config import TrainConfig
-
-CELLS = "cells"
 
 
 def run(config: ReproduceConfig) -> None:
@@ -36,10 +35,10 @@ def run(config: ReproduceConfig) -> None:
     disable_progress_bars()
     check_settings(config)
     folder, plans = Path(config.output_dir), plan(config)
-    if not (folder / CELLS).is_dir():
+    if not (folder / STUDY.cells).is_dir():
         refuse_foreign(folder, "a study")
     check(plans)
-    (folder / CELLS).mkdir(parents=True, exist_ok=True)
+    (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
         paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
@@ -70,7 +69,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     return [
         _plan(
             config,
-            Cell(dataset, model, Path(config.output_dir) / CELLS / f"{dataset}-{model}"),
+            Cell(dataset, model, Path(config.output_dir) / STUDY.cell(dataset, model)),
             [first, *also.values(), second],
         )
         for dataset, first in datasets.items()
@@ -100,7 +99,7 @@ def _there(known: list[str]) -> UserError:
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
     arguments = [part for file in files for part in ("--config", str(file))]
-    train: TrainConfig = configuration("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
+    train: TrainConfig = config_of("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
     data = replace(train.data, **_given(config, "train_size", "validation_size", "test_size"), seed=config.seed)
     data = replace(data, path=data.path or _path(config, data))
     train = replace(
@@ -112,7 +111,7 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cpu=config.cpu,
     )
     check_settings(train)
-    analysis = {name: getattr(config, name) for name in ("draws", "seed", "random_other", "count_never_as", "cpu")}
+    analysis = {name: getattr(config, name) for name in (*ANALYSIS, "cpu")}
     output_dir = str(cell.folder / RUN.erasure)
     return Plan(
         cell,

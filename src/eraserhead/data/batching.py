@@ -12,12 +12,13 @@ WINDOW = 50  # training batches that are shuffled and sorted by length together
 def buckets(documents: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Split documents into batches of similar length, longest first, within a token budget.
 
-    A batch's cost is its number of documents times its longest; a document above the budget has a batch to itself.
+    A batch's cost is its number of documents times the length of its longest; a document above the budget has a batch
+    to itself.
 
     Args:
         documents: Indices into `lengths`.
         lengths: Tokens of every document.
-        budget: Tokens a batch, padding included.
+        budget: Most tokens of a batch, padding included.
     """
     batches: list[list[int]] = []
     for document in sorted(documents, key=lambda index: (-lengths[index], index)):

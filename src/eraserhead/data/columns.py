@@ -1,4 +1,4 @@
-"""From source rows to documents: which columns, cleaned how, written where."""
+"""Turns source rows into documents: picks the columns, cleans the texts and writes the result."""
 
 import os
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.named_sets import NamedSet, unchanged
 from eraserhead.errors import Setting, UserError, nearest
 
-MANY_ROWS = 20_000  # from here on several processes pay
+MANY_ROWS = 20_000  # above this, several processes are worth starting
 WRITER_VERSION = 1  # part of the cache key: raise it when `_Writer` or a cleaning rule writes something else
 FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
 PAIR_FEATURES = Features({**FEATURES, "second": Value("int32")})  # where the second sequence begins in the text
 
 
 def processes(rows: int) -> int | None:
-    """Return how many processes map so many rows: None, this one, unless they are many."""
+    """Return how many processes should map so many rows; None for this process alone."""
     if rows <= MANY_ROWS:
         return None
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -32,7 +32,7 @@ def processes(rows: int) -> int | None:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of the source, and the rule that cleans each text column; `pair` is that of a second sequence."""
+    """Columns of the source, and the rule that cleans each text column; `pair` is the column of a second sequence."""
 
     text: tuple[str, ...]
     pair: str | None
@@ -102,14 +102,14 @@ def joined_pair(first: str, second: str) -> str:
 def write_documents(
     rows: Dataset, split: str, columns: Columns, chosen: NDArray[np.int64], classes: NDArray[np.int64], in_place: bool
 ) -> Dataset:
-    """Write the chosen rows as documents with the columns ``id``, ``text`` and ``label``; kept in the cache.
+    """Write the chosen rows as documents with the columns ``id``, ``text`` and ``label``; the result is cached.
 
     Where there is a second sequence, ``text`` holds both, a newline between them, and ``second`` says where it begins.
 
     Args:
         rows: The source split.
-        split: Its name, which begins the ids.
-        columns: What to read.
+        split: Its name; ids begin with it.
+        columns: The columns to read.
         chosen: Row numbers, ascending.
         classes: Class index of each chosen row, or `NO_LABEL`.
         in_place: Whether `rows` are the user's own Arrow files: nothing is then written beside them.

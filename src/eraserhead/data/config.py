@@ -1,4 +1,4 @@
-"""What the user says about the data; standard library only, so that ``--help`` stays quick."""
+"""Settings of the data; standard library only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +19,7 @@ class DataConfig:
         revision: Branch, tag or commit of a hub data set.
         text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
         pair_column: Column of a second sequence, such as the hypothesis of an inference data set; the tokenizer gets
-            the text and it as a pair.
+            both as a pair.
         label_column: Column of the gold class; default: the named set's own, else ``label``.
         no_label: Labels that mean that a document has none, such as ``-`` where annotators disagree; training leaves
             these documents out. Null and empty always mean it; ``-1`` does where this is not given.
@@ -32,7 +32,7 @@ class DataConfig:
             are text (``none``); default: ``none`` in .tsv, ``double`` in others.
         column_names: Names of all columns of a file without a header line, or in place of the one that it has.
         field: Where the rows are in a JSON file that is one object: its key, keys inside each other joined with a dot.
-        clean: Whether to undo the named set's escapes (``\n``, ``<br />``); default: on for named sets, off for
+        clean: Undo the named set's escapes (``\n``, ``<br />``); default: on for named sets, off for
             others.
         ordered: Whether the classes are ordered, so that distances between them mean something; default: on for yelp,
             amazon and planted, off for others.
@@ -42,14 +42,15 @@ class DataConfig:
         train_size: Documents used for training, stratified by class; default: all.
         validation_size: Documents held out for validation, stratified by class.
         test_size: Documents used for testing, stratified by class; default: all.
-        max_length: Tokens a document, special tokens included, for models that read it as a whole; what it cuts off is
-            counted; default: the model's own limit, in training 256 or the encoder's window.
-        max_sentences: Sentences a document, for models that read it sentence by sentence; what it cuts off is counted;
-            default: the model's own limit, 100 in training.
-        max_sentence_length: Tokens a sentence, special tokens included; default: the model's own limit, in training 128
-            or the encoder's window.
-        language: Language by whose rules texts are split into sentences (an ISO 639 code such as ``en``); default: the
-            model's own, in training ``en``.
+        max_length: Most tokens of a document, special tokens included, for models that read it as a whole; tokens that
+            are cut off are counted; default: the model's own limit, in training 256 or the encoder's window if that is
+            less.
+        max_sentences: Most sentences of a document, for models that read it sentence by sentence; sentences that are
+            cut off are counted; default: the model's own limit, 100 in training.
+        max_sentence_length: Most tokens of a sentence, special tokens included; default: the model's own limit, in
+            training 128 or the encoder's window if that is less.
+        language: ISO 639 code of the language whose rules split texts into sentences; default: the model's own, in
+            training ``en``.
         seed: Seed of the stratified samples, and of the built-in corpus.
         classes: Number of classes of the built-in corpus (2 to 5).
     """

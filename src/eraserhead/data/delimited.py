@@ -17,6 +17,7 @@ from eraserhead.data.dialects import (
     fields_of,
     likely_separator,
     sampled_lines,
+    typed,
 )
 from eraserhead.data.merged_rows import Merged, Row
 from eraserhead.data.text_files import open_text
@@ -96,7 +97,7 @@ def _ragged(file: Path, dialect: Dialect, row: Row, line: int) -> UserError:
     lines = sampled_lines(file, dialect.encoding)
     likely = likely_separator(lines[max(dialect.skipped - dialect.headed, 0) :], dialect.separator)
     if likely is not None:
-        return UserError(*said, f"; separated by {SEPARATORS[likely]}? give ", Setting("data.separator", likely))
+        return UserError(*said, f"; separated by {SEPARATORS[likely]}? give ", Setting("data.separator", typed(likely)))
     if dialect.quoting == "none" and any(field.startswith('"') for field in row):
         return UserError(*said, "; if fields stand in quotation marks, give ", Setting("data.quoting", "double"))
     shown = SEPARATORS.get(dialect.separator, f"'{dialect.separator}'")

@@ -153,6 +153,11 @@ def spelled_separator(separator: str | None) -> str | None:
     return None if separator is None else SPELLED.get(separator.lower(), separator)
 
 
+def typed(separator: str) -> str:
+    """Return a separator as people can type it."""
+    return "tab" if separator == "\t" else separator
+
+
 def tab_separated(lines: Sequence[str]) -> bool:
     """Tell whether lines are rows of two columns or more, separated by tabs."""
     counts = {line.count("\t") for line in lines if line.strip()}
@@ -227,7 +232,7 @@ def _check_width(first: list[str], lines: list[str], separator: str, asked: Dial
     if likely is not None:
         raise UserError(
             f"one column '{_short(first[0])}': separated by {SEPARATORS[likely]}? give ",
-            Setting("data.separator", likely),
+            Setting("data.separator", typed(likely)),
         )
 
 

@@ -66,7 +66,7 @@ def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = N
     """Load the documents of one role.
 
     Training and held-out validation documents are disjoint and depend on the configuration alone, not on which of them
-    is asked for. Samples are stratified by class, seeded, exact in size and in source order.
+    is loaded. Samples are stratified by class, seeded, exact in size and in source order.
 
     Args:
         config: Where the documents come from.
@@ -103,11 +103,11 @@ class OpenSplit:
     labels: LabelTable | None
 
     def read_as(self, labels: LabelTable) -> "OpenSplit":
-        """Return the split with another table to read its labels with."""
+        """Return the split with `labels` as the table to read its labels with."""
         return replace(self, labels=labels)
 
     def documents(self, with_labels: bool = True) -> Documents:
-        """Choose the documents and write them, without labels if these are of no use; raises as `load_documents`."""
+        """Choose and write the documents, without labels unless `with_labels`; raises as `load_documents`."""
         if self.source is None:
             return _planted_documents(self.config, self.role, self.labels, with_labels)
         rows = self.source.splits[self.split]
@@ -151,7 +151,7 @@ def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None)
 
 
 def has_ordered_classes(config: DataConfig) -> bool:
-    """Whether the classes are ordered, as the configuration or else the named set says."""
+    """Return whether the classes are ordered, as the configuration or else the named set says."""
     if config.ordered is not None:
         return config.ordered
     return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
@@ -257,7 +257,7 @@ def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None
         "id": [review.id for review in reviews],
         "text": [review.text for review in reviews],
         "label": classes if with_labels else [None] * len(reviews),
-        "evidence": [[asdict(piece) for piece in review.evidence] for review in reviews],
+        "evidence": [[asdict(span) for span in review.evidence] for review in reviews],
     }
     rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
     provenance = Provenance(
@@ -267,7 +267,7 @@ def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None
 
 
 def _update(update: Callable[[bytes], object], texts: list[str]) -> None:
-    """Feed texts to a digest so that no two lists of texts feed it the same bytes: their lengths, then themselves."""
+    """Add texts to a digest, their lengths first, so that different lists always add different bytes."""
     encoded = [text.encode() for text in texts]
     update(np.array([len(encoded), *map(len, encoded)], dtype="<i8").tobytes())
     update(b"".join(encoded))

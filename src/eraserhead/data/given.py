@@ -1,4 +1,4 @@
-"""Documents that a caller of Python has in hand: texts, pairs of texts, or rows with columns."""
+"""Documents given from Python: texts, pairs of texts, or rows with columns."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -17,7 +17,7 @@ from eraserhead.errors import Setting, UserError, nearest
 logger = logging.getLogger("eraserhead")
 
 TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"
-NAME = "texts"  # of the split, in the ids
+NAME = "texts"  # name of the split in the ids
 
 Given = Iterable[str | tuple[str, str] | Mapping[str, Any]] | pd.DataFrame | Dataset | DatasetDict
 Table = Mapping[str, Sequence[Any]]
@@ -25,7 +25,7 @@ Table = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class GivenColumns:
-    """Which columns of given rows are read.
+    """The columns of given rows that are read.
 
     Attributes:
         text: Column of the texts; default: ``text``.
@@ -39,14 +39,14 @@ class GivenColumns:
 
     @property
     def named(self) -> dict[str, str]:
-        """The columns that the caller names, by the arguments' names."""
+        """The columns that the caller names, by argument."""
         named = {"text_column": self.text, "pair_column": self.pair, "label_column": self.label}
         return {argument: column for argument, column in named.items() if column is not None}
 
 
 @dataclass(frozen=True)
 class Content:
-    """What the documents say.
+    """The content of given documents.
 
     Attributes:
         texts: Their texts.
@@ -69,10 +69,10 @@ class Content:
 
 
 def given_content(data: Given, columns: GivenColumns, split: str | None) -> Content:
-    """Return what a caller has in hand, checked as far as it can be without the model.
+    """Return the content of given documents, checked as far as possible without the model.
 
     Args:
-        data: Texts, pairs or rows; a column ``id`` names the documents.
+        data: Texts, pairs or rows; a column ``id`` holds the documents' ids.
         columns: Columns of rows.
         split: Name of a split, where `data` has several.
 
@@ -94,7 +94,7 @@ def given_documents(
     names: tuple[str, ...] = (),
     label_map: Sequence[str] | None = None,
 ) -> Documents:
-    """Return documents of what a caller has in hand.
+    """Return documents with the given content.
 
     Labels that have names, or are names, are matched to the model's classes as those of a file are; other labels are
     the model's own class indices.
@@ -108,7 +108,7 @@ def given_documents(
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
 
     Raises:
-        UserError: Their labels are no classes.
+        UserError: A label is none of the model's classes, or two documents have the same id.
     """
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
@@ -125,10 +125,10 @@ def given_documents(
 
 
 def check_text(text: str, name: str | Setting) -> str:
-    """Return a text that is valid Unicode.
+    """Return the text if it is valid Unicode.
 
     Raises:
-        UserError: It holds half of a surrogate pair, as undecodable bytes leave it.
+        UserError: It holds half of a surrogate pair, which undecodable bytes leave.
     """
     try:
         text.encode()
@@ -208,8 +208,8 @@ def _checked(texts: Sequence[Any]) -> list[str]:
 
 
 def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
-    """Return class indices; null, NaN and -1, the hub's way to say it, are no label."""
-    found = [None if label is None or label in (NO_LABEL,) or label != label else label for label in labels or ()]  # noqa: PLR0124
+    """Return class indices; None, NaN, pandas' NA and -1 (as on the hub) stand for no label."""
+    found = [None if _is_missing(label) else label for label in labels or ()]
     wrong = next((label for label in found if label is not None and label not in range(classes)), None)
     if wrong is not None:
         raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
@@ -233,7 +233,7 @@ def _matched(found: Content, names: tuple[str, ...], label_map: Sequence[str] | 
 
 def _as_label(label: Any) -> Any:
     """Return a label with null for NaN, and a whole float as the number that it is."""
-    if label is None or label != label:  # noqa: PLR0124
+    if _is_missing(label):
         return None
     return int(label) if isinstance(label, float) and label.is_integer() else label
 
@@ -241,6 +241,11 @@ def _as_label(label: Any) -> Any:
 def _class_names(data: Dataset | pd.DataFrame, column: str) -> tuple[str, ...]:
     feature = data.features.get(column) if isinstance(data, Dataset) else None
     return tuple(feature.names) if isinstance(feature, ClassLabel) else ()
+
+
+def _is_missing(label: Any) -> bool:
+    # In this order: pandas' NA compares as NA, which is neither true nor false, and only NaN differs from itself.
+    return label is None or label is pd.NA or label in (NO_LABEL,) or label != label  # noqa: PLR0124
 
 
 def _ids(given: Sequence[Any] | None, count: int) -> list[str]:

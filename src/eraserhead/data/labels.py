@@ -1,4 +1,4 @@
-"""Gold classes: from the values of a label column, by an explicit table, to class indices."""
+"""Gold classes: an explicit table turns the values of a label column into class indices."""
 
 import math
 import re
@@ -30,9 +30,9 @@ class LabelTable:
     Attributes:
         names: Class names, in the order of the indices.
         mapping: Class index of every raw value, written as text (``{"1": 0, "2": 1}``).
-        by_name: Whether a column with class names of its own is read by these where they are among `names`, in place
-            of `mapping`.
-        absent: Classes that no document is of, where the names are known from elsewhere than the labels themselves.
+        by_name: Whether a column that has class names of its own is read by them instead of `mapping`, where all of
+            them are in `names`.
+        absent: Classes without documents, where the names do not come from the labels themselves.
     """
 
     names: tuple[str, ...]
@@ -41,7 +41,7 @@ class LabelTable:
     absent: tuple[str, ...] = ()
 
     def describe(self) -> str | None:
-        """Return one line that says what becomes what, and which classes are absent.
+        """Return one line with the class index of each raw value, and the absent classes.
 
         None where every raw value is its own class index and no class is absent.
         """
@@ -49,7 +49,7 @@ class LabelTable:
             return None
         pairs = [self._pair(raw, index) for raw, index in self.mapping.items()]
         more = f", ... ({len(pairs)} values)" if len(pairs) > DESCRIBED else ""
-        missing = f"; no document is of: {', '.join(self.absent)}" if self.absent else ""
+        missing = f"; classes without documents: {', '.join(self.absent)}" if self.absent else ""
         return "labels: " + ", ".join(pairs[:DESCRIBED]) + more + missing
 
     def _pair(self, raw: str, index: int) -> str:
@@ -78,7 +78,7 @@ class RawLabels:
 
     @property
     def known(self) -> bool:
-        """Whether there is anything to make a table from."""
+        """True where there are values or names to make a table from."""
         return bool(self.values or self.class_names)
 
 
@@ -112,8 +112,8 @@ def read_labels(rows: Dataset, column: str, split: str, no_label: Sequence[str] 
 def label_table(raw: RawLabels, known_names: tuple[str, ...] = ()) -> LabelTable:
     """Make the table of a split: the source's own class names, else `known_names` where they fit, else the values.
 
-    `known_names` fit where the values are among those names, or are consecutive whole numbers that start at 0 or 1 and
-    are as many; at most `MOST_ABSENT` classes may be absent, at one end, if the other end tells where numbers start.
+    `known_names` fit where the values are among those names, or are as many consecutive whole numbers from 0 or 1. Up
+    to `MOST_ABSENT` numbers may be missing at one end, if the other end shows whether they start at 0 or 1.
     """
     if raw.class_names:
         return LabelTable(raw.class_names, {str(index): index for index in range(len(raw.class_names))})
@@ -154,7 +154,7 @@ def matched_labels(
             and the spaces around them.
 
     Raises:
-        UserError: A pair names no class of the data, or none of the model.
+        UserError: A pair does not name a class of the data and one of the model.
     """
     exact = {name: place for place, name in enumerate(classes)}
     index = {plain(name): place for place, name in enumerate(classes)}
@@ -181,9 +181,11 @@ def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...
         elif ours in found:
             problems.append(f"'{ours}' is named twice")
         elif ours not in names:
-            problems.append(f"'{ours}' is no class of the data{nearest(ours, names)}, which are {', '.join(names)}")
+            problems.append(f"'{ours}' is no class of the data{nearest(ours, names)}; it has {', '.join(names)}")
         elif theirs not in classes:
-            problems.append(f"'{theirs}' is no class of the model{nearest(theirs, classes)}: {', '.join(classes)}")
+            problems.append(
+                f"'{theirs}' is no class of the model{nearest(theirs, classes)}; it has {', '.join(classes)}"
+            )
         else:
             found[ours] = classes.index(theirs)
     if problems:

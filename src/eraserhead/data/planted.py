@@ -1,7 +1,7 @@
 """The built-in corpus: generated reviews whose evidence is known to the character.
 
 A review's label follows from the grades of its evidence alone (`graded_label`), without noise. Neutral sentences
-share their words with the evidence; in about a tenth of the evidence negation, comparison or who is speaking turns the
+share their words with the evidence; in about a tenth of the evidence, negation, comparison or the speaker reverses the
 sign of the words. Every clause belongs to one split for good, and so does every opinion word that fits any subject: no
 clause of the test split was seen in training, whatever the seeds.
 """
@@ -33,7 +33,7 @@ DEFAULT_SIZES = {"train": 2000, "validation": 300, "test": 500}
 SPLIT_PERCENTILES = {"train": range(60), "validation": range(60, 75), "test": range(75, 100)}
 
 MEDIAN_SENTENCES = 7.0
-SENTENCES_SIGMA = 0.8  # of the logarithm
+SENTENCES_SIGMA = 0.8  # standard deviation of the logarithm
 MOST_SENTENCES = 40
 EVIDENCE_SHARE = (0.3, 0.8)
 EVIDENCE_KINDS = (0.83, 0.1, 0.07)  # shares of plain frames, turned frames and experiences
@@ -141,7 +141,7 @@ def _sentence_count(rng: Random) -> int:
 def _draw_grades(rng: Random, label: int, classes: int, evidence: int) -> list[int]:
     """Draw grades around the middle of the class until they give the label.
 
-    One more piece of evidence is taken after every 50 vain draws: a single one is never mixed.
+    After every 50 failed draws one more piece of evidence is drawn, since a single piece is never mixed.
     """
     edges = (GRADES[0], *BORDERS[classes], GRADES[-1])
     middle = (edges[label] + edges[label + 1]) / 2

@@ -27,7 +27,7 @@ class Aspects:
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """One kind of thing that is reviewed; equal to itself alone, and so hashable."""
+    """One kind of thing that is reviewed; compared by identity, and so hashable."""
 
     items: tuple[str, ...]
     preposition: str
@@ -71,7 +71,7 @@ COMMON_CHOICES: Choices = {
     "month": _GRAMMAR["months"],
     "time": [f"{hour}:{minute}" for hour in range(5, 11) for minute in ("05", "15", "20", "30", "40", "55")],
 }
-WORD_OWNERS = ("train", "test", "train", "train", "validation", "train", "test")  # of the words of a list, in turn
+WORD_OWNERS = ("train", "test", "train", "train", "validation", "train", "test")  # owners of a list's words, in turn
 
 
 @cache
@@ -85,7 +85,7 @@ def own_words(split: str) -> dict[str, list[str]]:
 
 @cache
 def aspect_choices(domain: Domain, split: str) -> tuple[Choices, ...]:
-    """Return, for every aspect of a domain, what the slots are filled from where a clause is about it."""
+    """Return, for every aspect of a domain, the choices for the slots of clauses about it."""
     return tuple(
         _choices(aspect, group, split) for group in domain.aspects for aspect in (*group.singular, *group.plural)
     )

@@ -40,7 +40,12 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Truncation:
-    """What the model's window cut away.
+    """What a limit cut away of documents: the model's window, or a limit that was set.
+
+    It is counted document by document in `data.tokens` and `data.sentences`, in the columns `COUNTS`; the ``documents``
+    table of results carries these columns. `data.tokens.summed_truncation` alone sums them: of training data for the
+    training log and ``data.json``, of erased documents for the summary, from which `show`, the model card and the
+    tables of `reproduce` print it. `explain` shows what one document lost.
 
     Attributes:
         documents: All documents.

@@ -32,7 +32,7 @@ def check_config(config: DataConfig) -> None:
     if config.validation_split is not None and config.validation_split == config.train_split:
         refuse("validation_split", UserError(" is also ", Setting("data.train_split")))
     if config.revision is not None and config.path is not None:
-        refuse("revision", UserError(": it belongs to the hub and means nothing with ", Setting("data.path")))
+        refuse("revision", UserError(": it belongs to the hub and has no effect with ", Setting("data.path")))
     if config.clean and config.name not in NAMED:
         refuse("clean", f": only {', '.join(NAMED)} have a rule for cleaning")
     if config.text_columns is not None and not config.text_columns:

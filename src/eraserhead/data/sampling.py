@@ -50,9 +50,9 @@ def hold_out(strata: Integers, size: int | None, seed: int, default_of: int) -> 
 
     Args:
         strata: Class of every row.
-        size: Rows to hold out; None for a tenth of `default_of`, and one of every class where its rows allow it.
+        size: Rows to hold out; None for a tenth of `default_of`, but at least one of every class that can spare one.
         seed: Seed of the draw.
-        default_of: Rows that will be trained on, where that is known; the default size follows it.
+        default_of: Rows for training, of which the default size is a tenth.
 
     Raises:
         UserError: If that many cannot be held out; the message says how many can.

@@ -1,4 +1,4 @@
-"""From texts to the tokens of their sentences, for models that read a document sentence by sentence."""
+"""Tokenises texts by sentence, for models that read a document sentence by sentence."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,20 +45,20 @@ def tokenize_sentences(
         input_ids: Token ids of each sentence, special tokens included; sentences without any other token are left out.
         starts, ends: Code-point offsets of each token in the text, empty for special tokens; null where the tokenizer
             knows no offsets.
-        sentence_starts, sentence_ends: The same of each sentence.
+        sentence_starts, sentence_ends: Code-point offsets of each sentence in the text.
         tokens: How many tokens the model sees, special tokens included.
-        truncated_tokens: How many were cut away, with whole sentences or from long ones.
+        truncated_tokens: How many were cut off, with whole sentences or from long ones.
         sentences: How many sentences the model sees.
-        truncated_sentences: How many were cut away whole.
+        truncated_sentences: How many were cut off whole.
 
     The result is kept in the cache of `datasets`; the same rows, tokenizer and limits find it again.
 
     Args:
-        rows: With a column ``text``.
+        rows: Documents with a column ``text``.
         tokenizer: It frames each sentence as a text of its own.
-        split: Where sentences begin and end.
-        max_sentences: Sentences a document.
-        max_tokens: Tokens a sentence, special tokens included.
+        split: Returns the start and end of each sentence of a text.
+        max_sentences: Most sentences of a document.
+        max_tokens: Most tokens of a sentence, special tokens included.
 
     Raises:
         UserError: If `max_tokens` leaves no room beside the special tokens.

@@ -166,7 +166,7 @@ def _options(
 
 
 def lacks_header(file: str) -> bool:
-    """Tell whether a CSV file begins with a row: its first field is a rating."""
+    """Tell whether a CSV file has no header line: its first field is then a rating from 1 to 5."""
     return str(pandas.read_csv(file, nrows=0).columns[0]).strip() in RATINGS
 
 
@@ -186,6 +186,6 @@ def _fetch(name: str, builder: DatasetBuilder) -> None:
 
 
 def _resolved_revision(splits: dict[str, Dataset]) -> str | None:
-    """Return the commit that rows of the hub come from, after which `datasets` calls their folder in its cache."""
+    """Return the commit of a hub data set, after which `datasets` names the folder in its cache."""
     folders = [Path(file["filename"]).parent.name for rows in splits.values() for file in rows.cache_files]
     return next((folder for folder in folders if COMMIT.fullmatch(folder)), None)

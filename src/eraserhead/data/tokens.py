@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 from datasets import Dataset, Features, List, Value
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -40,11 +41,12 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
 
     New columns:
         input_ids: Token ids, special tokens included, at most `max_length`.
-        token_type_ids: Of pairs alone, where the tokenizer's model takes them: which sequence a token belongs to.
+        token_type_ids: For pairs alone, where the tokenizer's model takes them: the sequence that each token belongs
+            to.
         starts, ends: Code-point offsets of each token in the text, 0 and 0 for special tokens; null where the tokenizer
             knows no offsets.
         tokens: How many tokens the model sees.
-        truncated_tokens: How many were cut away; 0 where the text fits.
+        truncated_tokens: How many were cut off; 0 where the text fits.
 
     The result is kept in the cache of `datasets`; the same rows, tokenizer and length find it again, in any process.
     The tokenizer itself is left as it is.
@@ -68,18 +70,23 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
 
 
 def truncation(rows: Dataset) -> Truncation:
-    """Count what `tokenize` cut away from these rows."""
-    names = [name for name in COUNTS if name in rows.column_names]
-    columns = {name: np.asarray(arrow_table(rows, names).column(name), dtype=np.int64) for name in names}
+    """Sum what `tokenize` or `tokenize_sentences` cut off from these rows."""
+    return summed_truncation(arrow_table(rows, [name for name in COUNTS if name in rows.column_names]))
+
+
+def summed_truncation(documents: pa.Table) -> Truncation:
+    """Sum the `COUNTS` of a table of documents; a count that the table lacks, or that some document lacks, is null."""
+    known = [name for name in COUNTS if name in documents.column_names and not documents.column(name).null_count]
+    columns = {name: np.asarray(documents.column(name), dtype=np.int64) for name in known}
     cut = int((columns["truncated_tokens"] > 0).sum())
-    return Truncation(len(rows), cut, **{name: int(values.sum()) for name, values in columns.items()})
+    return Truncation(len(documents), cut, **{name: int(values.sum()) for name, values in columns.items()})
 
 
 def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, name: str) -> None:
     """Refuse a length that leaves no room beside the special tokens.
 
     Raises:
-        UserError: Naming the setting.
+        UserError: The length is too short; the message names the setting.
     """
     special = tokenizer.num_special_tokens_to_add(pair=pairs)
     if length < special + 1:
@@ -90,10 +97,10 @@ def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, nam
 
 
 def neutral(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return a copy without the traces of earlier calls, which would change the cache key, and without a window."""
+    """Return a copy without a window, and without state from earlier calls, which would change the cache key."""
     neutral = copy.deepcopy(tokenizer)
     neutral.deprecation_warnings = {}
-    neutral.model_max_length = NO_WINDOW  # what is too long is counted here, not warned of
+    neutral.model_max_length = NO_WINDOW  # tokens beyond the limit are counted here, without a warning
     if neutral.is_fast:
         backend = _backend(neutral)
         backend.no_truncation()
@@ -108,7 +115,7 @@ def _backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
 
 @contextmanager
 def parallel_once(count: int | None) -> Iterator[int | None]:
-    """Keep the tokenizer's own threads out of several processes: they warn of the fork, and the cores are taken."""
+    """Switch off the tokenizer's threads where several processes run: they warn of the fork, and cores are taken."""
     before = os.environ.get("TOKENIZERS_PARALLELISM")
     if count is not None:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -141,7 +148,7 @@ def _tokenize_batch(
 
 @dataclass(frozen=True)
 class Sequences:
-    """What the tokenizer is given: one sequence, or two, the second of which begins at `start` in the text."""
+    """The tokenizer's input: one sequence, or two, of which the second begins at `start` in the text."""
 
     first: str
     second: str | None
@@ -149,14 +156,14 @@ class Sequences:
 
     @property
     def given(self) -> str | tuple[str, str]:
-        """What the tokenizer takes."""
+        """The argument for the tokenizer."""
         return self.first if self.second is None else (self.first, self.second)
 
 
 def encode(
     sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
-    """Return the `TOKEN_COLUMNS` of sequences, and their token types; the tokenizer is one of `neutral`."""
+    """Return the `TOKEN_COLUMNS` of sequences, and their token types; `tokenizer` comes from `neutral`."""
     batch = _fast_batch if tokenizer.is_fast else _slow_batch
     return batch(sequences, tokenizer, max_length)
 

@@ -61,9 +61,9 @@ def _is_punctuation(character: str) -> bool:
     return unicodedata.category(character)[0] in "PS"  # punctuation and symbols
 
 
-def _set_apart(run: list[int], pieces: list[str]) -> list[list[int]]:
+def _set_apart(run: list[int], texts: list[str]) -> list[list[int]]:
     """Split punctuation off both ends of a run."""
-    wordlike = [place for place, piece in enumerate(pieces) if not all(map(_is_punctuation, piece))]
+    wordlike = [place for place, text in enumerate(texts) if not all(map(_is_punctuation, text))]
     if not wordlike:
         return [[place] for place in run]
     first, last = wordlike[0], wordlike[-1] + 1

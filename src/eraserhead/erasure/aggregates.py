@@ -5,12 +5,19 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
-from eraserhead.data.provenance import Truncation
-from eraserhead.data.tokens import COUNTS
+from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder, is_analysed
-from eraserhead.erasure.summary import Aggregates, Counts, Distribution, FlipTable, Pair, RankingSummary, TestSummary
+from eraserhead.erasure.summary import (
+    Aggregates,
+    Counts,
+    Distribution,
+    Pair,
+    RankingSummary,
+    SingleErasureTable,
+    TestSummary,
+)
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
 
@@ -23,16 +30,17 @@ DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", *COUNT
 def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = "beyond_all") -> Aggregates:
     """Return all aggregates with their 95 % bootstrap intervals over documents.
 
-    Documents with fewer than two components are counted and left out of every aggregate. Counted as ``all``, a
-    document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
+    Documents with fewer than two components are counted and left out of every aggregate. With `count_never_as` ``all``,
+    a document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
     """
-    documents = results.table("documents", DOCUMENT_COLUMNS).to_pandas()
+    table = results.table("documents", DOCUMENT_COLUMNS)
+    documents = table.to_pandas()
     flips = read_flips(results, count_never_as)
     singles = results.analysed("singles").to_pandas()
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
     return Aggregates(
         documents=_counts(documents),
-        truncation=_truncation(documents),
+        truncation=summed_truncation(table),
         accuracy=_accuracy(documents, seed),
         yardstick=yardstick,
         rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
@@ -51,13 +59,6 @@ def _counts(documents: pd.DataFrame) -> Counts:
         unlabelled=int(documents.label.isna().sum()),
         decided_otherwise_by_model=int((documents.prediction != documents.model_prediction).sum()),
     )
-
-
-def _truncation(documents: pd.DataFrame) -> Truncation:
-    """Count what was cut off; sentences only of documents that were read by sentence."""
-    columns = {name: documents[name].to_numpy(dtype=float) for name in COUNTS}
-    counts = {name: int(values.sum()) for name, values in columns.items() if not np.isnan(values).any()}
-    return Truncation(len(documents), int((documents.truncated_tokens > 0).sum()), **counts)
 
 
 def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
@@ -86,15 +87,15 @@ def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: i
 
 
 def _distribution(flips: FlipValues, quantity: str, mean: Estimate, seed: int) -> Distribution:
-    """A document's draws are averaged first; one draw that never flips makes the average larger than everything."""
+    """Average each document's draws first; one draw that never flips makes the average larger than everything."""
     quartiles = bootstrap_quantiles(flips.values(quantity).mean(1), list(QUARTILES.values()), seed)
     return Distribution(**dict(zip(QUARTILES, quartiles, strict=True)), mean=mean)
 
 
 def _against(flips: FlipValues, yardstick: FlipValues) -> dict[str, np.ndarray]:
-    """Removals in excess of the minimum, or of the best set found, where both exist, and whether there is none.
+    """Return the removals in excess of the yardstick's, where both flip, and whether the ranking is as short.
 
-    A ranking that never flips where the yardstick does is not optimal: rankings are compared on the same documents.
+    A ranking that never flips where the yardstick does is not as short: rankings are compared on the same documents.
     """
     optimal = np.where(np.isinf(yardstick.removed), np.nan, flips.removed == yardstick.removed)
     return {
@@ -104,7 +105,7 @@ def _against(flips: FlipValues, yardstick: FlipValues) -> dict[str, np.ndarray]:
 
 
 def _beyond_rankings(flips: dict[str, FlipValues], seed: int) -> Estimate | None:
-    """Return how often the best set found is smaller than that of every ranking; null where there is a minimum."""
+    """Return how often the best set found is smaller than every ranking's; None where there is a minimum."""
     if BEST_FOUND not in flips:
         return None
     others = [found.removed.min(1) for name, found in flips.items() if name != BEST_FOUND]
@@ -125,7 +126,7 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 
 def _pairs(flips: dict[str, FlipValues], seed: int) -> list[Pair]:
-    """Return for each pair how often the first strictly needs fewer removals, over all documents."""
+    """Return for each pair how often the first needs strictly fewer removals, over all documents."""
     return [_pair(first, second, flips, seed) for first, second in permutations(flips, 2)]
 
 
@@ -136,17 +137,17 @@ def _pair(first: str, second: str, flips: dict[str, FlipValues], seed: int) -> P
 
 
 def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
-    """Return test 1 of one ranking: the 2x2 table exactly over r and for the one draw, and the divergences."""
+    """Return test 1 of one ranking: the 2x2 table, exact and for the drawn component, and the divergences."""
     top = rows.top_flips.to_numpy(dtype=float)
     exact = _cells(top, rows.share_random_flips.to_numpy(dtype=float))
     drawn = _cells(top, rows.random_flips.to_numpy(dtype=float))
     differences = {name: rows[name].to_numpy(dtype=float) for name in DIFFERENCES}
-    # All at once: they are means over the same resamples.
+    # All at once, so that all means share the same resamples.
     columns = [*exact.values(), *drawn.values(), *differences.values()]
     means = iter(bootstrap_means(np.stack(columns, axis=1), seed))
     return TestSummary(
-        exact=FlipTable(**dict(zip(exact, means, strict=False))),
-        drawn=FlipTable(**dict(zip(drawn, means, strict=False))),
+        exact=SingleErasureTable(**dict(zip(exact, means, strict=False))),
+        drawn=SingleErasureTable(**dict(zip(drawn, means, strict=False))),
         **dict(zip(differences, means, strict=True)),
     )
 

@@ -13,17 +13,18 @@ from datasets.table import InMemoryTable
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.given import Given, GivenColumns, given_content, given_documents
+from eraserhead.data.given import Content, Given, GivenColumns, given_content, given_documents
 from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import UserError
 from eraserhead.loading import devices
-from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
+from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import check_settings, listed
+from eraserhead.settings import as_list, check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,8 +32,7 @@ class Erasure:
     """The results of an erasure analysis.
 
     Attributes:
-        tables: ``documents``, ``signals``, ``flips`` and ``singles`` as Arrow tables; null stands for what does not
-            exist.
+        tables: ``documents``, ``signals``, ``flips`` and ``singles`` as Arrow tables; absent values are null.
         summary: The aggregates with their intervals.
     """
 
@@ -45,22 +45,22 @@ class Erasure:
 
     @property
     def documents(self) -> pd.DataFrame:
-        """One row a document: text, decision, components, and what erasing every component alone does."""
+        """One row for each document: text, decision, components, and what erasing every component alone does."""
         return self.tables["documents"].to_pandas()
 
     @property
     def signals(self) -> pd.DataFrame:
-        """One row a document and ranking: the scores of its components, such as their attention or gradients."""
+        """One row for each document and ranking: the scores of its components, such as their attention or gradients."""
         return self.tables["signals"].to_pandas()
 
     @property
     def flips(self) -> pd.DataFrame:
-        """One row a document, ranking and draw: what must be erased until the decision flips."""
+        """One row for each document, ranking and draw: what is erased until the decision flips."""
         return self.tables["flips"].to_pandas()
 
     @property
     def singles(self) -> pd.DataFrame:
-        """One row a document and ranking: its top component against a random other."""
+        """One row for each document and ranking: its top component against a random other."""
         return self.tables["singles"].to_pandas()
 
     def dataset(self, name: str) -> Dataset:
@@ -103,7 +103,7 @@ def erase(
             transformers; it is put into eval mode and on the device in use, and a decoder without a padding token is
             given its tokenizer's.
         data: Texts; pairs of texts; rows with columns, as a list of dicts, a pandas `DataFrame` or a data set; or a
-            `DataConfig`. A column ``id`` names the documents, and so seeds their random draws; otherwise they are
+            `DataConfig`. A column ``id`` holds the documents' ids, which seed their random draws; otherwise they are
             numbered.
         tokenizer: The tokenizer, where `model` is a classifier in memory.
         split: The split, where `data` is a `DatasetDict` of several.
@@ -111,16 +111,17 @@ def erase(
         pair_column: Column of a second sequence in rows, which the tokenizer gets as a pair with the text.
         label_column: Column of the gold classes in rows, used for accuracy alone: names, or indices of the model's
             classes, or of the names that a data set has for them; default: ``label``, where there is one.
-        max_length: Tokens a document, for models that read it as a whole; default: what the `DataConfig` or the run
-            says, else what the model was trained on, else its window.
-        draws: Shuffles a document of the random ranking.
+        max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
+            run says, else what the model was trained on, else its window.
+        draws: Number of random orders tried for each document.
         seed: Seed of all draws.
-        random_other: What the top component is compared with in test 1: ``uniform``, any component but the top;
-            ``position``, any but the first, the top included, as in Serrano & Smith's released code.
-        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything,
-            and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
-        output_dir: Folder to keep the results in; by default they live in memory alone.
-        overwrite: Replace results of another configuration in `output_dir`.
+        random_other: Components that test 1 compares the top with: ``uniform``, all but the top; ``position``, all but
+            the first, the top included, as in Serrano & Smith's released code.
+        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
+            and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
+            null.
+        output_dir: Folder for the results; default: they are kept in memory alone.
+        overwrite: Replace results of another setup in `output_dir`.
         batch_tokens: Tokens processed at a time.
         site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
             ``all``; default: the last attention-pooling layer where there is one, else the last layer.
@@ -149,10 +150,10 @@ def erase(
         count_never_as=count_never_as,
         batch_tokens=batch_tokens,
         site=site,
-        heads=listed(heads),
+        heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,
-        label_map=listed(label_map),
+        label_map=as_list(label_map),
         memory_budget=memory_budget,
         revision=revision,
         dtype="float32" if dtype is None else dtype,
@@ -160,17 +161,9 @@ def erase(
         cpu=cpu,
     )
     check_settings(config)
+    check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
-    content = None
-    if isinstance(data, DataConfig):
-        for argument in (*columns.named, *(["split"] if split is not None else [])):
-            raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
-    else:
-        content = given_content(data, columns, split)
-        if config.label_map and not content.names_classes:
-            raise UserError(
-                "label_map: belongs to a DataConfig, or to labels that are names; these are the model's class indices"
-            )
+    content = _content(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     if content is None:
         documents = documents_for(checkpoint, asked, config.label_map)
@@ -178,22 +171,37 @@ def erase(
         names = checkpoint.class_names
         documents = given_documents(content, columns, len(names), names=names, label_map=config.label_map)
     with tempfile.TemporaryDirectory() as scratch:
-        config = replace(
-            config,
-            model=checkpoint.name,
-            output_dir=config.output_dir or str(Path(scratch) / "results"),
-            data=given_limits(checkpoint, asked if content is None else checkpoint.data, max_length),
-            dtype=dtype_of(checkpoint.model),
-        )
+        config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
+        config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))
         results = erase_documents(checkpoint, documents, config, devices.start(cpu))
         return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
+
+
+def _content(
+    data: Given | DataConfig, columns: GivenColumns, split: str | None, label_map: Sequence[str] | None
+) -> Content | None:
+    """Return what is in hand; null of a `DataConfig`, whose documents are loaded when the model is.
+
+    Raises:
+        UserError: It cannot be used, or an argument belongs to the other kind of data.
+    """
+    if isinstance(data, DataConfig):
+        for argument in (*columns.named, *(["split"] if split is not None else [])):
+            raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
+        return None
+    content = given_content(data, columns, split)
+    if label_map and not content.names_classes:
+        raise UserError(
+            "label_map: belongs to a DataConfig, or to labels that are names; these are the model's class indices"
+        )
+    return content
 
 
 def read(folder: str | Path) -> Erasure:
     """Read the finished results in a folder.
 
     Raises:
-        UserError: There are none, or `folder` is no path.
+        UserError: The folder holds no finished results, or a damaged file, or `folder` is not a path.
     """
     if not isinstance(folder, (str, Path)):
         raise UserError(f"folder is a {type(folder).__name__}; give the folder that the results are kept in")

@@ -1,4 +1,4 @@
-"""One erasure analysis; light imports only, so that ``--help`` stays quick."""
+"""Settings of an erasure analysis; light imports only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,21 +19,21 @@ class EraseConfig(SiteConfig):
 
     Attributes:
         model: Folder of a run, or folder or hub id of a model.
-        output_dir: Folder of the results; default: ``erasure`` in the model's folder, of a model on the hub
-            ``runs/OWNER--NAME+erasure``; with the site, the heads and the special tokens behind it where they are
-            chosen.
+        output_dir: Folder of the results; default: ``erasure`` in the model's folder, or for a model on the hub
+            ``runs/OWNER--NAME+erasure``; site, heads and special tokens are appended where they are set.
         data: The documents; default: the test split of the run's own data.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
-            (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: those of the same name.
-        draws: Shuffles a document of the random ranking.
+            (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: classes of the same name.
+        draws: Number of random orders tried for each document.
         seed: Seed of all draws and of the bootstrap.
-        random_other: What the top component is compared with in test 1: ``uniform``, any component but the top;
-            ``position``, any but the first, the top included, as in Serrano & Smith's released code.
-        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything,
-            and in no mean; ``all``, as one that flips when everything is erased (fraction 1). The tables keep null.
+        random_other: Components that test 1 compares the top with: ``uniform``, all but the top; ``position``, all but
+            the first, the top included, as in Serrano & Smith's released code.
+        count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
+            and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
+            null.
         batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
-        shard_size: Documents that are finished, and kept whatever happens next, together.
-        overwrite: Replace results of another configuration in the folder.
+        shard_size: Number of documents in a shard; finished shards survive an interruption.
+        overwrite: Replace results of another setup in the folder.
     """
 
     model: str
@@ -58,7 +58,7 @@ class EraseConfig(SiteConfig):
 
 @dataclass(frozen=True)
 class ShowConfig:
-    """Which results are shown.
+    """The results that are shown.
 
     Attributes:
         results: Folder of finished erasure results.

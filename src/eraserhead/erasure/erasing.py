@@ -17,13 +17,14 @@ from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.erasure.setup import Run, Setup
+from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.tabulate import BatchText, join_batches, tabulate
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
@@ -38,7 +39,7 @@ class Analyser:
         opened: The model at its site.
         accelerator: The device.
         config: Draws, seed and batch size.
-        searched: Seconds that the search for smaller sets has taken so far, one entry a batch.
+        searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
     """
 
     opened: OpenedModel
@@ -48,11 +49,11 @@ class Analyser:
 
     @property
     def search_seconds(self) -> float | None:
-        """What the search for smaller sets has taken in this process; null without one."""
+        """Seconds that the search for smaller sets has taken in this process; None without a search."""
         return None if self.config.search == "none" else sum(self.searched)
 
     def shard(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        """Analyse some documents; returns the tables of a shard."""
+        """Analyse some documents; return the tables of a shard."""
         lengths = list(rows["tokens"])
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
         return join_batches([self._batch(rows, batch) for batch in buckets(range(len(lengths)), lengths, budget)])
@@ -70,12 +71,13 @@ class Analyser:
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
-    """Run the analysis that a configuration describes; continues what an earlier call left unfinished.
+    """Run the analysis that a configuration describes; continue what an earlier call left unfinished.
 
     Raises:
         UserError: The model, the data or the output folder cannot be used; nothing is written then.
     """
     check_settings(config)
+    check_site(config)
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
@@ -108,7 +110,7 @@ def erase_documents(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         results.join(shards)
-        run = Run(
+        run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
             search_seconds=analyser.search_seconds,
@@ -127,7 +129,7 @@ def batch_text(
     tokenizer: PreTrainedTokenizerBase,
     components: str,
 ) -> BatchText:
-    """Collect what a batch's documents say, component by component."""
+    """Collect the texts of a batch's documents, component by component."""
     found = [
         components_of({name: rows[name][row] for name in COMPONENT_COLUMNS if name in rows}, tokenizer, components).at(
             positions[:length]
@@ -151,9 +153,10 @@ def batch_text(
 
 
 def own_shards(shards: int, finished: set[int], rank: int, processes: int) -> list[int]:
-    """Return the shards that a process has still to make.
+    """Return the shards that a process still has to make.
 
-    They are dealt by number: processes look at the folder at different moments and may see different shards finished.
+    They are assigned by number, since processes look at the folder at different moments and may see different shards
+    finished.
     """
     return [number for number in range(rank, shards, processes) if number not in finished]
 

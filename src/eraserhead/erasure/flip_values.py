@@ -1,4 +1,9 @@
-"""First flips along a ranking as arrays: the one place that decides what a document that never flips counts as."""
+"""First flips along a ranking as arrays, in which a document that never flips has a value too (METHOD section 4).
+
+In the tables such a document has null, which `tabulate` writes. Here null becomes infinity or, where the summary counts
+``all``, what erasing everything has. `aggregates` averages a document's draws for quantiles with their infinities, and
+for means without them. A quantile that is infinite is null in the summary, which views print as "> all".
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What an erasure analysis leaves on disk: the one writer and the one reader of its folder.
+"""The results folder of an erasure analysis, with its only writer and reader.
 
 While a folder is being filled it holds ``setup.json`` and one folder for each finished shard; final names appear only
 when all of a file is written, ``summary.json`` last.
@@ -86,7 +86,7 @@ SIGNALS = pa.schema(
 )
 SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
 
-# How model and data are called; what they are, their fingerprints tell.
+# Names of model and data, which may differ: fingerprints identify the two.
 NAMES_ALONE = ("model.name", "data.path")
 
 
@@ -117,20 +117,20 @@ RESULTS = ResultsLayout()
 
 
 def is_analysed(components: Any) -> Any:
-    """Whether a document of so many components is analysed: every aggregate, figure and comparison is over these."""
+    """Tell whether a document of so many components is analysed; aggregates, figures and comparisons use these."""
     return components >= FEWEST_COMPONENTS
 
 
 @dataclass(frozen=True)
 class ResultsFolder(OutputFolder):
-    """A folder of erasure results, finished or in the making."""
+    """A folder of erasure results, finished or unfinished."""
 
     CONTENT: ClassVar[str] = "erasure results"
     COMMAND: ClassVar[str] = "erase"
 
     @property
     def complete(self) -> bool:
-        """Whether everything is written."""
+        """True when all tables and the summary are written."""
         return all(self.has(name) for name in (RESULTS.summary, *map(RESULTS.table, SCHEMAS)))
 
     def check(self, setup: Setup, overwrite: bool) -> None:
@@ -144,19 +144,19 @@ class ResultsFolder(OutputFolder):
         except UserError:
             if not overwrite:
                 raise
-            return  # what nobody can read is replaced too
+            return  # unreadable results are replaced too
         self.refuse(changed, overwrite)
 
     def changed(self, setup: Setup) -> list[str] | None:
-        """Return the names of what differs from the setup of the results here; null where there are none."""
+        """Return the names of settings that differ from those of the results here; None where there are none."""
         found = self.differing(RESULTS.setup, setup)
         return None if found is None else [name for name in found if name not in NAMES_ALONE]
 
     def open(self, setup: Setup) -> None:
-        """Prepare the folder for results of a setup, after the check; finished shards of the same one stay."""
+        """Prepare the folder for results of a setup, after `check`; keep finished shards of the same setup."""
         try:
             keep = not self.changed(setup)
-        except UserError:  # the check lets it pass where it is to be replaced
+        except UserError:  # damaged: `check` let it pass, as it is to be replaced
             keep = False
         if not keep:
             self._clear()
@@ -168,7 +168,7 @@ class ResultsFolder(OutputFolder):
         return {int(shard.name) for shard in shards.iterdir() if shard.name.isdigit()} if shards.is_dir() else set()
 
     def write_shard(self, number: int, tables: Mapping[str, pa.Table]) -> None:
-        """Write one shard's tables; they appear together, or not at all."""
+        """Write one shard's tables atomically, all together."""
         with replacing(self.path / RESULTS.shard(number)) as unfinished:
             unfinished.mkdir()
             for name, table in tables.items():
@@ -211,10 +211,10 @@ class ResultsFolder(OutputFolder):
         return self.read(Summary, RESULTS.summary)
 
     def check_tables(self) -> None:
-        """Refuse finished results of which a table is damaged.
+        """Refuse finished results with a damaged table.
 
         Raises:
-            UserError: Naming the file.
+            UserError: A table is damaged; the message names its file.
         """
         for name in SCHEMAS:
             path = self.path / RESULTS.table(name)

@@ -12,7 +12,7 @@ from eraserhead.models.architecture import Limits
 
 @dataclass(frozen=True)
 class Setup:
-    """What determines the results: two analyses that agree in it may share a folder.
+    """Everything that determines the results; analyses with equal setups may share a folder.
 
     Attributes:
         model: The model.
@@ -21,11 +21,11 @@ class Setup:
         label_map: Classes of the data and of the model that mean the same, where they were given.
         limits: What the model reads of a document.
         rankings: Names of the rankings that order components.
-        draws: Shuffles a document of the random ranking.
+        draws: Number of random orders tried for each document.
         seed: Seed of all draws and of the bootstrap.
-        random_other: What the top component is compared with in test 1.
+        random_other: Components that test 1 compares the top with.
         count_never_as: How the summary counts a document that never flips.
-        shard_size: Documents that are finished together.
+        shard_size: Number of documents in a shard.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -44,13 +44,13 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Environment):
+class ErasureRun(Environment):
     """How an analysis went; nothing here determines results.
 
     Attributes:
-        seconds: What it took, without loading.
+        seconds: Seconds that the analysis took, without loading.
         devices: The processes and devices that were in use.
-        search_seconds: What the search for smaller sets took in the main process; null without a search.
+        search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
     """
 
     seconds: float

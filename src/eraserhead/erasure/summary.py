@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from eraserhead.data.provenance import Truncation
-from eraserhead.erasure.setup import Run, Setup
+from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
 
@@ -14,12 +14,12 @@ class Counts:
     """How many documents there are.
 
     Attributes:
-        total: All.
-        analysed: Of two components or more: those that every aggregate is over.
-        without_components: Such as empty texts.
-        with_one_component: There is nothing to compare it with.
-        unlabelled: Without a gold class.
-        decided_otherwise_by_model: Whose decision in the model's own precision differs from the one analysed.
+        total: All documents.
+        analysed: Those of two components or more; every aggregate is over these.
+        without_components: Those without components, such as empty texts.
+        with_one_component: Those with one component, so that there is nothing to compare.
+        unlabelled: Those without a gold class.
+        decided_otherwise_by_model: Those whose decision in the model's own precision differs from the one analysed.
     """
 
     total: int
@@ -64,7 +64,7 @@ class RankingSummary:
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
         evidence_auc: How early components lie that are known to decide; without a value where none are known.
-        spread: Of the random ranking: standard deviation of the fraction over a document's draws; else null.
+        spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
     """
 
     outcomes: dict[str, Estimate]
@@ -81,7 +81,7 @@ class RankingSummary:
         return getattr(self, quantity)
 
     def share(self, outcome: Outcome) -> Estimate:
-        """Return the share of the documents that end so."""
+        """Return the share of the documents with this outcome."""
         return self.outcomes[outcome.label]
 
 
@@ -105,7 +105,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class FlipTable:
+class SingleErasureTable:
     """Test 1's 2x2 table of a ranking's top and another component: shares of the documents.
 
     Attributes:
@@ -128,17 +128,17 @@ class TestSummary:
     Attributes:
         exact: The 2x2 table as an expectation over all other components.
         drawn: The same for one drawn component.
-        expected_delta_js: Divergence by the top minus the mean of that by another component, in nats.
+        expected_delta_js: Divergence by erasing the top minus the exact mean by erasing another component, in nats.
         share_negative: Share of the other components that move the distribution further than the top.
         share_zero: Share of those that move it as far.
-        delta_js: Divergence by the top minus that by the drawn component.
+        delta_js: Divergence by erasing the top minus that by erasing the drawn component, in nats.
         delta_attention: Weight of the top minus that of the drawn component.
     """
 
     __test__: ClassVar[bool] = False  # pytest takes a class of this name for a test
 
-    exact: FlipTable
-    drawn: FlipTable
+    exact: SingleErasureTable
+    drawn: SingleErasureTable
     expected_delta_js: Estimate
     share_negative: Estimate
     share_zero: Estimate
@@ -152,7 +152,7 @@ class Aggregates:
 
     Attributes:
         documents: How many there are.
-        truncation: What was cut off them.
+        truncation: How much of them was cut off.
         accuracy: Share of the labelled documents whose class is right.
         yardstick: The ranking that `excess` and `optimal` compare with: the minimum, or the smallest set found.
         rankings: Test 2 by the name of the ranking.
@@ -188,4 +188,4 @@ class Summary(Aggregates):
     FORMAT: ClassVar[int] = 2
 
     setup: Setup
-    run: Run
+    run: ErasureRun

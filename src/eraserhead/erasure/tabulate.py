@@ -1,4 +1,4 @@
-"""From tensors to the rows of the result tables."""
+"""Turns tensors into the rows of the result tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -22,18 +22,18 @@ OUTCOMES = np.array([outcome.label for outcome in Outcome], dtype=object)
 
 @dataclass(frozen=True)
 class BatchText:
-    """What a batch's documents say, a list entry a document.
+    """The texts of a batch's documents, one list entry for each document.
 
     Attributes:
         rows: Numbers of the documents within their shard, to put the rows back into order.
         ids: Their ids.
         texts: Their cleaned texts.
-        labels: Gold classes, null where unknown.
+        labels: Gold classes, None where unknown.
         components: Token strings of their components.
-        starts: Offsets of the components' first characters in the text; null for tokenizers without offsets.
-        ends: Offsets behind their last characters; null likewise.
-        counts: Tokens that the model saw and that were cut off; of documents read by sentence, also sentences.
-        evidence: Where the truth is known, whether each component lies in it; else null.
+        starts: Offsets of the components' first characters in the text; None for tokenizers without offsets.
+        ends: Offsets behind their last characters; None likewise.
+        counts: Tokens that the model saw and that were cut off; for documents read by sentence, also sentences.
+        evidence: Whether each component overlaps the evidence; None where the evidence is unknown.
     """
 
     rows: list[int]

@@ -13,30 +13,33 @@ from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Pair, RankingSummary, Summary
 from eraserhead.loading.setup import SENTENCES, SiteSetup
-from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome
+from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
 
 MEANS: dict[CountNeverAs, str] = {
     "beyond_all": (
-        "Means are over the n documents (and, of random, the draws) whose decision changes, whether or not attention "
-        "is left; quantiles, shares, pairs are over all."
+        "Means are over the n documents (for random, the draws) whose decision changes, whether or not attention "
+        "is left; quantiles, shares and pairs are over all."
     ),
-    "all": "Means, quantiles, shares, pairs are over all documents, whether or not their decisions change.",
+    "all": "Means, quantiles, shares and pairs are over all documents, whether or not their decisions change.",
 }
 NOTES = (
     "In brackets: 95 % bootstrap intervals over documents. {means} JS: Jensen-Shannon divergence from the original "
     "distribution; dJS: that of the top minus that of another component; spread: standard deviation over a document's "
-    "draws. As short: of the documents on which the smallest set flips at all. A document's random draws are averaged "
+    "draws. As short: over the documents on which the smallest set flips. A document's random draws are averaged "
     "for quantiles; one that never flips makes the average > all."
 )
-UPPER_BOUND = "Upper bound: the smallest flipping set that was found, which may not be the smallest there is."
-NAMES = {BEST_FOUND: "upper bound"}  # of rankings, where they are not called as in the results
-OUTCOMES = "What erasing along a ranking comes to, % of documents"
+NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
+OUTCOMES = "Outcome of erasing along a ranking, % of documents"
 FRACTION = "Fraction of the components erased before the decision flips"
-YARDSTICKS = {
+YARDSTICK_TITLES = {
     MINIMUM: "Against the exact minimum",
     BEST_FOUND: "Against the smallest set found, an upper bound of the minimum",
+}
+YARDSTICK_NOTES = {
+    MINIMUM: "Minimum: no smaller set of weights flips the decision.",
+    BEST_FOUND: "Upper bound: the smallest flipping set that was found, which may not be the smallest there is.",
 }
 PAIRS = "Which ranking needs strictly fewer removals, % of documents"
 TESTS: dict[RandomOther, str] = {
@@ -64,13 +67,11 @@ def summary_view(summary: Summary) -> RenderableType:
 
 def answer(summary: Summary) -> str:
     """Return the answer in a sentence: does attention find what the decision rests on?"""
-    pair = summary.pair("attention", RANDOM)
+    pair = summary.pair(ATTENTION, RANDOM)
     if pair is None or pair.fewer.value is None or pair.more.value is None:
         return "No document has two components or more: there is nothing to compare."
     if pair.fewer.value == pair.more.value == 0:
-        return (
-            "Erasing along attention flips no decision sooner or later than erasing at random: nothing to tell apart."
-        )
+        return "Attention needs neither fewer nor more removals than random on any document: they cannot be told apart."
     numbers = f"fewer removals than random on {percent(pair.fewer)} % of documents, more on {percent(pair.more)} %"
     return f"{_verdict(pair)}: {numbers}{_as_short(summary)}."
 
@@ -88,7 +89,7 @@ def _exceeds(first: Estimate, second: Estimate) -> bool:
 
 
 def _as_short(summary: Summary) -> str:
-    optimal = summary.rankings["attention"].optimal
+    optimal = summary.rankings[ATTENTION].optimal
     if optimal is None or optimal.value is None:
         return ""
     found = summary.yardstick == BEST_FOUND
@@ -97,12 +98,12 @@ def _as_short(summary: Summary) -> str:
 
 
 def called(ranking: str) -> str:
-    """Return what a ranking is called, where it is not called as in the results."""
+    """Return the name of a ranking in tables."""
     return NAMES.get(ranking, ranking)
 
 
 def site_line(site: SiteSetup) -> str:
-    """Return where weights are erased and which, in a few words."""
+    """Return one line that says where weights are erased, and which."""
     parts = [f"site: {site.site}{' over sentences' if site.components == SENTENCES else ''}"]
     if site.heads is not None:
         parts.append(f"heads {', '.join(map(str, site.heads))}")
@@ -127,7 +128,7 @@ def _header(summary: Summary) -> Iterable[str]:
         yield _cut_off(summary.truncation, setup)
     if documents.decided_otherwise_by_model:
         count = documents.decided_otherwise_by_model
-        yield f"close      {count} documents are decided otherwise in the model's own precision"
+        yield f"close      {count} documents have another decision in the model's own precision"
     if summary.run.search_seconds is not None and summary.beyond_rankings is not None:
         seconds, beyond = summary.run.search_seconds, percent(summary.beyond_rankings)
         yield f"search     {setup.site.search}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
@@ -140,19 +141,19 @@ def _header(summary: Summary) -> Iterable[str]:
 
 
 def _cut_off(cut: Truncation, setup: Setup) -> str:
-    whole = f"{cut.truncated_sentences:,} sentences of them whole, " if cut.truncated_sentences else ""
+    whole = f"{cut.truncated_sentences:,} whole sentences among them, " if cut.truncated_sentences else ""
     limits = setup.limits
     by_sentence = f"{limits.sentences} sentences of {limits.sentence_tokens} tokens"
     limit = by_sentence if limits.tokens is None else limits.tokens
     return (
         f"cut off    {cut.truncated_tokens:,} tokens ({100 * cut.share:.1f} %) of {cut.truncated_documents} documents, "
-        f"{whole}behind the limit of {limit}"
+        f"{whole}beyond the limit of {limit}"
     )
 
 
 def _notes(summary: Summary) -> str:
     notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
-    return f"{UPPER_BOUND} {notes}" if summary.yardstick == BEST_FOUND else notes
+    return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
 
 
 def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:
@@ -188,7 +189,7 @@ def _yardstick(summary: Summary) -> Table:
     has_evidence = any(ranking.evidence_auc.count for ranking in summary.rankings.values())
     headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
     headings += ["finds the planted evidence, AUC"] if has_evidence else []
-    table = new_table(YARDSTICKS[summary.yardstick or MINIMUM], *headings)
+    table = new_table(YARDSTICK_TITLES[summary.yardstick or MINIMUM], *headings)
     for name, ranking in summary.rankings.items():
         if ranking.excess is not None and ranking.optimal is not None:
             evidence = [interval(ranking.evidence_auc)] if has_evidence else []

@@ -1,7 +1,6 @@
 """Explanation from Python: one text in, one decision and what it rests on out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
@@ -12,8 +11,9 @@ from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import Explanation, explain_row
 from eraserhead.loading import devices
-from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, dtype_of, given_checkpoint, given_limits
-from eraserhead.settings import check_settings, listed
+from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
+from eraserhead.loading.site_table import check_site
+from eraserhead.settings import as_list, check_settings
 
 ID = "text"  # of a text without one; seeds the random ranking, as on the command line
 
@@ -73,7 +73,7 @@ def explain(
         draws=draws,
         seed=seed,
         site=site,
-        heads=listed(heads),
+        heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,
         memory_budget=memory_budget,
@@ -83,14 +83,10 @@ def explain(
         cpu=cpu,
     )
     check_settings(config)
+    check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     row = given_documents(content, columns, len(checkpoint.class_names), [ID]).rows
-    config = replace(
-        config,
-        model=checkpoint.name,
-        data=given_limits(checkpoint, checkpoint.data, max_length),
-        dtype=dtype_of(checkpoint.model),
-    )
+    config = for_given(config, checkpoint, checkpoint.data, max_length)
     return explain_row(checkpoint, row, config, devices.start(cpu))

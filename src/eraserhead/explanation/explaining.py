@@ -17,9 +17,10 @@ from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import Components, components_of
 from eraserhead.loading.opened import documents_for, open_model
 from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
+from eraserhead.loading.site_table import check_site
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
-from eraserhead.method.names import RANDOM, YARDSTICKS, Outcome
-from eraserhead.method.reading import PRODUCT, Reading
+from eraserhead.method.names import PRODUCT, RANDOM, YARDSTICKS, Outcome
+from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
@@ -104,6 +105,7 @@ def explain(config: ExplainConfig) -> Explanation:
         UserError: The model, the text or the document cannot be used.
     """
     check_settings(config)
+    check_site(config)
     given = [Setting(name) for name in SOURCES if getattr(config, name) is not None]
     if len(given) != 1:
         named = UserError.joined(given, " and ") if given else "none"

@@ -27,8 +27,8 @@ from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
 from eraserhead.loading.defaults import stored_data
-from eraserhead.loading.layout import RUN
-from eraserhead.loading.training_data import training_data
+from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.training_data import read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import locate_model
@@ -70,7 +70,7 @@ class Checkpoint:
 
     @property
     def padding(self) -> int:
-        """The id to pad with: the model's own, which may tell positions and the last token apart from padding."""
+        """The id to pad with."""
         return padding_id(self.model.config, self.tokenizer)
 
 
@@ -98,7 +98,7 @@ def load_checkpoint(
     check_finished(name)
     located = locate_model(name, revision)
     folder, options = located.folder, {"trust_remote_code": trust_remote_code}
-    config = load(name, lambda: _configuration(folder, name, options))
+    config = load(name, lambda: _config(folder, name, options))
     if not isinstance(config, AttentionPoolingConfig):
         check_family(config, name)
     model, loading = load(name, lambda: _model_and_report(folder, config, getattr(torch, dtype), options))
@@ -109,7 +109,7 @@ def load_checkpoint(
     tokenizer = load_tokenizer(folder, name, trust_remote_code)
     if not isinstance(config, AttentionPoolingConfig):
         give_padding(model, tokenizer, name)
-    trained_on = training_data(name)
+    trained_on = read_training_data(Path(name))
     return Checkpoint(
         model=model.eval(),
         tokenizer=tokenizer,
@@ -134,7 +134,7 @@ def check_finished(name: str) -> None:
         raise UserError(f"{name}: not a model (no {RUN.config} in it); ", mend)
 
 
-def _configuration(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
+def _config(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
     """Load a model's config; its repository's own code is refused before transformers asks about it."""
     content, _ = PreTrainedConfig.get_config_dict(folder)
     unknown = content.get("model_type") not in CONFIG_MAPPING

@@ -89,7 +89,7 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
     """
     if named_padding(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
         return
-    padding = named_padding(tokenizer)
+    padding = named_padding(model.config, tokenizer)
     if padding is None:
         raise UserError(
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 
 RUNS = "runs"  # where folders are made that belong to no model's folder
 OWNER, REVISION, SUBSET, RESULTS = "--", "@", "+", "+"  # what ids on the hub cannot hold

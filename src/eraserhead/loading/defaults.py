@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from eraserhead.data.config import DataConfig
-from eraserhead.files import read_mapping
 from eraserhead.loading.config import LIMITS
-from eraserhead.loading.layout import RUN
-from eraserhead.records import checked
+from eraserhead.loading.run_options import read_options
 
 
 def stored_data(model: str) -> DataConfig | None:
@@ -17,8 +15,7 @@ def stored_data(model: str) -> DataConfig | None:
     Raises:
         UserError: The folder's file of this name is something else.
     """
-    path, mend = Path(model) / RUN.run, "move it out of the model's folder"
-    return checked(DataConfig, read_mapping(path, mend).get("data"), path, mend) if path.is_file() else None
+    return read_options(DataConfig, Path(model), section="data")
 
 
 class ReadsDocuments(Protocol):

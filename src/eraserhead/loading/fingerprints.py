@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from eraserhead.files import read_mapping
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 
 
 def weights_fingerprint(module: nn.Module) -> str:

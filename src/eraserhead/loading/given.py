@@ -1,7 +1,8 @@
 """A model that a caller of Python has in hand, or its name."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -9,11 +10,12 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
-from eraserhead.loading.config import LIMITS
+from eraserhead.loading.config import LIMITS, SiteConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 
 Dtype = Literal["float32", "float64", "bfloat16", "float16"]
 GivenModel = str | Path | PreTrainedModel | Pipeline
+Config = TypeVar("Config", bound=SiteConfig)
 IN_MEMORY = "in memory"  # the name of a model that was given as an object
 
 
@@ -58,7 +60,23 @@ def _in_memory(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Ch
     return Checkpoint(model.eval(), tokenizer, IN_MEMORY, None, None, None, None)
 
 
-def given_limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
+def for_given(config: Config, checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> Config:
+    """Return options with what the model in hand says: its name, its precision, and what it reads of a document.
+
+    Args:
+        config: The options.
+        checkpoint: The model.
+        data: Whose limits hold, where there is any.
+        max_length: The limit that was asked for.
+
+    Raises:
+        UserError: There is no option for the model's precision.
+    """
+    limits = _limits(checkpoint, data, max_length)
+    return replace(config, model=checkpoint.name, data=limits, dtype=dtype_of(checkpoint.model))
+
+
+def _limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
     """Return what is read of each document: as asked for, as the data says, as the model was trained, or all it can."""
     if data is not None:
         limits = {name: getattr(data, name) for name in LIMITS}

@@ -20,19 +20,13 @@ from eraserhead.loading.checks import check_types, check_vocabulary
 from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
-from eraserhead.loading.setup import SENTENCES, TOKENS, ModelSetup, SiteSetup
+from eraserhead.loading.setup import ModelSetup, SiteSetup
+from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.models.special_tokens import structural_token_ids
-from eraserhead.sites.budget import budget_for
-from eraserhead.sites.inside.site import SelfAttentionSite
-from eraserhead.sites.pooling import PoolingSite
-from eraserhead.sites.site import POOLING, WORDS, Site, float64_device, parse_inside
-from eraserhead.sites.words import WordsSite
+from eraserhead.sites.site import Site
 
 logger = logging.getLogger("eraserhead")
-
-INSIDE_ALONE = "belongs to sites inside an encoder; this model's are its own attention layers"
 
 
 @dataclass(frozen=True)
@@ -108,15 +102,12 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
         accelerator: The device.
 
     Raises:
-        UserError: The model has no such site, the options do not belong to it, or it has no vector for its padding.
+        UserError: The model has no such site, options have no effect at it, or the model has no vector for its padding.
     """
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
-    if isinstance(checkpoint.model, AttentionPoolingForSequenceClassification):
-        site, setup, device = _pooling(checkpoint.model, config, accelerator)
-    else:
-        site, setup, device = _inside(checkpoint, config, accelerator)
+    at = open_site(checkpoint, config, accelerator)
     reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True)
-    return OpenedModel(checkpoint, site, setup, device, reader)
+    return OpenedModel(checkpoint, at.site, at.setup, at.device, reader)
 
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
@@ -140,68 +131,6 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
         return split.read_as(matched).documents()
     logger.info(unmatched(split.labels, checkpoint.class_names))
     return split.documents(with_labels=False)
-
-
-def _pooling(
-    model: AttentionPoolingForSequenceClassification, config: SiteConfig, accelerator: Accelerator
-) -> tuple[Site, SiteSetup, torch.device]:
-    architecture = model.config.architecture
-    known = (POOLING, WORDS) if architecture.hierarchical else (POOLING,)
-    sites = UserError.joined((Setting("site", site) for site in known), " or ")
-    there = UserError(
-        Setting("site", config.site), ": no site of a model with attention-pooling layers; choose ", sites
-    )
-    problems = [there] if config.site not in (None, *known) else []
-    inside = {"heads": config.heads, "special_tokens": config.special_tokens}
-    problems += [
-        UserError(Setting(name, value), f": {INSIDE_ALONE}")
-        for name, value in inside.items()
-        if value not in (None, "none")
-    ]
-    if config.search != "none" and config.site != WORDS:
-        problems.append(UserError(Setting("search", config.search), ": the minimum is exact here; leave it out"))
-    if problems:
-        raise UserError.joined(problems)
-    model = model.to(accelerator.device)
-    by_word = config.site == WORDS
-    setup = SiteSetup(
-        site=config.site or POOLING,
-        components=SENTENCES if architecture.hierarchical and not by_word else TOKENS,
-        special_tokens=architecture.pool_special_tokens,
-        search=config.search,
-        dtype=config.dtype,
-    )
-    budget = budget_for(model.device, config.memory_budget)
-    site = WordsSite(model, budget) if by_word else PoolingSite(model, budget)
-    return site, setup, accelerator.device
-
-
-def _inside(
-    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator
-) -> tuple[Site, SiteSetup, torch.device]:
-    if config.site == POOLING:
-        raise UserError(
-            Setting("site", POOLING),
-            f": a '{checkpoint.model.config.model_type}' model has no attention-pooling layer; choose "
-            "layer:L, layer:L:all or all, or put a head on its encoder with `eraserhead train`",
-        )
-    device = float64_device(accelerator.device)
-    with_special = config.special_tokens is not False
-    site = SelfAttentionSite(
-        checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
-        parse_inside(config.site or "layer:-1"),
-        heads=config.heads,
-        left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
-        budget=budget_for(device, config.memory_budget),
-    )
-    setup = SiteSetup(
-        site=str(site.name),
-        heads=None if site.heads is None else tuple(site.heads),
-        special_tokens=with_special,
-        search=config.search,
-        dtype=config.dtype,
-    )
-    return site, setup, device
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:

@@ -1,4 +1,4 @@
-"""The documents that a model was trained on, as its folder records them."""
+"""The documents that a model was trained on: the one writer and the one reader of their record in its folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.provenance import Provenance, Truncation
-from eraserhead.loading.layout import RUN
-from eraserhead.records import read_record
+from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.run_options import MOVE_IT
+from eraserhead.records import read_record, write_record
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,16 @@ class TrainingData:
         return self.documents["train"].split
 
 
-def training_data(model: str) -> TrainingData | None:
+def write_training_data(folder: Path, data: TrainingData) -> None:
+    """Write which documents a model was trained on into its folder."""
+    write_record(folder / RUN.data, data)
+
+
+def read_training_data(folder: Path, mend: str = MOVE_IT) -> TrainingData | None:
     """Return what a model's folder says of the documents that it was trained on; null where it does not say.
 
     Raises:
-        UserError: The file is damaged, or something else.
+        UserError: The file is damaged, or something else; `mend` says what to do then.
     """
-    path = Path(model) / RUN.data
-    return read_record(TrainingData, path, "move it out of the model's folder") if path.is_file() else None
+    path = folder / RUN.data
+    return read_record(TrainingData, path, mend) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""Tests 1 and 2 and the smallest set for one batch of documents, at any site (METHOD sections 3 to 5)."""
+"""Tests 1 and 2 and the smallest flipping set for one batch of documents, at any site (METHOD sections 3 to 5)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class RankingFlips:
     Attributes:
         ranking: Name of the ranking; ``minimum`` for the smallest flipping set of all, ``best_found`` for the smallest
             that was found where the minimum cannot be computed.
-        draw: Number of the shuffle; null for every other ranking.
-        order: Components, first to be erased first; for ``minimum`` and ``best_found`` the set comes first.
+        draw: Number of the random order; None for every other ranking.
+        order: Components in the order of erasure; for ``minimum`` and ``best_found`` the set comes first.
         flips: The first flips.
     """
 
@@ -36,13 +36,13 @@ class RankingFlips:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that is computed about a batch.
+    """The results of tests 1 and 2 for one batch.
 
     Attributes:
         singles: Every component erased alone.
         tests: Test 1 for the top of each ranking.
         flips: Test 2 for each ranking and draw, and the minimum, or the best set found where there is no closed form.
-        search_seconds: What the greedy search took; 0 without.
+        search_seconds: Seconds that the greedy search took; 0 without a search.
     """
 
     singles: Singles
@@ -53,13 +53,14 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Draws:
-    """What is drawn at random.
+    """The random draws of tests 1 and 2.
 
     Attributes:
         documents: Ids of the documents, which seed their draws.
         seed: Seed of all draws.
-        shuffles: Random orders of each document.
-        random_other: Whether test 1 draws from all components but the top, or from all but the first.
+        shuffles: Number of random orders drawn for each document.
+        random_other: Whether test 1 draws from all components but the top (``uniform``), or from all but the first
+            (``position``).
     """
 
     documents: Sequence[str]
@@ -72,12 +73,12 @@ class Draws:
 def analyse(
     reading: Reading, orders: Mapping[str, Int[Tensor, "batch components"]], draws: Draws, greedy: bool = False
 ) -> Analysis:
-    """Run tests 1 and 2, and find the minimum where there is a closed form, else the smallest set of any ranking.
+    """Run tests 1 and 2, and find the minimum where there is a closed form, else the smallest set found.
 
     Args:
-        reading: What was read of the batch.
+        reading: The batch as read at a site.
         orders: The rankings by name, each document's components best first, padding last.
-        draws: What is drawn at random.
+        draws: Seed and number of the random draws.
         greedy: Whether to look for smaller sets by a greedy search, where there is no closed form.
     """
     singles = single_erasures(reading.unerased, reading.singles())

@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.decision import decide
+
 # Multiplying by a power of two is exact. It lifts weights that underflowed towards 5e-324 back into the range in which
-# products with component logits keep their precision, so that a tiny kept mass is still a mass.
+# products with component logits keep their precision, so that a tiny kept mass still counts.
 LIFT = 2.0**500
 
 
@@ -17,25 +19,23 @@ def erase(
     """Zero the weights outside `keep` and renormalise the rest to sum to 1 (Serrano & Smith 2019, sec. 3).
 
     A row that keeps no weight above 0 is all zeros: the pooled vector is then zero and the decision is the bias's.
+
+    The site `words` calls this. Affine heads have the closed forms below, which never form the erased weights, and
+    encoders' softmaxes are erased by their masks, in `patch.interface`.
     """
     kept = torch.where(keep, weights, torch.zeros_like(weights))
     mass = kept.sum(-1, keepdim=True)
     return torch.where(mass > 0, kept / torch.where(mass > 0, mass, torch.ones_like(mass)), torch.zeros_like(kept))
 
 
-def decide(logits: Float[Tensor, "*batch classes"]) -> Int[Tensor, "*batch"]:
-    """Return the class with the largest logit; among equals the lowest index."""
-    return logits.argmax(-1)
-
-
 @dataclass(frozen=True)
 class Evaluation:
-    """A decision evaluated again, with nothing or with something erased.
+    """Decisions evaluated with some components, or none, erased.
 
     Attributes:
-        scaled_logits: Logits times a positive factor. Decisions are read from these: what the weights' normaliser
-            would round away cannot make or break a tie.
-        scale: That factor, one for each evaluation.
+        scaled_logits: Logits times `scale`. Decisions are taken from these, since dividing by the weights' sum could
+            make or break a tie by rounding.
+        scale: A positive factor, one for each evaluation.
         keeps_mass: Whether any weight above 0 is kept; otherwise the bias alone decides.
     """
 
@@ -50,7 +50,7 @@ class Evaluation:
 
     @property
     def decision(self) -> Int[Tensor, "*batch"]:
-        """The class decided for; among equals the lowest."""
+        """The class decided for, by `decide`."""
         return decide(self.scaled_logits)
 
 
@@ -68,7 +68,7 @@ def evaluate_singles(
     component_logits: Float[Tensor, "batch components classes"],
     bias: Float[Tensor, " classes"],
 ) -> Evaluation:
-    """Evaluate an affine head with each component erased alone, ``[batch, components]`` of them at once.
+    """Evaluate an affine head with each component erased alone, ``[batch, components]`` evaluations.
 
     The sums over the others are prefix plus suffix sums: subtracting from the total would lose everything where one
     weight is close to 1 (METHOD section 3).

@@ -1,4 +1,4 @@
-"""Small flipping sets where no closed form gives the smallest: upper bounds, and named so (METHOD section 5)."""
+"""Small flipping sets where the minimum has no closed form: upper bounds of it (METHOD section 5)."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from eraserhead.method.test_two import FlippingSet, Flips
 
 
 def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
-    """Return for each document the smallest of the sets; among equals flips before bare biases, then the lightest."""
+    """Return each document's smallest set; on ties a `FLIP` before a `BIAS_ONLY`, then the smaller mass."""
     outcomes = torch.stack([each.flips.outcome for each in found])
     removed = torch.stack([each.flips.removed for each in found])
     never = (outcomes == Outcome.NEVER) * (len(Outcome) * (found[0].order.shape[1] + 1))
@@ -30,9 +30,9 @@ def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
 
 
 def greedy_set(reading: Reading, best: FlippingSet) -> FlippingSet:
-    """Erase, one after the other, the component whose loss lowers the decision's margin most; stop below `best`'s size.
+    """Search a smaller set than `best`: erase, step by step, the component that lowers the decision's margin most.
 
-    Where that flips no decision with fewer components than `best`, `best` itself is returned.
+    Where no smaller set flips the decision, `best` itself is returned.
     """
     mask, decision = reading.mask, reading.unerased.decision
     known = best.flips.outcome != Outcome.NEVER

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eraserhead.method.erasure import decide
+from eraserhead.method.decision import decide
 
 
 def rival_weights(logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes"]:
@@ -27,7 +27,7 @@ def soft_margin(
 ) -> Float[Tensor, "batch *components"]:
     """Return ``z_c - sum_{k != c} w_k z_k``, with the decision and the weights of its rivals held fixed.
 
-    Of logits it is a margin; of component logits it is the margin's derivative with respect to each weight, which
+    For logits this is the margin. For component logits it is the margin's derivative with respect to each weight, which
     orders components as ``d p_c / d a_i`` does and does not vanish when the softmax saturates (METHOD section 4).
 
     Args:

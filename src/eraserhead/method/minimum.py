@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.decision import takes_over
 from eraserhead.method.erasure import LIFT, sums_after
 from eraserhead.method.margins import margins
 
@@ -21,7 +22,7 @@ def minimal_order(
     ``m_ij = (u_ij + b_j) - (u_ic + b_c)``: a sum of independent terms, so that for each j the best k removals are the
     k most negative terms, among equals the lighter weight first. Among classes that need equally few, the set of the
     smaller mass is taken. Where no set that keeps a mass flips, components of positive weight come first, so that the
-    prefix which leaves the bias alone is as short as can be.
+    prefix that leaves the bias alone is as short as possible.
     """
     by_weight = torch.where(mask, weights, torch.inf).argsort(dim=-1, stable=True)
     light_first = weights.gather(1, by_weight) * LIFT
@@ -30,7 +31,7 @@ def minimal_order(
     terms = light_first.unsqueeze(1) * ahead
     terms, position = terms.sort(dim=-1, stable=True)
     kept_weights = light_first.unsqueeze(1).expand_as(terms).gather(2, position)
-    flips = _flips(sums_after(terms, dim=2), decision) & (sums_after(kept_weights, dim=2) > 0)
+    flips = takes_over(sums_after(terms, dim=2), decision) & (sums_after(kept_weights, dim=2) > 0)
     best, found = _best_class(flips, kept_weights)
     chosen = position.gather(1, best.view(-1, 1, 1).expand(-1, 1, position.shape[2])).squeeze(1)
     positive_first = ((weights > 0) & mask).logical_not().to(torch.int8).argsort(dim=-1, stable=True)
@@ -38,18 +39,10 @@ def minimal_order(
     return _padding_last(order, mask)
 
 
-def _flips(
-    sums: Float[Tensor, "batch classes components"], decision: Int[Tensor, " batch"]
-) -> Bool[Tensor, "batch classes components"]:
-    classes = torch.arange(sums.shape[1], device=sums.device).view(1, -1, 1)
-    decided = decision.view(-1, 1, 1)
-    return ((sums > 0) | ((sums == 0) & (classes < decided))) & (classes != decided)
-
-
 def _best_class(
     flips: Bool[Tensor, "batch classes components"], ordered_weights: Float[Tensor, "batch classes components"]
 ) -> tuple[Int[Tensor, " batch"], Bool[Tensor, " batch"]]:
-    """Return the class reached by the fewest removals, then by the lightest, and whether any is reached."""
+    """Return the class that needs the fewest removals, then the smallest mass, and whether any class is reached."""
     reached = flips.any(-1)
     first = flips.int().argmax(-1)
     removed = torch.where(reached, first, flips.shape[2])

@@ -1,13 +1,15 @@
-"""What results and options call things; standard library only, so that configurations and views stay light."""
+"""Names in results and options; standard library only, so that configs and views load quickly."""
 
 from enum import IntEnum
 from typing import Literal
 
-# The orders that no ranking gives: shuffles, the exact minimum, the smallest set that was found.
+# The rankings of Serrano & Smith 2019, sec. 5; the signals that the last two order by are called the same.
+ATTENTION, GRADIENT, PRODUCT = "attention", "gradient", "product"
+# Orders that come from no registered ranking: shuffles, the exact minimum, the smallest set found.
 RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
 YARDSTICKS = (MINIMUM, BEST_FOUND)
 
-FEWEST_COMPONENTS = 2  # of a document that is analysed: with one there is nothing to compare
+FEWEST_COMPONENTS = 2  # documents with fewer are not analysed: there is nothing to compare
 
 # What the top component is compared with in test 1: any component but the top, or any but the first.
 RandomOther = Literal["uniform", "position"]
@@ -22,5 +24,5 @@ class Outcome(IntEnum):
 
     @property
     def label(self) -> str:
-        """What it is called in results."""
+        """Its name in results."""
         return self.name.lower()

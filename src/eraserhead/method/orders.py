@@ -1,4 +1,4 @@
-"""In which order components are erased (Serrano & Smith 2019, sec. 5; METHOD section 4)."""
+"""The order in which components are erased (Serrano & Smith 2019, sec. 5; METHOD section 4)."""
 
 import torch
 from jaxtyping import Bool, Float, Int

@@ -14,7 +14,7 @@ RANDOM_ORDERS, RANDOM_SINGLES = 0, 1  # separate random streams, so that one nev
 
 
 def document_generator(seed: int, document: str, stream: int) -> np.random.Generator:
-    """Return the random stream of one document: the same whatever batch, shard or process it falls into."""
+    """Return the random stream of one document: the same in any batch, shard or process."""
     digest = blake2b(f"{seed}\0{stream}\0{document}".encode(errors="surrogatepass"), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
@@ -33,9 +33,9 @@ def random_orders(
 def random_others(
     documents: Sequence[str], lengths: Sequence[int], left_out: Int[Tensor, "batch tops"], seed: int
 ) -> Tensor:
-    """Return for each entry one component, drawn uniformly from all but the one left out ``[batch, tops]``.
+    """Draw for each entry of `left_out` one component ``[batch, tops]``, uniformly from all but that one.
 
-    Where n < 2 there is no other: the one left out itself.
+    A document of fewer than two components has no other: the result is the one left out.
     """
     drawn = np.zeros(left_out.shape, dtype=np.int64)
     for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):

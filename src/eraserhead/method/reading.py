@@ -1,4 +1,4 @@
-"""A batch of documents that was read once at a site, and carries its own operation (METHOD sections 1, 2 and 6)."""
+"""A batch read once at a site, which can be decided again with components erased (METHOD sections 1, 2 and 6)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,17 +18,18 @@ from eraserhead.method.erasure import (
 )
 from eraserhead.method.margins import rival_weights, saturation, soft_margin
 from eraserhead.method.minimum import minimal_order
+from eraserhead.method.names import GRADIENT, PRODUCT
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
 
-# Signals that sites give. The first two order components, and do not vanish when the softmax saturates.
+# Signals that sites give beside the gradient and the product; these two order components, and do not vanish when the
+# softmax saturates.
 MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
-GRADIENT, PRODUCT = "gradient", "product"
 
 
 @runtime_checkable
 class Reading(Protocol):
-    """A batch that was read at a site: its attention, and what is decided without parts of it.
+    """A batch read at a site: its attention weights, and its decisions with components erased.
 
     Components come first in each row, padding behind them. All numbers are float64. Nothing here tells whether the
     weights come from a pooling layer or from inside a hub checkpoint.
@@ -36,7 +37,7 @@ class Reading(Protocol):
 
     @property
     def weights(self) -> Float[Tensor, "batch components"]:
-        """Attention weights, 0 at padding; where a component has several (one a head and query), their mean."""
+        """Attention weights, 0 at padding; where a component has several (one for each head and query), their mean."""
         ...
 
     @property
@@ -51,26 +52,26 @@ class Reading(Protocol):
 
     @property
     def unerased(self) -> Evaluation:
-        """The decision with nothing erased, evaluated as every erasure is."""
+        """The decision with nothing erased, evaluated in the same way as every erasure."""
         ...
 
     @property
     def model_decision(self) -> Int[Tensor, " batch"]:
-        """What the model's own forward pass decided."""
+        """The decision of the model's own forward pass."""
         ...
 
     @property
     def signals(self) -> Mapping[str, Float[Tensor, "batch components"]]:
-        """What else is known of each component, by name: what was asked for when the batch was read."""
+        """Further values of each component by name, such as gradients: those requested when the batch was read."""
         ...
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
-        """Components a document."""
+        """Number of components of each document."""
         ...
 
     def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
-        """Decide documents again, each as often as `rows` names it, with everything outside each keep mask erased."""
+        """Decide documents again with everything outside each keep mask erased; `rows` may repeat a document."""
         ...
 
     def singles(self) -> Evaluation:
@@ -82,7 +83,7 @@ class Reading(Protocol):
         ...
 
     def minimum(self) -> FlippingSet | None:
-        """Return the smallest flipping set; null where there is no closed form."""
+        """Return the smallest flipping set; None where there is no closed form."""
         ...
 
 
@@ -91,7 +92,7 @@ class AffineReading:
     """A reading whose head is one affine map of the pooled vector, so that everything has a closed form.
 
     Attributes:
-        weights: See `Reading`; so the others.
+        weights: See `Reading`, as for the other fields.
         component_logits: ``W v_i``, the logits of each component without the bias.
         bias: ``b``.
     """
@@ -115,7 +116,7 @@ class AffineReading:
         positions: Int[Tensor, "batch components"] | None = None,
         model_decision: Int[Tensor, " batch"] | None = None,
     ) -> "AffineReading":
-        """Evaluate an affine head; by default components stand at their own positions, and the model agrees."""
+        """Evaluate an affine head; by default component i is at position i, and the model makes the same decisions."""
         unerased = evaluate_unerased(weights, component_logits, bias)
         rivals = rival_weights(unerased.logits)
         gradient = soft_margin(component_logits, unerased.decision, rivals) * mask
@@ -134,11 +135,11 @@ class AffineReading:
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
-        """Components a document."""
+        """Number of components of each document."""
         return self.mask.sum(-1)
 
     def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
-        """Evaluate the head again; equal to `singles` and to prefixes up to the rounding of sums in another order."""
+        """Evaluate the head again; agrees with `singles` and `first_flips` up to the rounding of sums."""
         return evaluate_kept(self.weights[rows], self.component_logits[rows], self.bias, keep)
 
     def singles(self) -> Evaluation:
@@ -146,7 +147,7 @@ class AffineReading:
         return evaluate_singles(self.weights, self.component_logits, self.bias)
 
     def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
-        """Return each ranking's first flips, by one cumulative sum each."""
+        """Return each ranking's first flips, by one cumulative sum for each ranking."""
         return [self._flips_along(orders[:, ranking]) for ranking in range(orders.shape[1])]
 
     def minimum(self) -> FlippingSet:
@@ -162,13 +163,13 @@ class AffineReading:
 
 @dataclass(frozen=True)
 class ReplayedReading:
-    """A reading that can only be decided again by running a part of the model; it has no closed form.
+    """A reading without a closed form, which is decided again by running a part of the model.
 
     Attributes:
-        weights: See `Reading`; so the others. With `outside` they sum to 1.
+        weights: See `Reading`, as for the other fields. With `outside` they sum to 1.
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
-        mask_entries: Entries of keep masks that are made at a time, about.
+        mask_entries: Approximate number of keep-mask entries held at a time.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -185,11 +186,11 @@ class ReplayedReading:
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
-        """Components a document."""
+        """Number of components of each document."""
         return self.mask.sum(-1)
 
     def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
-        """Run the replay; mass is kept where any weight above 0 is, outside the components included."""
+        """Run the replay; mass is kept where any weight above 0 is kept, also outside the components."""
         logits = self.replay(rows, keep).double()
         some = (keep & (self.weights[rows] > 0).unsqueeze(1)).any(-1) | (self.outside[rows] > 0).unsqueeze(1)
         return Evaluation(logits, torch.ones_like(logits[..., 0]), some)
@@ -202,12 +203,12 @@ class ReplayedReading:
         return joined([self.evaluate(documents, single_keeps(self.mask, erased)) for erased in parts])
 
     def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
-        """Run the replay over growing chunks of prefixes; what has flipped is not run further."""
+        """Run the replay over growing chunks of prefixes, until the decision flips."""
         decision = self.unerased.decision
         return first_flips_one_by_one(self.evaluate, self.weights, orders, self.mask, decision, self.mask_entries)
 
     def minimum(self) -> None:
-        """Return nothing: there is no closed form."""
+        """Return None: there is no closed form."""
 
 
 def affine_signals(
@@ -241,7 +242,7 @@ def summed_signals(
 
 
 def joined(evaluations: list[Evaluation]) -> Evaluation:
-    """Return evaluations ``[batch, erasures]`` one behind the other."""
+    """Concatenate evaluations ``[batch, erasures]`` along the erasures."""
     return Evaluation(
         torch.cat([each.scaled_logits for each in evaluations], 1),
         torch.cat([each.scale for each in evaluations], 1),

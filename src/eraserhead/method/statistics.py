@@ -16,11 +16,11 @@ class Estimate:
     """A number over documents with its bootstrap interval.
 
     Attributes:
-        value: The estimate; null where no document has a number, or where a quantile falls among documents that
+        value: The estimate; None where no document has a number, or where a quantile falls among documents that
             never flip ("larger than everything").
-        low: Lower end of the 95 % interval; null likewise.
-        high: Upper end; null likewise.
-        count: Documents that the estimate rests on.
+        low: Lower end of the 95 % interval; None likewise.
+        high: Upper end; None likewise.
+        count: Number of documents in the estimate.
     """
 
     value: float | None
@@ -74,7 +74,7 @@ def compare(
 
 
 def ranking_auc(order: Int[np.ndarray, " components"], relevant: Bool[np.ndarray, " components"]) -> float | None:
-    """Return the chance that a relevant component is ranked before an irrelevant one; null where either is missing."""
+    """Return the ROC AUC: how often a relevant component precedes an irrelevant one; None where either is missing."""
     hits = relevant[order]
     positives, negatives = int(hits.sum()), int((~hits).sum())
     if not positives or not negatives:

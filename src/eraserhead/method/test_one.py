@@ -28,23 +28,23 @@ class Singles:
 def single_keeps(
     mask: Bool[Tensor, "batch components"], erased: Int[Tensor, " erasures"] | None = None
 ) -> Bool[Tensor, "batch erasures components"]:
-    """Return the keep masks of single erasures: a row for each component of `erased`, by default of all."""
+    """Return the keep masks of single erasures: one for each component of `erased`, by default for all."""
     components = torch.arange(mask.shape[1], device=mask.device)
     return mask.unsqueeze(1) & (components != (components if erased is None else erased).unsqueeze(1))
 
 
 def single_erasures(unerased: Evaluation, erased: Evaluation) -> Singles:
-    """Compare what was decided with what is decided after each single erasure."""
+    """Compare the unerased distribution with that after each single erasure; return both divergence and decision."""
     js = js_divergence(unerased.logits.softmax(-1).unsqueeze(1), _softmax(erased.logits))
     return Singles(js, erased.decision)
 
 
 @dataclass(frozen=True)
 class TopAgainstRandom:
-    """Test 1 for one ranking: its top component against a random other, a row a document of two or more components.
+    """Test 1 for one ranking: its top component against a random other, one row for each document.
 
-    By default the others are all but the top. Drawn by position they are all but the first component, and one of them
-    may be the top itself: it counts as a difference of 0.
+    By default the others are all but the top. With ``position`` they are all but the first component, so that the top
+    may be among them, with a difference of 0. Rows of documents with fewer than two components mean nothing.
 
     Attributes:
         top: Component on top of the ranking.
@@ -54,7 +54,7 @@ class TopAgainstRandom:
         js_random: Divergence when the other is erased.
         top_flips: Whether erasing the top flips the decision.
         random_flips: Whether erasing the other flips it.
-        expected_delta_js: Mean of ``js_top - js_r`` over all others r, exactly.
+        expected_delta_js: Exact mean of ``js_top - js_r`` over all others r.
         share_negative: Share of others whose erasure moves the distribution more than the top's does.
         share_zero: Share of others within 1e-9 of the top's divergence.
         share_random_flips: Share of others whose erasure flips the decision.
@@ -81,9 +81,9 @@ def top_against_random(
     top: Int[Tensor, " batch"],
     random: Int[Tensor, " batch"],
 ) -> TopAgainstRandom:
-    """Compare erasing `top` with erasing `random`, and exactly with the expectation over all of `others`."""
+    """Compare erasing `top` with erasing `random`, and with the exact mean over all of `others`."""
     flips = singles.decision != decision.unsqueeze(-1)
-    count = others.sum(-1).clamp(min=1)  # documents without another component are left out by the caller
+    count = others.sum(-1).clamp(min=1)  # the caller leaves out documents without another component
     delta = _at(singles.js, top).unsqueeze(1) - singles.js
 
     def mean(values: Tensor) -> Tensor:

@@ -10,20 +10,20 @@ from torch import Tensor
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.names import Outcome
 
-# Decides again: the documents of the rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
+# Decides the documents `rows` again: rows, keep[rows, erasures, components] -> evaluations [rows, erasures].
 Evaluate = Callable[[Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Evaluation]
 
-FIRST_PREFIXES = 8  # of every order are evaluated at first; later as many as a quarter of those before
+FIRST_PREFIXES = 8  # prefixes in an order's first chunk; later chunks hold up to a quarter of those before
 
 
 @dataclass(frozen=True)
 class Flips:
-    """First flips along one ranking, a row a document.
+    """First flips along one ranking, one row for each document.
 
     Attributes:
         removed: Components erased at the first flip; meaningless where the outcome is NEVER.
         mass: Sum of the original weights over them; meaningless where the outcome is NEVER.
-        outcome: An `Outcome` a document.
+        outcome: An `Outcome` for each document.
         becomes: The decision after the first flip; the original one where the outcome is NEVER.
     """
 
@@ -81,17 +81,17 @@ def first_flips_one_by_one(
     decision: Int[Tensor, " batch"],
     mask_entries: int,
 ) -> list[Flips]:
-    """Return what `first_flips` does for each ranking, where every prefix has to be evaluated by itself.
+    """Return each ranking's first flips, as `first_flips` does, where every prefix must be evaluated by itself.
 
-    Prefixes are evaluated in order and in growing chunks; what has flipped is not evaluated further.
+    Prefixes are evaluated in order and in growing chunks, until the decision flips.
 
     Args:
-        evaluate: Decides documents again without what is not kept.
+        evaluate: Decides documents again with everything outside the keep masks erased.
         weights: The original attention weights.
         orders: The rankings of each document, best first, padding last.
         mask: Which components exist.
         decision: The decision with nothing erased.
-        mask_entries: Entries of keep masks that are made at a time, about.
+        mask_entries: Approximate number of keep-mask entries held at a time.
     """
     rankings, lengths = orders.shape[1], mask.sum(-1).repeat_interleave(orders.shape[1])
     documents = torch.arange(len(orders), device=orders.device).repeat_interleave(rankings)
@@ -122,7 +122,7 @@ def first_flips_one_by_one(
 def prefix_keeps(
     order: Int[Tensor, "batch components"], sizes: Int[Tensor, " erasures"]
 ) -> Bool[Tensor, "batch erasures components"]:
-    """Return the keep masks of prefixes of `order`: each row erases the first so many components."""
+    """Return the keep masks of prefixes of `order`: erasure e erases the first ``sizes[e]`` components."""
     rank = order.argsort(-1)
     return rank.unsqueeze(1) >= sizes.view(1, -1, 1)
 

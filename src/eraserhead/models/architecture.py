@@ -1,4 +1,4 @@
-"""What stands between an encoder and the decision; standard library only, so that ``--help`` stays quick.
+"""Settings of the layers between an encoder and the decision; standard library only, so that ``--help`` is quick.
 
 This module is pushed as remote code.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 ContextKind = Literal["none", "conv", "rnn", "transformer"]
-CONTEXTS: tuple[str, ...] = get_args(ContextKind)  # by how far they mix context
+CONTEXTS: tuple[str, ...] = get_args(ContextKind)  # ordered by how far they mix context
 # Metadata of the fields below: "low" and "high" bound a number, "belongs_to" names the settings that give it an effect.
 SHARE = {"low": 0, "high": 0.99}
 
@@ -22,23 +22,24 @@ class Architecture:
 
     Attributes:
         encoder_layers: Layers of the encoder that are kept; 0 keeps its word-embedding table alone; default: all.
-        hierarchical: Pool the words of each sentence and then the sentences (HAN), instead of all tokens of the
+        hierarchical: Pool the tokens of each sentence and then the sentences (HAN), instead of all tokens of the
             document at once (FLAN).
         context: Context encoder over token vectors: ``none``, ``conv`` (convolutions), ``rnn`` (a bidirectional GRU),
             ``transformer`` (one layer).
-        sentence_context: Context encoder over sentence vectors of a hierarchical model; default: as `context`.
+        sentence_context: Context encoder over sentence vectors of a hierarchical model; default: the same as `context`.
         attention_size: Size of the attention's hidden layer; default: the size of the vectors it averages.
-        dropout: Share of token-vector entries that the context encoder does not see in training.
-        sentence_dropout: Share of sentence-vector entries that theirs does not see in training.
-        logit_dropout: Share of logits that the loss does not see in training.
+        dropout: Dropout probability of the token vectors before the context encoder.
+        sentence_dropout: Dropout probability of the sentence vectors before their context encoder.
+        logit_dropout: Dropout probability of the logits.
         pool_special_tokens: Whether tokens such as [CLS] are components.
-        recurrent_size: Hidden size of ``rnn``, a direction.
+        recurrent_size: Hidden size of ``rnn`` in each direction.
         filters: Filters of each convolution of ``conv``.
-        filter_widths: Widths of the convolutions, in components.
-        filter_dropout: Share of entries that the convolutions do not see in training.
-        transformer_heads: Heads of ``transformer``; they divide the size of the vectors.
-        transformer_feedforward: Size of its hidden layer; default: four times the size of the vectors.
-        transformer_dropout: Share of entries that its parts do not see in training.
+        filter_widths: Widths of the convolutions of ``conv``, in components.
+        filter_dropout: Dropout probability of the vectors before the convolutions of ``conv``.
+        transformer_heads: Number of heads of ``transformer``; it must divide the size of the vectors.
+        transformer_feedforward: Size of the feed-forward layer of ``transformer``; default: four times the size of the
+            vectors.
+        transformer_dropout: Dropout probability inside ``transformer``.
     """
 
     encoder_layers: int | None = field(default=None, metadata={"low": 0})
@@ -66,13 +67,13 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a model reads of a document; what lies behind is cut off.
+    """How much of a document a model reads; the rest is cut off.
 
     Attributes:
-        tokens: Tokens of a document that is read as a whole, special tokens included; null for no limit.
-        sentences: Sentences of a document that is read sentence by sentence.
-        sentence_tokens: Tokens of each of them, special tokens included.
-        language: Language by whose rules texts are split into sentences, as its ISO 639 code.
+        tokens: Most tokens of a document that is read as a whole, special tokens included; null for no limit.
+        sentences: Most sentences of a document that is read sentence by sentence.
+        sentence_tokens: Most tokens of each sentence, special tokens included.
+        language: ISO 639 code of the language whose rules split texts into sentences.
     """
 
     tokens: int | None = None

@@ -15,29 +15,29 @@ from .architecture import CONTEXTS, Architecture, Limits
 from .special_tokens import ROLES
 
 FORMAT_VERSION = 2
-# What files hold beside the fields of a config: transformers reads it, or writes it for the reader.
+# Keys of config.json beside the fields of a config, which transformers reads or writes.
 IN_FILES = {
     *("auto_map", "custom_pipelines", "transformers_version", "quantization_config", "attn_implementation"),
     *("tokenizer_class", "task_specific_params"),
 }
 # Arguments of every config that are not fields of it.
 COMMON = {"num_labels", "torch_dtype", "model_type", *(f"{role}_token_id" for role in ROLES)}
-# The installed package serves `pipeline` by itself; without it, config.json says which class does.
+# The installed package registers our pipeline itself; without it, config.json names the pipeline's class.
 INSTALLED = __name__.startswith("eraserhead.")
 
 
 class AttentionPoolingConfig(PreTrainedConfig):
-    """What an attention-pooling classifier is made of; each field of `Architecture` is an attribute and an argument.
+    """Configuration of an attention-pooling classifier; it also takes and has each field of `Architecture`.
 
     Args:
         encoder_config: Configuration of the encoder, a config object or its dictionary.
         vector_size: Size of the token vectors; by default that of the encoder's output.
         special_token_ids: Ids of tokens such as [CLS] and [SEP].
-        limits: Fields of `Limits`: what the model was trained to read of a document.
-        format_version: Version of the format that it was saved in; no other than the present one is read.
+        limits: Fields of `Limits`: how much of a document the model was trained to read.
+        format_version: Format that the model was saved in; only the current one is read.
 
     Raises:
-        ValueError: A value makes no sense, or a keyword is no argument of this config or of every config.
+        ValueError: A value is not allowed, or a keyword is an argument neither of this config nor of every config.
     """
 
     model_type = "attention_pooling"
@@ -84,7 +84,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
 
     @property
     def reads(self) -> Limits:
-        """What the model reads of a document."""
+        """How much of a document the model reads."""
         return Limits(**self.limits)
 
 

@@ -1,8 +1,8 @@
-"""Context encoders: how far a component's vector sees its neighbours before attention averages it.
+"""Context encoders: they mix the vectors of neighbouring components before attention averages them.
 
 The kinds of Serrano & Smith 2019 (sec. 3 and appendix): none, convolutions, a recurrent network; and one transformer
 layer. This module is pushed as remote code: it imports torch and its neighbours alone,
-and its shapes stand in the docstrings.
+and the docstrings give its shapes.
 
 Every encoder takes vectors ``[batch, components, hidden]`` and a mask ``[batch, components]``, True for components,
 which come first in each row. Its output at a component does not depend on what stands at padding, nor on how much
@@ -20,7 +20,7 @@ from .architecture import Architecture
 
 
 class NoContext(nn.Module):
-    """Every component alone."""
+    """No context: every component's vector stays as it is."""
 
     def __init__(self, vector_size: int, sizes: Architecture) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class NoContext(nn.Module):
 
 
 class ConvolutionalContext(nn.Module):
-    """Parallel convolutions of several widths with rectification, concatenated: a few neighbours on either side."""
+    """Parallel convolutions of several widths with ReLU, concatenated: a few neighbours on either side."""
 
     def __init__(self, vector_size: int, sizes: Architecture) -> None:
         super().__init__()
@@ -43,14 +43,14 @@ class ConvolutionalContext(nn.Module):
         self.output_size = sizes.filters * len(sizes.filter_widths)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return ``[batch, components, filters x widths]``; beyond either end of a row there are zeros."""
+        """Return ``[batch, components, filters x widths]``; each row is padded with zeros at both ends."""
         channels = self.dropout(_masked(vectors, mask)).transpose(1, 2)
         found = torch.cat([convolution(channels) for convolution in self.convolutions], dim=1)
         return _masked(torch.relu(found).transpose(1, 2), mask)
 
 
 class RecurrentContext(nn.Module):
-    """One layer of a bidirectional gated recurrent network: the whole row, the near more than the far."""
+    """One layer of a bidirectional GRU: every component sees the whole row, near neighbours most."""
 
     def __init__(self, vector_size: int, sizes: Architecture) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class RecurrentContext(nn.Module):
         self.output_size = 2 * sizes.recurrent_size
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return both directions' states ``[batch, components, 2 x size]``; each begins at its row's own end."""
+        """Return both directions' states ``[batch, components, 2 x size]``; none starts at padding."""
         lengths = mask.sum(-1).clamp(min=1).cpu()  # a row of padding alone runs one step, and is masked
         packed = pack_padded_sequence(_masked(vectors, mask), lengths, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.network(packed)[0], batch_first=True, total_length=mask.shape[1])
@@ -87,7 +87,7 @@ class TransformerContext(nn.Module):
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return ``[batch, components, hidden]``."""
         vectors = _masked(vectors, mask) + sinusoidal_positions(vectors)
-        # A row of padding alone would attend to nothing, which is not a number; it is masked afterwards.
+        # A row of padding alone would attend to nothing and give NaN; its output is masked afterwards.
         seen = mask.clone()
         seen[:, :1] = True
         return _masked(self.layer(vectors, src_key_padding_mask=~seen), mask)
@@ -103,7 +103,7 @@ def sinusoidal_positions(vectors: Tensor) -> Tensor:
 
 
 def _masked(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Set what stands at padding, NaN included, to 0."""
+    """Set the vectors at padding, NaN included, to 0."""
     return vectors.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 

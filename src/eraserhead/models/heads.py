@@ -1,7 +1,6 @@
-"""What is trained on top of token vectors: attention over tokens, or over words and then sentences, and an affine map.
+"""Heads on token vectors: attention over tokens, or over each sentence's tokens and then sentences; an affine map.
 
-This module is pushed as remote code: it imports torch and its neighbours alone, and its shapes stand in the
-docstrings.
+This module is pushed as remote code: it imports torch and its neighbours alone, and the docstrings give its shapes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,8 +13,8 @@ from .architecture import Architecture
 from .context import ENCODERS
 from .pooling import AttentionPooling, attend, components_first
 
-GROUPS = 8  # of sequences, about; each is padded to its own longest
-SHORTEST = 0.75  # of a group's longest: what is shorter begins another
+GROUPS = 8  # approximate number of groups of sequences; each is padded to its own longest
+SHORTEST = 0.75  # share of a group's longest sequence; a shorter one starts another group
 
 
 class AttentionLevel(nn.Module):
@@ -33,7 +32,7 @@ class AttentionLevel(nn.Module):
         return self.context(self.dropout(vectors), mask)
 
     def forward(self, vectors: Tensor, mask: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return pooled vectors ``[batch, output]`` and weights ``[batch, components]``; the context sees all of them.
+        """Return pooled vectors ``[batch, output]`` and weights ``[batch, components]``; erasure spares the context.
 
         Args:
             vectors: ``[batch, components, hidden]``.
@@ -55,7 +54,7 @@ class FlatHead(nn.Module):
 
     @property
     def last(self) -> AttentionLevel:
-        """The level whose average the decision is made of."""
+        """The level whose pooled vector the classifier reads."""
         return self.words
 
     def forward(self, vectors: Tensor, mask: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -69,10 +68,10 @@ class Group:
     """Sequences of similar length, padded to the longest of them.
 
     Attributes:
-        rows: Their numbers among all sequences ``[group]``.
+        rows: Index of each among all sequences ``[group]``.
         vectors: ``[group, components, hidden]``.
         mask: ``[group, components]``, True for components, which come first.
-        positions: Where each component stands in its sequence's input ``[group, components]``.
+        positions: Position of each component in its sequence's input ``[group, components]``.
     """
 
     rows: Tensor
@@ -83,13 +82,13 @@ class Group:
 
 @dataclass
 class Sentences:
-    """The sentences of a batch, document behind document.
+    """The sentences of a batch, document after document.
 
     Attributes:
         input_ids: ``[sentences, tokens]``.
         mask: ``[sentences, tokens]``, 0 at padding.
-        counts: Sentences of each document ``[batch]``.
-        places: Document and place within it of each sentence, ``[sentences]`` each.
+        counts: Number of sentences of each document ``[batch]``.
+        places: Document of each sentence, and its index in the document, ``[sentences]`` each.
         types: Token types ``[sentences, tokens]``, where they were given.
     """
 
@@ -101,7 +100,7 @@ class Sentences:
 
 
 class HierarchicalHead(nn.Module):
-    """Attention over the words of each sentence, then over the sentences, and one affine map (HAN)."""
+    """Attention over the tokens of each sentence, then over the sentences, and one affine map (HAN)."""
 
     def __init__(self, vector_size: int, classes: int, architecture: Architecture) -> None:
         super().__init__()
@@ -117,15 +116,15 @@ class HierarchicalHead(nn.Module):
 
     @property
     def last(self) -> AttentionLevel:
-        """The level whose average the decision is made of."""
+        """The level whose pooled vector the classifier reads."""
         return self.sentences
 
     def forward(self, vectors: Tensor, token_counts: Tensor, sentence_counts: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits ``[batch, classes]`` and weights ``[batch, sentences]`` of documents without any padding.
 
         Args:
-            vectors: ``[tokens, hidden]``, sentence behind sentence.
-            token_counts: ``[sentences]``, tokens of each sentence, document behind document.
+            vectors: ``[tokens, hidden]``, sentence after sentence.
+            token_counts: ``[sentences]``, tokens of each sentence, document after document.
             sentence_counts: ``[batch]``, sentences of each document.
         """
         groups = packed_groups(vectors, token_counts)
@@ -139,7 +138,7 @@ class HierarchicalHead(nn.Module):
 
         Args:
             groups: All sentences that have components; the others have the zero vector.
-            sentences: How many there are.
+            sentences: Number of all sentences.
             keep: ``[sentences, tokens]``, False where a weight is erased.
         """
         vectors = self.classifier.weight.new_zeros(sentences, self.words.output_size)
@@ -168,7 +167,7 @@ class HierarchicalHead(nn.Module):
 
 
 def rows_that_exist(counts: Tensor) -> Tensor:
-    """Return a mask ``[batch, rows]`` whose rows have the first so many, and room for one at least."""
+    """Return a mask ``[batch, rows]``, True for the first ``counts[i]`` entries of row i; at least one entry wide."""
     return torch.arange(max(1, int(counts.max())), device=counts.device) < counts.unsqueeze(1)
 
 
@@ -180,7 +179,7 @@ def by_document(vectors: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def packed_groups(vectors: Tensor, counts: Tensor) -> Iterator[Group]:
-    """Yield sequences that lie one behind the other in `vectors` ``[tokens, hidden]``, `counts` tokens each."""
+    """Yield groups of sequences that `vectors` ``[tokens, hidden]`` holds one after another, `counts` tokens each."""
     groups = length_groups(counts)
     if not groups:
         return
@@ -188,7 +187,8 @@ def packed_groups(vectors: Tensor, counts: Tensor) -> Iterator[Group]:
     order = torch.cat(groups)
     within = torch.arange(int(counts.max()), device=counts.device)
     places = (starts[order].unsqueeze(1) + within)[within < counts[order].unsqueeze(1)]
-    # Sorted at once and split: slices of the whole would each fill a gradient as large as the whole with zeros.
+    # Gathered once, then split: the gradient of each slice of `vectors` would be as large as `vectors`, and mostly
+    # zeros.
     chunks = vectors[places].split([int(counts[rows].sum()) for rows in groups])
     for rows, chunk in zip(groups, chunks, strict=True):
         positions = torch.arange(int(counts[rows].max()), device=counts.device)
@@ -201,8 +201,8 @@ def packed_groups(vectors: Tensor, counts: Tensor) -> Iterator[Group]:
 def length_groups(lengths: Tensor) -> list[Tensor]:
     """Split sequences ``[sequences]`` into groups of similar length, longest first, so that little is padding.
 
-    A group ends where a sequence is much shorter than its longest, unless it is too small to be worth a pass of its
-    own. Sequences of length 0 are in no group.
+    A group ends where a sequence is much shorter than its longest, unless the group is too small to be worth a pass of
+    its own. Sequences of length 0 are in no group.
     """
     order = lengths.argsort(descending=True, stable=True).tolist()
     sizes = lengths.tolist()
@@ -218,7 +218,7 @@ def length_groups(lengths: Tensor) -> list[Tensor]:
 
 
 def grouped(vectors: Tensor, mask: Tensor, rows: Tensor) -> Group:
-    """Return sequences with components anywhere, ``[group, positions, hidden]``, with their components first."""
+    """Return a group of sequences ``[group, positions, hidden]``, their components moved to the front."""
     positions, present = components_first(mask)
     gathered = vectors.gather(1, positions.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
     return Group(rows, gathered, present, positions)

@@ -1,7 +1,7 @@
 """A pretrained encoder, attention pooling over its token vectors, and one affine head.
 
-This module is pushed as remote code: it imports torch, transformers and its neighbours alone, and its shapes stand in
-the docstrings.
+This module is pushed as remote code: it imports torch, transformers and its neighbours alone, and the docstrings give
+its shapes.
 """
 
 import inspect
@@ -28,7 +28,7 @@ from .special_tokens import structural_token_ids
 class AttentionPoolingOutput(SequenceClassifierOutput):
     """Loss where labels were given, logits ``[batch, classes]``, and attention weights.
 
-    `pooling_weights` are those of the last attention, ``[batch, tokens]`` or, of a hierarchical model,
+    `pooling_weights` are those of the last attention, ``[batch, tokens]`` or, for a hierarchical model,
     ``[batch, sentences]``; `word_weights` are a hierarchical model's weights within each sentence
     ``[batch, sentences, tokens]``. They are 0 at padding, at special tokens that are not pooled, and where erased.
     """
@@ -41,15 +41,15 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     """Additive attention with a context vector over an encoder's token vectors, then one affine head.
 
     The flat and hierarchical attention networks of Serrano & Smith 2019 (FLAN and HAN; Yang et al. 2016): token
-    vectors, a context encoder, attention over all tokens of the document; or over those of each sentence, again a
-    context encoder and attention over the sentences.
+    vectors, a context encoder, attention over all tokens of the document; or over the tokens of each sentence, then
+    another context encoder and attention over the sentences.
     """
 
     config_class = AttentionPoolingConfig
     base_model_prefix = "encoder"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
-    # The encoder decides for itself: it knows what it supports.
+    # The encoder itself checks which kinds of attention it supports.
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -90,8 +90,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         Args:
             encoder: Hub id or folder of the encoder and its tokenizer.
             labels: Class names in index order.
-            architecture: What stands between the encoder and the decision; default: attention over all tokens.
-            limits: What the model will read of a document; `pipeline` keeps to it.
+            architecture: Layers between the encoder and the decision; default: attention over all tokens.
+            limits: How much of a document the model reads; `pipeline` cuts texts there.
             revision: Branch, tag or commit of the encoder.
 
         Raises:
@@ -107,7 +107,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
         loaded = loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
         if os.path.isdir(encoder):
-            encoder_config._name_or_path = ""  # a local path is nobody else's business
+            encoder_config._name_or_path = ""  # a local path should not be published
         config = AttentionPoolingConfig(
             encoder_config=encoder_config,
             vector_size=loaded.embedding_dim if isinstance(loaded, nn.Embedding) else None,
@@ -134,7 +134,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         return self.encoder(**inputs, return_dict=True).last_hidden_state
 
     def component_mask(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return which input positions are pooled ``[batch, tokens]``: neither padding nor special, as configured."""
+        """Return which tokens are components ``[batch, tokens]``: no padding, and special tokens if configured."""
         mask = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         if self.config.architecture.pool_special_tokens:
             return mask
@@ -144,7 +144,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     def components(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
     ) -> Group:
-        """Return the vectors of what is pooled of each sequence of ids ``[batch, tokens]``, components first."""
+        """Return the vectors of the components of each sequence of ids ``[batch, tokens]``, components first."""
         mask = self.component_mask(input_ids, attention_mask)
         vectors = self.token_vectors(input_ids, attention_mask, token_type_ids)
         return grouped(vectors, mask, torch.arange(len(input_ids), device=input_ids.device))
@@ -152,7 +152,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     def sentences(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
     ) -> Sentences:
-        """Find the sentences among ids ``[batch, sentences, tokens]``; one without anything to pool is none."""
+        """Find the sentences among ids ``[batch, sentences, tokens]``; those without components are left out."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         places, exists = components_first(self.component_mask(input_ids, mask).any(-1))
         chosen = (torch.arange(len(input_ids), device=input_ids.device).unsqueeze(1).expand_as(places)[exists],
@@ -193,21 +193,21 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         """Classify documents.
 
         Args:
-            input_ids: ``[batch, tokens]``; of a hierarchical model ``[batch, sentences, tokens]``, each sentence framed
-                by the tokenizer as a text of its own.
-            attention_mask: As `input_ids`, 0 at padding; a sentence of padding is none.
-            token_type_ids: As `input_ids`, for encoders that take them.
-            labels: ``[batch]``; gives the loss.
-            keep: ``[batch, tokens]``, of a hierarchical model ``[batch, sentences]``; False where the weight in the
-                last attention is erased: set to 0, the others renormalised. What lies before stays as it is. Where
-                nothing is kept, the logits are the bias.
-            keep_words: ``[batch, sentences, tokens]``, for a hierarchical model alone: the same for its attention over
-                words. A sentence that keeps nothing has the zero vector; all that follows is computed from it.
+            input_ids: ``[batch, tokens]``; for a hierarchical model ``[batch, sentences, tokens]``, each sentence
+                framed by the tokenizer as a text of its own.
+            attention_mask: Shape of `input_ids`, 0 at padding; a sentence of padding alone is ignored.
+            token_type_ids: Shape of `input_ids`, for encoders that take them.
+            labels: ``[batch]``, class indices; with them the loss is computed.
+            keep: ``[batch, tokens]``, for a hierarchical model ``[batch, sentences]``; False where the weight in the
+                last attention is erased: set to 0, the others renormalised. Everything before that attention is
+                unchanged. Where nothing is kept, the logits are the bias.
+            keep_words: ``[batch, sentences, tokens]``, for a hierarchical model alone: the same for its word attention.
+                A sentence that keeps nothing has the zero vector; all that follows is computed from it.
             return_dict: False for a plain tuple.
 
         Raises:
-            ValueError: The shape of the ids is not the model's, that of another argument does not fit them, or
-                `keep_words` was given to a flat model.
+            ValueError: `input_ids` have the wrong shape, another argument's shape does not fit them, or `keep_words`
+                was given to a flat model.
         """
         hierarchical = isinstance(self.head, HierarchicalHead)
         if input_ids.ndim != 2 + hierarchical or (keep_words is not None and not hierarchical):
@@ -218,7 +218,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         for name, given in {**beside, "keep": keep}.items():
             like = input_ids.shape[:2] if name == "keep" else input_ids.shape
             if given is not None and given.shape != like:
-                raise ValueError(f"{name} is {tuple(given.shape)}, and must be {tuple(like)} as the input_ids")
+                raise ValueError(f"{name} is {tuple(given.shape)}, and must be {tuple(like)} like the input_ids")
         if isinstance(self.head, HierarchicalHead):
             output = self._classify_sentences(self.head, input_ids, attention_mask, token_type_ids, keep, keep_words)
         else:

@@ -1,4 +1,4 @@
-"""``pipeline("text-classification")`` for attention-pooling classifiers: what a document is, they know themselves.
+"""``pipeline("text-classification")`` for attention-pooling classifiers.
 
 This module is pushed as remote code: it imports torch, transformers and its neighbours alone.
 """
@@ -14,13 +14,13 @@ from .splitting import sentence_spans
 
 
 class AttentionPoolingPipeline(TextClassificationPipeline):
-    """Text classification that cuts texts as the model was trained to read them, sentence by sentence if need be."""
+    """Text classification that cuts texts as in the model's training, by sentence for hierarchical models."""
 
     def preprocess(self, inputs: Any, **tokenizer_kwargs: Any) -> Any:
-        """Return the model's inputs for one text; options for the tokenizer serve models that read texts as a whole.
+        """Return the model's inputs for one text; tokenizer options apply to models that read a text as a whole.
 
         Raises:
-            ValueError: A pair of texts, which a model that reads one sentence by sentence has no use for.
+            ValueError: A pair of texts was given to a model that reads a single text by sentence.
         """
         config: Any = self.model.config  # an AttentionPoolingConfig
         if config.architecture.hierarchical:
@@ -42,7 +42,7 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
         framing = tokenizer.num_special_tokens_to_add(pair=False)
         kept = [ids for ids in encoded if len(ids) > framing][: limits.sentences]
         # All of one width, so that transformers can put several documents into a batch.
-        ids = torch.full((1, max(1, len(kept)), limits.sentence_tokens), padding_id(tokenizer))
+        ids = torch.full((1, max(1, len(kept)), limits.sentence_tokens), padding_id(config, tokenizer))
         mask = torch.zeros_like(ids)
         for row, sentence in enumerate(kept):
             ids[0, row, : len(sentence)] = torch.tensor(sentence)

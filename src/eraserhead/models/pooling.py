@@ -1,6 +1,6 @@
 """Additive attention pooling (Yang et al. 2016, "Hierarchical Attention Networks", sec. 2.2).
 
-This module is pushed as remote code: it imports torch alone, and its shapes stand in the docstrings.
+This module is pushed as remote code: it imports torch alone, and the docstrings give its shapes.
 """
 
 import torch
@@ -47,7 +47,7 @@ def components_first(mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return the positions of each row's components ``[batch, components]``, in reading order, and which exist.
 
     Args:
-        mask: ``[batch, positions]``, True for components, wherever in the row they stand.
+        mask: ``[batch, positions]``, True for components, anywhere in the row.
     """
     width = max(1, int(mask.sum(-1).max())) if len(mask) else 1
     positions = mask.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]

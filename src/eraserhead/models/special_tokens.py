@@ -1,4 +1,4 @@
-"""Ids of tokens that are no text: padding, and what frames a text; a tokenizer knows them, or a model's config.
+"""Ids of padding and of the tokens that frame a text, from a tokenizer or a model's config.
 
 This module is pushed as remote code: it imports the standard library alone.
 """
@@ -9,18 +9,21 @@ ROLES = ("cls", "sep", "pad", "bos", "eos")
 
 
 def structural_token_ids(owner: Any) -> list[int]:
-    """Return the ids that a tokenizer or a config gives to classes, separators, padding, beginning and end."""
+    """Return the ids that a tokenizer or a config names for CLS, SEP, padding, BOS and EOS."""
     return sorted({token for role in ROLES for token in _ids(owner, role)})
 
 
-def named_padding(owner: Any) -> int | None:
-    """Return the id of padding that a tokenizer or a config names; null where it names none (some write -1)."""
-    return next(iter(_ids(owner, "pad")), None)
+def named_padding(config: Any, tokenizer: Any = None) -> int | None:
+    """Return the padding id that a model's config names, else its tokenizer's; None where neither does (some write -1).
+
+    The model's comes first: the model may find positions and the last token by it.
+    """
+    return next((token for owner in (config, tokenizer) for token in _ids(owner, "pad")), None)
 
 
-def padding_id(*owners: Any) -> int:
-    """Return the id to pad with: that of the first owner that names one, else 0, for padding is masked."""
-    return next((token for owner in owners for token in _ids(owner, "pad")), 0)
+def padding_id(config: Any, tokenizer: Any = None) -> int:
+    """Return the id to pad with: the named one, else 0, since padding is masked anyway."""
+    return named_padding(config, tokenizer) or 0
 
 
 def _ids(owner: Any, role: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Sentences of a text.
+"""Splits a text into sentences.
 
 This module is pushed as remote code: it imports sentencex alone, which flat models can do without.
 """
@@ -27,7 +27,7 @@ def sentence_spans(text: str, language: str = "en") -> list[tuple[int, int]]:
         ImportError: sentencex is not installed.
     """
     if _library is None:
-        raise ImportError("this model reads documents sentence by sentence, for which it needs: pip install sentencex")
+        raise ImportError("this model reads documents sentence by sentence and needs sentencex: pip install sentencex")
     ends = [boundary["end_index"] for boundary in _library.get_sentence_boundaries(language, text)]
     ends = sorted({end for end in ends if 0 < end < len(text)} | ({len(text)} if text else set()))
     return list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []

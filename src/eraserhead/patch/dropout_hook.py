@@ -1,4 +1,4 @@
-"""Erasure in families of their own attention: in the dropout that their attention weights pass through."""
+"""Erasure in families with an attention of their own, at the dropout that their attention weights pass through."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,7 +28,7 @@ def _erasing_hook(current: list[ErasurePass]) -> Callable[[nn.Module, tuple[Any,
             return None
         layer = current[0].layer(module)
         if current[0].outputs or current[0].record.state_layers:
-            raise ValueError("queries, keys and values are seen in families of the attention interface alone")
+            raise ValueError("only families of the attention interface let queries, keys and values be recorded")
         weights: Tensor = args[0]
         if (keep := current[0].keep.get(layer)) is not None:
             weights = renormalised(weights, mask_rows(keep, weights.shape, layer))

@@ -22,14 +22,14 @@ class Route(Enum):
 
 
 class ReadOut(Enum):
-    """Which token vectors the classifier sees."""
+    """Which token vectors the classifier reads."""
 
     FIRST = "first token"
     LAST = "last token"  # the rightmost id that is not padding, whatever the mask says
     MEAN = "mean over tokens"
 
 
-# Position ids that a family gives to a row of ids, from the ids and the id of padding.
+# Returns the position ids that a family gives to token ids: (ids, padding id) -> position ids.
 Positions = Callable[[Int[Tensor, "batch tokens"], int], Int[Tensor, "batch tokens"]]
 
 
@@ -39,13 +39,13 @@ def counted(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Tensor, "batc
 
 
 def roberta_positions(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Tensor, "batch tokens"]:
-    """Number the tokens that are not padding from behind the id of padding, which serves as the position of padding."""
+    """Number the tokens that are not padding from ``padding + 1``; padding itself is at position `padding`."""
     present = ids != padding
     return present.long().cumsum(-1) * present + padding
 
 
 def classifier_pooling(config: PreTrainedConfig) -> ReadOut:
-    """Read the config value by which ModernBERT and EuroBERT choose; a `late` mean is one over the tokens' logits."""
+    """Return the read-out that a ModernBERT or EuroBERT config names; ``late`` averages the tokens' logits."""
     chosen: str = getattr(config, "classifier_pooling", "")
     return {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN}[chosen]
 
@@ -55,12 +55,13 @@ class Family:
     """What has to be known about a model family.
 
     Attributes:
-        name: As people call it.
-        read_out: Where the decision is read from, or how the config says so.
-        positions: How position ids follow from the ids, in families whose positions are given by ids alone, so that an
-            invisible token can be left out of a row; null where distances or windows go by the index.
+        name: Its name in texts.
+        read_out: Where the decision is read from, or a function that tells it from the config.
+        positions: Function from token ids to position ids, in families where position ids alone place a token, so
+            that an invisible token can be left out of a row; None where distances or windows go by the index.
         route: How its attention is reached.
-        required: Config values without which its attention is of another kind, by name.
+        required: Names of config values, with the value that each must have; otherwise the attention is of another
+            kind.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Family:
         return self.read_out if isinstance(self.read_out, ReadOut) else self.read_out(config)
 
     def positions_of(self, config: PreTrainedConfig) -> Positions | None:
-        """Return how position ids are given, where leaving out invisible tokens changes nothing else."""
+        """Return `positions` where leaving out invisible tokens changes nothing else; otherwise None."""
         windows = any("sliding" in kind or "chunked" in kind for kind in getattr(config, "layer_types", None) or ())
         return None if windows or self._is_relative(config) else self.positions
 
@@ -108,7 +109,7 @@ FAMILIES: dict[str, Family] = {
 
 
 class UnknownFamilyError(ValueError):
-    """A model whose decisions cannot be replayed; says why, and which families can."""
+    """A model's decisions cannot be replayed; the message says why, and which families can."""
 
 
 def family_of(config: PreTrainedConfig) -> Family:
@@ -120,8 +121,8 @@ def family_of(config: PreTrainedConfig) -> Family:
     family = FAMILIES.get(config.model_type)
     if family is None:
         raise UnknownFamilyError(
-            f"attention inside a '{config.model_type}' model cannot be erased: how its attention is reached and where "
-            f"its decision is read from is not known; it is for {', '.join(sorted(FAMILIES))}"
+            f"attention inside a '{config.model_type}' model cannot be erased: it is not known how to reach its "
+            f"attention and where its decision is read from; known families: {', '.join(sorted(FAMILIES))}"
         )
     for name, value in family.required:
         if getattr(config, name, value) != value:
@@ -142,12 +143,12 @@ def family_of(config: PreTrainedConfig) -> Family:
 def read_out_positions(
     read_out: ReadOut, ids: Int[Tensor, "batch tokens"], padding: int | None
 ) -> Int[Tensor, " batch"]:
-    """Return the position that the decision is read from; of a mean, the first.
+    """Return the position that the decision is read from; 0 for a mean.
 
     Args:
         read_out: The kind of read-out.
         ids: Token ids, padding included.
-        padding: The id that the model's config names; null: the last position, as transformers' classifiers have it.
+        padding: Padding id in the model's config; None reads the last position, as transformers' classifiers do.
     """
     if read_out is not ReadOut.LAST:
         return torch.zeros(len(ids), dtype=torch.long, device=ids.device)

@@ -5,11 +5,11 @@
 
 `mask` is boolean, ``[batch, erasures or 1, heads or 1, queries or 1, keys]``; where it is False, layer 5 (counted from
 0 in the order of calls) gives the key a weight of 0 and renormalises the query's other weights (METHOD section 6).
-With several erasures a row of the model's batch is one erasure of one document, a document's erasures side by side:
+With several erasures, each row of the model's batch is one erasure of one document, a document's erasures side by side:
 ``len(input_ids) == batch * erasures``.
 
 Families that dispatch through transformers' `AttentionInterface` get one registered function, which keeps SDPA for all
-that is not erased; the others a hook on the dropout that their attention weights pass through.
+that is not erased; the others get a hook on the dropout that their attention weights pass through.
 """
 
 import threading
@@ -33,7 +33,7 @@ __all__ = ["AttentionRecord", "attention_weights", "erasable", "for_heads", "imp
 
 IMPLEMENTATION = "eraserhead"  # the name registered with transformers
 
-# By the config that dispatches attention, which two models may share; a lock lives as long as someone holds it.
+# By the id of the config that dispatches attention, which two models may share; unused locks are dropped.
 _locks: "weakref.WeakValueDictionary[int, _Lock]" = weakref.WeakValueDictionary()
 _locks_guard = threading.Lock()
 
@@ -47,18 +47,18 @@ class _Lock:
 
 @contextmanager
 def erasable(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
-    """Let `model` take `attention_keep` and `attention_record` in its calls, and put it back as it was.
+    """Let `model` take `attention_keep` and `attention_record` in its calls, and restore it afterwards.
 
     Calls without these keywords run transformers' SDPA, bit for bit as before where the model was loaded with it (the
-    default); families without it run as ever. Two threads may use two models; a second thread that wants the same
-    model waits. The names registered with transformers stay.
+    default); families without SDPA run unchanged. Two threads may use two models; a second thread that wants the same
+    model waits. The names registered with transformers stay registered.
 
     Keywords of `model(...)` inside the context:
         attention_keep: Masks by layer, see above. A query whose keys are all erased gives zeros.
         attention_record: An `AttentionRecord`.
 
     Raises:
-        UserError: `model` is no model of transformers.
+        UserError: `model` is not a model of transformers.
         ValueError: In a call: a mask's shape does not fit, or a layer does not exist or does not dispatch.
     """
     if not isinstance(model, nn.Module) or not isinstance(getattr(model, "config", None), PreTrainedConfig):
@@ -88,8 +88,8 @@ def _dispatching(model: PreTrainedModel) -> Iterator[None]:
 
 @contextmanager
 def implementation(model: PreTrainedModel, name: str) -> Iterator[None]:
-    """Let the model's attention dispatch to another implementation for a while."""
-    # Without `set_attn_implementation`, which checks what it knows nothing of and cannot tell what was there before.
+    """Let the model's attention dispatch to another implementation inside the context."""
+    # Not by `set_attn_implementation`: its checks do not know ours, and it does not return the previous one.
     found = [getattr(module, "config", None) for module in model.modules()]
     configs = list({id(config): config for config in found if isinstance(config, PreTrainedConfig)}.values())
     before = [config._attn_implementation_internal for config in configs]
@@ -112,7 +112,7 @@ def _attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attend as transformers' SDPA does, or without what the pass erases: ``[batch, queries, heads, head size]``."""
+    """Attend as transformers' SDPA does, minus what the pass erases: ``[batch, queries, heads, head size]``."""
     current: ErasurePass | None = kwargs.pop(PASS, None)
     if current is None:
         return sdpa_attention_forward(
@@ -134,7 +134,7 @@ def _attention(
         rows = mask_rows(keep, (*query.shape[:3], key.shape[2]), layer)
         allowed = rows if allowed is None else allowed & rows
     if layer not in current.record.layers:
-        kwargs["is_causal"] = False  # the mask says it all
+        kwargs["is_causal"] = False  # the mask covers causality
         attended, _ = sdpa_attention_forward(
             module, query, key, value, allowed, scaling=scale, dropout=dropout, **kwargs
         )
@@ -149,7 +149,7 @@ def _attention(
 def attention_weights(scores: Tensor, allowed: Tensor | None) -> Tensor:
     """Return the softmax over the allowed keys; zeros for a query that is allowed none.
 
-    Renormalising a softmax over all keys would lose the precision of what an erased, overwhelming key had left.
+    Renormalising a softmax over all keys would lose precision where an erased key had nearly all the weight.
     """
     if allowed is None:
         return scores.softmax(-1)
@@ -160,7 +160,7 @@ def attention_weights(scores: Tensor, allowed: Tensor | None) -> Tensor:
 def _allowed(
     module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool | None
 ) -> Tensor | None:
-    """Return what SDPA's mask and its causal flag say together."""
+    """Return which keys SDPA's mask and its causal flag allow together; None for all."""
     if mask is not None:
         return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal

@@ -20,9 +20,9 @@ def takes_keywords(hook: Call) -> Call:
 
 
 def refusing_outside(call: Call) -> Call:
-    """Return the `__call__` of models that refuses our keywords where no hook takes them.
+    """Wrap the `__call__` of models so that it refuses our keywords where no hook takes them.
 
-    Many families pass keywords on to functions that ignore them: the logits would then be those of nothing erased. A
+    Many families pass keywords on to functions that ignore them: the logits would then be the unerased ones. A
     model's call is the one place that sees the keywords of every model, whoever made it.
     """
 

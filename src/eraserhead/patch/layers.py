@@ -1,4 +1,4 @@
-"""The layers of a loaded model, found by a dry run: run some of them alone, on hidden states that were kept."""
+"""The layers of a loaded model, found by a dry run; some of them can run alone, on stored hidden states."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,9 +23,9 @@ class Layers:
     """The transformer layers of a model in the order of their calls.
 
     Attributes:
-        modules: One a call; ALBERT's one module comes as often as it is called.
-        returned: Length of the tuple that a layer returns; null where it returns the hidden states alone.
-        heads: Attention heads of a layer.
+        modules: One module for each call; ALBERT's single module appears once for each call.
+        returned: Length of the tuple that a layer returns; None where it returns the hidden states alone.
+        heads: Number of attention heads in a layer.
         projections: For each layer the linear maps to queries, keys and values, each with its width.
     """
 
@@ -41,13 +41,13 @@ class Layers:
     def running(
         self, first: int = 0, last: int | None = None, hidden: Tensor | None = None, watched: Collection[int] = ()
     ) -> Iterator[dict[int, Tensor]]:
-        """Run only some layers in the model's next forward pass; the others hand on what they are given.
+        """Run only some layers in the model's next forward pass; the others pass their input on.
 
         Args:
             first: First layer that runs.
             last: Last layer that runs; default: the model's last.
             hidden: What the first layer gets in place of its input, ``[batch, tokens, hidden]``.
-            watched: Layers whose inputs are kept, in the dictionary that is yielded.
+            watched: Layers whose inputs are stored in the yielded dictionary.
         """
         last = len(self) - 1 if last is None else last
         inputs: dict[int, Tensor] = {}
@@ -70,7 +70,7 @@ class Layers:
 
     @contextmanager
     def without_projections(self, layer: int) -> Iterator[None]:
-        """Let a layer's queries, keys and values be zeros, which cost nothing, where its output is given."""
+        """Replace a layer's queries, keys and values by zeros, which cost nothing, where its output is given."""
         widths = {id(module): width for module, width in self.projections[layer]}
 
         def zeros(module: nn.Module, original: Callable[..., Any], given: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class Layers:
 
 @contextmanager
 def _forwards(modules: Collection[nn.Module], run: Callable[..., Any]) -> Iterator[None]:
-    """Replace the forward of some modules by ``run(original, ...)`` for a while."""
+    """Replace the forward of some modules by ``run(original, ...)`` inside the context."""
     before = [(module, module.__dict__.get("forward")) for module in modules]
     try:
         for module in modules:
@@ -102,8 +102,8 @@ def find_layers(model: PreTrainedModel) -> Layers:
     """Find a model's layers by a dry run, and check that erasure reaches all of them.
 
     Raises:
-        UnknownFamilyError: The family is not known, or the model behaves otherwise than its family does: its attention
-            is not called once a layer, or what the patch computes is not what the model's own attention does.
+        UnknownFamilyError: The family is unknown, or the model does not behave like its family: its attention
+            is not called once in each layer, or the patched attention gives other logits than the model's own.
     """
     family = family_of(model.config)
     if not any("ForSequenceClassification" in base.__name__ for base in type(model).__mro__):
@@ -177,7 +177,7 @@ def _projections(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[tup
     found = []
     for attention in record.modules:
         parts = {id(part) for part in attention.modules()}
-        # A shared module's first call: before a later one, its output projection has run for the layer below.
+        # Only a shared module's first call counts: before later ones, its output projection runs for the layer below.
         first = next(number for number, module in enumerate(record.modules) if module is attention)
         found.append(
             tuple((module, width) for before, module, width in runs if before == first and id(module) in parts)
@@ -186,7 +186,7 @@ def _projections(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[tup
 
 
 def dry_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
-    """Return two documents of unequal lengths, for runs that look at how the model works."""
+    """Return inputs of two documents of unequal lengths, for dry runs."""
     config = model.config.get_text_config()
     special = structural_token_ids(model.config)
     ids = [number for number in range(config.vocab_size) if number not in special][: sum(DRY_LENGTHS)]
@@ -212,7 +212,7 @@ def _compare(
                 references.append(model(**inputs).logits)
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise UnknownFamilyError(f"its own eager attention fails, with which ours is compared: {reason}") from error
+            raise UnknownFamilyError(f"its own eager attention fails, so ours cannot be checked: {reason}") from error
     for reference in references:
         if not same_logits(patched, reference):
             difference = float((patched - reference).abs().max())
@@ -223,7 +223,7 @@ def _compare(
 
 
 def same_logits(found: Tensor, expected: Tensor) -> bool:
-    """Tell whether two ways to compute logits agree, as far as their precision can tell.
+    """Tell whether two ways to compute logits agree within their precision.
 
     Some families compute norms and softmax in float32, whatever the model's precision.
     """

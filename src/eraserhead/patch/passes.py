@@ -1,4 +1,4 @@
-"""The erasures of one forward pass: from the keywords of a model's call to the layers that they are for."""
+"""The erasures of one forward pass, carried from the keywords of a model's call to its layers."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from eraserhead.patch.keywords import ALL, FIRST, KEEP, OUTPUTS, RECORD, takes_keywords
 
-PASS = "erasure_pass"  # under which one forward pass's masks travel to the attention function
+PASS = "erasure_pass"  # the keyword that carries them to the attention function
 
 
 @dataclass(frozen=True)
 class AttentionStates:
-    """What the attention of one layer was called with.
+    """The arguments of one layer's attention call.
 
     Attributes:
-        query: ``[batch, heads, queries, head size]``, rotated already where positions are rotary.
+        query: ``[batch, heads, queries, head size]``, after rotation where positions are rotary.
         key: ``[batch, key heads, keys, head size]``.
         value: Like `key`.
-        allowed: Which keys a query may attend to, broadcastable to ``[batch, heads, queries, keys]``; null: all.
+        allowed: Which keys a query may attend to, broadcastable to ``[batch, heads, queries, keys]``; None: all.
         scaling: Factor of the scores.
     """
 
@@ -34,15 +34,15 @@ class AttentionStates:
 
 @dataclass
 class AttentionRecord:
-    """Asks for the attention of some layers and holds it after the forward pass; give it as `attention_record`.
+    """Requests the attention of some layers and holds it after the forward pass; pass it as `attention_record`.
 
     Attributes:
         layers: Layers whose weights are recorded.
         state_layers: Layers whose queries, keys and values are recorded (attention interface only).
         weights: The weights of each layer, ``[batch, heads, queries, keys]``, after erasure; with gradients enabled
             they are part of the graph: ``torch.autograd.grad(logit, list(record.weights.values()))``.
-        states: What the attention of each layer was called with.
-        modules: The module that computed each layer's attention; grows during the pass.
+        states: The arguments of each layer's attention call.
+        modules: The modules that computed attention, in the order of calls; grows during the pass.
     """
 
     layers: Collection[int] = ()
@@ -54,10 +54,10 @@ class AttentionRecord:
 
 @dataclass
 class ErasurePass:
-    """The erasures of one forward pass, and how far it has come.
+    """The erasures of one forward pass, and the attention calls made so far.
 
-    A layer's number is that of its call: modules do not always know theirs, and one module may serve all layers.
-    Gradient checkpointing calls attention again after the pass; then the module tells the layer.
+    Layers are numbered by their calls, since modules do not always know their number and one module may serve all
+    layers. Gradient checkpointing calls attention again after the pass; the layer is then found by its module.
     """
 
     keep: Mapping[int, Tensor]
@@ -82,23 +82,23 @@ class ErasurePass:
         return found[0]
 
     def end(self) -> None:
-        """Check that every layer that was asked for has been reached.
+        """Check that every requested layer was reached.
 
         Raises:
-            ValueError: One was not.
+            ValueError: A requested layer was not reached.
         """
         self.ended = True
         asked = {*self.keep, *self.record.layers, *self.record.state_layers, *self.outputs}
         if not asked <= set(range(self.first, self.first + len(self.called))):
             raise ValueError(
-                f"attention of layers {sorted(asked)} was asked for, and {len(self.called)} attention calls of the "
-                "model were seen; layers are numbered from 0"
+                f"attention of layers {sorted(asked)} was requested, but the model made "
+                f"{len(self.called)} attention calls; layers are numbered from 0"
             )
 
 
 @contextmanager
 def erasure_passes(model: nn.Module, in_keywords: bool, current: list[ErasurePass] | None = None) -> Iterator[None]:
-    """Turn our keywords of a forward call into one `ErasurePass`: handed on in the keywords, or left in `current`."""
+    """Turn our keywords of a forward call into one `ErasurePass`, passed on in the keywords or left in `current`."""
     running: list[ErasurePass] = [] if current is None else current
 
     @takes_keywords
@@ -119,7 +119,7 @@ def erasure_passes(model: nn.Module, in_keywords: bool, current: list[ErasurePas
             running.pop().end()
 
     with ExitStack() as hooks:
-        # Ours is the outermost of several contexts' hooks: later ones find no keyword of ours any more.
+        # In nested contexts the innermost hook runs first and takes the keywords; the others find none.
         hooks.callback(model.register_forward_pre_hook(begin, with_kwargs=True, prepend=True).remove)
         hooks.callback(model.register_forward_hook(end).remove)
         yield
@@ -131,7 +131,11 @@ def _recomputes(model: nn.Module) -> bool:
 
 
 def mask_rows(keep: Tensor, shape: Sequence[int], layer: int) -> Tensor:
-    """Return a mask ``[batch, erasures, heads, queries, keys]`` as weights ``[rows, heads, queries, keys]`` have it."""
+    """Return a mask ``[batch, erasures, heads, queries, keys]`` in the weights' shape ``[rows, heads, queries, keys]``.
+
+    Raises:
+        ValueError: The mask does not fit these weights.
+    """
     rows, heads, queries, keys = shape
     fits = keep.dtype == torch.bool and keep.dim() == 5 and keep.shape[0] * keep.shape[1] == rows
     if not fits or keep.shape[2] not in (1, heads) or keep.shape[3] not in (1, queries) or keep.shape[4] != keys:

@@ -7,7 +7,7 @@ from eraserhead.errors import UserError
 from eraserhead.publishing.config import PushConfig
 from eraserhead.publishing.hub import MAIN, Pushed
 from eraserhead.publishing.pushing import push_to_hub
-from eraserhead.settings import listed
+from eraserhead.settings import as_list
 
 
 def push(
@@ -55,7 +55,7 @@ def push(
             tag=tag,
             include_texts=include_texts,
             license=license,
-            language=[language] if isinstance(language, str) else listed(language),
+            language=[language] if isinstance(language, str) else as_list(language),
             dry_run=dry_run,
         )
     )

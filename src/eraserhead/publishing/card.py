@@ -10,9 +10,9 @@ from eraserhead.data.named_sets import NAMED
 from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.summary import Distribution, Summary
-from eraserhead.erasure.view import answer, called, site_line
+from eraserhead.erasure.view import MEANS, YARDSTICK_NOTES, answer, called, site_line
 from eraserhead.loading.setup import SENTENCES
-from eraserhead.method.names import BEST_FOUND, MINIMUM, Outcome
+from eraserhead.method.names import Outcome
 from eraserhead.publishing.facts import Facts
 from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
@@ -24,17 +24,9 @@ from eraserhead.training.metrics import METRICS
 NAME = re.compile(r"[\w./-]+")
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
-YARDSTICKS = {
-    MINIMUM: "`minimum` is exact: no smaller set of weights flips the decision.",
-    BEST_FOUND: "`upper bound` is the smallest flipping set that was found, which may not be the smallest there is.",
-}
 NEVERS: dict[CountNeverAs, str] = {  # by how a document that never flips is counted
     "beyond_all": "`> all`: the decision does not flip, whatever is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
-}
-MEANS: dict[CountNeverAs, str] = {
-    "beyond_all": "Means are over the n documents (and, of random, the draws) whose decision flips at all.",
-    "all": "Means are over all documents.",
 }
 OWN = "documents of its own"
 ACCURACY = METRICS["accuracy"]
@@ -138,7 +130,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         for name, found in summary.rankings.items()
     ]
     nothing_left = {Outcome.BIAS_ONLY: "only when no attention is left"}
-    notes = (YARDSTICKS.get(summary.yardstick or ""), NEVERS[setup.count_never_as], MEANS[setup.count_never_as])
+    notes = (YARDSTICK_NOTES.get(summary.yardstick or ""), NEVERS[setup.count_never_as], MEANS[setup.count_never_as])
     return {
         "answer": answer(summary),
         "site": site_line(setup.site),
@@ -152,7 +144,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
             ["% of documents, by", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
         ),
         "notes": " ".join(filter(None, notes)),
-        "components": "sentences" if setup.site.components == SENTENCES else "tokens (pieces of words)",
+        "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
         "accuracy": interval(summary.accuracy) if summary.accuracy.value is not None else None,
     }
 
@@ -201,9 +193,9 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "encoder", f"{encoder.name}, revision {encoder.revision}"
     if facts.ours:
         yield "it reads", _reads(facts)
-    if training.configuration is not None:
-        yield "model", _options(training.configuration.model)
-        yield "training", _options(training.configuration.training)
+    if training.config is not None:
+        yield "model", _options(training.config.model)
+        yield "training", _options(training.config.training)
     if training.metrics is not None:
         yield "best epoch", f"{training.metrics.best_epoch} of {len(training.metrics.epochs)}"
     if training.environment is not None:

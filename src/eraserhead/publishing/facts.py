@@ -49,7 +49,7 @@ class Options:
 
 @dataclass(frozen=True)
 class PublicConfig:
-    """The part of a run's configuration that is published."""
+    """The part of a run's options that is published."""
 
     data: DataConfig
     model: ModelConfig
@@ -61,15 +61,15 @@ class Training:
     """How a model was trained, as far as that is known: the content of ``training.json``.
 
     Attributes:
-        configuration: The options.
+        config: The options.
         data: The documents, with their fingerprints.
         metrics: What training came to.
         environment: Where it was trained, and from which encoder.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
-    configuration: PublicConfig | None = None
+    config: PublicConfig | None = None
     data: TrainingData | None = None
     metrics: Metrics | None = None
     environment: TrainingEnvironment | None = None
@@ -141,7 +141,7 @@ def gather_facts(source: Source, options: Options) -> Facts:
     ours = config if isinstance(config, AttentionPoolingConfig) else None
     run = source.run
     training = Training(
-        configuration=None if run is None else PublicConfig(run.data, run.model, run.training),
+        config=None if run is None else PublicConfig(run.data, run.model, run.training),
         data=source.data,
         metrics=source.metrics,
         environment=source.environment,
@@ -171,7 +171,7 @@ def public(record: Record, names: Mapping[str, str]) -> Record:
 
 
 def training_names(source: Source) -> dict[str, str]:
-    """Return what the paths in a run's configuration are called in public."""
+    """Return what the paths in a run's options are called in public."""
     names = {PACKAGED: PACKAGED_IS}
     if source.run is not None:
         trained_on = None if source.data is None else source.data.documents.get("train")

@@ -35,7 +35,7 @@ SECRETS = {
     "an API key": re.compile(r"\bsk-(?:[A-Za-z0-9]{32,}|(?:proj|ant|svcacct|admin)-[A-Za-z0-9_-]{20,})"),
     "a token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
 }
-# Their strings are pieces of words, among them those of paths: only this machine's own are looked for there.
+# Their strings are word pieces, among them those of paths: only this machine's own are looked for there.
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json")
 SHORTEST_NAME = 4  # letters: a shorter name of a user or a machine is part of too many words
 SHORTEST_TEXT = 24  # characters: a shorter text may stand in the card by itself
@@ -147,7 +147,7 @@ def _strings(content: Any) -> Iterator[str]:
 
 
 def _strings_of_table(table: pq.ParquetFile) -> Iterator[str]:
-    """Yield a table's strings, metadata included; its texts and their pieces are there because they were asked for."""
+    """Yield a table's strings, metadata included; texts and components are there because they were asked for."""
     schema = table.schema_arrow
     yield str(schema.metadata)
     for name in schema.names:

@@ -13,7 +13,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.files import read_mapping
 from eraserhead.loading.checkpoints import check_finished, load, load_checkpoint
 from eraserhead.loading.fingerprints import stored_fingerprint, weight_files, weights_fingerprint
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.publishing.public_names import is_local
@@ -45,7 +45,7 @@ class Source:
         folder: Folder of the model.
         config: Its configuration.
         config_content: The same as it stands in the file.
-        run: The configuration that made it.
+        run: The options that made it.
         data: The documents that it was trained on.
         metrics: What training came to.
         environment: Versions, and the encoder's commit.

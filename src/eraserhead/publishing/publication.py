@@ -16,7 +16,7 @@ from eraserhead.erasure.results import RESULTS
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping, replacing, write_json, write_text
 from eraserhead.loading.checkpoints import load_tokenizer
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.models import modeling_attention_pooling, pipeline_attention_pooling
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification

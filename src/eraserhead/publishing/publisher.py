@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eraserhead.errors import UserError
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.publishing.facts import Options
 from eraserhead.publishing.hub import Hub, Pushed
 from eraserhead.publishing.model_folder import check_source, find_results, read_source

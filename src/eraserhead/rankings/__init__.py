@@ -1,1 +1,1 @@
-"""What orders components."""
+"""Rankings: scores by which a document's components are ordered."""

@@ -1,13 +1,12 @@
 """The rankings of Serrano & Smith 2019, sec. 5: by attention, by gradient, by their product (METHOD section 4)."""
 
-from eraserhead.method.reading import GRADIENT, MARGIN_GRADIENT, MARGIN_PRODUCT, PRODUCT
+from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT
+from eraserhead.method.reading import MARGIN_GRADIENT, MARGIN_PRODUCT
 from eraserhead.rankings.ranking import Ranking, Score
-
-ATTENTION = "attention"
 
 
 def signal(name: str) -> Score:
-    """Return the score that is one of a reading's signals."""
+    """Return the score function that reads one of a reading's signals."""
     return lambda reading: reading.signals[name]
 
 

@@ -1,4 +1,4 @@
-"""A ranking: whatever gives every component of every document a score (METHOD section 4)."""
+"""A ranking gives every component of a document a score (METHOD section 4)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Ranking:
     """Orders the components of a document: they are erased by descending score, ties in reading order.
 
     Attributes:
-        name: What results, tables and figures call it.
+        name: Its name in results, tables and figures.
         score: The signed scores by which a batch's components are ordered; padding does not matter.
-        needs: Signals that the score reads, which the site is asked for.
-        shown: What results keep for each component; default: the scores. For scores that only order, such as those
-            that are scaled so that no confident decision makes them vanish.
+        needs: Signals that the score reads; the site is asked for them.
+        shown: Values that results store for each component; default: the scores. Give it where scores are only fit for
+            ordering, such as scores rescaled so that they do not vanish for confident decisions.
 
     Example:
         Register a ranking of your own before you erase, and every table, figure and card has it:
@@ -43,7 +43,7 @@ class Ranking:
         """Return the components of each document, best first, padding last.
 
         Raises:
-            UserError: The site does not give what the ranking needs, or a component has no score.
+            UserError: The site does not give the signals that the ranking needs, or a component has no score.
         """
         missing = self.needs.difference(reading.signals)
         if missing:
@@ -55,12 +55,12 @@ class Ranking:
         if scores.shape != reading.mask.shape:
             found, needed = tuple(scores.shape), tuple(reading.mask.shape)
             raise UserError(
-                f"ranking '{self.name}': its scores have shape {found}; one is needed for each component, {needed}"
+                f"ranking '{self.name}': its scores have shape {found}; it must give one for each component, {needed}"
             )
         if scores[reading.mask].isnan().any():
             raise UserError(f"ranking '{self.name}': a component's score is not a number (NaN)")
         return order_by(scores, reading.mask)
 
     def values(self, reading: Reading) -> Float[Tensor, "batch components"]:
-        """Return what results keep for each component."""
+        """Return the values that results store for each component."""
         return (self.shown or self.score)(reading)

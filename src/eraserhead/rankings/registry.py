@@ -1,4 +1,4 @@
-"""The rankings that there are: the one list, which tables, results, figures, card and tests follow."""
+"""The registry of rankings, which tables, results, figures, the model card and the tests follow."""
 
 from collections.abc import Iterable
 
@@ -13,19 +13,19 @@ _registered: dict[str, Ranking] = {ranking.name: ranking for ranking in BASIC}
 
 
 def register(ranking: Ranking) -> Ranking:
-    """Add a ranking: every analysis from now on has it, and so has whatever shows results.
+    """Register a ranking: every later analysis uses it, and every view of results shows it.
 
     Raises:
-        UserError: Results have something of this name already.
+        UserError: The name is taken.
     """
     if ranking.name in _registered or ranking.name in RESERVED:
-        raise UserError(f"ranking '{ranking.name}': there is one of this name already; give yours another")
+        raise UserError(f"ranking '{ranking.name}': the name is taken; choose another")
     _registered[ranking.name] = ranking
     return ranking
 
 
 def unregister(name: str) -> None:
-    """Take a ranking away again."""
+    """Remove a ranking from the registry."""
     del _registered[name]
 
 
@@ -35,5 +35,5 @@ def registered() -> tuple[Ranking, ...]:
 
 
 def signals_of(rankings: Iterable[Ranking]) -> frozenset[str]:
-    """Return the signals that rankings need of a site."""
+    """Return the signals that some rankings need from a site."""
     return frozenset().union(*(ranking.needs for ranking in rankings))

@@ -1,1 +1,1 @@
-"""The hub: how it is asked, how it fails, and what comes from it."""
+"""Downloads from the hub, with retries, and the hub's errors in one line."""

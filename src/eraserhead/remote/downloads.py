@@ -1,4 +1,4 @@
-"""What comes from the hub: whole commits, with retries, whose large files are what their hashes say.
+"""Downloads from the hub: retried, and large files checked against their SHA-256.
 
 The hub's client checks the size of a download and not its content; a damaged file would stay in its cache.
 """
@@ -20,7 +20,7 @@ from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_b
 from eraserhead.errors import Setting, UserError
 from eraserhead.remote.failures import HUB_ERRORS, failure, reason, with_retries
 
-# What a model and its tokenizer are read from: weights as safetensors alone, for pickled ones can run code.
+# Files of a model and its tokenizer; weights as safetensors alone, since pickled weights can run code.
 MODEL_FILES = (
     *("*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.bpe", "*.codes", "*.spm", "*.tokenizer"),
     *("model.safetensors", "model-*-of-*.safetensors"),
@@ -36,8 +36,8 @@ class Located:
     """Where a model is on this machine.
 
     Attributes:
-        folder: Its folder; of a model of the hub, that of one commit in the local cache.
-        commit: The commit that the hub resolved; null for the user's own folder.
+        folder: Its folder; for a hub model, the folder of one commit in the local cache.
+        commit: The commit that the hub resolved; None for the user's own folder.
     """
 
     folder: str
@@ -45,15 +45,15 @@ class Located:
 
 
 def locate_model(name: str, revision: str | None = None) -> Located:
-    """Return the folder of a model, which is downloaded if its name is a hub id.
+    """Return the folder of a model; download the model if its name is a hub id.
 
     Args:
         name: Folder or hub id.
         revision: Branch, tag or commit on the hub.
 
     Raises:
-        UserError: There is neither such a folder nor such a model, a folder was to have a revision, or what arrives is
-            damaged.
+        UserError: There is no such folder or hub model, a folder was given with a revision, or a file arrives damaged
+            twice.
     """
     if os.path.isdir(name):
         if revision is not None:
@@ -73,11 +73,11 @@ def fetch_dataset_files(name: str, addresses: Iterable[str]) -> None:
     """Download files of a data set into the hub's cache, from which `datasets` takes them.
 
     Args:
-        name: What messages call the data set.
-        addresses: As `datasets` writes them (``hf://datasets/NAME@COMMIT/FILE``); others are left to it.
+        name: Name of the data set in messages.
+        addresses: File addresses as `datasets` writes them (``hf://datasets/NAME@COMMIT/FILE``); others are skipped.
 
     Raises:
-        UserError: What arrives is damaged.
+        UserError: A file arrives damaged twice.
     """
     for match in filter(None, map(DATASET_FILE.fullmatch, addresses)):
         repository, commit, file = match.groups()
@@ -85,7 +85,7 @@ def fetch_dataset_files(name: str, addresses: Iterable[str]) -> None:
 
 
 def evict_damaged(files: Iterable[Path]) -> list[str]:
-    """Remove those files of a snapshot from the cache that are not what their hashes say; returns their names.
+    """Remove from the cache the files of a snapshot that do not match their hashes; return their names.
 
     Large files are stored under their SHA-256, to which snapshots link.
     """
@@ -100,7 +100,7 @@ def evict_damaged(files: Iterable[Path]) -> list[str]:
 
 
 def _undamaged(ask: Callable[[], str], name: str) -> str:
-    """Download a file or a folder, a second time if something of it is damaged; returns its path."""
+    """Download a file or a folder, a second time if a file is damaged; return its path."""
     path = _asked(ask)
     evicted = _evicted(path)
     if not evicted:
@@ -139,7 +139,7 @@ def _sha256(file: Path) -> str:
 
 @contextmanager
 def bars_on_terminals_alone() -> Iterator[None]:
-    """Show the client's progress bars where someone can see them."""
+    """Show the client's progress bars on terminals alone."""
     if sys.stderr.isatty() or are_progress_bars_disabled():
         yield
         return

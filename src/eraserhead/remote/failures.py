@@ -1,4 +1,4 @@
-"""How the hub fails: what is tried again, what one line says of the rest, and tokens that nobody gets to see."""
+"""Errors of the hub: which are retried, and the one-line messages of the others, with secrets redacted."""
 
 import json
 import logging
@@ -23,16 +23,16 @@ from huggingface_hub.errors import (
 
 from eraserhead.secrets import redacted
 
-# The hub client's errors stand on those of the HTTP library below it, whose name differs between versions.
+# The hub client's errors inherit from those of its HTTP library, which differs between versions.
 HTTP_ERROR = cast(type[Exception], next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"))
-# What the client raises: beside its own errors, those of the HTTP library, and ValueError and RuntimeError.
+# What the client raises: its own errors, those of the HTTP library, ValueError and RuntimeError.
 HUB_ERRORS: tuple[type[Exception], ...] = (HTTP_ERROR, OSError, ValueError, RuntimeError)
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-UNREACHABLE = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")  # tried by the client already
-CUT_SHORT = "Consistency check failed"  # what the client says of a file of the wrong size
+UNREACHABLE = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")  # already retried by the client
+CUT_SHORT = "Consistency check failed"  # the client's message about a file of the wrong size
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt
-LONGEST_WAIT = 60.0  # seconds: what the hub may ask for with Retry-After
-PATIENCE = 90.0  # seconds after which no further attempt is made: the client tries some requests again by itself
+LONGEST_WAIT = 60.0  # seconds: longer waits that the hub asks for with Retry-After are cut to this
+PATIENCE = 90.0  # seconds after which nothing is retried: the client itself retries some requests
 LONGEST_REASON = 240
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
@@ -41,9 +41,9 @@ logger = logging.getLogger("eraserhead")
 
 
 def with_retries(ask: Callable[[], Answer], sleep: Callable[[float], None] = time.sleep) -> Answer:
-    """Ask the hub, again after a wait where it answers 429 or 5xx or the connection drops.
+    """Return what `ask` returns; retry after a wait where the hub answers 429 or 5xx, or the connection drops.
 
-    The wait is the one that the hub asks for, if it asks for one. Any other error is raised at once.
+    The hub's Retry-After sets the wait where it is sent. Any other error is raised at once.
     """
     begun = time.monotonic()
     for wait in WAITS:
@@ -57,7 +57,7 @@ def with_retries(ask: Callable[[], Answer], sleep: Callable[[float], None] = tim
 
 
 def pause_after(error: BaseException, wait: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Say what failed, and wait as long as the hub asks, or as given."""
+    """Log what failed, and wait as long as the hub's Retry-After says, else `wait` seconds."""
     asked = retry_after(error)
     pause = min(wait if asked is None else asked, LONGEST_WAIT)
     logger.info(f"{reason(error)}; trying again in {pause:.3g} s")
@@ -78,7 +78,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Return the seconds that the hub asks to wait, where it says so: as their number, or as a date (RFC 9110)."""
+    """Return the seconds of the hub's Retry-After, a number or a date (RFC 9110); None without one."""
     answered = http_error(error)
     asked = "" if answered is None else answered.response.headers.get("Retry-After", "").strip()
     if asked.isdecimal():
@@ -91,12 +91,12 @@ def retry_after(error: BaseException) -> float | None:
 
 
 def http_error(error: BaseException) -> HfHubHTTPError | None:
-    """Return the hub's own answer behind an error, where there is one."""
+    """Return the hub's HTTP error among the causes of an error; None where there is none."""
     return next((each for each in causes(error) if isinstance(each, HfHubHTTPError)), None)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Go through an error and those that brought it about."""
+    """Yield an error and its causes."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -111,13 +111,13 @@ def failure(
     wanted: str = "no such folder here, nor in the local cache",
     revision: str | None = None,
 ) -> str:
-    """Return one line that says why something of the hub cannot be had, and how to mend it.
+    """Return one line that says why a request to the hub failed, and how to mend it.
 
     Args:
         error: What the hub's client raised.
         name: Name of the repository.
-        wanted: What else is to be said where the hub was not reached at all.
-        revision: Which revision was asked for.
+        wanted: Start of the message where the hub was not reached.
+        revision: The requested revision.
     """
     answered = http_error(error)
     return _unanswered(error, name, wanted) if answered is None else _refused(answered, name, revision)
@@ -155,11 +155,11 @@ def reason(error: BaseException) -> str:
 def _unanswered(error: BaseException, name: str, wanted: str) -> str:
     chain = list(causes(error))
     if any(isinstance(each, HFValidationError) for each in chain):
-        return f"{name}: neither a folder here nor a name that the hub could have (user/name)"
+        return f"{name}: neither a folder here nor a valid hub id (user/name)"
     if constants.HF_HUB_OFFLINE or any(isinstance(each, OfflineModeIsEnabled) for each in chain):
-        return f"{name}: {wanted}, and HF_HUB_OFFLINE keeps from asking the hub; unset it, or give a folder"
+        return f"{name}: {wanted}, and HF_HUB_OFFLINE forbids asking the hub; unset it, or give a folder"
     if any(isinstance(each, json.JSONDecodeError) for each in chain):
-        return f"{name}: what answers at {constants.ENDPOINT} is not the hub; check the network and HF_ENDPOINT"
+        return f"{name}: the server at {constants.ENDPOINT} is not the hub; check the network and HF_ENDPOINT"
     if any(isinstance(each, (HTTP_ERROR, LocalEntryNotFoundError)) for each in chain):
         return (
             f"{name}: {wanted}, and the hub ({constants.ENDPOINT}) cannot be reached; check the name and the network "

@@ -52,18 +52,33 @@ class Plate:
     folder: Path
     name: str
 
+    @property
+    def svg(self) -> str:
+        """Name of the file with the figure as lines."""
+        return f"{self.name}.svg"
+
+    @property
+    def png(self) -> str:
+        """Name of the file with the figure as pixels."""
+        return f"{self.name}.png"
+
+    @property
+    def csv(self) -> str:
+        """Name of the file with the numbers."""
+        return f"{self.name}.csv"
+
     def save(self, figure: Figure) -> None:
         """Save the figure; the same one gives the same bytes."""
-        for kind, metadata in {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}.items():
-            with replacing(self.folder / f"{self.name}.{kind}") as path:
-                figure.savefig(path, format=kind, dpi=RESOLUTION, metadata=metadata)
+        for file, metadata in {self.svg: {"Date": None, "Creator": None}, self.png: {"Software": None}}.items():
+            with replacing(self.folder / file) as path:
+                figure.savefig(path, format=Path(file).suffix[1:], dpi=RESOLUTION, metadata=metadata)
 
     def save_numbers(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
         """Save the numbers behind it, a table at a time.
 
         A number that does not exist is an empty field; one that is larger than everything is ``inf``.
         """
-        with replacing(self.folder / f"{self.name}.csv") as path, pyarrow.csv.CSVWriter(str(path), schema) as writer:
+        with replacing(self.folder / self.csv) as path, pyarrow.csv.CSVWriter(str(path), schema) as writer:
             for table in tables:
                 writer.write_table(table.select(schema.names).cast(schema))
 
@@ -95,7 +110,7 @@ def share_axis(panel: Axes) -> None:
     panel.set_yticks([*SHARES, NEVER], [*(f"{share:g}" for share in SHARES), "never"])
 
 
-def table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-    """Return rows as a table."""
+def numbers_table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows of the numbers behind a figure as a table."""
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)

@@ -1,23 +1,23 @@
-"""How much is processed at a time: one table of what suits a device, in place of constants everywhere."""
+"""How much is processed at a time, by kind of device."""
 
 from dataclasses import dataclass
 
 import torch
 
 GIGABYTE = 10**9
-WITHOUT_ENCODER = 8  # times as many tokens, where no encoder runs, whose layers each keep their own vectors
+WITHOUT_ENCODER = 8  # factor of the tokens where no encoder runs, and no layer holds vectors of its own
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What is processed at a time, on one device.
+    """How much is processed at a time on one device.
 
     Attributes:
         tokens: Tokens of a batch, padding included.
-        replayed_tokens: Tokens of rows that are run again; larger products are no quicker.
+        replayed_tokens: Tokens of the rows in one replay; larger matrix products are no quicker.
         vectors: Vectors projected in float64 at a time.
-        mask_entries: Entries of keep masks, about.
-        memory: Bytes that replays may take beside the model; one row is run in any case.
+        mask_entries: Approximate number of keep-mask entries held at a time.
+        memory: Bytes that replays may take beside the model; at least one row is run.
     """
 
     tokens: int
@@ -28,7 +28,7 @@ class Budget:
 
 
 def budget_for(device: torch.device, memory: float = 1.0) -> Budget:
-    """Return what suits a device.
+    """Return the budget for a device.
 
     Args:
         device: Where the model is. On a CPU small batches waste least on padding, and fit into its caches.

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.decision import decide
 from eraserhead.method.reading import AffineReading
 from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -17,7 +18,7 @@ from eraserhead.sites.site import float64_device
 class PoolingSite:
     """Erasure in the last attention of an `AttentionPoolingForSequenceClassification` in eval mode.
 
-    Over the tokens of a flat model, over the sentences of a hierarchical one.
+    Components are the tokens of a flat model, or the sentences of a hierarchical one.
     """
 
     def __init__(self, model: AttentionPoolingForSequenceClassification, budget: Budget | None = None) -> None:
@@ -38,11 +39,11 @@ class PoolingSite:
             head.classifier.bias.to(device).double(),
             group.mask.to(device),
             group.positions.to(device),
-            head.classifier(pooled).argmax(-1).to(device),
+            decide(head.classifier(pooled)).to(device),
         )
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:
-        """Return what the last level reads: tokens, or the vectors of sentences."""
+        """Return the components of the last attention: tokens, or the vectors of sentences."""
         model = self.model
         if not isinstance(model.head, HierarchicalHead):
             return model.components(batch["input_ids"], batch["attention_mask"])
@@ -56,10 +57,10 @@ class PoolingSite:
 def component_logits(
     vectors: Float[Tensor, "batch components hidden"], weight: Float[Tensor, "classes hidden"], at_once: int
 ) -> Float[Tensor, "batch components classes"]:
-    """Return ``W v_i`` in float64, so many vectors at a time: their float64 copy then fits into the cache."""
+    """Return ``W v_i`` in float64, `at_once` vectors at a time, so that their float64 copy fits into the cache."""
     rows = vectors.reshape(-1, vectors.shape[-1]).split(at_once)
     weight = weight.double()
-    # Few classes times many rows: this way round the product is twice as quick.
+    # With few classes and many rows, the product in this orientation is twice as quick.
     return torch.cat([(weight @ chunk.double().T).T for chunk in rows]).view(*vectors.shape[:-1], -1)
 
 

@@ -1,4 +1,4 @@
-"""What a site is, and how sites are called (METHOD section 6)."""
+"""The interface of a site, and the names of sites (METHOD section 6)."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -23,7 +23,7 @@ class Site(Protocol):
 
         Args:
             batch: The model's inputs.
-            signals: What is to be known of each component beside its weight; what is not asked for may be left out.
+            signals: Signals to compute for each component beside its weight; others may be left out.
         """
         ...
 
@@ -33,7 +33,7 @@ class InsideName:
     """The name of a site inside an encoder: ``layer:L``, ``layer:L:all`` or ``all``.
 
     Attributes:
-        layer: Number of the layer from 0; negative ones count from the last; null: all layers.
+        layer: Number of the layer from 0; negative ones count from the last; None: all layers.
         every_query: Whether weights from every query are erased, or from the read-out position alone.
     """
 
@@ -44,11 +44,16 @@ class InsideName:
         return ALL_LAYERS if self.layer is None else f"layer:{self.layer}{':all' * self.every_query}"
 
 
+def is_inside(text: str) -> bool:
+    """Tell whether a text names a site inside an encoder."""
+    return text == ALL_LAYERS or LAYER.fullmatch(text) is not None
+
+
 def parse_inside(text: str) -> InsideName:
     """Read ``layer:L``, ``layer:L:all`` or ``all``.
 
     Raises:
-        UserError: It is none of these.
+        UserError: The text is none of these.
     """
     if text == ALL_LAYERS:
         return InsideName(None, every_query=True)
@@ -56,12 +61,12 @@ def parse_inside(text: str) -> InsideName:
     if found is None:
         raise UserError(
             Setting("site", text),
-            ": not a site inside a model; it is layer:L (the weights of the position that the decision is read from), "
-            "layer:L:all (of every position) or all (in every layer), layers counted from 0",
+            ": not a site inside a model; give layer:L (weights of the position that the decision is read from), "
+            "layer:L:all (weights of every position) or all (every layer); layers count from 0",
         )
     return InsideName(int(found[1]), every_query=found[2] is not None)
 
 
 def float64_device(device: torch.device) -> torch.device:
-    """Return where the method's float64 arithmetic is done: Apple's devices have none, so the processor does it."""
+    """Return the device for the method's float64 arithmetic: the CPU for Apple's devices, which have no float64."""
     return torch.device("cpu") if device.type == "mps" else device

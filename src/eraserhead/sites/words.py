@@ -1,4 +1,4 @@
-"""The attention over words in hierarchical models (METHOD section 6): everything after it is computed again."""
+"""The word attention of hierarchical models, over tokens (METHOD section 6); all after it is computed again."""
 
 import copy
 from collections.abc import Collection, Mapping
@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from eraserhead.method.erasure import Evaluation, decide, erase
+from eraserhead.method.decision import decide
+from eraserhead.method.erasure import Evaluation, erase
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.heads import HierarchicalHead
@@ -20,18 +21,18 @@ from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.site import float64_device
 
 FLOAT64 = 8  # bytes
-COPIES = 12  # of the sentence vectors, about, that the layers over them hold at a time
+COPIES = 12  # approximate copies of the sentence vectors that the layers above hold
 
 
 @dataclass(frozen=True)
 class Document:
-    """The words of one document, a row a sentence. All float64.
+    """The tokens of one document, one row for each sentence; vectors and weights are float64.
 
     Attributes:
         vectors: What the word attention averages.
-        weights: Word attention, which sums to 1 within each sentence; 0 where there is no component.
-        mask: Where the components are.
-        positions: Where each component stands among the document's tokens.
+        weights: Weights of the word attention, which sum to 1 within each sentence; 0 where there is no component.
+        mask: True for components.
+        positions: Position of each component among the document's tokens.
     """
 
     vectors: Float[Tensor, "sentences tokens hidden"]
@@ -42,12 +43,12 @@ class Document:
 
 @dataclass(frozen=True)
 class WordsReplay:
-    """Decides documents again without some of their words' weights.
+    """Decides documents again with some weights of the word attention erased.
 
     Attributes:
-        head: The layers over the words, in float64.
-        documents: What was read of the batch.
-        memory: Bytes that it may take; one erasure is run in any case.
+        head: The model's head, in float64.
+        documents: The documents of the batch.
+        memory: Bytes that a replay may take; at least one erasure is run.
     """
 
     head: HierarchicalHead
@@ -81,9 +82,9 @@ class WordsReplay:
 class WordsSite:
     """Erasure in the word attention of a hierarchical `AttentionPoolingForSequenceClassification` in eval mode.
 
-    Erased words weigh 0, the others of their sentence are renormalised; a sentence that keeps nothing has the zero
-    vector and remains a sentence. The sentences' context encoder and attention and the decision are computed again.
-    The head is not affine in the word weights, so there is no closed form.
+    Erased tokens weigh 0, and the other weights of their sentence are renormalised; a sentence that keeps nothing has
+    the zero vector and remains a sentence. The sentences' context encoder, their attention and the decision are
+    computed again. The head is not affine in the word attention, so there is no closed form.
     """
 
     def __init__(self, model: AttentionPoolingForSequenceClassification, budget: Budget | None = None) -> None:
@@ -94,10 +95,10 @@ class WordsSite:
         self.budget = budget or budget_for(model.device)
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> ReplayedReading:
-        """Read weights in one forward pass, and gradients in one back through what lies after the words.
+        """Read weights in one forward pass, and gradients in one backward pass through the layers after the words'.
 
-        A word's weight is that in its sentence times that of the sentence; its gradient is with respect to the former,
-        every weight a free variable.
+        A token's weight is its weight in the sentence times the sentence's weight; its gradient is with respect to the
+        former, with every weight a free variable.
         """
         documents, own = self._documents(batch)
         found = [self._read(document) for document in documents]
@@ -128,12 +129,12 @@ class WordsSite:
         padded = [pad_sequence(column, batch_first=True) for column in columns]
         if padded[-1].shape[1]:
             return tuple(padded)
-        return tuple(each.new_zeros(len(each), 1) for each in padded)  # no document has a word
+        return tuple(each.new_zeros(len(each), 1) for each in padded)  # no document has a token
 
     def _read(self, document: Document) -> "_ReadDocument":
-        """Return logits, words' weights, and the margin's derivative with respect to each word's own weight."""
+        """Return logits, tokens' weights, and the margin's derivative by each token's weight in its sentence."""
         free = document.weights.clone().requires_grad_()
-        # cuDNN has no gradient of recurrent networks outside training; and all evaluations are of one kind.
+        # In eval mode cuDNN gives no gradients of recurrent networks; and every evaluation must use the same kernels.
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
             logits, sentence_weights = decide_from_words(self.head, document, free.unsqueeze(0))
             unerased = logits.detach()
@@ -145,7 +146,7 @@ class WordsSite:
 
     @torch.no_grad()
     def _documents(self, batch: Mapping[str, Tensor]) -> tuple[tuple[Document, ...], Float[Tensor, "batch classes"]]:
-        """Encode the words of all sentences together; returns each document's, and the model's own logits."""
+        """Encode the tokens of all sentences together; return each document, and the model's own logits."""
         model, head = self.model, self.model.head
         assert isinstance(head, HierarchicalHead)
         found = model.sentences(batch["input_ids"], batch["attention_mask"])
@@ -173,7 +174,7 @@ class WordsSite:
 def decide_from_words(
     head: HierarchicalHead, document: Document, weights: Float[Tensor, "erasures sentences tokens"]
 ) -> tuple[Float[Tensor, "erasures classes"], Float[Tensor, "erasures sentences"]]:
-    """Return logits and sentence weights from word weights."""
+    """Return the logits and sentence weights that follow from weights of the word attention."""
     if not weights.shape[1]:
         return head.classifier.bias.expand(len(weights), -1), weights.sum(-1)
     vectors = torch.einsum("est,sth->esh", weights, document.vectors)
@@ -183,13 +184,13 @@ def decide_from_words(
 
 
 def _bytes(document: Document) -> int:
-    """Return about what one erasure takes: weights, sentence vectors, and the layers over them."""
+    """Return the approximate bytes of one erasure: weights, sentence vectors, and the layers above them."""
     sentences, tokens, hidden = document.vectors.shape
     return (4 * sentences * tokens + COPIES * max(1, sentences) * hidden) * FLOAT64
 
 
 class _Sentence(NamedTuple):
-    """Vectors ``[components, hidden]`` and weights of one sentence, and where its components stand in its input."""
+    """Vectors ``[components, hidden]``, weights and input positions of one sentence's components."""
 
     vectors: Tensor
     weights: Tensor
@@ -197,7 +198,7 @@ class _Sentence(NamedTuple):
 
 
 def _document(sentences: list[_Sentence], slots: Int[Tensor, "sentences tokens"], hidden: int) -> Document:
-    """Put sentences together, no wider than the longest of them."""
+    """Join sentences into a document, padded to the longest of them."""
     if not sentences:
         empty = torch.zeros(0, 0, dtype=torch.float64, device=slots.device)
         return Document(empty.new_zeros(0, 0, hidden), empty, empty.bool(), slots.new_zeros(0))
@@ -211,7 +212,7 @@ def _document(sentences: list[_Sentence], slots: Int[Tensor, "sentences tokens"]
 
 
 class _ReadDocument(NamedTuple):
-    """What reading one document gives: logits ``[classes]``, weights and gradient ``[components]``."""
+    """One document as read: logits ``[classes]``, weights and gradient ``[components]``."""
 
     logits: Tensor
     weights: Tensor

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from eraserhead.erasure.view import called
-from eraserhead.showing.figures import BLACK, BLUE, SKY_BLUE, VERMILION, Plate, drawn, share_axis, styled, table
+from eraserhead.showing.figures import BLACK, BLUE, SKY_BLUE, VERMILION, Plate, drawn, numbers_table, share_axis, styled
 from eraserhead.showing.terminal import NONE
 from eraserhead.study.cell_tables import (
     FRACTION,
@@ -82,7 +82,7 @@ def draw_histogram(results: Sequence[CellResults], plate: Plate) -> None:
     schema = pa.schema(
         [("model", pa.string()), ("low", pa.float64()), ("high", pa.float64()), ("documents", pa.int64())]
     )
-    plate.save_numbers([table(rows, schema)], schema)
+    plate.save_numbers([numbers_table(rows, schema)], schema)
 
 
 def draw_boxes(results: Sequence[CellResults], plate: Plate, quantity: str) -> None:
@@ -104,7 +104,7 @@ def draw_boxes(results: Sequence[CellResults], plate: Plate, quantity: str) -> N
     texts, numbers = ["model", "ranking", "convention"], [*QUANTILE_NAMES, "never"]
     schema = pa.schema([(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers])
     schema = schema.append(pa.field("documents", pa.int64()))
-    plate.save_numbers([table(rows, schema)], schema)
+    plate.save_numbers([numbers_table(rows, schema)], schema)
 
 
 def _scattered(results: Sequence[CellResults], sheet: Sheet) -> Iterator[pa.Table]:

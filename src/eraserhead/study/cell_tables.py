@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from eraserhead.erasure.flip_values import FlipValues
 from eraserhead.erasure.summary import RankingSummary
-from eraserhead.method.names import MINIMUM, RANDOM, YARDSTICKS
+from eraserhead.method.names import ATTENTION, MINIMUM, RANDOM, YARDSTICKS
 from eraserhead.method.statistics import bootstrap_quantiles
 from eraserhead.method.test_one import ZERO_DIFFERENCE
 from eraserhead.rankings.registry import registered
@@ -99,7 +99,7 @@ def ranking_names(results: Iterable[CellResults]) -> list[str]:
 def read_points(results: CellResults) -> Points:
     """Return test 1 of the top of attention against the one draw."""
     rows = results.cell.results.analysed("singles", ["id", "ranking", "n", "delta_attention", "delta_js"])
-    rows = rows.filter(pc.field("ranking") == "attention")
+    rows = rows.filter(pc.field("ranking") == ATTENTION)
     return Points(
         rows.column("id").combine_chunks(),
         rows.column("delta_attention").to_numpy(),

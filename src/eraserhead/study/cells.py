@@ -11,9 +11,10 @@ from pathlib import Path
 from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import RankingSummary, Summary, TestSummary
-from eraserhead.loading.layout import RUN
+from eraserhead.loading.run_layout import RUN
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
+from eraserhead.study.layout import cell_name
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
 
@@ -89,7 +90,7 @@ class Cell:
     @property
     def name(self) -> str:
         """What the cell is called."""
-        return f"{self.dataset}-{self.model}"
+        return cell_name(self.dataset, self.model)
 
     @property
     def paper_model(self) -> PaperModel | None:

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 
-from eraserhead.method.names import MINIMUM
+from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, share_axis, styled, table
+from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, numbers_table, share_axis, styled
 from eraserhead.study.cells import ARCHITECTURES, CellResults, known
 
 COLOURS: dict[str, str] = dict(zip(ARCHITECTURES, (BLUE, VERMILION), strict=True))
@@ -46,7 +46,7 @@ def _median_fraction(ranking: str) -> Callable[[CellResults], Estimate | None]:
 
 def _fewer_than_attention(ranking: str) -> Quantity:
     def fewer(cell: CellResults) -> Estimate | None:
-        pair = cell.summary.pair(ranking, "attention")
+        pair = cell.summary.pair(ranking, ATTENTION)
         return pair and known(pair.fewer)
 
     return Quantity(
@@ -60,7 +60,7 @@ QUANTITIES = (
     Quantity(
         "median fraction removed along attention",
         "fraction removed\nalong attention,\nmedian",
-        _median_fraction("attention"),
+        _median_fraction(ATTENTION),
         percent=False,
     ),
     Quantity(
@@ -72,14 +72,14 @@ QUANTITIES = (
     Quantity(
         "top attention flips, another does not, %",
         "top flips,\nanother does not,\n% of documents",
-        lambda cell: (test := cell.test("attention")) and known(test.exact.top_alone_flips),
+        lambda cell: (test := cell.test(ATTENTION)) and known(test.exact.top_alone_flips),
     ),
-    _fewer_than_attention("gradient"),
-    _fewer_than_attention("product"),
+    _fewer_than_attention(GRADIENT),
+    _fewer_than_attention(PRODUCT),
     Quantity(
         "attention as short as the exact minimum, %",
         "attention as short\nas the minimum,\n% of documents",
-        lambda cell: (found := cell.ranking("attention")) and known(found.optimal),
+        lambda cell: (found := cell.ranking(ATTENTION)) and known(found.optimal),
     ),
 )
 
@@ -110,7 +110,7 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
     texts, numbers = ["quantity", "dataset", "model"], ["value", "low", "high"]
     schema = pa.schema([(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers])
     schema = schema.append(pa.field("documents", pa.int64()))
-    plate.save_numbers([table(rows, schema)], schema)
+    plate.save_numbers([numbers_table(rows, schema)], schema)
 
 
 def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:

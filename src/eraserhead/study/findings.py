@@ -11,14 +11,14 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from eraserhead.method.names import MINIMUM, RANDOM
+from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT, RANDOM
 from eraserhead.method.statistics import Estimate, bootstrap_means, compare
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.study.cell_tables import Fractions, common_rows, read_fractions, read_points
 from eraserhead.study.cells import ARCHITECTURES, CellResults, PaperModel, known
 from eraserhead.study.comparisons import Comparison, Finding, bound
 
-COMPARED_RANKINGS = ("gradient", "product")  # with attention, in flat and in hierarchical models
+COMPARED_RANKINGS = (GRADIENT, PRODUCT)  # with attention, in flat and in hierarchical models
 LATER = "context-later"
 PAIRS = "pairs of models"
 LARGE_SHARE, SMALL_SHARE = 0.5, 0.1  # of a document's components
@@ -60,12 +60,12 @@ def _fewer(first: str, second: str) -> Callable[[CellResults, int], Comparison |
 
 
 def _top_flips(cell: CellResults, seed: int) -> Comparison | None:
-    test = cell.test("attention")
+    test = cell.test(ATTENTION)
     return test and _shares(cell, test.exact.top_alone_flips, test.exact.other_alone_flips)
 
 
 def _top_moves(cell: CellResults, seed: int) -> Comparison | None:
-    test = cell.test("attention")
+    test = cell.test(ATTENTION)
     expected = test and known(test.expected_delta_js)
     return expected and Comparison(cell.cell.name, expected, bound(0.0), expected.count)
 
@@ -82,7 +82,7 @@ def _negative_is_close(cell: CellResults, seed: int) -> Comparison | None:
 
 
 def _large_share(cell: CellResults, seed: int) -> Comparison | None:
-    median = _median_fraction(cell, "attention")
+    median = _median_fraction(cell, ATTENTION)
     return median and Comparison(cell.cell.name, median, bound(LARGE_SHARE), median.count)
 
 
@@ -101,19 +101,19 @@ WITHIN_CELLS = (
         "attention-random",
         "attention needs fewer removals than random",
         "documents on which attention needs strictly fewer removals, against those on which random does",
-        _fewer("attention", RANDOM),
+        _fewer(ATTENTION, RANDOM),
     ),
     _Claim(
         "gradient-attention",
         "gradient needs fewer removals than attention",
         "documents on which gradient needs strictly fewer removals, against those on which attention does",
-        _fewer("gradient", "attention"),
+        _fewer(GRADIENT, ATTENTION),
     ),
     _Claim(
         "product-attention",
         "product needs fewer removals than attention",
         "documents on which product needs strictly fewer removals, against those on which attention does",
-        _fewer("product", "attention"),
+        _fewer(PRODUCT, ATTENTION),
     ),
     _Claim(
         "top-moves",
@@ -211,7 +211,7 @@ def _between_models(cells: dict[PaperModel, CellResults], seed: int) -> Iterator
 def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions, seed: int) -> Iterator[Comparison]:
     """On how many more documents a ranking beats attention in the flat model than in the hierarchical one."""
     fewer = [
-        (model.removed[ranking] < model.removed["attention"])[rows].astype(np.float64)
+        (model.removed[ranking] < model.removed[ATTENTION])[rows].astype(np.float64)
         for model, rows in zip((flat, hierarchical), common_rows(flat.ids, hierarchical.ids), strict=True)
     ]
     yield from _difference(where, fewer[0] - fewer[1], seed)
@@ -220,7 +220,7 @@ def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractio
 def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iterator[Comparison]:
     """On how many more documents the flip comes later than earlier; a flip comes before never."""
     first, second = common_rows(narrower.ids, wider.ids)
-    shares = compare(narrower.removed["attention"][first, None], wider.removed["attention"][second, None])
+    shares = compare(narrower.removed[ATTENTION][first, None], wider.removed[ATTENTION][second, None])
     yield from _difference(where, shares[:, 0] - shares[:, 2], seed)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from eraserhead.files import write_text
 from eraserhead.method.statistics import RESAMPLES, Estimate
 from eraserhead.showing.escapes import markdown
-from eraserhead.showing.figures import Plate, table
+from eraserhead.showing.figures import Plate, numbers_table
 from eraserhead.showing.templates import template
 from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.study.cell_tables import FRACTION, MASS
@@ -20,6 +20,7 @@ from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, read_ce
 from eraserhead.study.comparisons import FEWEST_DOCUMENTS, Comparison, Finding, Verdict
 from eraserhead.study.context_figure import draw_context
 from eraserhead.study.findings import LATER, findings
+from eraserhead.study.layout import STUDY
 from eraserhead.study.paper_tables import (
     accuracy_table,
     comparison_table,
@@ -34,7 +35,6 @@ from eraserhead.study.paper_tables import (
     training_table,
 )
 
-PAPER, FIGURES, FINDINGS = "paper.md", "figures", "findings"
 TEMPLATE = "paper.md.j2"
 DRAWINGS: dict[str, Callable[[Sequence[CellResults], Plate], None]] = {
     "scatter": draw_scatter,
@@ -47,7 +47,6 @@ COMPARISONS = pa.schema(
     + [(name, pa.float64()) for name in ("larger", "larger_low", "larger_high")]
     + [(name, pa.float64()) for name in ("smaller", "smaller_low", "smaller_high", "deciding")]
 )
-UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
 BLANK_LINES = re.compile(r"\n{3,}")
 DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # of an absolute path, all but its last name
 
@@ -88,14 +87,15 @@ def write_paper(
     finished = {found.cell.name for found in results}
     unfinished = {cell.name: "no finished erasure results" for cell in cells if cell.name not in finished}
     missing = {name: one_line(reason) for name, reason in {**unfinished, **failures}.items()}
-    figures = folder / FIGURES
+    figures = folder / STUDY.figures
     figures.mkdir(parents=True, exist_ok=True)
     found = findings(results, seed)
-    _save_findings(found, Plate(figures, FINDINGS))
     text = template("eraserhead.study", TEMPLATE).render(
         **_tables(results, datasets, missing),
         plates=_draw(results, figures),
         context=_draw_context(results, figures),
+        numbers=_save_findings(found, figures),
+        figures=STUDY.figures,
         paper_statements=statements([finding for finding in found if finding.of_paper]),
         own_statements=statements([finding for finding in found if not finding.of_paper]),
         findings=finding_table(found),
@@ -108,8 +108,8 @@ def write_paper(
         unlearnt=[found.cell.name for found in results if not found.learnt],
         draws=sorted({str(found.summary.setup.draws) for found in results}),
     )
-    write_text(folder / PAPER, BLANK_LINES.sub("\n\n", text))
-    return folder / PAPER
+    write_text(folder / STUDY.paper, BLANK_LINES.sub("\n\n", text))
+    return folder / STUDY.paper
 
 
 def statements(found: Sequence[Finding]) -> list[Statement]:
@@ -162,34 +162,37 @@ def _tables(
     }
 
 
-def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, str]]:
-    """Draw every figure of every data set, and return their names by kind and data set."""
-    plates: dict[str, dict[str, str]] = {kind: {} for kind in DRAWINGS}
+def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, Plate]]:
+    """Draw every figure of every data set, and return them by kind and data set."""
+    plates: dict[str, dict[str, Plate]] = {kind: {} for kind in DRAWINGS}
     for dataset in dict.fromkeys(found.cell.dataset for found in results):
         cells = [found for found in results if found.cell.dataset == dataset]
         for kind, draw in DRAWINGS.items():
-            plate = Plate(folder, f"{kind}-{UNSAFE.sub('-', dataset)}")
+            plate = Plate(folder, STUDY.figure(kind, dataset))
             draw(cells, plate)
-            plates[kind][dataset] = plate.name
+            plates[kind][dataset] = plate
     return plates
 
 
-def _draw_context(results: Sequence[CellResults], folder: Path) -> str | None:
+def _draw_context(results: Sequence[CellResults], folder: Path) -> Plate | None:
     """Draw what moves along the context axis; nothing where no model has a place on it."""
     placed = [found for found in results if found.cell.paper_model is not None]
-    plate = Plate(folder, "context")
+    plate = Plate(folder, STUDY.context)
     if placed:
         draw_context(placed, plate)
-    return plate.name if placed else None
+    return plate if placed else None
 
 
-def _save_findings(found: Sequence[Finding], plate: Plate) -> None:
+def _save_findings(found: Sequence[Finding], folder: Path) -> Plate:
+    """Save the numbers of every comparison; no figure is drawn of them."""
+    plate = Plate(folder, STUDY.findings)
     rows = [
         (finding.key, comparison.where, comparison.verdict.value, *_numbers(comparison))
         for finding in found
         for comparison in finding.comparisons
     ]
-    plate.save_numbers([table(rows, COMPARISONS)], COMPARISONS)
+    plate.save_numbers([numbers_table(rows, COMPARISONS)], COMPARISONS)
+    return plate
 
 
 def _numbers(comparison: Comparison) -> tuple[float, ...]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields, replace
 from math import isnan
 from pathlib import PurePath
 
-from eraserhead.erasure.summary import FlipTable, TestSummary
+from eraserhead.erasure.summary import SingleErasureTable, TestSummary
 from eraserhead.erasure.view import called
-from eraserhead.method.names import RANDOM, YARDSTICKS, Outcome
+from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import markdown
@@ -173,8 +173,10 @@ def flip_tables(grid: Grid) -> dict[str, Table]:
 
 def _flip_row(model: str, ranking: str, test: TestSummary | None) -> list[str]:
     if test is None:
-        return [model, ranking, *[NONE] * (len(fields(FlipTable)) + 1)]
-    exact, drawn = ([getattr(table, cell.name) for cell in fields(FlipTable)] for table in (test.exact, test.drawn))
+        return [model, ranking, *[NONE] * (len(fields(SingleErasureTable)) + 1)]
+    exact, drawn = (
+        [getattr(table, cell.name) for cell in fields(SingleErasureTable)] for table in (test.exact, test.drawn)
+    )
     once = " / ".join(percent(_alone(estimate)) for estimate in drawn) if all(map(known, drawn)) else NONE
     return [model, ranking, *map(percent, exact), once]
 
@@ -186,7 +188,7 @@ def quantity_table(grid: Grid, quantity: str) -> Table:
     for dataset, model, found in grid:
         summaries = [found and found.ranking(name) for name in rankings]
         medians = [summary and summary.distribution(quantity).median for summary in summaries]
-        attention = found and found.ranking("attention")
+        attention = found and found.ranking(ATTENTION)
         never = attention and attention.share(Outcome.NEVER)
         rows.append([dataset, model, *(interval(median, absent=NEVER) for median in medians), percent(never)])
     return Table(["data set", "model", *map(called, rankings), "attention never flips, %"], rows)
@@ -196,7 +198,7 @@ def fewer_table(grid: Grid) -> Table:
     """Percent of documents on which gradient, and product, need strictly fewer removals than attention."""
     rows = []
     for dataset, model, found in grid:
-        gradient, product = (found and found.summary.pair(ranking, "attention") for ranking in ("gradient", "product"))
+        gradient, product = (found and found.summary.pair(ranking, ATTENTION) for ranking in (GRADIENT, PRODUCT))
         authors = AUTHORS_GRADIENT_FEWER.get(dataset, {}).get(model)
         published = NONE if authors is None else f"{authors} (n = {AUTHORS_DOCUMENTS[dataset]:,})"
         fewer = gradient and known(gradient.fewer)

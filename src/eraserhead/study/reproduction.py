@@ -22,6 +22,7 @@ from eraserhead.loading import devices
 from eraserhead.models.architecture import Limits
 from eraserhead.models.splitting import sentence_spans
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics, read_cells
+from eraserhead.study.layout import STUDY
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.training import load_splits, train
@@ -29,7 +30,6 @@ from eraserhead.training.training import load_splits, train
 logger = logging.getLogger("eraserhead")
 
 COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` counts otherwise
-FAILURES = "failures"  # folder of what failed and where
 OUT_OF_MEMORY = (
     "out of memory; lower batch_tokens, or for another study data.max_length, data.max_sentences or "
     "data.max_sentence_length in its YAML"
@@ -90,8 +90,8 @@ def check(plans: Sequence[Plan]) -> None:
     if changed:
         first = next(iter(changed))
         raise UserError(
-            f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells are there in another "
-            f"configuration, such as {first} (different: {', '.join(changed[first])}); choose another ",
+            f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells were made in another "
+            f"setup, such as {first} (different: {', '.join(changed[first])}); choose another ",
             Setting("output_dir"),
             ", or delete the cells that are to be done again",
         )
@@ -116,12 +116,12 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
     accelerator = devices.start(cpu, plans[0].train.training.mixed_precision)
     cells, datasets, failures = [], {}, {}
     for number, plan in enumerate(devices.progress(plans, accelerator, "cells", "cell"), start=1):
-        name, trace = plan.cell.name, folder / FAILURES / f"{plan.cell.name}.txt"
+        name, trace = plan.cell.name, folder / STUDY.failure(plan.cell.name)
         devices.tell(accelerator, f"cell {number} of {len(plans)}: {name}")
         try:
             if plan.cell.dataset not in datasets:
                 with devices.main_first(accelerator):
-                    datasets[plan.cell.dataset] = statistics(plan.train)
+                    datasets[plan.cell.dataset] = dataset_statistics(plan.train)
             _do(plan, accelerator)
             cells.append(plan.cell)
             trace.unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
                 raise  # no other cell would do better
             if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
                 raise
-            failures[name] = reason(error)
+            failures[name] = why_failed(error)
             devices.tell(accelerator, f"cell {name} failed: {failures[name]}")
             if not isinstance(error, UserError):
                 _write_traceback(trace)
@@ -138,7 +138,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
     return Study(cells, datasets, failures)
 
 
-def reason(error: Exception) -> str:
+def why_failed(error: Exception) -> str:
     """Return in one line why a cell failed, and how to mend it where that is known."""
     text = " ".join(str(error).split())
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in text for words in ALLOCATION):
@@ -146,7 +146,7 @@ def reason(error: Exception) -> str:
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
-def statistics(config: TrainConfig) -> DatasetStatistics:
+def dataset_statistics(config: TrainConfig) -> DatasetStatistics:
     """Count the documents, words and sentences that a configuration uses; words are what white space separates."""
     documents = load_splits(config)
     labels = documents["train"].labels

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from eraserhead.loading.reader import DocumentReader
+from eraserhead.method.decision import decide
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.vectors import VectorStore, encode
+from eraserhead.training.stored_vectors import VectorStore
+from eraserhead.training.vectors import encode
 
 
 class Batches(Protocol):
@@ -144,6 +146,6 @@ def predict(
     with torch.no_grad():
         for documents in batches[accelerator.process_index :: accelerator.num_processes]:
             _, logits = objective(source.batch(documents), source.labels[documents].clamp(min=0).to(accelerator.device))
-            found += zip(documents, logits.argmax(-1).tolist(), strict=True)
+            found += zip(documents, decide(logits).tolist(), strict=True)
     objective.train(was_training)
     return dict(gather_object(found))

@@ -1,10 +1,9 @@
 """A training run's folder: the one writer, and the one reader, of what is in it.
 
-With ``config.json``, weights and tokenizer it is a model for `from_pretrained`. ``run.yaml`` is the configuration that
+With ``config.json``, weights and tokenizer it is a model for `from_pretrained`. ``run.yaml`` has the options that
 made it, in the format that ``--config`` takes; the other files are records of their own. `RunLayout` names them all.
 """
 
-import dataclasses
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-import yaml
 from accelerate import Accelerator
 from datasets import Dataset
 from safetensors.torch import save_file
@@ -29,18 +27,17 @@ from eraserhead.files import (
     full_disk_is_an_os_error,
     moving_into,
     previous,
-    read_mapping,
     remove,
     replacing,
     unfinished_name,
-    write_text,
 )
 from eraserhead.folders import OutputFolder
 from eraserhead.loading.checkpoints import quiet
-from eraserhead.loading.layout import RUN
-from eraserhead.loading.training_data import TrainingData
+from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.run_options import read_options, write_options
+from eraserhead.loading.training_data import TrainingData, read_training_data, write_training_data
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from eraserhead.records import checked, plain, write_record
+from eraserhead.records import plain, write_record
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.records import EncoderSource, Metrics, TrainingEnvironment, TrainingSetup
 
@@ -98,9 +95,8 @@ class RunFolder(OutputFolder):
         return self.path / RUN.best
 
     def config(self) -> TrainConfig | None:
-        """Read the configuration that made the run; null where there is none."""
-        path = self.path / RUN.run
-        return checked(TrainConfig, read_mapping(path, self.again), path, self.again) if path.is_file() else None
+        """Read the options that made the run; null where there is none."""
+        return read_options(TrainConfig, self.path, self.again)
 
     def metrics(self) -> Metrics | None:
         """Read what training came to; null where the folder does not say."""
@@ -108,7 +104,7 @@ class RunFolder(OutputFolder):
 
     def data(self) -> TrainingData | None:
         """Read which documents it was trained on; null where the folder does not say."""
-        return self.read(TrainingData, RUN.data) if self.has(RUN.data) else None
+        return read_training_data(self.path, self.again)
 
     def environment(self) -> TrainingEnvironment | None:
         """Read where it was trained; null where the folder does not say."""
@@ -118,7 +114,7 @@ class RunFolder(OutputFolder):
         """Refuse a folder that this run may not use.
 
         Raises:
-            UserError: There is a run that is neither to be resumed nor to be replaced, a run of another configuration,
+            UserError: There is a run that is neither to be resumed nor to be replaced, a run of another setup,
                 or something else.
         """
         changed = self.changed(config)
@@ -150,7 +146,7 @@ class RunFolder(OutputFolder):
         """Make the folder this run's, after the checks; an earlier run goes where `overwrite` says so."""
         if config.overwrite:
             self._clear()
-        write_text(self.path / RUN.run, yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
+        write_options(self.path, config)
         self.write(RUN.setup, setup)
 
     def save_state(self, accelerator: Accelerator) -> None:
@@ -188,7 +184,7 @@ class RunFolder(OutputFolder):
             remove(folder.path)
 
     def changed(self, config: TrainConfig) -> list[str] | None:
-        """Return the names of what differs from the configuration of the run here; null where there is none.
+        """Return the names of what differs from the options of the run here; null where there is none.
 
         Options that are younger than the run have their defaults in it.
         """
@@ -235,7 +231,7 @@ class Saver:
             with quiet(), full_disk_is_an_os_error(folder.path):
                 self.model.save_pretrained(unfinished)
             self.tokenizer.save_pretrained(unfinished)
-            write_record(unfinished / RUN.data, data)
+            write_training_data(unfinished, data)
             write_record(unfinished / RUN.metrics, metrics)
             trained_in = TrainingEnvironment(**vars(environment()), encoder=self.encoder)
             write_record(unfinished / RUN.environment, trained_in)

@@ -9,7 +9,7 @@ from eraserhead.environment import Environment
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a run was made from, beside its configuration; a run whose setup has changed is not continued.
+    """What a run was made from, beside its options; a run whose setup has changed is not continued.
 
     Attributes:
         documents: Fingerprints of the documents by role.

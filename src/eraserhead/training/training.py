@@ -15,13 +15,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Documents, has_ordered_classes, load_documents
+from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import truncation
-from eraserhead.errors import MissingSplitError, Setting, UserError
+from eraserhead.errors import MissingSplitError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
-from eraserhead.loading.config import ONE_SEQUENCE
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -40,6 +39,7 @@ from eraserhead.training.folder import RunFolder, Saver, Split
 from eraserhead.training.loop import Loop, Progress
 from eraserhead.training.metrics import METRICS, improves
 from eraserhead.training.new_classifier import locate_encoder, new_classifier
+from eraserhead.training.option_checks import check_fit, check_metric, measures_distance
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
 from eraserhead.training.vectors import vector_store
 
@@ -58,7 +58,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
     check_settings(config)
-    _check_fit(config)
+    check_fit(config)
     folder = RunFolder(config.folder)
     folder.check(config)
     accelerator = devices.start(
@@ -69,7 +69,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         documents = load_splits(config)
         labels = documents["train"].labels
         assert labels is not None
-        _check_metric(config, labels)
+        check_metric(config, labels)
         encoder = locate_encoder(config.model)
         tokenizer = load_tokenizer(encoder.folder, config.model.encoder)
         model = new_classifier(config.model, encoder, labels.names)
@@ -96,31 +96,6 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
     return folder
-
-
-def _check_fit(config: TrainConfig) -> None:
-    """Refuse options that mean nothing without others."""
-    if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
-        raise UserError(
-            Setting("push_every"),
-            ", ",
-            Setting("push_private"),
-            ": nothing is pushed without ",
-            Setting("push_to_hub", "user/name"),
-            "; leave them out, or add it",
-        )
-    if config.data.pair_column is not None:
-        raise UserError(
-            Setting("data.pair_column", config.data.pair_column),
-            f": {ONE_SEQUENCE} with ",
-            Setting("data.text_columns"),
-        )
-    if config.model.sentence_context is not None and not config.model.hierarchical:
-        raise UserError(
-            Setting("model.sentence_context", config.model.sentence_context),
-            ": belongs to hierarchical models; add ",
-            Setting("model.hierarchical", True),
-        )
 
 
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
@@ -161,7 +136,7 @@ def prepare(
         optimizer=optimizer,
         scheduler=scheduler,
         batches=batches,
-        ordered=_measures_distance(config, len(model.config.id2label or ())),
+        ordered=measures_distance(config, len(model.config.id2label or ())),
         progress=progress,
     )
 
@@ -233,7 +208,7 @@ def _batches(
         split.rows.select_columns(["input_ids"]),
         lengths,
         labels,
-        padding_id(tokenizer),
+        padding_id(model.config, tokenizer),
         reader,
         accelerator.device,
         embeddings_alone,
@@ -285,21 +260,6 @@ def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable,
     for line in lines:
         if line:
             devices.tell(accelerator, line)
-
-
-def _measures_distance(config: TrainConfig, classes: int) -> bool:
-    """Whether the mean absolute error says more than accuracy: classes are ordered, and more than two."""
-    return has_ordered_classes(config.data) and classes > 2
-
-
-def _check_metric(config: TrainConfig, labels: LabelTable) -> None:
-    if config.training.metric == "mean_absolute_error" and not _measures_distance(config, len(labels.names)):
-        raise UserError(
-            Setting("training.metric", config.training.metric),
-            ": wants three ordered classes or more; set ",
-            Setting("data.ordered", True),
-            " if these are ordered, or choose accuracy or macro_f1",
-        )
 
 
 def _leaves_unused(config: TrainConfig) -> bool:

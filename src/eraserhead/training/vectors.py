@@ -8,9 +8,8 @@ its name only when it is complete, so that it is never half-written and never st
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -32,66 +31,11 @@ from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.heads import Group
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
+from eraserhead.training.stored_vectors import VECTORS, VectorStore, open_vectors, start
 
-VECTORS, META = "vectors.float32", "meta.json"
+META = "meta.json"
 BLOCK = 8192  # documents whose tokens are read at a time
 SPARE = 0.9  # share of the free disk that a cache may take
-
-
-@dataclass(frozen=True)
-class VectorStore:
-    """Vectors of the pooled tokens of all documents, one document behind the other, memory-mapped.
-
-    Attributes:
-        vectors: ``[components of all documents, hidden]``.
-        ends: Where the vectors of each sequence end: of each document, or of each sentence.
-        sentence_ends: Where the sentences of each document end among all of them; null where documents are read whole.
-    """
-
-    vectors: np.ndarray
-    ends: np.ndarray
-    sentence_ends: np.ndarray | None = None
-
-    def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        """Return the arguments of a head; see `FlatHead` and `HierarchicalHead`."""
-        return self._whole(documents) if self.sentence_ends is None else self._by_sentence(documents)
-
-    def place(self, sequence: int) -> slice:
-        """Return where a sequence's vectors lie."""
-        return _place(self.ends, sequence)
-
-    def _whole(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        slices = [self.place(document) for document in documents]
-        width = max(1, *(piece.stop - piece.start for piece in slices))
-        vectors = torch.zeros(len(slices), width, self.vectors.shape[1])
-        mask = torch.zeros(len(slices), width, dtype=torch.bool)
-        for row, piece in enumerate(slices):
-            length = piece.stop - piece.start
-            if length:
-                vectors[row, :length] = torch.from_numpy(np.array(self.vectors[piece]))
-            mask[row, :length] = True
-        return {"vectors": vectors, "mask": mask}
-
-    def _by_sentence(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        assert self.sentence_ends is not None
-        sentences = [_place(self.sentence_ends, document) for document in documents]
-        bounds = [np.append(_start(self.ends, piece.start), self.ends[piece]) for piece in sentences]
-        counts = [np.diff(each) for each in bounds]
-        pieces = [np.array(self.vectors[each[0] : each[-1]]) for each in bounds]
-        return {
-            "vectors": torch.from_numpy(np.concatenate(pieces)),
-            "token_counts": torch.from_numpy(np.concatenate([each[each > 0] for each in counts])),
-            "sentence_counts": torch.tensor([int((each > 0).sum()) for each in counts]),
-        }
-
-
-def _place(ends: np.ndarray, number: int) -> slice:
-    return slice(_start(ends, number), int(ends[number]))
-
-
-def _start(ends: np.ndarray, number: int) -> int:
-    """Return where a sequence begins: where the one before it ends, whether or not it exists itself."""
-    return int(ends[number - 1]) if number else 0
 
 
 def cache_root() -> Path:
@@ -122,7 +66,7 @@ def vector_store(
         rows, sentence_ends = _sequences(rows, is_hierarchical(model))
     key, counts = _key_and_counts(model, rows)
     ends = np.cumsum(counts, dtype=np.int64)
-    shape = (_start(ends, len(ends)), int(model.config.vector_size))
+    shape = (start(ends, len(ends)), int(model.config.vector_size))
     folder = cache_root() / "vectors" / key
     if all(gather_object([(folder / META).is_file()])):
         devices.tell(accelerator, f"token vectors: found in {folder}")
@@ -130,7 +74,7 @@ def vector_store(
         folder, ends, shape, model, rows, accelerator, budget
     ):
         return None
-    return VectorStore(_open(folder, shape, "r"), ends, sentence_ends)
+    return VectorStore(open_vectors(folder, shape, "r"), ends, sentence_ends)
 
 
 def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
@@ -223,7 +167,7 @@ def _write(
     with turn as unfinished:
         reserved = _reserve(unfinished, shape, accelerator)
         if reserved:
-            store = VectorStore(_open(unfinished, shape, "r+"), ends)
+            store = VectorStore(open_vectors(unfinished, shape, "r+"), ends)
             for sequences, group in _encoded(model, rows, accelerator, budget):
                 for row, sequence in enumerate(sequences):
                     found = group.vectors[row][group.mask[row]]
@@ -294,9 +238,3 @@ def _allocate(file: int, size: int) -> None:
         os.posix_fallocate(file, 0, size)
     else:  # macOS has no such call
         os.truncate(file, size)
-
-
-def _open(folder: Path, shape: tuple[int, int], mode: str) -> np.ndarray:
-    if not shape[0]:
-        return np.zeros(shape, dtype=np.float32)
-    return np.memmap(folder / VECTORS, dtype=np.float32, mode=mode, shape=shape)  # pyright: ignore[reportCallIssue, reportArgumentType]

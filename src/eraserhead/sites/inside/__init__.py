@@ -1,1 +1,13 @@
-"""The self-attention of a hub classifier."""
+"""The self-attention of a hub classifier: its sites, and what is run again at each (METHOD section 6).
+
+Each way to run a model again is one module, and exact; `site._way_to_read` chooses the cheapest for a site:
+
+- ``layer:L``: `read_out`. Layer L runs on the read-out position alone, the layers above it whole.
+- ``layer:L`` where the read-out is a mean, which is every position: `layer`, as for ``layer:L:all``.
+- ``layer:L`` in a family without the attention interface (`Route.DROPOUT`), whose queries, keys and values cannot be
+  had: `layer`.
+- ``layer:L:all``: `layer`. Layer L and those above it run whole, from the stored input of layer L.
+- ``all``: `all_layers`. The whole model runs; erased tokens are left out of their rows where that changes nothing.
+
+`site` reads and erases through any of them, and `runner` has what they share.
+"""

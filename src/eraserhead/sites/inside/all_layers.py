@@ -1,4 +1,4 @@
-"""Erasure in every layer, from every query: an erased token is invisible, and nothing below is left to keep."""
+"""Erasure in every layer, from every query: an erased token is invisible, and the whole model runs again."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class AllLayersReplay:
 
     Attributes:
         runner: The model.
-        shorten: Whether tokens may be left out of their rows; slower without, and the same.
-        batch: What the model was given.
-        model_logits: What it made of it.
+        shorten: Whether invisible tokens may be left out of their rows, which is faster and changes no result.
+        batch: The model's inputs.
+        model_logits: The model's own logits.
     """
 
     runner: Runner
@@ -101,6 +101,6 @@ class AllLayersReplay:
 
 
 def read_all_layers(runner: Runner, shorten: bool, inputs: Mapping[str, Tensor]) -> AllLayersReplay:
-    """Run the model once as it is; nothing of its layers need be kept."""
+    """Run the model once unchanged; no layer's input is kept."""
     with torch.no_grad():
         return AllLayersReplay(runner, shorten, runner.batch(inputs), runner.run(inputs))

@@ -1,4 +1,8 @@
-"""Erasure in one layer, from the read-out position or from every query; all above it runs whole."""
+"""Erasure in one layer, from the read-out position or from every query; all above it runs whole.
+
+It serves ``layer:L:all``, and ``layer:L`` where `read_out` cannot: the read-out is a mean, or the family does not
+dispatch its attention through transformers' interface.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +23,8 @@ class LayerReplay:
         runner: The model.
         layer: The site's layer.
         every_query: Whether weights from every query are erased, or from the read-out position alone.
-        batch: What the model was given.
-        model_logits: What it made of it.
+        batch: The model's inputs.
+        model_logits: The model's own logits.
         hidden: Input of the site's layer.
     """
 
@@ -64,7 +68,7 @@ class LayerReplay:
 
 
 def read_at_layer(runner: Runner, layer: int, every_query: bool, inputs: Mapping[str, Tensor]) -> LayerReplay:
-    """Run the model once as it is, and keep the input of a layer."""
+    """Run the model once unchanged, and keep the input of a layer."""
     with torch.no_grad(), runner.layers.running(watched=(layer,)) as hidden:
         logits = runner.run(inputs)
     return LayerReplay(runner, layer, every_query, runner.batch(inputs), logits, hidden[layer])

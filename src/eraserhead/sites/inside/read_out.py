@@ -23,8 +23,8 @@ class ReadOutReplay:
     Attributes:
         runner: The model.
         layer: The site's layer.
-        batch: What the model was given.
-        model_logits: What it made of it.
+        batch: The model's inputs.
+        model_logits: The model's own logits.
         row: Input of the layer at the read-out position.
         scores: Attention scores of the read-out position, -inf where it may not attend.
         values: Values of the layer's attention.
@@ -69,7 +69,7 @@ class ReadOutReplay:
         return self.runner.rows(1, keys=tokens)
 
     def _weights(self, document: int, keep: Bool[Tensor, "erasures tokens"]) -> Float[Tensor, "heads erasures keys"]:
-        """Return what `attention_weights` does, of one document's scores and with one mask for all heads."""
+        """Return weights as `attention_weights` does, for one document's scores and one mask for all heads."""
         scores = self.scores[document].unsqueeze(1)
         visible = scores != -torch.inf
         nothing = ~(keep & visible.any(0)).any(-1)[None, :, None]
@@ -101,7 +101,7 @@ class ReadOutReplay:
 
 @dataclass(frozen=True)
 class LowerReadOutReplay(ReadOutReplay):
-    """The same in a layer below the last: the layers above run whole, on rows in which that position has changed.
+    """`ReadOutReplay` in a lower layer: the layers above run whole, on rows in which that position has changed.
 
     Attributes:
         above: Input of the layer above the site's.
@@ -127,7 +127,7 @@ class LowerReadOutReplay(ReadOutReplay):
 
 
 def read_at_read_out(runner: Runner, layer: int, inputs: Mapping[str, Tensor]) -> ReadOutReplay:
-    """Run the model once as it is, and keep what erasing the read-out position's attention in a layer needs."""
+    """Run the model once unchanged, and keep what replaying a layer at the read-out position needs."""
     record = AttentionRecord(state_layers=(layer,))
     watched = (layer, layer + 1) if layer < runner.last else (layer,)
     with torch.no_grad(), runner.layers.running(watched=watched) as hidden:

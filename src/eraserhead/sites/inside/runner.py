@@ -18,10 +18,10 @@ from eraserhead.sites.budget import Budget
 
 @dataclass(frozen=True)
 class Batch:
-    """What the model was given.
+    """A batch of the model's inputs.
 
     Attributes:
-        inputs: ``input_ids``, ``attention_mask`` and what else it takes, ``[documents, tokens]`` each.
+        inputs: ``input_ids``, ``attention_mask`` and whatever else the model takes, ``[documents, tokens]`` each.
         mask: Which tokens exist.
         read_out: Position that each document's decision is read from.
     """
@@ -31,18 +31,18 @@ class Batch:
     read_out: Int[Tensor, " documents"]
 
     def inputs_of(self, documents: Int[Tensor, " rows"]) -> dict[str, Tensor]:
-        """Return what the model is given for some documents, each as often as it is named."""
+        """Return the inputs of some documents, which may repeat."""
         return {name: values[documents] for name, values in self.inputs.items()}
 
 
 @dataclass(frozen=True)
 class Entries:
-    """The weights of a site with a graph to the logits.
+    """The weights of a site, with the autograd graph from them to the logits.
 
     Attributes:
-        weights: One tensor a layer; ``[rows, heads, queries, keys]``.
-        queries: Which queries count.
-        logits: What they lead to.
+        weights: One tensor for each layer, ``[rows, heads, queries, keys]``.
+        queries: Queries whose weights belong to the site.
+        logits: The logits computed from the weights.
     """
 
     weights: list[Float[Tensor, "rows heads queries keys"]]
@@ -52,16 +52,16 @@ class Entries:
 
 @runtime_checkable
 class Replay(Protocol):
-    """One way to run a model again on a batch that it has read, from the site upwards and never below it."""
+    """A way to run a model again on a batch that it has read, from the site upwards."""
 
     @property
     def batch(self) -> Batch:
-        """What the model was given."""
+        """The model's inputs."""
         ...
 
     @property
     def model_logits(self) -> Float[Tensor, "documents classes"]:
-        """What the model itself made of it."""
+        """The model's own logits."""
         ...
 
     def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
@@ -71,7 +71,7 @@ class Replay(Protocol):
     def logits(
         self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures tokens"]
     ) -> Float[Tensor, "rows erasures classes"]:
-        """Run some documents, each as often as it is named, without what is not kept."""
+        """Return logits of some documents, which may repeat, with everything outside each keep mask erased."""
         ...
 
 
@@ -80,7 +80,7 @@ class Runner:
     """A hub classifier, and how much of it may run at a time.
 
     Attributes:
-        model: In eval mode.
+        model: The classifier, in eval mode.
         layers: Its layers.
         heads: Which heads are erased, ``[heads]``.
         budget: How much runs at a time.
@@ -107,16 +107,16 @@ class Runner:
         return len(self.layers) - 1
 
     def run(self, inputs: Mapping[str, Tensor], first: int = 0, **erasure: Any) -> Float[Tensor, "rows classes"]:
-        """Return the logits of one forward pass, in which `first` is the first layer that runs; inside `erasable`."""
+        """Return the logits of one forward pass that starts at layer `first`; call it inside `erasable`."""
         caching = {"use_cache": False} if self.read_out is ReadOut.LAST else {}
         return self.model(**inputs, attention_first=first, **caching, **erasure).logits
 
     def rows(self, tokens: int, layers: int = 1, keys: int | None = None) -> int:
-        """Return how many rows of so many tokens may run at a time; one in any case.
+        """Return how many rows of `tokens` tokens may run at a time; at least one.
 
         Args:
-            tokens: Tokens a row.
-            layers: Layers whose intermediate results stay, as they do for a gradient.
+            tokens: Tokens of a row.
+            layers: Layers whose intermediate results are held, as for a gradient.
             keys: Keys of each token's attention; default: the row's own tokens.
         """
         hidden, weights = self.model.config.hidden_size, tokens * self.layers.heads * (tokens if keys is None else keys)
@@ -131,7 +131,7 @@ class Runner:
         return max(max(weight.shape) for weight in self.layers.modules[-1].parameters() if weight.dim() == 2)
 
     def batch(self, inputs: Mapping[str, Tensor]) -> Batch:
-        """Return what the model is given, and where in it its decisions are read from."""
+        """Return the inputs with the positions that decisions are read from."""
         read_out = read_out_positions(self.read_out, inputs["input_ids"], named_padding(self.model.config))
         return Batch(inputs, inputs["attention_mask"].bool(), read_out)
 

@@ -1,4 +1,4 @@
-"""The self-attention of a hub classifier as a place where weights are read and erased (METHOD section 6)."""
+"""The sites inside a hub classifier, in its self-attention (METHOD section 6)."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.errors import Setting, UserError
-from eraserhead.method.erasure import Evaluation, decide
+from eraserhead.method.decision import decide
+from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.pooling import components_first
@@ -33,10 +34,10 @@ class InsideReplay:
     """Decides documents again without some of their components, which are tokens.
 
     Attributes:
-        model: The classifier, which is made erasable for a while.
-        replay: How it is run again.
+        model: The classifier, made erasable during each replay.
+        replay: The way to run it again.
         mask: Which components exist.
-        positions: Where they stand among the tokens.
+        positions: Their positions among the tokens.
     """
 
     model: PreTrainedModel
@@ -47,9 +48,9 @@ class InsideReplay:
     def __call__(
         self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
     ) -> Float[Tensor, "rows erasures classes"]:
-        """Return the logits of the model without the weights that are not kept."""
+        """Return the model's logits with the weights outside each keep mask erased."""
         tokens = torch.ones(*keep.shape[:2], self.replay.batch.mask.shape[1], dtype=torch.bool, device=keep.device)
-        # Padding among the components stands at positions of other tokens, which stay as they are.
+        # Padding among the components has positions of other tokens, which must stay kept.
         shown = keep | ~self.mask[rows].unsqueeze(1)
         tokens.scatter_(2, self.positions[rows].unsqueeze(1).expand(-1, keep.shape[1], -1), shown)
         with erasable(self.model):
@@ -68,7 +69,7 @@ class SelfAttentionSite:
         budget: Budget | None = None,
         shorten: bool = True,
     ) -> None:
-        """Find the layers of `model`, and how the site is replayed.
+        """Find the layers of `model`, and choose how the site is replayed.
 
         Args:
             model: A sequence classifier of a family in `FAMILIES`, in eval mode.
@@ -76,8 +77,8 @@ class SelfAttentionSite:
             heads: Numbers of the heads whose weights are erased, from 0; default: all.
             left_out: Ids of tokens that are no components, such as special tokens: never erased.
             budget: How much runs at a time; default: what suits the model's device.
-            shorten: Whether tokens that are invisible everywhere may be left out of their rows; slower without, and the
-                same.
+            shorten: Whether tokens that are invisible everywhere may be left out of their rows, which is
+                faster and changes no result.
 
         Raises:
             UserError: The model's attention cannot be erased, or it has no such layer or heads.
@@ -97,9 +98,9 @@ class SelfAttentionSite:
         self._check_replay()
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> ReplayedReading:
-        """Read weights in one ordinary pass; gradients, where they are asked for, in one back through the layers above.
+        """Read weights in one forward pass; gradients, if requested, in a backward pass through the layers above.
 
-        The weight of a token is the mean over the site's entries of it, its gradient and product are sums over them.
+        A token's weight is the mean over its entries (METHOD section 6), its gradient and product are sums over them.
         """
         with erasable(self.runner.model):
             return self._read(batch, bool(signals))
@@ -132,7 +133,7 @@ class SelfAttentionSite:
 
     @torch.no_grad()
     def _check_replay(self) -> None:
-        """Refuse a model that reads its decision from elsewhere than its family does."""
+        """Refuse a model whose decision is not read from where its family reads it."""
         model = self.runner.model
         with erasable(model):
             replay = self._read_once(dry_inputs(model))
@@ -141,8 +142,8 @@ class SelfAttentionSite:
             replayed = replay.logits(documents, torch.ones_like(mask).unsqueeze(1))[:, 0]
         if not same_logits(replayed, own):
             raise UserError(
-                f"a {type(model).__name__} is not read from the {self.runner.read_out.value}, as "
-                f"'{model.config.model_type}' models are: with nothing erased its logits would differ by "
+                f"a {type(model).__name__}'s decision is not read from the {self.runner.read_out.value}, as that of "
+                f"'{model.config.model_type}' models is: with nothing erased its logits would differ by "
                 f"{float((replayed - own).abs().max()):.2g}"
             )
 
@@ -183,7 +184,7 @@ class SelfAttentionSite:
 
 @contextmanager
 def _parameters_fixed(model: PreTrainedModel) -> Iterator[None]:
-    """Let graphs lead to the site's weights alone, not to the model's parameters."""
+    """Switch off the parameters' gradients, so that graphs lead to the site's weights alone."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
         for parameter in trained:
@@ -195,7 +196,7 @@ def _parameters_fixed(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) -> Read:
-    """Return what reads a batch for the cheapest replay that is exact at a site."""
+    """Return the function that reads a batch for the cheapest replay that is exact at a site."""
     if name.layer is None:
         return partial(read_all_layers, runner, shorten)
     if name.every_query or route is Route.DROPOUT:

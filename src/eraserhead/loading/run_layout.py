@@ -12,7 +12,7 @@ class RunLayout:
         weights: The model's weights, where they are in one file.
         index: Where they are in several: which weight is in which.
         tokenizer: The tokenizer's configuration.
-        run: The configuration that made the run, in the format that `--config` takes.
+        run: The options that made the run, in the format that `--config` takes.
         setup: What the run was made from: fingerprints of documents and encoder.
         data: The documents, and the label table.
         metrics: What training came to.

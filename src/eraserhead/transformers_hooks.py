@@ -1,6 +1,6 @@
-"""What transformers has to know of us: our model, its pipeline, and the keywords of a call that no model may swallow.
+"""Registers our model and pipeline with transformers, and refuses our call keywords where they have no effect.
 
-Each hook runs when a module of transformers is complete. None of them imports anything of ours: they leave names in
+Each hook runs once a module of transformers has been imported. No hook imports our modules: it adds names to
 transformers' tables, and a name is imported when it is looked up.
 """
 
@@ -18,7 +18,7 @@ CONFIG, MODEL = "AttentionPoolingConfig", "AttentionPoolingForSequenceClassifica
 PIPELINE = "eraserhead.models.pipeline_attention_pooling"
 
 
-def register(package: ModuleType) -> None:
+def hook_into_transformers(package: ModuleType) -> None:
     """Let transformers find our model in `package`, whichever of the two is imported first."""
     # Where transformers looks for the classes of a model type.
     sys.modules[f"transformers.models.{MODEL_TYPE}"] = package
@@ -34,7 +34,7 @@ def _name_config(auto: Any) -> None:
 
 def _name_model(auto: Any) -> None:
     auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES[MODEL_TYPE] = MODEL
-    # Made from the names of configs when the module was imported, which may have been before ours was there.
+    # transformers built this table when its module was imported, which may have been before ours was registered.
     auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING._reverse_config_mapping[CONFIG] = MODEL_TYPE
 
 

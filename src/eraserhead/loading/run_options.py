@@ -1,0 +1,33 @@
+"""The options that made a run, in its folder: the one writer and the one reader; light imports only, as in `config`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from eraserhead.files import read_mapping, write_text
+from eraserhead.loading.run_layout import RUN
+from eraserhead.records import checked
+
+MOVE_IT = "move it out of the model's folder"  # what to do with a file that is no run's
+
+Kind = TypeVar("Kind")
+
+
+def write_options(folder: Path, config: Any) -> None:
+    """Write a command's dataclass of options, in the format that ``--config`` takes."""
+    write_text(folder / RUN.run, yaml.safe_dump(asdict(config), sort_keys=False))
+
+
+def read_options(kind: type[Kind], folder: Path, mend: str = MOVE_IT, section: str | None = None) -> Kind | None:
+    """Return the options in a folder, or a section of them, as a dataclass; null where the folder has none.
+
+    Raises:
+        UserError: The file is damaged, or something else; `mend` says what to do then.
+    """
+    path = folder / RUN.run
+    if not path.is_file():
+        return None
+    content = read_mapping(path, mend)
+    return checked(kind, content if section is None else content.get(section), path, mend)

@@ -1,0 +1,193 @@
+"""The table of sites: their names, the models that have them, how they are opened, and the options that they take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+from accelerate import Accelerator
+from transformers import PreTrainedModel
+
+from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.loading.checkpoints import Checkpoint
+from eraserhead.loading.config import SiteConfig
+from eraserhead.loading.reader import is_hierarchical
+from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.special_tokens import structural_token_ids
+from eraserhead.sites.budget import budget_for
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.pooling import PoolingSite
+from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS, InsideName, Site, float64_device, is_inside, parse_inside
+from eraserhead.sites.words import WordsSite
+
+
+@dataclass(frozen=True)
+class OpenedSite:
+    """A site of a model, as results record it, and the device that the model is on."""
+
+    site: Site
+    setup: SiteSetup
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class SiteKind:
+    """Sites that are opened alike.
+
+    Attributes:
+        names: How they are called.
+        known: Whether a text is the name of one of them.
+        had_by: Whether a model has them.
+        lacking: What is said of a model that has none.
+        open: Opens one in a model that has it.
+        options: Options of `SiteConfig` that have an effect at some sites alone, these among them.
+    """
+
+    names: tuple[str, ...]
+    known: Callable[[str], bool]
+    had_by: Callable[[PreTrainedModel], bool]
+    lacking: str
+    open: Callable[[Checkpoint, SiteConfig, Accelerator], OpenedSite]
+    options: frozenset[str] = frozenset()
+
+
+def check_site(config: SiteConfig) -> None:
+    """Refuse, before any model is loaded, what the name of a site alone shows to be wrong.
+
+    Raises:
+        UserError: There is no such site, or options have no effect at it.
+    """
+    if config.site is not None:
+        _raise(_without_effect(_kind_of(config.site), config))
+
+
+def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
+    """Open a model at the site that the options name; by default at the first in `SITES` that the model has.
+
+    Raises:
+        UserError: The model has no such site, or options have no effect at it.
+    """
+    model = checkpoint.model
+    own = [kind for kind in SITES if kind.had_by(model)]
+    kind, problems = own[0] if config.site is None else _kind_of(config.site), []
+    if kind not in own:
+        said = f": a '{model.config.model_type}' model {kind.lacking}; choose {_either(own)}"
+        problems.append(UserError(Setting("site", config.site), said))
+        kind = own[0]
+    _raise([*problems, *_without_effect(kind, config)])
+    return kind.open(checkpoint, config, accelerator)
+
+
+def _kind_of(site: str) -> SiteKind:
+    for kind in SITES:
+        if kind.known(site):
+            return kind
+    hint = nearest(site, [name for kind in SITES for name in kind.names])
+    raise UserError(
+        Setting("site", site), f": not a site{hint}; there are {_either(SITES, ' and ')}, layers L counted from 0"
+    )
+
+
+def _without_effect(kind: SiteKind, config: SiteConfig) -> list[UserError]:
+    """Return a problem for each option that is set and has an effect at other sites alone."""
+    problems = []
+    for each in fields(SiteConfig):
+        at = [other for other in SITES if each.name in other.options]
+        value = getattr(config, each.name)
+        if at and kind not in at and value != each.default:
+            said = f": has no effect at {_either([kind])}; it belongs to {_either(at, ' and ')}"
+            problems.append(UserError(Setting(each.name, value), said))
+    return problems
+
+
+def _raise(problems: list[UserError]) -> None:
+    if problems:
+        raise UserError.joined(problems)
+
+
+def _either(kinds: "list[SiteKind] | tuple[SiteKind, ...]", last: str = " or ") -> str:
+    *names, final = (name for kind in kinds for name in kind.names)
+    return last.join([", ".join(names), final]) if names else final
+
+
+def _has_pooling(model: PreTrainedModel) -> bool:
+    return isinstance(model, AttentionPoolingForSequenceClassification)
+
+
+def _open_pooling(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
+    model = _on(checkpoint, accelerator.device)
+    site = PoolingSite(model, budget_for(model.device, config.memory_budget))
+    return OpenedSite(site, _pooling_setup(model, config, by_word=False), accelerator.device)
+
+
+def _open_words(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
+    model = _on(checkpoint, accelerator.device)
+    site = WordsSite(model, budget_for(model.device, config.memory_budget))
+    return OpenedSite(site, _pooling_setup(model, config, by_word=True), accelerator.device)
+
+
+def _on(checkpoint: Checkpoint, device: torch.device) -> AttentionPoolingForSequenceClassification:
+    assert isinstance(checkpoint.model, AttentionPoolingForSequenceClassification)
+    checkpoint.model.to(device)  # pyright: ignore[reportArgumentType] - its decorator hides the method
+    return checkpoint.model
+
+
+def _pooling_setup(model: AttentionPoolingForSequenceClassification, config: SiteConfig, by_word: bool) -> SiteSetup:
+    architecture = model.config.architecture
+    return SiteSetup(
+        site=WORDS if by_word else POOLING,
+        components=SENTENCES if architecture.hierarchical and not by_word else TOKENS,
+        special_tokens=architecture.pool_special_tokens,
+        search=config.search,
+        dtype=config.dtype,
+    )
+
+
+def _open_inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
+    device = float64_device(accelerator.device)
+    with_special = config.special_tokens is not False
+    site = SelfAttentionSite(
+        checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
+        InsideName() if config.site is None else parse_inside(config.site),
+        heads=config.heads,
+        left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
+        budget=budget_for(device, config.memory_budget),
+    )
+    setup = SiteSetup(
+        site=str(site.name),
+        heads=None if site.heads is None else tuple(site.heads),
+        special_tokens=with_special,
+        search=config.search,
+        dtype=config.dtype,
+    )
+    return OpenedSite(site, setup, device)
+
+
+REPLAYED = frozenset({"search", "memory_budget"})  # where there are no closed forms
+
+# A model's first one is its default.
+SITES = (
+    SiteKind(
+        names=(POOLING,),
+        known=POOLING.__eq__,
+        had_by=_has_pooling,
+        lacking="has no attention-pooling layer (`eraserhead train` puts one on an encoder)",
+        open=_open_pooling,
+    ),
+    SiteKind(
+        names=(WORDS,),
+        known=WORDS.__eq__,
+        had_by=is_hierarchical,
+        lacking="has no attention over the words of sentences",
+        open=_open_words,
+        options=REPLAYED,
+    ),
+    SiteKind(
+        names=("layer:L", "layer:L:all", ALL_LAYERS),
+        known=is_inside,
+        had_by=lambda model: not _has_pooling(model),
+        lacking="is read at its attention-pooling layers alone",
+        open=_open_inside,
+        options=REPLAYED | {"heads", "special_tokens"},
+    ),
+)

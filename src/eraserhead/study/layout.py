@@ -1,0 +1,47 @@
+"""What lies where in a study's folder."""
+
+import re
+from dataclasses import dataclass
+
+UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
+
+
+@dataclass(frozen=True)
+class StudyLayout:
+    """Names in the folder of a study.
+
+    Attributes:
+        paper: The page with tables, figures and findings.
+        figures: Folder of the figures, and of the numbers behind them.
+        findings: The comparisons of all findings, among the figures.
+        context: The figure along the context axis.
+        cells: Folder of the cells, each the folder of a training run.
+        failures: Folder of what failed and where.
+    """
+
+    paper: str = "paper.md"
+    figures: str = "figures"
+    findings: str = "findings"
+    context: str = "context"
+    cells: str = "cells"
+    failures: str = "failures"
+
+    def cell(self, dataset: str, model: str) -> str:
+        """Return the name of a cell's folder."""
+        return f"{self.cells}/{cell_name(dataset, model)}"
+
+    def failure(self, cell: str) -> str:
+        """Return the name of the file with the traceback of a cell that failed."""
+        return f"{self.failures}/{cell}.txt"
+
+    def figure(self, kind: str, dataset: str) -> str:
+        """Return the name of one data set's figure of a kind, without an ending."""
+        return f"{kind}-{UNSAFE.sub('-', dataset)}"
+
+
+def cell_name(dataset: str, model: str) -> str:
+    """Return what the cell of a model on a data set is called."""
+    return f"{dataset}-{model}"
+
+
+STUDY = StudyLayout()

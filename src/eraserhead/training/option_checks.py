@@ -1,0 +1,56 @@
+"""Which options of training belong together, and which belong to what is trained on."""
+
+from eraserhead.data.documents import has_ordered_classes
+from eraserhead.data.labels import LabelTable
+from eraserhead.errors import Setting, UserError
+from eraserhead.loading.config import ONE_SEQUENCE
+from eraserhead.training.config import TrainConfig
+
+
+def check_fit(config: TrainConfig) -> None:
+    """Refuse options that mean nothing without others.
+
+    Raises:
+        UserError: Naming the first of them.
+    """
+    if config.push_to_hub is None and (config.push_every != "end" or config.push_private):
+        raise UserError(
+            Setting("push_every"),
+            ", ",
+            Setting("push_private"),
+            ": nothing is pushed without ",
+            Setting("push_to_hub", "user/name"),
+            "; leave them out, or add it",
+        )
+    if config.data.pair_column is not None:
+        raise UserError(
+            Setting("data.pair_column", config.data.pair_column),
+            f": {ONE_SEQUENCE} with ",
+            Setting("data.text_columns"),
+        )
+    if config.model.sentence_context is not None and not config.model.hierarchical:
+        raise UserError(
+            Setting("model.sentence_context", config.model.sentence_context),
+            ": belongs to hierarchical models; add ",
+            Setting("model.hierarchical", True),
+        )
+
+
+def check_metric(config: TrainConfig, labels: LabelTable) -> None:
+    """Refuse to choose the best epoch by a distance between classes that have none.
+
+    Raises:
+        UserError: The classes are not ordered, or only two.
+    """
+    if config.training.metric == "mean_absolute_error" and not measures_distance(config, len(labels.names)):
+        raise UserError(
+            Setting("training.metric", config.training.metric),
+            ": wants three ordered classes or more; set ",
+            Setting("data.ordered", True),
+            " if these are ordered, or choose accuracy or macro_f1",
+        )
+
+
+def measures_distance(config: TrainConfig, classes: int) -> bool:
+    """Whether the mean absolute error says more than accuracy: classes are ordered, and more than two."""
+    return has_ordered_classes(config.data) and classes > 2
