@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -72,6 +73,8 @@ COMMANDS = {
         "list the model families inside of which attention can be erased",
     ),
 }
+
+FOR_THE_SHELL = (";", "|", "&", "<", ">", "\\", "*")  # in a value that is to be pasted into a shell
 
 
 class VisibleRecord(logging.LogRecord):
@@ -162,6 +165,8 @@ def _as_flag(command: str, setting: Setting) -> str:
         return f"--{setting.name}"
     if isinstance(setting.value, list):
         return f"--{setting.name} {','.join(map(str, setting.value)) or '[]'}"
+    if isinstance(setting.value, str) and any(sign in setting.value for sign in FOR_THE_SHELL):
+        return f"--{setting.name} {shlex.quote(setting.value)}"
     return f"--{setting.name} {json.dumps(setting.value) if setting.value in (None, False, '') else setting.value}"
 
 
