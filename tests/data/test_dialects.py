@@ -8,6 +8,8 @@ import json
 import lzma
 import os
 import random
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -21,9 +23,11 @@ from eraserhead.data.dialects import Dialect
 from eraserhead.data.documents import load_documents
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
 from eraserhead.errors import UserError
+from hub_server import Hub
 
 pytestmark = pytest.mark.usefixtures("datasets_cache")
 
+ROOT = Path(__file__).parents[2]
 TWO = [("good", "x"), ("bad", "y")]  # what most files here say
 
 
@@ -406,6 +410,12 @@ def test_columns_inside_objects_are_named_with_a_dot(tmp_path):
     assert read(path, text_columns=["r.text"], label_column="l.of") == [("good", "1"), ("bad", "0")]
 
 
+def test_rows_of_another_field_have_other_ids(tmp_path):
+    path = written(tmp_path / "a.json", json.dumps({"train": [{"text": "a"}], "test": [{"text": "b"}]}))
+    ids = [load_documents(DataConfig(path=str(path), field=field), "test").rows["id"][0] for field in ("train", "test")]
+    assert ids == ["a.train/0", "a.test/0"]
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "json"])
 def test_labels_of_several_types_in_one_column_are_labels(tmp_path, ending):
     rows = [{"text": "a", "label": 1}, {"label": "2", "text": "b"}, {"text": "c"}, {"text": "d", "label": "1"}]
@@ -501,3 +511,61 @@ def test_a_damaged_file_is_one_line(tmp_path):
     assert refusal(written(tmp_path / "h.csv", "text,label\n")).startswith("there are no rows")
     assert refusal(written(tmp_path / "e.csv.gz", gzip.compress(b""))).startswith("the file is empty")
     assert refusal(written(tmp_path / "a.jsonl", '{"text": "a"}\n{"text": \n')).startswith("line 2 is no JSON")
+
+
+# --- data sets of the hub ------------------------------------------------------------------------------------------
+
+ASK = """
+import json, sys
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import load_documents
+from eraserhead.errors import UserError
+for settings in json.loads(sys.argv[1]):
+    try:
+        documents = load_documents(DataConfig(**settings), "test")
+        print([documents.rows["text"][:], [documents.labels.names[label] for label in documents.rows["label"]]])
+    except UserError as error:
+        print(error)
+"""
+
+
+@pytest.mark.hub
+def test_the_settings_hold_for_the_hub_and_for_its_cache(tmp_path):
+    sets = {
+        "semi": ("test.csv", b"text;label\na, b;x\nc;y\n"),
+        "latin": ("test.csv", "label,text\nx,caf\u00e9\ny,c\n".encode("cp1252")),
+        "nested": ("test.json", b'{"data":[{"text":"a","label":"x"}]}'),
+        "bare": ("test.tsv", b'x\t"a\ny\tb"\n'),
+    }
+    right = [
+        {"name": "u/semi", "separator": ";"}, {"name": "u/latin", "encoding": "cp1252"},
+        {"name": "u/nested", "field": "data"}, {"name": "u/bare", "column_names": ["label", "text"]},
+    ]  # fmt: skip
+    with Hub() as hub:
+        for name, (file, content) in sets.items():
+            written(tmp_path / name / file, content)
+            hub.add(f"u/{name}", tmp_path / name, "dataset")
+        environment = hub.environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT / "src")}
+        asked = [*({"name": f"u/{name}"} for name in sets), {"name": "u/nested", "separator": ";"}]
+        lines = asked_of(environment, asked)
+        assert (
+            "u/semi: its rows have more fields than the header has names; say how its files are written with"
+            in lines[0]
+        )
+        assert "u/latin: cannot be read ('utf-8' codec" in lines[1]
+        assert "give data.field" in lines[2] or "no such column" in lines[2]
+        assert "if the files are written in another way, say so with data.encoding" in lines[3]
+        assert "data.separator=';': mean nothing for the files of u/nested" in lines[4]
+        for more in ({}, {"HF_HUB_OFFLINE": "1"}):
+            assert asked_of(environment | more, right) == [
+                "[['a, b', 'c'], ['x', 'y']]", "[['caf\u00e9', 'c'], ['x', 'y']]", "[['a'], ['x']]",
+                "[['\"a', 'b\"'], ['x', 'y']]",
+            ]  # fmt: skip
+
+
+def asked_of(environment: dict[str, str], settings: list[dict]) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, json.dumps(settings)],
+        env=environment | {"PYTHONIOENCODING": "utf-8"}, capture_output=True, text=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()

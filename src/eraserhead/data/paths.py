@@ -72,7 +72,8 @@ def _place(path: str) -> Path:
 def _read(place: Path, subset: str | None, asked: DialectSettings) -> Source:
     if place.is_file():
         read = read_file(place, asked)
-        return Source({_stem(place): read.rows}, single=True, hint=read.hint)
+        split = _stem(place) if asked.field is None else f"{_stem(place)}.{asked.field}"
+        return Source({split: read.rows}, single=True, hint=read.hint)
     _check_ends(place)
     if _is_saved(place):
         refuse_unused("saved", asked)

@@ -19,11 +19,16 @@ from huggingface_hub.utils import validate_repo_id
 from eraserhead.data.dialects import OPTIONS, RATINGS, DialectSettings, spelled_separator
 from eraserhead.errors import MissingSplitError, Setting, UserError, nearest
 from eraserhead.remote.downloads import fetch_dataset_files
-from eraserhead.remote.failures import failure, http_error, with_retries
+from eraserhead.remote.failures import causes, failure, http_error, with_retries
 
 ONLY_EMPTY_IS_ABSENT: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a review may be titled "None"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LONGEST_REASON = 240
+DIALECT = (
+    *(Setting("data.encoding"), ", ", Setting("data.separator"), ", ", Setting("data.quoting"), " or "),
+    Setting("data.column_names"),
+)
+ROW_NAMES = "__index_level_0__"  # the column that pandas makes of fields beyond the header
 TOO_DEEP = "it is nested too deep"
 
 
@@ -60,6 +65,10 @@ def read_hub(name: str, subset: str | None, revision: str | None, asked: Dialect
     except Exception as error:  # whatever a data set's files make its readers raise
         if http_error(error) is not None:
             raise UserError(failure(error, name, revision=revision)) from error
+        if any(isinstance(each, (UnicodeError, pandas.errors.ParserError)) for each in causes(error)):
+            raise UserError(
+                f"{name}: cannot be read ({reason_of(error)}); say how its files are written with ", *DIALECT
+            ) from error
         raise UserError(
             f"{name}: cannot be loaded from the hub or from the local cache ({reason_of(error)}); check ",
             Setting("data.name"),
@@ -69,7 +78,14 @@ def read_hub(name: str, subset: str | None, revision: str | None, asked: Dialect
             Setting("data.path"),
             ", or set HF_HUB_OFFLINE=1 to skip the network",
         ) from error
-    return Source(splits, revision=_resolved_revision(splits) or revision)
+    if any(rows.info.builder_name == "csv" and ROW_NAMES in rows.column_names for rows in splits.values()):
+        raise UserError(
+            f"{name}: its rows have more fields than the header has names; say how its files are written with ",
+            *DIALECT,
+        )
+    written = ("; if the files are written in another way, say so with ", *DIALECT)
+    as_text = any(rows.info.builder_name == "csv" for rows in splits.values())
+    return Source(splits, revision=_resolved_revision(splits) or revision, hint=written if as_text else ())
 
 
 def pick_split(source: Source, wanted: str, setting: str) -> str:
@@ -143,6 +159,7 @@ def _options(
     """Return the reader's options that fit the source, or all that it may have been cached under where it is away."""
     usual = {**ONLY_EMPTY_IS_ABSENT, **_csv_options(asked)}
     named = usual if asked.column_names else {**usual, "names": list(asked.usual_names)}
+    unquoted = usual if asked.quoting else {**usual, **OPTIONS["none"]}
     try:
         builder = load_dataset_builder(where, subset, revision=revision)
         _fetch(where, builder)
@@ -150,7 +167,7 @@ def _options(
         if "find cache" not in str(error):
             raise
         given = [{name: getattr(asked, name) for name in asked.given}] if asked.given else []
-        return (usual, named, *given) if asked.usual_names else (usual, *given)
+        return (usual, named, unquoted, *given) if asked.usual_names else (usual, unquoted, *given)
     config = builder.config
     if not isinstance(config, CsvConfig) or not config.data_files:
         listens = ("encoding", "field") if isinstance(config, JsonConfig) else ()
@@ -162,7 +179,9 @@ def _options(
     if asked.field is not None:
         raise UserError(Setting("data.field", asked.field), f": the files of {where} are no JSON; leave it out")
     first_file = next(iter(config.data_files.values()))[0]
-    return (named if asked.usual_names and lacks_header(first_file) else usual,)
+    if asked.usual_names and lacks_header(first_file):
+        return (named,)
+    return (unquoted if first_file.endswith((".tsv", ".tsv.gz")) else usual,)
 
 
 def lacks_header(file: str) -> bool:
