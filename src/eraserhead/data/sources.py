@@ -159,6 +159,7 @@ def _options(
     """Return the reader's options that fit the source, or all that it may have been cached under where it is away."""
     usual = {**ONLY_EMPTY_IS_ABSENT, **_csv_options(asked)}
     named = usual if asked.column_names else {**usual, "names": list(asked.usual_names)}
+    given = [{name: getattr(asked, name) for name in asked.given}] if asked.given else []
     unquoted = usual if asked.quoting else {**usual, **OPTIONS["none"]}
     try:
         builder = load_dataset_builder(where, subset, revision=revision)
@@ -166,9 +167,10 @@ def _options(
     except ValueError as error:
         if "find cache" not in str(error):
             raise
-        given = [{name: getattr(asked, name) for name in asked.given}] if asked.given else []
-        return (usual, named, unquoted, *given) if asked.usual_names else (usual, unquoted, *given)
+        return (usual, *([named] if asked.usual_names else []), unquoted, *given)
     config = builder.config
+    if given and not config.data_files:  # a cached one, which does not say what its files were
+        return (usual, unquoted, *given)
     if not isinstance(config, CsvConfig) or not config.data_files:
         listens = ("encoding", "field") if isinstance(config, JsonConfig) else ()
         listens = ("encoding",) if isinstance(config, TextConfig) else listens
