@@ -21,7 +21,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.delimited import delimited_tables
 from eraserhead.data.dialects import Dialect
 from eraserhead.data.documents import load_documents
-from eraserhead.data.quick_csv import NotPlainError, quick_tables
+from eraserhead.data.quick_csv import NotPlainError, _quotes_fit, quick_tables
 from eraserhead.errors import UserError
 from hub_server import Hub
 
@@ -327,6 +327,14 @@ def test_the_quick_reader_agrees_with_the_careful_one(tmp_path, seed, monkeypatc
     dialect = Dialect("utf-8", ",", "double", ("p", "q", "r"), 1, headed=True, chosen=True)
     monkeypatch.setattr("eraserhead.data.quick_csv.BLOCK", draw.choice([1 << 10, 1 << 22]))
     assert pa.concat_tables(quick_tables(path, dialect)).to_pylist() == careful(path, dialect)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5, 1 << 22])
+def test_quotation_marks_that_fit_do_so_at_every_edge(block, monkeypatch):
+    monkeypatch.setattr("eraserhead.data.quick_csv.BLOCK", block)
+    content = b'\xef\xbb\xbf"p","q"\n"a ""x"", b",\r\n"""",""\n"""a""",b\n"c","d\n,e"'
+    assert _quotes_fit(io.BytesIO(content), ",")
+    assert not _quotes_fit(io.BytesIO(content[:-1]), ",")
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 5, 1 << 22])

@@ -89,7 +89,7 @@ class Known:
     """
 
     dialect: Dialect
-    notes: tuple[str, ...] = ()
+    notes: tuple[UserError, ...] = ()
 
 
 def fields_of(lines: Iterable[str], separator: str, quoting: Quoting, spaced: bool = False) -> Any:
@@ -252,19 +252,24 @@ def _names(first: list[str], asked: DialectSettings) -> tuple[tuple[str, ...], b
     return tuple(name or f"Unnamed: {place}" for place, name in enumerate(header)), True
 
 
-def _notes(dialect: Dialect, asked: DialectSettings, lines: list[str], start: int) -> Iterator[str]:
+def _notes(dialect: Dialect, asked: DialectSettings, lines: list[str], start: int) -> Iterator[UserError]:
     if asked.column_names and dialect.skipped > start:
-        yield f"the header line ({_short(lines[start])}) is replaced by the names that are given"
+        yield UserError(f"the header line ({_short(lines[start])}) is replaced by ", Setting("data.column_names"))
     comments = [line for line in lines[:start] if line.startswith("#")]
     if comments:
-        yield f"{len(comments)} comment lines above the rows are left out, the first is {_short(comments[0])}"
+        yield UserError(
+            f"{len(comments)} comment lines above the rows are left out, the first is {_short(comments[0])}"
+        )
     if dialect.quoting == "none" and not dialect.chosen:
         rows = (line.rstrip("\r\n").split(dialect.separator) for line in lines[dialect.skipped :])
         quoted = sum(len(field) > 2 and field[0] == field[-1] == '"' for row in rows for field in row)
         if quoted:
-            yield (
-                f"{quoted} fields of the first rows stand in quotation marks, which are read as part of the texts; "
-                "data.quoting double reads them as quoting, data.quoting none says that they belong there"
+            yield UserError(
+                f"{quoted} fields of the first rows stand in quotation marks, which are read as part of the texts; ",
+                Setting("data.quoting", "double"),
+                " reads them as quoting, ",
+                Setting("data.quoting", "none"),
+                " says that they belong there",
             )
 
 

@@ -146,7 +146,7 @@ def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None)
         raw = read_labels(available, columns.label, split, config.no_label)
     table = labels or _table(config, named, source, split, raw)
     for remark in remarks(table.names) if table is not None and labels is None else ():
-        logger.warning(remark)
+        logger.warning("%s", remark)
     return OpenSplit(config, role, named, source, split, raw, table)
 
 

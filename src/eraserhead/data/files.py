@@ -181,7 +181,7 @@ def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: 
     refuse_unused("delimited", asked)
     known = known_dialect(file, asked, separator, quoted)
     for note in known.notes:
-        logger.info(f"{file.name}: {note}")
+        logger.info("%s: %s", file.name, note)
     readers = (partial(reader, file, known.dialect) for reader in (quick_tables, delimited_tables))
     rows = cached([file], known.dialect, *readers)
     return Rows(rows, NO_HEADER if known.dialect.headed else ())
@@ -212,7 +212,7 @@ def _named_file(file: Path, asked: DialectSettings) -> Rows:
     except UserError as error:
         raise UserError(f"{file.name}: ", error) from error
     except ValueError as error:
-        raise ValueError(f"{file.name}: {error}") from error
+        raise UserError(f"{file.name}: ", str(error)) from error
 
 
 def refuse_unused(kind: str, asked: DialectSettings) -> None:

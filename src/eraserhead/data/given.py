@@ -226,7 +226,7 @@ def _matched(found: Content, names: tuple[str, ...], label_map: Sequence[str] | 
     table = label_table(raw)
     matched = matched_labels(table, names, label_map)
     if matched is None:
-        logger.info(unmatched(table, names))
+        logger.info("%s", unmatched(table, names))
         return [None] * len(labels)
     return [None if index == NO_LABEL else int(index) for index in class_indices(raw, matched, NAME)]
 

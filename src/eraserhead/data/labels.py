@@ -164,11 +164,12 @@ def matched_labels(
     return LabelTable(classes, found, by_name=not pairs) if len(found) == len(labels.mapping) else None
 
 
-def unmatched(labels: LabelTable, classes: tuple[str, ...]) -> str:
+def unmatched(labels: LabelTable, classes: tuple[str, ...]) -> UserError:
     """Say that no accuracy is reported, and what to do about it."""
-    return (
+    return UserError(
         f"no accuracy is reported: the data's classes ({', '.join(labels.names)}) are not the model's "
-        f"({', '.join(classes)}); say which mean the same with label_map"
+        f"({', '.join(classes)}); match them with ",
+        Setting("label_map"),
     )
 
 
@@ -207,22 +208,27 @@ def plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def remarks(names: Sequence[str]) -> list[str]:
+def remarks(names: Sequence[str]) -> list[UserError]:
     """Return what is odd about class names, one line each: two that differ in case or spaces alone, or mean none."""
     alike: dict[str, list[str]] = {}
     for name in names:
         alike.setdefault(plain(name), []).append(name)
     lines = [
-        f"the classes {', '.join(map(repr, same))} differ in case or spaces alone, and are read as {len(same)} classes"
+        UserError(
+            f"the classes {', '.join(map(repr, same))} differ in case or spaces alone, "
+            f"and are read as {len(same)} classes"
+        )
         for same in alike.values()
         if len(same) > 1
     ]
-    lines += [
-        f"the label {name!r} is read as a class; if it means that there is none, give data.no_label={[name]!r}"
+    return lines + [
+        UserError(
+            f"the label {name!r} is read as a class; if it means that there is none, give ",
+            Setting("data.no_label", [name]),
+        )
         for name in names
         if plain(name) in BLANKS or (name.isascii() and not any(map(str.isalnum, name)))
     ]
-    return lines
 
 
 def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:

@@ -122,7 +122,7 @@ def _read_splits(files: Mapping[str, list[Path]], asked: DialectSettings) -> Sou
         except UserError as error:
             raise UserError(f"split '{split}': ", error) from error
         except ValueError as error:
-            raise ValueError(f'split "{split}" corresponds to no data, or cannot be read: {error}') from error
+            raise UserError(f'split "{split}" corresponds to no data, or cannot be read: ', reason_of(error)) from error
     return Source({split: each.rows for split, each in read.items()}, hint=next(iter(read.values())).hint)
 
 

@@ -18,13 +18,13 @@ from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import as_list, check_settings
+from eraserhead.settings import as_list, check_effects, check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,6 +161,7 @@ def erase(
         cpu=cpu,
     )
     check_settings(config)
+    check_effects(config)
     check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = _content(data, columns, split, config.label_map)
@@ -192,7 +193,8 @@ def _content(
     content = given_content(data, columns, split)
     if label_map and not content.names_classes:
         raise UserError(
-            "label_map: belongs to a DataConfig, or to labels that are names; these are the model's class indices"
+            Setting("label_map"),
+            ": belongs to a DataConfig, or to labels that are names; these are the model's class indices",
         )
     return content
 
