@@ -12,7 +12,7 @@ from torch import Tensor
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents, open_split
-from eraserhead.data.labels import matched_labels
+from eraserhead.data.labels import matched_labels, unmatched
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
@@ -127,9 +127,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     if matched is not None:
         return split.read_as(matched).documents()
-    theirs, ours = ", ".join(split.labels.names), ", ".join(checkpoint.class_names)
-    unlike = "no accuracy is reported: the data's classes (%s) are not the model's (%s); match them with %s"
-    logger.info(unlike, theirs, ours, Setting("label_map"))
+    logger.info("%s", unmatched(split.labels, checkpoint.class_names))
     return split.documents(with_labels=False)
 
 
