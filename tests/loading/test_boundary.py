@@ -119,7 +119,7 @@ KERNEL = "asks for the kernel 'some/kernel' from the hub"
         ({"quantization_config": {"quant_method": "gptq"}}, r"the weights are quantised \(gptq\)"),
         ({"transformers_weights": "../other.safetensors"}, "transformers_weights is not followed"),
         ({"auto_map": {"AutoModelForSequenceClassification": "own.Own"}},
-         r"code of its own for the model_type 'bert' \(own\.Own\).*trust_remote_code=True"),
+         r"code from its repository for the model_type 'bert' \(own\.Own\).*trust_remote_code=True"),
     ],
 )  # fmt: skip
 def test_a_config_that_describes_no_model_of_these_weights_is_refused_by_its_field(folder, use, changes, match):
@@ -253,7 +253,7 @@ def test_a_tokenizer_with_a_negative_id_is_refused(folder):
 def test_a_model_without_its_tokenizer_is_told_so(folder, file):
     (folder / "tokenizer.json").unlink()
     (folder / file).unlink(missing_ok=True)
-    refused(folder, "no tokenizer there")
+    refused(folder, "has no tokenizer")
 
 
 @BOTH
@@ -397,7 +397,7 @@ def test_old_names_of_norms_are_known(folder):
 )
 def test_weights_that_the_model_does_not_take_are_refused(folder, use, name):
     rewritten(folder, **{name: torch.ones(3, 5)})
-    refused(folder, f"its config.json knows no '{name}'", use)
+    refused(folder, f"its weights contain '{name}'", use)
 
 
 def test_weights_that_no_decision_depends_on_are_named_and_kept_on_the_checkpoint(folder, caplog):

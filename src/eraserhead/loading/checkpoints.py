@@ -1,4 +1,4 @@
-"""Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
+"""Load encoders and classifiers from folders or the hub, with what a run's folder records about them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -60,13 +60,13 @@ class Checkpoint:
     """A classifier that can be erased.
 
     Attributes:
-        model: With an attention-pooling layer, or of a family inside of which attention can be erased; in eval mode.
+        model: A model with an attention-pooling layer, or of a supported family; in eval mode.
         tokenizer: Its tokenizer.
         name: Folder or hub id.
         revision: Commit that the hub resolved; null for a folder.
-        data: The data that it was trained on, where the folder says so.
+        data: The data that it was trained on; null if the folder does not say.
         labels: The label table of that data.
-        train_split: The split that it was trained on, as in the ids of its documents.
+        train_split: The split that it was trained on, as written in the ids of its documents.
         unexpected: Names of weights that its file holds beside the model's, and that its decisions do not depend on.
     """
 
@@ -86,13 +86,13 @@ class Checkpoint:
 
     @property
     def padding(self) -> int:
-        """The id to pad with."""
+        """The id of padding."""
         return padding_id(self.model.config, self.tokenizer)
 
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
     """Return a model's class names in index order."""
-    names: dict[Any, str] = config.id2label or {}  # its keys are integers, whatever its annotation says
+    names: dict[Any, str] = config.id2label or {}  # its annotation is wrong: the keys are integers
     return tuple(names[index] for index in range(len(names)))
 
 
@@ -108,8 +108,8 @@ def load_checkpoint(
         trust_remote_code: Whether code in the model's repository may run.
 
     Raises:
-        UserError: It cannot be found or loaded, has nothing that can be erased, makes no single decision, lacks
-            weights, or has weights that are not numbers.
+        UserError: The model cannot be found or loaded, has no attention that can be erased, makes no single decision,
+            lacks weights, or has weights that are not finite.
     """
     check_finished(name)
     located = locate_model(name, revision)
@@ -127,6 +127,8 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
         check_family(config, name)
     weights = find_weights(folder, name, located.others)
     kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # null for code of the repository
+    if kind is None and not trust_remote_code:
+        raise UserError(f"{name}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
     fit = Fit() if kind is None else check_fit(config, kind, weights, name)
     options = {"dtype": getattr(torch, dtype), "trust_remote_code": trust_remote_code, "key_mapping": fit.key_mapping}
     loader = kind or AutoModelForSequenceClassification
@@ -158,7 +160,7 @@ def load_tokenizer(
 
     Args:
         folder: Its folder.
-        name: What messages call it; default: the folder.
+        name: Its name in messages; default: the folder.
         trust_remote_code: Whether code in the folder may run.
         config: The model's configuration, where it was read already.
 
@@ -174,7 +176,7 @@ def load_tokenizer(
     except UserError as error:
         if files:
             raise
-        raise UserError(f"{name}: no tokenizer there (no vocabulary); save the model's tokenizer beside it") from error
+        raise UserError(f"{name}: has no tokenizer (no vocabulary); save the model's tokenizer beside it") from error
     load(name, lambda: check_tokenizer(tokenizer, name), _tokenizer_of(files))
     return tokenizer
 
@@ -184,15 +186,15 @@ def _tokenizer_of(files: Sequence[str]) -> str:
 
 
 def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the longest input, in tokens, that tokenizer and model both take."""
+    """Return the longest input, in tokens, that both tokenizer and model accept."""
     config = model.config
     if isinstance(config, AttentionPoolingConfig) and config.architecture.encoder_layers == 0:
-        return NO_WINDOW  # of a table of word embeddings
+        return NO_WINDOW  # a table of word embeddings has no window
     inner = config.encoder_config if isinstance(config, AttentionPoolingConfig) else config.get_text_config()
     positions = getattr(inner, "max_position_embeddings", None)
     if not positions or positions < 0:
         return tokenizer.model_max_length
-    # Some families number positions from behind their padding index: 514 embeddings then serve 512 tokens.
+    # Some families number positions from their padding index + 1: 514 embeddings are then enough for 512 tokens.
     paddings = [
         module.padding_idx
         for name, module in model.named_modules()

@@ -1,8 +1,9 @@
-"""What a checkpoint must be to be erased: a classifier with one decision, of a known family, whole."""
+"""Checks that a checkpoint can be erased: a complete classifier with one decision, of a known family."""
 
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -30,15 +31,13 @@ SHOWN = 3
 
 
 def check_family(config: PreTrainedConfig, name: str) -> None:
-    """Refuse, before any weights are loaded, models without a single decision or of an unknown family.
+    """Refuse, before any weights are loaded, models without a single decision or of a family that is known not to work.
 
     Raises:
-        UserError: Saying which, and which families are known.
+        UserError: Saying which, why, and what to do instead.
     """
-    try:
+    with instead_of_inside(name):
         family_of(config)
-    except UnknownFamilyError as error:
-        raise UserError(f"{name}: {error}") from error
     labels = config.num_labels
     if labels == 1 or config.problem_type == "regression":
         raise UserError(f"{name}: a regression model ({labels} output(s)): there is no decision to flip")
@@ -46,11 +45,26 @@ def check_family(config: PreTrainedConfig, name: str) -> None:
         raise UserError(f"{name}: a multi-label model: it makes {labels} decisions, not one that could flip")
 
 
-def check_complete(model: PreTrainedModel, missing: Collection[str], unexpected: Collection[str], name: str) -> None:
-    """Refuse a model whose file lacks weights, the classification head above all.
+@contextmanager
+def instead_of_inside(name: str) -> Iterator[None]:
+    """Say what can be done with a model inside of which attention cannot be erased.
 
     Raises:
-        UserError: Naming one of them.
+        UserError: With the name of the model, and the command.
+    """
+    try:
+        yield
+    except UnknownFamilyError as error:
+        mend = "; an attention-pooling head on its encoder can be trained and erased instead: `train` with "
+        instead = (mend, Setting("model.encoder", name)) if error.head else ()
+        raise UserError(f"{name}: ", error, *instead) from error
+
+
+def check_complete(model: PreTrainedModel, missing: Collection[str], unexpected: Collection[str], name: str) -> None:
+    """Refuse a model whose file lacks weights, such as the classification head.
+
+    Raises:
+        UserError: Weights are missing; the message names one of them.
     """
     if not missing:
         return
@@ -75,7 +89,7 @@ def check_sizes(mismatched: Collection[tuple[str, Any, Any]], name: str) -> None
     """Refuse a model whose file holds a weight of another size, under a name that was translated.
 
     Raises:
-        UserError: Naming one of them.
+        UserError: There are such weights; the message names one of them.
     """
     for key, held, wanted in sorted(mismatched, key=str):
         raise UserError(
@@ -97,7 +111,7 @@ def check_unexpected(unexpected: Collection[str], name: str) -> tuple[str, ...]:
     if foreign:
         more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
         raise UserError(
-            f"{name}: its config.json knows no '{foreign[0]}'{more}, which its weights hold: the two do not belong "
+            f"{name}: its weights contain '{foreign[0]}'{more}, which its config.json lacks: the two do not belong "
             "together, or another class of model computes with it; give the model that the weights were saved from"
         )
     left = tuple(sorted(unexpected))
@@ -108,13 +122,13 @@ def check_unexpected(unexpected: Collection[str], name: str) -> tuple[str, ...]:
 
 
 def check_weights(model: nn.Module, name: str) -> None:
-    """Refuse weights that are not numbers.
+    """Refuse weights that are not finite.
 
     Raises:
-        UserError: Naming the first such tensor.
+        UserError: There are such weights; the message names their first tensor.
     """
     for key, tensor in model.state_dict().items():
-        # The sum alone tells in nearly every case, in a fraction of the time.
+        # The sum is nearly always enough, and much faster.
         if tensor.is_floating_point() and not tensor.sum().isfinite() and not torch.isfinite(tensor).all():
             broken = int((~torch.isfinite(tensor)).sum())
             raise UserError(
@@ -130,7 +144,7 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         UserError: Naming the field, where it is one.
     """
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
+        raise UserError(f"{name}: has no tokenizer (the vocabulary is empty); save the model's tokenizer beside it")
     longest = tokenizer.model_max_length
     if isinstance(longest, bool) or not isinstance(longest, (int, float)) or longest < 1:
         raise UserError(
@@ -141,28 +155,31 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
 
 
 def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Let a decoder that knows no padding token use its tokenizer's, without which it takes one document at a time.
+    """Give a decoder without a padding token its tokenizer's; it needs one to read several documents at a time.
 
     Raises:
-        UserError: Neither knows one.
+        UserError: Neither has a padding token.
     """
-    if named_padding(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
+    read_out = family_of(model.config).read_out_of(model.config)
+    if named_padding(model.config) is not None or read_out not in (ReadOut.LAST, None):
         return
     padding = named_padding(model.config, tokenizer)
+    if padding is None and read_out is None:
+        return  # of a family that is not known: its dry run tells whether it takes two documents at a time
     if padding is None:
         raise UserError(
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
             "config.json and pad_token in its tokenizer_config.json, to the end-of-text token for example"
         )
-    logger.info(f"the model names no padding token: its tokenizer's is used ('{tokenizer.pad_token}')")
+    logger.info(f"the model has no padding token: the tokenizer's is used ('{tokenizer.pad_token}')")
     model.config.get_text_config().pad_token_id = padding
 
 
 def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
-    """Refuse a tokenizer that is not the model's.
+    """Refuse a tokenizer of another model.
 
     Raises:
-        UserError: `largest`, the largest id of the documents, has no embedding.
+        UserError: `largest`, the largest token id in the documents, has no embedding.
     """
     inner: Any = model.encoder if isinstance(model, AttentionPoolingForSequenceClassification) else model
     try:
@@ -172,7 +189,7 @@ def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
     known = embeddings.weight.shape[0] if isinstance(embeddings.weight, torch.Tensor) else 0
     if largest >= known:
         raise UserError(
-            f"{name}: its tokenizer gives the id {largest}, and the model knows 0 to {known - 1}: it is another "
+            f"{name}: its tokenizer gives the id {largest}, but the model knows 0 to {known - 1}: it is another "
             "model's tokenizer; save the right one beside the model"
         )
 
@@ -184,8 +201,8 @@ def check_types(model: PreTrainedModel, largest: int, name: str) -> None:
         UserError: `largest`, the largest type of the documents' tokens, has no embedding.
     """
     known = getattr(model.config, "type_vocab_size", None)
-    if known and largest >= known:  # 0: the model takes types and ignores them
+    if known and largest >= known:  # 0: the model ignores token types
         raise UserError(
-            f"{name}: its tokenizer tells {largest + 1} sequences of a pair apart, and the model knows {known}: it is "
+            f"{name}: its tokenizer gives {largest + 1} token types to pairs, but the model knows {known}: it is "
             "another model's tokenizer; save the right one beside the model"
         )

@@ -168,10 +168,11 @@ def _refuse_code(content: Mapping[str, Any], name: str, trusted: bool) -> bool:
     if isinstance(code, dict) and code and not trusted:
         # Of the classes, the one that says most about where the model differs.
         first = next((key for key in ("AutoConfig", "AutoModelForSequenceClassification") if key in code), min(code))
+        of_type = f" for the model_type {kind!r}" if known else ""
         instead = f"; or take auto_map out of its {RUN.config}, if transformers' own '{kind}' is the same model"
         raise UserError(
-            f"{name}: brings Python code of its own {f'for the model_type {kind!r} ' if known else ''}({code[first]}), "
-            "which would run on this machine with all your rights; read it, and then allow it with ",
+            f"{name}: needs Python code from its repository{of_type} ({code[first]}), which would run on "
+            "this machine with all your rights; read it, and then allow it with ",
             Setting("trust_remote_code", True),
             instead if known else "",
         )

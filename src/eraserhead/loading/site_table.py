@@ -1,5 +1,6 @@
 """The table of sites: their names, the models that have them, how they are opened, and the options that they take."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -7,8 +8,9 @@ import torch
 from accelerate import Accelerator
 from transformers import PreTrainedModel
 
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Job, Setting, UserError, nearest
 from eraserhead.loading.checkpoints import Checkpoint
+from eraserhead.loading.checks import instead_of_inside
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.reader import is_hierarchical
 from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
@@ -17,8 +19,10 @@ from eraserhead.models.special_tokens import structural_token_ids
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.pooling import PoolingSite
-from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS, InsideName, Site, float64_device, is_inside, parse_inside
+from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS, Site, float64_device, is_inside, parse_inside
 from eraserhead.sites.words import WordsSite
+
+logger = logging.getLogger("eraserhead")
 
 
 @dataclass(frozen=True)
@@ -32,27 +36,27 @@ class OpenedSite:
 
 @dataclass(frozen=True)
 class SiteKind:
-    """Sites that are opened alike.
+    """A kind of site.
 
     Attributes:
-        names: How they are called.
-        known: Whether a text is the name of one of them.
-        had_by: Whether a model has them.
-        lacking: What is said of a model that has none.
-        open: Opens one in a model that has it.
-        options: Options of `SiteConfig` that have an effect at some sites alone, these among them.
+        names: Names of its sites.
+        known: Tells whether a text is the name of one of its sites.
+        had_by: Tells whether a model has these sites.
+        lacking: Message about a model that has none of them.
+        open: Opens one of its sites in a model.
+        options: Options of `SiteConfig` that have an effect at these sites, but not at all sites.
     """
 
     names: tuple[str, ...]
     known: Callable[[str], bool]
     had_by: Callable[[PreTrainedModel], bool]
-    lacking: str
+    lacking: str | UserError
     open: Callable[[Checkpoint, SiteConfig, Accelerator], OpenedSite]
     options: frozenset[str] = frozenset()
 
 
 def check_site(config: SiteConfig) -> None:
-    """Refuse, before any model is loaded, what the name of a site alone shows to be wrong.
+    """Refuse, before any model is loaded, a wrong name of a site, and options without effect at the site.
 
     Raises:
         UserError: There is no such site, or options have no effect at it.
@@ -62,7 +66,7 @@ def check_site(config: SiteConfig) -> None:
 
 
 def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
-    """Open a model at the site that the options name; by default at the first in `SITES` that the model has.
+    """Open a model at the site that the options name; default: the first in `SITES` that the model has.
 
     Raises:
         UserError: The model has no such site, or options have no effect at it.
@@ -71,8 +75,8 @@ def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerat
     own = [kind for kind in SITES if kind.had_by(model)]
     kind, problems = own[0] if config.site is None else _kind_of(config.site), []
     if kind not in own:
-        said = f": a '{model.config.model_type}' model {kind.lacking}; choose {_either(own)}"
-        problems.append(UserError(Setting("site", config.site), said))
+        said = f": a '{model.config.model_type}' model ", kind.lacking, f"; choose {_either(own)}"
+        problems.append(UserError(Setting("site", config.site), *said))
         kind = own[0]
     _raise([*problems, *_without_effect(kind, config)])
     return kind.open(checkpoint, config, accelerator)
@@ -89,7 +93,7 @@ def _kind_of(site: str) -> SiteKind:
 
 
 def _without_effect(kind: SiteKind, config: SiteConfig) -> list[UserError]:
-    """Return a problem for each option that is set and has an effect at other sites alone."""
+    """Return a problem for each option that is set but only has an effect at other sites."""
     problems = []
     for each in fields(SiteConfig):
         at = [other for other in SITES if each.name in other.options]
@@ -146,16 +150,23 @@ def _pooling_setup(model: AttentionPoolingForSequenceClassification, config: Sit
 def _open_inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
     device = float64_device(accelerator.device)
     with_special = config.special_tokens is not False
-    site = SelfAttentionSite(
-        checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
-        InsideName() if config.site is None else parse_inside(config.site),
-        heads=config.heads,
-        left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
-        budget=budget_for(device, config.memory_budget),
-    )
+    with instead_of_inside(checkpoint.name):
+        site = SelfAttentionSite(
+            checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
+            None if config.site is None else parse_inside(config.site),
+            heads=config.heads,
+            left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
+            budget=budget_for(device, config.memory_budget),
+        )
+    if site.unlisted is not None:
+        logger.info(
+            f"'{site.unlisted}' is not in the table of families: that its attention is erased, and that its decision "
+            f"is read from the {site.runner.read_out.value}, was proved by probes of this model"
+        )
     setup = SiteSetup(
         site=str(site.name),
         heads=None if site.heads is None else tuple(site.heads),
+        unlisted=site.unlisted,
         special_tokens=with_special,
         search=config.search,
         dtype=config.dtype,
@@ -171,7 +182,7 @@ SITES = (
         names=(POOLING,),
         known=POOLING.__eq__,
         had_by=_has_pooling,
-        lacking="has no attention-pooling layer (`eraserhead train` puts one on an encoder)",
+        lacking=UserError("has no attention-pooling layer (", Job("train"), " puts one on an encoder)"),
         open=_open_pooling,
     ),
     SiteKind(
@@ -184,9 +195,17 @@ SITES = (
     ),
     SiteKind(
         names=("layer:L", "layer:L:all", ALL_LAYERS),
-        known=is_inside,
+        known=lambda site: is_inside(site) and parse_inside(site).part is None,
         had_by=lambda model: not _has_pooling(model),
         lacking="is read at its attention-pooling layers alone",
+        open=_open_inside,
+        options=REPLAYED | {"heads", "special_tokens"},
+    ),
+    SiteKind(
+        names=("encoder:L", "decoder:L", "cross:L"),
+        known=is_inside,
+        had_by=lambda model: not _has_pooling(model) and model.config.is_encoder_decoder,
+        lacking="is no encoder with a decoder",
         open=_open_inside,
         options=REPLAYED | {"heads", "special_tokens"},
     ),

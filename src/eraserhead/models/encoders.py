@@ -68,7 +68,7 @@ def loaded_encoder(
     foreign = _foreign(loaded, report["unexpected_keys"], stored_layers)
     if foreign:
         raise ValueError(
-            f"its config.json knows no '{foreign[0]}', which its weights hold: the two do not belong together, or "
+            f"its weights contain '{foreign[0]}', which its config.json lacks: the two do not belong together, or "
             "another class of model computes with it"
         )
     if not embeddings_alone:
