@@ -22,9 +22,10 @@ from eraserhead.cli.config import FamiliesConfig
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.erasure.config import EraseConfig, ShowConfig
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.files import DISK_IS_FULL
+from eraserhead.loading import launcher
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
 from eraserhead.showing.escapes import visible
@@ -46,7 +47,9 @@ COMMANDS = {
         ("model",),
         defaults=erase_defaults,
     ),
-    "show": Command(ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",)),
+    "show": Command(
+        ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True
+    ),
     "explain": Command(
         ExplainConfig,
         "eraserhead.cli.explain",
@@ -60,6 +63,7 @@ COMMANDS = {
         "eraserhead.cli.push",
         "push a classifier and its erasure results to the hub, with a card that says what its attention is worth",
         ("model", "repository"),
+        alone=True,
     ),
     "reproduce": Command(
         ReproduceConfig,
@@ -70,6 +74,7 @@ COMMANDS = {
         FamiliesConfig,
         "eraserhead.cli.families",
         "list the model families inside of which attention can be erased",
+        alone=True,
     ),
 }
 
@@ -106,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        return _fail(error.spelled(partial(_as_flag, _command(arguments))))
+        alike = not isinstance(error, DocumentError)
+        return _fail(error.spelled(partial(_as_flag, _command(arguments))), alike)
     except KeyboardInterrupt:
         return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
     except OSError as error:
@@ -146,6 +152,8 @@ def _dispatch(arguments: list[str]) -> int:
     if command.defaults is not None:
         parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
         parsed = parse(parser, arguments, command.config)[name]
+    if command.alone and launcher.rank():
+        return 0
     import_module(command.module).run(as_config(command, parsed))
     return 0
 
@@ -165,8 +173,12 @@ def _as_flag(command: str, setting: Setting) -> str:
     return f"--{setting.name} {json.dumps(setting.value) if setting.value in (None, False, '') else setting.value}"
 
 
-def _fail(message: str) -> int:
-    print(f"eraserhead: error: {_harmless(message)}", file=sys.stderr)
+def _fail(message: str, alike: bool = False) -> int:
+    """Print why the command ends; of several processes that fail `alike`, the first alone prints it."""
+    line = f"eraserhead: error: {_harmless(message)}"
+    told = launcher.tell_failure(line)
+    if not (told and alike and launcher.rank()):
+        print(line, file=sys.stderr)
     return 2
 
 

@@ -31,6 +31,7 @@ class Command:
         positional: Options that are given by position.
         optional: Those of them that may be left out.
         defaults: Defaults that follow from what was parsed at first, such as the data of a run.
+        alone: Whether the first of several processes does it alone, and the others have nothing to do.
     """
 
     config: type
@@ -39,6 +40,7 @@ class Command:
     positional: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     defaults: Callable[[Any], dict[str, Any]] | None = None
+    alone: bool = False
 
 
 def command_parser(command: Command) -> ArgumentParser:

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from eraserhead.errors import MissingSplitError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
+from eraserhead.loading.launcher import training_precision
 from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
@@ -59,10 +60,11 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     """
     check_settings(config)
     check_fit(config)
+    config = with_precision(config)
     folder = RunFolder(config.folder)
     folder.check(config)
-    accelerator = devices.start(
-        config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
+    accelerator = devices.start_training(
+        config.cpu, training_precision(config.training.mixed_precision), _curves(config), _leaves_unused(config)
     )
     set_seed(config.training.seed, device_specific=True)  # processes must not drop the same entries
     with devices.main_first(accelerator):
@@ -96,6 +98,16 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
     return folder
+
+
+def with_precision(config: TrainConfig) -> TrainConfig:
+    """Return a configuration that names its precision, so that the run's folder does: the launcher's by default.
+
+    Raises:
+        UserError: Training does not have it.
+    """
+    precision: Any = training_precision(config.training.mixed_precision)
+    return replace(config, training=replace(config.training, mixed_precision=precision))
 
 
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
@@ -145,7 +157,7 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
     """Train epoch by epoch until patience or the epochs end; every finished epoch can be resumed from."""
     training, progress = config.training, loop.progress
     if config.resume and folder.resumable is not None:
-        loop.accelerator.load_state(str(folder.resumable))
+        folder.load_state(loop.accelerator)
         devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
     elif config.resume:
         devices.tell(loop.accelerator, "no finished epoch to resume from: starting with the first")
@@ -170,12 +182,12 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
 def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     """Take the best epoch's weights, test them, and write the model."""
     accelerator, splits = loop.accelerator, saver.splits
-    accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
+    loop.uncompiled.load_state_dict(load_file(folder.best))
     accelerator.wait_for_everyone()  # before the main process removes what the others read
     test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
     if accelerator.is_main_process:
         saver.model.cpu()
-        saver.save(folder, loop.progress.metrics(devices.describe(accelerator), test))
+        saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test))
         folder.close()
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
@@ -234,7 +246,7 @@ def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: 
 def _save_best(loop: Loop, folder: RunFolder) -> None:
     accelerator = loop.accelerator
     if accelerator.is_main_process:
-        folder.save_best(accelerator.unwrap_model(loop.objective).state_dict())
+        folder.save_best(loop.uncompiled.state_dict())
     accelerator.wait_for_everyone()
 
 
@@ -242,7 +254,7 @@ def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> 
     """Give the best model so far, in a folder of its own, to who asked for it."""
     if loop.accelerator.is_main_process:
         with folder.best_model() as best:
-            saver.save(best, loop.progress.metrics(devices.describe(loop.accelerator)))
+            saver.save(best, loop.progress.metrics(devices.describe_training(loop.accelerator)))
             on_best(best)
     loop.accelerator.wait_for_everyone()
 
