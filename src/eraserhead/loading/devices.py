@@ -122,10 +122,11 @@ def start_training(
         project_dir=log_folder,
     )
     if mixed_precision != NO and not accelerator.native_amp:  # Accelerate then says nothing and computes in float32
+        device = accelerator.device
         AcceleratorState._reset_state()
         raise UserError(
             Setting("training.mixed_precision", mixed_precision),
-            f": has no effect on {accelerator.device.type}; ",
+            f": has no effect on {device.type}; ",
             "choose no, or bf16" if mixed_precision == "fp16" else "choose no",
         )
     tell(accelerator, describe_training(accelerator))
