@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,9 +26,11 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import Setting, UserError
+from eraserhead.loading.adapters import find_adapter, is_adapter
 from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
 from eraserhead.loading.defaults import stored_data
 from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.setup import BaseSetup
 from eraserhead.loading.training_data import read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
@@ -53,6 +56,7 @@ class Checkpoint:
         data: The data that it was trained on, where the folder says so.
         labels: The label table of that data.
         train_split: The split that it was trained on, as in the ids of its documents.
+        base: The base model, where it is an adapter merged into that.
     """
 
     model: PreTrainedModel
@@ -62,6 +66,7 @@ class Checkpoint:
     data: DataConfig | None
     labels: LabelTable | None
     train_split: str | None
+    base: BaseSetup | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -97,16 +102,25 @@ def load_checkpoint(
     """
     check_finished(name)
     located = locate_model(name, revision)
-    folder, options = located.folder, {"trust_remote_code": trust_remote_code}
+    adapter = load(name, lambda: find_adapter(located, name))
+    folder = located.folder if adapter is None else adapter.located.folder
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     config = load(name, lambda: _config(folder, name, options))
+    if adapter is not None:
+        config = load(name, partial(adapter.configured, config))
+        options["ignore_mismatched_sizes"] = True  # a head of the base model gives way to the adapter's
     if not isinstance(config, AttentionPoolingConfig):
         check_family(config, name)
     model, loading = load(name, lambda: _model_and_report(folder, config, getattr(torch, dtype), options))
-    check_complete(model, loading["missing_keys"], name)
+    if adapter is None:
+        check_complete(model, loading["missing_keys"], name)
+    else:
+        replaced = [key for key, *_ in loading["mismatched_keys"]]
+        model = load(name, partial(adapter.merge_into, model, [*loading["missing_keys"], *replaced]))
     if isinstance(config, AttentionPoolingConfig):
         check_used(loading["unexpected_keys"], name)
     check_weights(model, name)
-    tokenizer = load_tokenizer(folder, name, trust_remote_code)
+    tokenizer = load_tokenizer(folder if adapter is None else adapter.tokenizer_folder, name, trust_remote_code)
     if not isinstance(config, AttentionPoolingConfig):
         give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
@@ -118,6 +132,7 @@ def load_checkpoint(
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
         train_split=None if trained_on is None else trained_on.train_split,
+        base=None if adapter is None else adapter.setup,
     )
 
 
@@ -127,7 +142,7 @@ def check_finished(name: str) -> None:
     Raises:
         UserError: Saying whether its training is unfinished.
     """
-    if os.path.isdir(name) and not (Path(name) / RUN.config).is_file():
+    if os.path.isdir(name) and not (Path(name) / RUN.config).is_file() and not is_adapter(Path(name)):
         unfinished = (Path(name) / RUN.run).is_file()
         resume = UserError("its training is unfinished: run the same `train` with ", Setting("resume", True))
         mend = resume if unfinished else "give the folder of a finished run, or a hub id"

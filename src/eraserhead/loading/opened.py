@@ -51,7 +51,8 @@ class OpenedModel:
     def model_setup(self) -> ModelSetup:
         """The model as results record it."""
         found = self.checkpoint
-        return ModelSetup(found.name, found.revision, weights_fingerprint(found.model), found.class_names)
+        fingerprint = weights_fingerprint(found.model)
+        return ModelSetup(found.name, found.revision, fingerprint, found.class_names, found.base)
 
     def tokenize(self, rows: Dataset) -> Dataset:
         """Add the tokens of every document.

@@ -20,10 +20,12 @@ from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_b
 from eraserhead.errors import Setting, UserError
 from eraserhead.remote.failures import HUB_ERRORS, failure, reason, with_retries
 
+ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # Files of a model and its tokenizer; weights as safetensors alone, since pickled weights can run code.
 MODEL_FILES = (
     *("*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.bpe", "*.codes", "*.spm", "*.tokenizer"),
     *("model.safetensors", "model-*-of-*.safetensors"),
+    *ADAPTER_WEIGHTS,
 )
 SHA256 = re.compile(r"[0-9a-f]{64}")
 DATASET_FILE = re.compile(r"hf://datasets/([^@]+)@([0-9a-f]{40})/(.+)")
