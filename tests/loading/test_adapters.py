@@ -10,11 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from eraserhead.cli.main import main
 from eraserhead.erasure.api import erase
 from eraserhead.errors import UserError
 from eraserhead.loading import adapters
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.setup import BaseSetup
+from eraserhead.publishing.api import push
 from tiny import random_texts, tiny_encoder, tiny_tokenizer
 
 TEXTS = random_texts(7)
@@ -149,3 +151,38 @@ def test_an_adapter_without_weights_or_peft_is_refused(tmp_path, monkeypatch):
 def test_an_adapted_model_in_memory_is_to_be_merged_first(tmp_path):
     with pytest.raises(UserError, match=r"give model\.merge_and_unload\(\)"):
         erase(on_encoder(tmp_path), TEXTS, tokenizer=tiny_tokenizer())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_pushed_is_the_merged_model_with_the_adapters_results(tmp_path, dtype):
+    theirs = on_encoder(tmp_path)
+    folder = tmp_path / "adapter"
+    erase(folder, TEXTS, draws=2, cpu=True, dtype=dtype, output_dir=folder / "erasure")
+    pushed = push(folder, "user/adapted", dry_run=True)
+    published = Path(pushed.address)
+    assert_close(
+        logits(AutoModelForSequenceClassification.from_pretrained(published)), logits(theirs), rtol=0, atol=1e-6
+    )
+    model = json.loads((published / "summary.json").read_text())["setup"]["model"]
+    assert model["name"] == "user/adapted"
+    assert model["base"] == {"name": "base", "revision": None, "adapter": "LORA"}
+    assert not list(published.glob("adapter*"))
+    assert str(tmp_path) not in "".join(file.read_text() for file in published.glob("*.json"))
+
+
+def test_results_of_another_adapter_are_not_pushed(tmp_path):
+    on_encoder(tmp_path)
+    folder = tmp_path / "adapter"
+    erase(folder, TEXTS, draws=2, cpu=True, output_dir=folder / "erasure")
+    changed(tmp_path, lora_alpha=9)
+    with pytest.raises(UserError, match=r"erasure results of another model than .*adapter"):
+        push(folder, "user/adapted", dry_run=True)
+
+
+def test_the_terminal_names_the_base_model(tmp_path, capsys):
+    on_encoder(tmp_path)
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    data = ["--data.path", str(tmp_path / "rows.jsonl"), "--output_dir", str(tmp_path / "out")]
+    assert main(["erase", str(tmp_path / "adapter"), *data, "--draws", "2", "--cpu"]) == 0
+    shown = "".join(capsys.readouterr().out.split())
+    assert f"adapter,aLORAadaptermergedinto{tmp_path}/base(" in shown

@@ -71,14 +71,15 @@ class Adapter:
         own = next((self.weights[name] for name in _output_names(config) if name in self.weights), None)
         if own is None and self.classifies:
             raise self._without_head(" and ".join(_output_names(config)))
-        if own is not None and len(own) != config.num_labels:
-            config.num_labels = len(own)
+        classes: Any = config.num_labels if own is None else len(own)
+        if classes != config.num_labels:
+            config.num_labels = classes
         path = Path(self.folder) / RUN.config
         names = read_mapping(path, SAVE_AGAIN).get("id2label") if path.is_file() else None
         if names:
-            if set(map(str, names)) != set(map(str, range(config.num_labels))):
-                raise UserError(f"{path}: id2label must name the classes 0 to {config.num_labels - 1}; mend it there")
-            config.id2label = {index: str(names[str(index)]) for index in range(config.num_labels)}
+            if set(map(str, names)) != set(map(str, range(classes))):
+                raise UserError(f"{path}: id2label must name the classes 0 to {classes - 1}; mend it there")
+            config.id2label = {index: str(names[str(index)]) for index in range(classes)}
             config.label2id = {name: index for index, name in config.id2label.items()}
         return config
 
@@ -158,8 +159,8 @@ def _check(content: Mapping[str, Any], folder: Path, name: str) -> None:
         raise UserError(f"{file}: no kind of adapter in peft_type ({kind!r}) that this version of PEFT knows")
     if PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]().is_prompt_learning:
         raise UserError(
-            f"{name}: a {kind} adapter puts vectors in front of the text and leaves the weights as they are, so that it "
-            "cannot be merged; train a LoRA, for example"
+            f"{name}: a {kind} adapter puts vectors in front of the text and leaves the weights as they are, so that "
+            "it cannot be merged; train a LoRA, for example"
         )
     if content.get("megatron_config"):
         raise UserError(f"{file}: megatron_config would import code that it names; leave it out")
