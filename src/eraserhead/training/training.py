@@ -17,12 +17,13 @@ from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmu
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
-from eraserhead.data.tokens import truncation
+from eraserhead.data.tokens import TYPES, truncation
 from eraserhead.errors import MissingSplitError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.launcher import training_precision
+from eraserhead.loading.opened import check_inputs
 from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
@@ -43,6 +44,8 @@ from eraserhead.training.new_classifier import locate_encoder, new_classifier
 from eraserhead.training.option_checks import check_fit, check_metric, measures_distance
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
 from eraserhead.training.vectors import vector_store
+
+INPUTS = ("input_ids", TYPES)  # columns of tokenised rows
 
 OnBest = Callable[[RunFolder], None]
 
@@ -78,6 +81,8 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
         model.config.limits = asdict(reader.limits)
         splits = {role: Split(found, reader.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
+        for split in splits.values():
+            check_inputs(model, split.rows, config.model.encoder)
     setup = TrainingSetup(
         documents={role: found.fingerprint for role, found in documents.items()},
         encoder=weights_fingerprint(model.encoder),
@@ -217,7 +222,7 @@ def _batches(
     lengths, labels = list(split.rows["tokens"]), split.labels
     embeddings_alone = config.model.encoder_layers == 0
     tokens = TokenBatches(
-        split.rows.select_columns(["input_ids"]),
+        split.rows.select_columns([name for name in INPUTS if name in split.rows.column_names]),
         lengths,
         labels,
         padding_id(model.config, tokenizer),
