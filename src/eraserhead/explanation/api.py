@@ -1,4 +1,4 @@
-"""Explanation from Python: one text in, one decision and what it rests on out."""
+"""Explanation from Python: takes one text, and returns its decision and what the decision rests on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -41,20 +41,21 @@ def explain(
 
     Args:
         model: As in `eraserhead.erase`.
-        text: A text, a pair of texts, or a row such as `eraserhead.erase` takes many of; a row with the ``id`` that it
-            has there gets the same random draws.
+        text: A text, a pair of texts, or a row as in the data of `eraserhead.erase`; a row with the same ``id`` gets
+            the same random draws.
         tokenizer: The tokenizer, where `model` is a classifier in memory.
         text_column: Column of the text in a row; default: ``text``.
         pair_column: Column of a second sequence in a row.
         label_column: Column of the gold class in a row, as an index; default: ``label``, where there is one.
-        max_length: Tokens of the text, for models that read it as a whole; default: as in `eraserhead.erase`.
-        draws: Shuffles of the random ranking.
+        max_length: Largest number of tokens, for models that read the text as a whole; default: as in
+            `eraserhead.erase`.
+        draws: Number of random orders tried.
         seed: Seed of all draws.
         site: Where weights are erased, as in `eraserhead.erase`.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for a smaller flipping set, where there is no exact minimum.
-        memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
+        memory_budget: Gigabytes that the erasures at ``words`` and inside an encoder may take.
         revision: Branch, tag or commit of a model on the hub.
         dtype: Precision to load a named model in; default: float32.
         trust_remote_code: Run Python code that a named model's repository brings with it.

@@ -1,4 +1,4 @@
-"""One document explained: its attention word by word, and what each ranking must erase to change its decision."""
+"""Explain one document: its attention word by word, and what each ranking must erase to flip its decision."""
 
 import logging
 from collections.abc import Mapping
@@ -27,21 +27,21 @@ from eraserhead.settings import check_settings
 
 logger = logging.getLogger("eraserhead")
 
-TEXT_ID = "text"  # of a text without one; seeds the random ranking
-SOURCES = ("text", "file", "id")  # settings of which one says what is explained
+TEXT_ID = "text"  # id of a text that has none; it seeds the random ranking
+SOURCES = ("text", "file", "id")  # settings, of which exactly one must be given
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word or one sentence; a component of a text without words.
+    """One word or one sentence; or a component that covers no text, such as [CLS].
 
     Attributes:
-        name: As it is written; of a component that stands for no text, such as [CLS], the component.
-        start: Offset of its first character in the text; equal to `end` where it stands for no text.
-        end: Offset behind its last.
+        name: As it is written in the text; the component itself where it covers no text.
+        start: Offset of its first character in the text; equal to `end` where it covers no text.
+        end: Offset after its last character.
         attention: Sum of its components' weights.
         gradient: Sum over its components of ``a_i d p_c / d a_i``.
-        erased: Whether a component of it belongs to the smallest flipping set.
+        erased: Whether one of its components belongs to the smallest flipping set.
     """
 
     name: str
@@ -54,15 +54,15 @@ class Word:
 
 @dataclass(frozen=True)
 class RankingExplained:
-    """What one ranking must erase.
+    """What must be erased along one ranking until the decision flips.
 
     Attributes:
-        ranking: Its name; `random` stands for the mean over its draws.
+        ranking: Its name; for `random`, numbers are means over the draws that flip.
         removed: Components erased at the first flip; null where nothing flips.
-        mass: Their attention; null likewise.
-        outcome: `flip`, `bias_only` or `never`; for `random` that of most draws.
-        becomes: The class then decided for; null where nothing flips, and for `random`.
-        draws: Of `random` alone: how many draws flip, which the means are over, and how many there are.
+        mass: Their share of the attention; null where nothing flips.
+        outcome: `flip`, `bias_only` or `never`; for `random` the most frequent one among the draws.
+        becomes: Class decided for after the flip; null where nothing flips, and for `random`.
+        draws: For `random` only: how many draws flip, and how many there are.
     """
 
     ranking: str
@@ -81,14 +81,14 @@ class Explanation:
         text: The cleaned text.
         label: Name of the gold class, where it is known.
         decision: Name of the class decided for.
-        probabilities: Of every class by name.
-        words: In reading order; sentences, where they are the components.
-        rankings: Each ranking's flips.
+        probabilities: Probability of every class, by class name.
+        words: The words in reading order; the sentences, where those are the components.
+        rankings: What must be erased along each ranking.
         components: Number of components.
-        truncated_tokens: Tokens behind the model's limits.
-        site: Where the weights are, and which of them.
-        inside: Where the components are sentences: the words of each, with the attention that they have in it.
-        second: Offset in the text at which the second of a pair begins, behind a newline; null of one text.
+        truncated_tokens: Tokens beyond the model's limits, which it did not see.
+        site: Where weights are erased, and which weights.
+        inside: The words of each sentence with their attention within it, where the components are sentences.
+        second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
     """
 
     text: str
@@ -171,7 +171,9 @@ def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
         return given_documents(given_content(pair, GivenColumns(), None), GivenColumns(), 0, [TEXT_ID]).rows
     trained_on = checkpoint.data
     if trained_on is not None and trained_on.pair_column is not None:
-        logger.info("the model was trained on pairs of texts, and this is one text; give the second with `pair`")
+        logger.info(
+            "the model was trained on pairs of texts, and this is one text; give the second with %s", Setting("pair")
+        )
     return Dataset.from_dict({"id": [TEXT_ID], "text": [text], "label": [None]})
 
 
@@ -195,7 +197,7 @@ def _words(text: str, components: Components, reading: Reading, analysis: Analys
 def _groups(text: str, components: Components) -> list[list[int]]:
     """Return which components make up each word."""
     if components.starts is None or components.ends is None:
-        raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
+        raise UserError("explain: this tokenizer gives no offsets, so words cannot be shown; use a fast tokenizer")
     return word_spans(text, components.starts, components.ends)
 
 
@@ -218,7 +220,7 @@ def _word(
 def _inside(
     document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor], read: Reading
 ) -> list[list[Word]]:
-    """Return the words of each sentence with their attention in it."""
+    """Return the words of each sentence with their attention within it."""
     model = checkpoint.model
     with torch.no_grad():
         weights = model(**inputs).word_weights[0].tolist()

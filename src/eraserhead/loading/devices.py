@@ -1,4 +1,4 @@
-"""Which devices and processes a run really uses."""
+"""The devices and processes that a run uses."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -116,7 +116,7 @@ def start_training(
     accelerator = _accelerator(
         cpu=state.device == torch.device("cpu"),
         mixed_precision=mixed_precision,
-        # Processes accumulate different numbers of batches: synchronising buffers in each would wait for ever.
+        # Processes accumulate different numbers of batches, so synchronising buffers in each batch would hang.
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=leaves_unused)],
         log_with="tensorboard" if log_folder else None,
         project_dir=log_folder,
@@ -148,7 +148,7 @@ def _line(error: Exception) -> str:
 
 
 def describe(accelerator: Accelerator) -> str:
-    """Return one line: the processes and devices that are really in use."""
+    """Return the processes and devices in use, in one line."""
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
     count = accelerator.num_processes
@@ -166,7 +166,7 @@ def describe_training(accelerator: Accelerator) -> str:
 
 @contextmanager
 def main_first(accelerator: Accelerator) -> Iterator[None]:
-    """Let the main process go first, and the others follow even where it fails: they then fail as it did."""
+    """Let the main process go first; the others follow even if it fails, so that all fail in the same way."""
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
     try:
@@ -177,18 +177,18 @@ def main_first(accelerator: Accelerator) -> Iterator[None]:
 
 
 def token_budget(batch_tokens: int | None, device: torch.device, without_encoder: bool = False) -> int:
-    """Return the tokens processed at a time: what was asked for, or what suits the device and what runs on it."""
+    """Return the tokens processed at a time: the given number, or a default for the device and the model."""
     own = budget_for(device).tokens
     return batch_tokens or own * (WITHOUT_ENCODER if without_encoder else 1)
 
 
-def tell(accelerator: Accelerator, message: str) -> None:
-    """Log on the main process only."""
+def tell(accelerator: Accelerator, message: str, *parts: object) -> None:
+    """Log on the main process only; errors and settings are `parts`, which the log spells for who reads it."""
     if accelerator.is_main_process:
-        logger.info(message)
+        logger.info(message, *parts)
 
 
 def progress(items: Sequence[Item], accelerator: Accelerator, what: str, unit: str) -> Iterable[Item]:
-    """Show a progress bar over items on the main process, where someone can see it."""
-    # None leaves the bar out where the output is not a terminal.
+    """Show a progress bar over items, on the main process and on terminals only."""
+    # None hides the bar if the output is not a terminal.
     return tqdm(items, desc=what, unit=unit, disable=None if accelerator.is_main_process else True, leave=False)
