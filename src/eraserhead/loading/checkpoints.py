@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import UserError
+from eraserhead.loading.adapters import find_adapter
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checks import (
     check_complete,
@@ -34,7 +36,15 @@ from eraserhead.loading.checks import (
 )
 from eraserhead.loading.defaults import stored_data
 from eraserhead.loading.model_config import read_config
-from eraserhead.loading.model_files import WeightFiles, check_finished, check_not_setfit, check_regular, find_weights
+from eraserhead.loading.model_files import (
+    WeightFiles,
+    check_finished,
+    check_not_setfit,
+    check_regular,
+    find_weights,
+    is_adapter,
+)
+from eraserhead.loading.setup import BaseSetup
 from eraserhead.loading.stored_weights import Fit, check_fit
 from eraserhead.loading.training_data import read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -68,6 +78,7 @@ class Checkpoint:
         labels: The label table of that data.
         train_split: The split that it was trained on, as written in the ids of its documents.
         unexpected: Names of weights that its file holds beside the model's, and that its decisions do not depend on.
+        base: The base model, where it is an adapter merged into that.
     """
 
     model: PreTrainedModel
@@ -78,6 +89,7 @@ class Checkpoint:
     labels: LabelTable | None
     train_split: str | None
     unexpected: tuple[str, ...] = ()
+    base: BaseSetup | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -111,33 +123,43 @@ def load_checkpoint(
         UserError: The model cannot be found or loaded, has no attention that can be erased, makes no single decision,
             lacks weights, or has weights that are not finite.
     """
-    check_finished(name)
+    if not is_adapter(Path(name)):
+        check_finished(name)
     located = locate_model(name, revision)
     with quiet():
         return _loaded(name, located, dtype, trust_remote_code)
 
 
-def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
+def _loaded(name: str, given: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
+    adapter = load(name, lambda: find_adapter(given, name))
+    located, whole = (given, name) if adapter is None else (adapter.located, adapter.base)  # where the whole model is
     folder = located.folder
-    check_regular(folder, name)
-    config = read_config(folder, name, classifier=True, trust_remote_code=trust_remote_code)
+    check_regular(folder, whole)
+    config = read_config(folder, whole, classifier=True, trust_remote_code=trust_remote_code)
+    if adapter is not None:
+        config = load(name, partial(adapter.configured, config))
     ours = isinstance(config, AttentionPoolingConfig)
     if not ours:
-        check_not_setfit(folder, name)
+        check_not_setfit(folder, whole)
         check_family(config, name)
-    weights = find_weights(folder, name, located.others)
+    weights = find_weights(folder, whole, located.others)
     kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # null for code of the repository
     if kind is None and not trust_remote_code:
-        raise UserError(f"{name}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
-    fit = Fit() if kind is None else check_fit(config, kind, weights, name)
+        raise UserError(f"{whole}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
+    own = () if adapter is None else adapter.weights
+    fit = Fit() if kind is None else check_fit(config, kind, weights, whole, replaced=own)
     options = {"dtype": getattr(torch, dtype), "trust_remote_code": trust_remote_code, "key_mapping": fit.key_mapping}
     loader = kind or AutoModelForSequenceClassification
-    model, loading = load(name, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
-    check_sizes(loading["mismatched_keys"], name)
-    check_complete(model, loading["missing_keys"], loading["unexpected_keys"], name)
-    unexpected = check_unexpected(loading["unexpected_keys"], name)
+    model, loading = load(whole, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
+    check_sizes([each for each in loading["mismatched_keys"] if each[0] not in own], whole)
+    if adapter is None:
+        check_complete(model, loading["missing_keys"], loading["unexpected_keys"], name)
+    else:
+        replaced = [key for key, *_ in loading["mismatched_keys"]]
+        model = load(name, partial(adapter.merge_into, model, [*loading["missing_keys"], *replaced]))
+    unexpected = check_unexpected(loading["unexpected_keys"], whole)
     check_weights(model, name)
-    tokenizer = load_tokenizer(folder, name, trust_remote_code, config)
+    tokenizer = load_tokenizer(folder if adapter is None else adapter.tokenizer_folder, name, trust_remote_code, config)
     if not ours:
         give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
@@ -145,11 +167,12 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
         model=model.eval(),
         tokenizer=tokenizer,
         name=name,
-        revision=located.commit,
+        revision=given.commit,
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
         train_split=None if trained_on is None else trained_on.train_split,
         unexpected=unexpected,
+        base=None if adapter is None else adapter.setup,
     )
 
 

@@ -65,6 +65,12 @@ class WeightFiles:
         return self.index or self.files[0].name
 
 
+def is_adapter(folder: Path) -> bool:
+    """Tell whether a folder holds an adapter of PEFT and no whole model."""
+    whole = (RUN.weights, RUN.index, PICKLED, PICKLED_INDEX)
+    return (folder / ADAPTER).is_file() and not any((folder / name).is_file() for name in whole)
+
+
 def check_finished(folder: str, name: str | None = None) -> None:
     """Refuse a folder without a model in it.
 
