@@ -15,11 +15,11 @@ from transformers import AutoModelForSequenceClassification, PreTrainedConfig, P
 
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping
+from eraserhead.loading.model_files import ADAPTER, is_adapter
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.setup import BaseSetup
 from eraserhead.remote.downloads import ADAPTER_WEIGHTS, Located, locate_model
 
-CONFIG = "adapter_config.json"
 SAVE_AGAIN = "save the adapter again"
 PREFIX, SAVED = "base_model.model.", ".modules_to_save"  # what PEFT adds to the names of weights
 UNUSUAL = 7919  # number of classes that no size of a model equals by chance
@@ -124,8 +124,8 @@ def find_adapter(located: Located, name: str) -> Adapter | None:
     if not is_adapter(folder):
         return None
     if find_spec("peft") is None:
-        raise UserError(f"{name}: an adapter ({CONFIG}), which needs PEFT: `pip install 'eraserhead[adapters]'`")
-    content = read_mapping(folder / CONFIG, SAVE_AGAIN)
+        raise UserError(f"{name}: an adapter ({ADAPTER}), which needs PEFT: `pip install 'eraserhead[adapters]'`")
+    content = read_mapping(folder / ADAPTER, SAVE_AGAIN)
     _check(content, folder, name)
     base = content["base_model_name_or_path"]
     revision = content.get("revision")
@@ -143,18 +143,12 @@ def find_adapter(located: Located, name: str) -> Adapter | None:
     )
 
 
-def is_adapter(folder: Path) -> bool:
-    """Tell whether a folder holds an adapter and no whole model."""
-    whole = (RUN.weights, RUN.index, "pytorch_model.bin", "pytorch_model.bin.index.json")
-    return (folder / CONFIG).is_file() and not any((folder / name).is_file() for name in whole)
-
-
 def _check(content: Mapping[str, Any], folder: Path, name: str) -> None:
     """Refuse what PEFT would answer with a traceback, or would look for elsewhere."""
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING  # noqa: PLC0415 - an extra
     from peft.utils import PeftType  # noqa: PLC0415
 
-    file, kind, base = folder / CONFIG, content.get("peft_type"), content.get("base_model_name_or_path")
+    file, kind, base = folder / ADAPTER, content.get("peft_type"), content.get("base_model_name_or_path")
     if not isinstance(kind, str) or kind not in PeftType.__members__:
         raise UserError(f"{file}: no kind of adapter in peft_type ({kind!r}) that this version of PEFT knows")
     if PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]().is_prompt_learning:
