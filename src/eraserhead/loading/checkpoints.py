@@ -23,7 +23,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import UserError
-from eraserhead.loading.adapters import find_adapter
+from eraserhead.loading.adapters import Adapter, find_adapter
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checks import (
     check_complete,
@@ -37,6 +37,7 @@ from eraserhead.loading.checks import (
 from eraserhead.loading.defaults import stored_data
 from eraserhead.loading.model_config import read_config
 from eraserhead.loading.model_files import (
+    ADAPTER,
     WeightFiles,
     check_finished,
     check_not_setfit,
@@ -130,34 +131,31 @@ def load_checkpoint(
         return _loaded(name, located, dtype, trust_remote_code)
 
 
-def _loaded(name: str, given: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
-    adapter = load(name, lambda: find_adapter(given, name))
-    located, whole = (given, name) if adapter is None else (adapter.located, adapter.base)  # where the whole model is
-    folder = located.folder
-    check_regular(folder, whole)
-    config = read_config(folder, whole, classifier=True, trust_remote_code=trust_remote_code)
-    if adapter is not None:
-        config = load(name, partial(adapter.configured, config))
+def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
+    check_regular(located.folder, name)
+    adapter = load(name, lambda: find_adapter(located, name), ADAPTER)
+    at, source = (name, located) if adapter is None else (adapter.base, adapter.located)
+    folder = source.folder
+    check_regular(folder, at)
+    config = read_config(folder, at, classifier=True, trust_remote_code=trust_remote_code)
     ours = isinstance(config, AttentionPoolingConfig)
     if not ours:
-        check_not_setfit(folder, whole)
-        check_family(config, name)
-    weights = find_weights(folder, whole, located.others)
+        check_not_setfit(folder, at)
+        check_family(config, at)
+    weights = find_weights(folder, at, source.others)
     kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # null for code of the repository
     if kind is None and not trust_remote_code:
-        raise UserError(f"{whole}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
-    own = () if adapter is None else adapter.weights
-    fit = Fit() if kind is None else check_fit(config, kind, weights, whole, replaced=own)
+        raise UserError(f"{name}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
+    fit = Fit() if kind is None else check_fit(config, kind, weights, at)
+    if adapter is not None:
+        config = load(name, partial(adapter.configured, config), ADAPTER)
     options = {"dtype": getattr(torch, dtype), "trust_remote_code": trust_remote_code, "key_mapping": fit.key_mapping}
     loader = kind or AutoModelForSequenceClassification
-    model, loading = load(whole, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
-    check_sizes([each for each in loading["mismatched_keys"] if each[0] not in own], whole)
+    model, report = load(at, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
     if adapter is None:
-        check_complete(model, loading["missing_keys"], loading["unexpected_keys"], name)
+        unexpected = _check_report(model, report, name)
     else:
-        replaced = [key for key, *_ in loading["mismatched_keys"]]
-        model = load(name, partial(adapter.merge_into, model, [*loading["missing_keys"], *replaced]))
-    unexpected = check_unexpected(loading["unexpected_keys"], whole)
+        model, unexpected = _merged(model, report, adapter)
     check_weights(model, name)
     tokenizer = load_tokenizer(folder if adapter is None else adapter.tokenizer_folder, name, trust_remote_code, config)
     if not ours:
@@ -167,13 +165,31 @@ def _loaded(name: str, given: Located, dtype: str, trust_remote_code: bool) -> C
         model=model.eval(),
         tokenizer=tokenizer,
         name=name,
-        revision=given.commit,
+        revision=located.commit,
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
         train_split=None if trained_on is None else trained_on.train_split,
         unexpected=unexpected,
         base=None if adapter is None else adapter.setup,
     )
+
+
+def _check_report(model: PreTrainedModel, report: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Refuse weights that do not fit the model; return the names of those that its decisions do not depend on."""
+    check_sizes(report["mismatched_keys"], name)
+    check_complete(model, report["missing_keys"], report["unexpected_keys"], name)
+    return check_unexpected(report["unexpected_keys"], name)
+
+
+def _merged(
+    model: PreTrainedModel, report: Mapping[str, Any], adapter: Adapter
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """Merge an adapter, whose weights take the place of those that its base model lacks or has in another size."""
+    replaced = [key for key, *_ in report["mismatched_keys"]]
+    merged = load(adapter.name, lambda: adapter.merge_into(model, [*report["missing_keys"], *replaced]), ADAPTER)
+    if not report["missing_keys"]:
+        return merged, check_unexpected(report["unexpected_keys"], adapter.base)
+    return merged, tuple(sorted(report["unexpected_keys"]))  # heads for what the encoder was trained on before
 
 
 def load_tokenizer(

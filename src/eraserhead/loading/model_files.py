@@ -65,12 +65,6 @@ class WeightFiles:
         return self.index or self.files[0].name
 
 
-def is_adapter(folder: Path) -> bool:
-    """Tell whether a folder holds an adapter of PEFT and no whole model."""
-    whole = (RUN.weights, RUN.index, PICKLED, PICKLED_INDEX)
-    return (folder / ADAPTER).is_file() and not any((folder / name).is_file() for name in whole)
-
-
 def check_finished(folder: str, name: str | None = None) -> None:
     """Refuse a folder without a model in it.
 
@@ -98,6 +92,12 @@ def check_finished(folder: str, name: str | None = None) -> None:
         raise UserError(f"{missing}; there are weights: copy the config.json that belongs to them there")
     found = _instead(place, names, name)
     raise UserError(f"{missing}; ", found or "give the folder of a finished run, or a hub id")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Tell whether a folder holds an adapter of PEFT, and no whole model beside it."""
+    whole = (RUN.weights, RUN.index, PICKLED, PICKLED_INDEX)
+    return (folder / ADAPTER).is_file() and not any((folder / name).is_file() for name in whole)
 
 
 def find_weights(folder: str, name: str, elsewhere: Collection[str] = ()) -> WeightFiles:

@@ -3,7 +3,7 @@
 import logging
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
@@ -48,21 +48,8 @@ class Fit:
         return {rf"^{re.escape(self.prefix)}": ""} if self.prefix else None
 
 
-def check_fit(
-    config: PreTrainedConfig,
-    kind: type[PreTrainedModel],
-    weights: WeightFiles,
-    name: str,
-    replaced: Collection[str] = (),
-) -> Fit:
+def check_fit(config: PreTrainedConfig, kind: type[PreTrainedModel], weights: WeightFiles, name: str) -> Fit:
     """Compare the files of weights with the model that a config describes.
-
-    Args:
-        config: The model's configuration.
-        kind: The model's class.
-        weights: The files.
-        name: What messages call the model.
-        replaced: Names of weights that an adapter brings, whose stored size may be another.
 
     Returns:
         How the weights are loaded; a log line says what is unusual in it.
@@ -80,9 +67,7 @@ def check_fit(
         logger.info(f"{name}: the names of its weights start with '{fit.prefix}', which is left out")
     owners = {key: _owner(key.removeprefix(fit.prefix), expected, kind.base_model_prefix) for key in stored}
     for key, owner in sorted(owners.items()):
-        if owner is None or owner in replaced:
-            continue
-        if stored[key] != expected[owner] and prod(stored[key]) != prod(expected[owner]):
+        if owner is not None and stored[key] != expected[owner] and prod(stored[key]) != prod(expected[owner]):
             raise _misfit(key, stored[key], expected[owner], config, f"{name}: ", weights.name)
     missing = {key: shape for key, shape in expected.items() if key not in owners.values()}
     if sum(map(prod, missing.values())) > 4 * sum(map(prod, stored.values())) + SPARE:
