@@ -52,6 +52,11 @@ def classifier_pooling(config: PreTrainedConfig) -> ReadOut:
     return {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN}[chosen]
 
 
+def summary_type(config: PreTrainedConfig) -> ReadOut:
+    """Return the read-out that an XLNet config names."""
+    return {"first": ReadOut.FIRST, "last": ReadOut.LAST, "mean": ReadOut.MEAN}[getattr(config, "summary_type", "")]
+
+
 def _has_windows(config: PreTrainedConfig) -> bool:
     """Tell whether a layer's queries see some keys alone, by how far away they stand."""
     kinds = getattr(config, "layer_types", None) or ()
@@ -74,6 +79,8 @@ class Family:
         positions: Function from token ids to position ids, in families where position ids alone place a token, so
             that an invisible token can be left out of a row; None where distances or windows go by the index.
         route: How its attention is reached.
+        wraps: Whether a decoder's first input is the text's last token (a language), and not a start of its own.
+        layout: The axes of the hidden states that its layers pass on: which is documents, which tokens, which width.
         required: Names of config values, with the value that each must have; otherwise the attention is of another
             kind.
     """
@@ -83,6 +90,8 @@ class Family:
     positions: Positions | None = None
     route: Route = Route.INTERFACE
     required: tuple[tuple[str, Any], ...] = ()
+    wraps: bool = False
+    layout: tuple[int, int, int] = (0, 1, 2)
 
     @property
     def listed(self) -> bool:
@@ -140,14 +149,15 @@ FAMILIES: dict[str, Family] = {
     "smollm3": Family("SmolLM3", ReadOut.LAST, counted),
     "starcoder2": Family("StarCoder2", ReadOut.LAST, counted),
     "bart": Family("BART", ReadOut.LAST),
-    "mbart": Family("mBART", ReadOut.LAST),
+    "mbart": Family("mBART", ReadOut.LAST, wraps=True),
     "mt5": Family("mT5", ReadOut.LAST),
-    "plbart": Family("PLBART", ReadOut.LAST),
+    "plbart": Family("PLBART", ReadOut.LAST, wraps=True),
     "t5": Family("T5", ReadOut.LAST),
     "umt5": Family("UMT5", ReadOut.LAST),
     "big_bird": Family(
         "BigBird, in full attention", ReadOut.FIRST, None, Route.DROPOUT, (("attention_type", "original_full"),)
     ),
+    "convbert": Family("ConvBERT", ReadOut.FIRST, None, Route.DROPOUT),  # convolves each word with its neighbours
     "deberta": Family("DeBERTa", ReadOut.FIRST, None, Route.DROPOUT),
     "deberta-v2": Family("DeBERTa-v2 and -v3", ReadOut.FIRST, None, Route.DROPOUT),
     "ibert": Family("I-BERT", ReadOut.FIRST, roberta_positions, Route.DROPOUT, (("quant_mode", False),)),
@@ -155,6 +165,8 @@ FAMILIES: dict[str, Family] = {
     "mpnet": Family("MPNet", ReadOut.FIRST, None, Route.DROPOUT),
     "rembert": Family("RemBERT", ReadOut.FIRST, counted, Route.DROPOUT),
     "roformer": Family("RoFormer", ReadOut.FIRST, None, Route.DROPOUT),
+    "squeezebert": Family("SqueezeBERT", ReadOut.FIRST, counted, Route.DROPOUT, layout=(0, 2, 1)),
+    "xlnet": Family("XLNet", summary_type, None, Route.DROPOUT, layout=(1, 0, 2)),
     "bloom": Family("BLOOM", ReadOut.LAST, None, Route.DROPOUT),
     "gpt_neo": Family("GPT-Neo", ReadOut.LAST, None, Route.DROPOUT),
     "gptj": Family("GPT-J", ReadOut.LAST, counted, Route.DROPOUT),
@@ -179,7 +191,7 @@ class Refusal:
 REFUSED: dict[str, Refusal] = {
     "bigbird_pegasus": Refusal("its encoder attends to blocks of keys, some of them random"),
     "canine": Refusal("it attends in windows of characters, and among every fourth of them in between", head=False),
-    "convbert": Refusal("half of each layer is a convolution that sees padding, so that decisions depend on the batch"),
+    "flaubert": Refusal("its attention weights pass through no module that could be reached from outside"),
     "fnet": Refusal("it mixes tokens by Fourier transforms, and has no attention weights"),
     "funnel": Refusal("its layers pool their keys, which are then no tokens any more"),
     "longformer": Refusal("its attention is computed in blocks of local windows, with no softmax over all keys"),
@@ -188,6 +200,7 @@ REFUSED: dict[str, Refusal] = {
     "nystromformer": Refusal("its attention goes through landmarks, with no softmax over keys"),
     "perceiver": Refusal("its decision is read from latent vectors, not from tokens", head=False),
     "reformer": Refusal("it attends within buckets of hashed keys, with no softmax over all keys", head=False),
+    "xlm": Refusal("its attention weights pass through no module that could be reached from outside"),
     "yoso": Refusal("its attention weights are sampled by hashing, with no softmax over keys"),
 }
 
@@ -231,10 +244,15 @@ def family_of(config: PreTrainedConfig) -> Family:
         family.read_out_of(config)
     except KeyError as error:
         raise UnknownFamilyError(
-            f"a '{config.model_type}' model with classifier_pooling = {error.args[0]!r} reads its decision in an "
-            "unknown way; known are cls, bos, mean and late"
+            f"a '{config.model_type}' model with {family.read_out.__name__} = {error.args[0]!r} reads its decision in "
+            f"an unknown way; known are {'first, last and mean' if family.read_out is summary_type else 'cls, bos, mean and late'}"
         ) from error
     return family
+
+
+def last_ends(ids: Int[Tensor, "batch tokens"], end: int) -> Int[Tensor, " batch"]:
+    """Return the position of the last end of the text in each row, which an encoder-decoder's classifier reads."""
+    return (torch.arange(ids.shape[1], device=ids.device) * (ids == end)).argmax(-1)
 
 
 def read_out_positions(
