@@ -3,7 +3,7 @@
 Everything else about a model is found by a dry run (`eraserhead.patch.dry_run.find_layers`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -46,15 +46,39 @@ def roberta_positions(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Ten
     return present.long().cumsum(-1) * present + padding
 
 
-def classifier_pooling(config: PreTrainedConfig) -> ReadOut:
-    """Return the read-out that a ModernBERT or EuroBERT config names; ``late`` averages the tokens' logits."""
-    chosen: str = getattr(config, "classifier_pooling", "")
-    return {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN}[chosen]
+@dataclass(frozen=True)
+class NamedReadOut:
+    """A read-out that a model's config names.
+
+    Attributes:
+        setting: Name of the config value.
+        known: The read-out that each of its values stands for.
+    """
+
+    setting: str
+    known: Mapping[str, ReadOut]
+
+    def of(self, config: PreTrainedConfig) -> ReadOut:
+        """Return the read-out of a model.
+
+        Raises:
+            UnknownFamilyError: It is none of those that are known.
+        """
+        value = getattr(config, self.setting, None)
+        if value not in self.known:
+            raise UnknownFamilyError(
+                f"a '{config.model_type}' model with {self.setting} = {value!r} reads its decision in an unknown way; "
+                f"known are {', '.join(self.known)}"
+            )
+        return self.known[value]
 
 
-def summary_type(config: PreTrainedConfig) -> ReadOut:
-    """Return the read-out that an XLNet config names."""
-    return {"first": ReadOut.FIRST, "last": ReadOut.LAST, "mean": ReadOut.MEAN}[getattr(config, "summary_type", "")]
+# ``late`` averages the tokens' logits.
+POOLING = NamedReadOut(
+    "classifier_pooling",
+    {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN},
+)
+SUMMARY = NamedReadOut("summary_type", {"first": ReadOut.FIRST, "last": ReadOut.LAST, "mean": ReadOut.MEAN})
 
 
 def _has_windows(config: PreTrainedConfig) -> bool:
@@ -74,8 +98,8 @@ class Family:
 
     Attributes:
         name: Its name in texts.
-        read_out: Where the decision is read from, or a function that tells it from the config; a probe of each model
-            must find the same. None in a family that is not in the table, where the probe alone tells.
+        read_out: Where the decision is read from, or how the config names it; a probe of each model must find the
+            same. None in a family that is not in the table, where the probe alone tells.
         positions: Function from token ids to position ids, in families where position ids alone place a token, so
             that an invisible token can be left out of a row; None where distances or windows go by the index.
         route: How its attention is reached.
@@ -86,7 +110,7 @@ class Family:
     """
 
     name: str
-    read_out: ReadOut | Callable[[PreTrainedConfig], ReadOut] | None
+    read_out: ReadOut | NamedReadOut | None
     positions: Positions | None = None
     route: Route = Route.INTERFACE
     required: tuple[tuple[str, Any], ...] = ()
@@ -98,9 +122,16 @@ class Family:
         """Whether the family is in the table, so that the tests prove it."""
         return self.read_out is not None
 
+    @property
+    def reads(self) -> str:
+        """Where the decision is read from, in words."""
+        if isinstance(self.read_out, NamedReadOut):
+            return f"as {self.read_out.setting} says"
+        return "found by a probe" if self.read_out is None else self.read_out.value
+
     def read_out_of(self, config: PreTrainedConfig) -> ReadOut | None:
         """Return where a model of this family reads its decision from; null where only a probe can tell."""
-        return self.read_out(config) if callable(self.read_out) else self.read_out
+        return self.read_out.of(config) if isinstance(self.read_out, NamedReadOut) else self.read_out
 
     def positions_of(self, config: PreTrainedConfig) -> Positions | None:
         """Return `positions` where leaving out invisible tokens changes nothing else; otherwise None."""
@@ -117,12 +148,12 @@ FAMILIES: dict[str, Family] = {
     "electra": Family("ELECTRA", ReadOut.FIRST, counted),
     "ernie": Family("ERNIE", ReadOut.FIRST, counted),
     "esm": Family("ESM", ReadOut.FIRST),  # scales its embeddings by how many tokens there are
-    "eurobert": Family("EuroBERT", classifier_pooling, counted),
+    "eurobert": Family("EuroBERT", POOLING, counted),
     "gte": Family("GTE", ReadOut.FIRST, counted),
     "jina_embeddings_v3": Family("Jina Embeddings v3", ReadOut.FIRST, counted),
     "layoutlm": Family("LayoutLM, text alone", ReadOut.FIRST),
     "mobilebert": Family("MobileBERT", ReadOut.FIRST),  # joins each word vector to its neighbours'
-    "modernbert": Family("ModernBERT", classifier_pooling),
+    "modernbert": Family("ModernBERT", POOLING),
     "nomic_bert": Family("Nomic BERT", ReadOut.FIRST, counted),
     "roberta": Family("RoBERTa", ReadOut.FIRST, roberta_positions),
     "roberta-prelayernorm": Family("RoBERTa-PreLayerNorm", ReadOut.FIRST, roberta_positions),
@@ -166,7 +197,7 @@ FAMILIES: dict[str, Family] = {
     "rembert": Family("RemBERT", ReadOut.FIRST, counted, Route.DROPOUT),
     "roformer": Family("RoFormer", ReadOut.FIRST, None, Route.DROPOUT),
     "squeezebert": Family("SqueezeBERT", ReadOut.FIRST, counted, Route.DROPOUT, layout=(0, 2, 1)),
-    "xlnet": Family("XLNet", summary_type, None, Route.DROPOUT, layout=(1, 0, 2)),
+    "xlnet": Family("XLNet", SUMMARY, None, Route.DROPOUT, layout=(1, 0, 2)),
     "bloom": Family("BLOOM", ReadOut.LAST, None, Route.DROPOUT),
     "gpt_neo": Family("GPT-Neo", ReadOut.LAST, None, Route.DROPOUT),
     "gptj": Family("GPT-J", ReadOut.LAST, counted, Route.DROPOUT),
@@ -240,13 +271,7 @@ def family_of(config: PreTrainedConfig) -> Family:
                 f"attention inside a '{config.model_type}' model with {name} = {getattr(config, name)!r} cannot be "
                 f"erased; set {name} to {value!r} in its config.json, or load another model"
             )
-    try:
-        family.read_out_of(config)
-    except KeyError as error:
-        raise UnknownFamilyError(
-            f"a '{config.model_type}' model with {family.read_out.__name__} = {error.args[0]!r} reads its decision in "
-            f"an unknown way; known are {'first, last and mean' if family.read_out is summary_type else 'cls, bos, mean and late'}"
-        ) from error
+    family.read_out_of(config)
     return family
 
 
