@@ -39,7 +39,7 @@ from eraserhead.explanation.explaining import explain
 from eraserhead.patch.families import FAMILIES, REFUSED
 from eraserhead.sites.inside.site import SelfAttentionSite
 from tables import frames, scores
-from tiny import SPECIAL, WORDS, random_texts, saved_classifier, tiny_tokenizer
+from tiny import SPECIAL, WORDS, random_texts, saved_hierarchical, tiny_tokenizer
 
 LABELS = ("neg", "pos", "mixed")
 TEXTS = random_texts(24, seed=5, longest=13)
@@ -220,11 +220,11 @@ def test_sequence_pairs_are_read_as_the_model_reads_them(tmp_path):
     assert result.documents.probabilities.map(list).tolist() == documents.probabilities.map(list).tolist()
 
 
-def test_pairs_are_refused_by_attention_pooling(tmp_path):
-    folder = saved_classifier(tmp_path)
+def test_pairs_are_refused_by_hierarchical_models(tmp_path):
+    folder = saved_hierarchical(tmp_path)
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
-    with pytest.raises(UserError, match=r"^the documents are pairs, and .* reads one sequence: join"):
+    with pytest.raises(UserError, match=r"^the documents are pairs, and .* reads one text, .*: join"):
         erase_to_folder(run(tmp_path, model=folder, data=DataConfig(path=str(path), pair_column="hypothesis")))
 
 
@@ -443,15 +443,6 @@ def test_an_encoder_with_a_decoder_is_erased_at_its_last_cross_attention(tmp_pat
     assert folder.summary().setup.site.site == "cross:1"
     options = {"site": "layer:0", "output_dir": str(tmp_path / "other")}
     refused(tmp_path, "choose encoder:L, decoder:L, cross:L or all", model=model, **options)
-
-
-def test_pickled_weights_are_refused(tmp_path):
-    folder = tmp_path / "model"
-    checkpoint(folder)
-    state = BertForSequenceClassification.from_pretrained(folder).state_dict()
-    (folder / "model.safetensors").unlink()
-    torch.save(state, folder / "pytorch_model.bin")
-    refused(tmp_path, "no weights in the safetensors format", model=str(folder))
 
 
 def test_damaged_weights_are_refused(tmp_path):

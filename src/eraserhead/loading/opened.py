@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents, open_split
@@ -17,13 +18,12 @@ from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_ends, check_types, check_vocabulary
-from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
+from eraserhead.loading.config import ONE_TEXT, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
-from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.sites.site import Site
 
 logger = logging.getLogger("eraserhead")
@@ -53,7 +53,8 @@ class OpenedModel:
     def model_setup(self) -> ModelSetup:
         """The model as results record it."""
         found = self.checkpoint
-        return ModelSetup(found.name, found.revision, weights_fingerprint(found.model), found.class_names)
+        fingerprint = weights_fingerprint(found.model)
+        return ModelSetup(found.name, found.revision, fingerprint, found.class_names, found.base)
 
     def tokenize(self, rows: Dataset) -> Dataset:
         """Add the tokens of every document.
@@ -63,12 +64,10 @@ class OpenedModel:
                 lacks the end that the model reads its decision from.
         """
         model, name = self.checkpoint.model, self.checkpoint.name
-        if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
-            raise UserError(f"the documents are pairs, and {ONE_SEQUENCE}")
+        if "second" in rows.column_names and self.reader.hierarchical:
+            raise UserError(f"the documents are pairs, and {ONE_TEXT}")
         tokenized = self.reader.tokenize(rows, self.checkpoint.tokenizer)
-        check_vocabulary(model, largest(tokenized, "input_ids"), name)
-        if TYPES in tokenized.column_names:
-            check_types(model, largest(tokenized, TYPES), name)
+        check_inputs(model, tokenized, name)
         if model.config.is_encoder_decoder:
             check_ends(model, tokenized, name)
         return tokenized
@@ -99,6 +98,17 @@ class OpenedModel:
                 f"document {first}: the model's logits are NaN or infinite; load it in float32, or train it again"
             )
         return reading
+
+
+def check_inputs(model: PreTrainedModel, rows: Dataset, name: str) -> None:
+    """Refuse tokenised documents with a token, or a type of one, that the model has no vector for.
+
+    Raises:
+        UserError: Naming the largest id.
+    """
+    check_vocabulary(model, largest(rows, "input_ids"), name)
+    if TYPES in rows.column_names:
+        check_types(model, largest(rows, TYPES), name)
 
 
 def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, accelerator: Accelerator) -> OpenedModel:

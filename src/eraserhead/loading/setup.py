@@ -6,6 +6,21 @@ TOKENS, SENTENCES = "tokens", "sentences"  # kinds of components
 
 
 @dataclass(frozen=True)
+class BaseSetup:
+    """The base model of an adapter.
+
+    Attributes:
+        name: Folder or hub id.
+        revision: Commit that the hub resolved; null for a folder.
+        adapter: Kind of the adapter, such as ``LORA``.
+    """
+
+    name: str
+    revision: str | None
+    adapter: str
+
+
+@dataclass(frozen=True)
 class ModelSetup:
     """A model.
 
@@ -14,12 +29,14 @@ class ModelSetup:
         revision: Commit that the hub resolved; null for a folder.
         weights: Fingerprint of the weights as they were loaded.
         classes: Class names in index order.
+        base: The base model, where `name` is an adapter that was merged into it; else null.
     """
 
     name: str
     revision: str | None
     weights: str
     classes: tuple[str, ...]
+    base: BaseSetup | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,7 +64,7 @@ class NamedReadOut:
         Raises:
             UnknownFamilyError: It is none of those that are known.
         """
-        value = getattr(config, self.setting, None)
+        value = str(getattr(config, self.setting, None))
         if value not in self.known:
             raise UnknownFamilyError(
                 f"a '{config.model_type}' model with {self.setting} = {value!r} reads its decision in an unknown way; "

@@ -51,6 +51,7 @@ def model_card(facts: Facts) -> str:
         scores=_scores(facts),
         metric_names=[METRICS[name].title for name in facts.test],
         limits=list(_limits(facts)),
+        example=_example(facts),
         example_data=_example_data(facts),
         summary=facts.summary,
         **({} if facts.summary is None else _erasure(facts.summary)),
@@ -260,6 +261,14 @@ def _limits(facts: Facts) -> Iterator[str]:
     if not facts.license:
         yield "No licence is stated: ask the owner about any use beyond what the law allows."
     yield "It has the biases of its training documents and of its encoder; nobody has examined them."
+
+
+def _example(facts: Facts) -> str:
+    """Return what the example classifies: a text, or a pair of texts where the model was trained on pairs."""
+    config = facts.training.config
+    if config is None or config.data.pair_column is None:
+        return '"A fine cast, wasted on a script that never wakes up."'
+    return '{"text": "The cast is fine.", "text_pair": "The film is good."}'
 
 
 def _example_data(facts: Facts) -> str:
