@@ -57,7 +57,8 @@ class Analyser:
         """Analyse some documents; return the tables of a shard."""
         lengths = list(rows["tokens"])
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
-        return join_batches([self._batch(rows, batch) for batch in buckets(range(len(lengths)), lengths, budget)])
+        batches = buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
+        return join_batches([self._batch(rows, batch) for batch in batches])
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         opened, config = self.opened, self.config

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -206,4 +207,20 @@ def check_types(model: PreTrainedModel, largest: int, name: str) -> None:
         raise UserError(
             f"{name}: its tokenizer gives {largest + 1} token types to pairs, but the model knows {known}: it is "
             "another model's tokenizer; save the right one beside the model"
+        )
+
+
+def check_ends(model: PreTrainedModel, rows: Dataset, name: str) -> None:
+    """Refuse documents without an end, where a decoder beside an encoder decides at the end of the text.
+
+    Raises:
+        UserError: A document has none; the message names it.
+    """
+    end = model.config.eos_token_id
+    without = [document for document, ids in zip(rows["id"], rows["input_ids"], strict=True) if end not in ids]
+    if without:
+        raise UserError(
+            f"{name}: its decision is read at the end of the text (id {end}), and {len(without)} of the {len(rows)} "
+            f"documents have none, the first is {without[0]}: its tokenizer does not add it; save one beside the model "
+            "that does"
         )

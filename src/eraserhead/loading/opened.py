@@ -1,7 +1,7 @@
 """Open a model at a site, as `erase` and `explain` do first."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from eraserhead.data.labels import matched_labels, unmatched
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
-from eraserhead.loading.checks import check_types, check_vocabulary
+from eraserhead.loading.checks import check_ends, check_types, check_vocabulary
 from eraserhead.loading.config import ONE_TEXT, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
@@ -39,6 +39,7 @@ class OpenedModel:
         setup: The site, as results record it.
         device: Device of the model.
         reader: How documents become its inputs.
+        kind_of: Number that documents have to share to be read in one batch; None where any may.
     """
 
     checkpoint: Checkpoint
@@ -46,6 +47,7 @@ class OpenedModel:
     setup: SiteSetup
     device: torch.device
     reader: DocumentReader
+    kind_of: Callable[[Sequence[int]], int] | None = None
 
     @property
     def model_setup(self) -> ModelSetup:
@@ -58,14 +60,21 @@ class OpenedModel:
         """Add the tokens of every document.
 
         Raises:
-            UserError: The documents are pairs that the model cannot read, or a token has no embedding.
+            UserError: The documents are pairs that the model cannot read, a token has no embedding, or a document
+                lacks the end that the model reads its decision from.
         """
         model, name = self.checkpoint.model, self.checkpoint.name
         if "second" in rows.column_names and self.reader.hierarchical:
             raise UserError(f"the documents are pairs, and {ONE_TEXT}")
         tokenized = self.reader.tokenize(rows, self.checkpoint.tokenizer)
         check_inputs(model, tokenized, name)
+        if model.config.is_encoder_decoder:
+            check_ends(model, tokenized, name)
         return tokenized
+
+    def kinds(self, rows: Mapping[str, Sequence[Any]]) -> list[int] | None:
+        """Return a number for each tokenised document; those of different numbers cannot share a batch."""
+        return None if self.kind_of is None else [self.kind_of(ids) for ids in rows["input_ids"]]
 
     def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:
         """Return the model's inputs for some tokenised documents, on its device."""
@@ -117,7 +126,7 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     at = open_site(checkpoint, config, accelerator)
     reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True)
-    return OpenedModel(checkpoint, at.site, at.setup, at.device, reader)
+    return OpenedModel(checkpoint, at.site, at.setup, at.device, reader, at.kind_of)
 
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
