@@ -16,7 +16,7 @@ from eraserhead.data.columns import FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
-from eraserhead.data.provenance import Provenance
+from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.data.sources import Source, pick_split, read_hub, read_path
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
@@ -37,11 +37,13 @@ class Documents:
             null); the built-in corpus also has ``evidence``, a list of start, end and grade.
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
+        labels_read: How the labels were read as a model's classes; null of documents without a model.
     """
 
     rows: Dataset
     labels: LabelTable | None
     provenance: Provenance
+    labels_read: LabelsRead | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -10,7 +10,7 @@ from datasets import Dataset, DatasetDict
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
 from eraserhead.data.labels import NO_LABEL
-from eraserhead.data.provenance import Provenance
+from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.errors import Setting, UserError, nearest
 
 TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"
@@ -95,7 +95,8 @@ def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Se
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
     read = (columns.text or "text", columns.pair, columns.label or "label")
-    return Documents(rows, None, _provenance(*read, len(texts)))
+    labels_read = LabelsRead("none" if found.labels is None else "index")
+    return Documents(rows, None, _provenance(*read, len(texts)), labels_read)
 
 
 def check_text(text: str, name: str | Setting) -> str:

@@ -42,6 +42,7 @@ DOCUMENTS = pa.schema(
         ("truncated_tokens", pa.int32()),
         ("sentences", pa.int32()),
         ("truncated_sentences", pa.int32()),
+        ("training_role", pa.string()),
     ]
 )
 FLIPS = pa.schema(

@@ -23,12 +23,13 @@ from transformers.utils import logging as transformers_logging
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
+from eraserhead.data.seen import SeenTexts
 from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
 from eraserhead.loading.defaults import stored_data
 from eraserhead.loading.run_layout import RUN
-from eraserhead.loading.training_data import read_training_data
+from eraserhead.loading.training_data import read_seen_texts, read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import locate_model
@@ -37,6 +38,8 @@ from eraserhead.remote.downloads import locate_model
 LOADING_ERRORS = (
     OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError,
 )  # fmt: skip
+
+REPOSITORY_CODE = "transformers_modules."  # package of the code that transformers takes from repositories
 
 Loaded = TypeVar("Loaded")
 
@@ -52,7 +55,10 @@ class Checkpoint:
         revision: Commit that the hub resolved; null for a folder.
         data: The data that it was trained on; null if the folder does not say.
         labels: The label table of that data.
-        train_split: The split that it was trained on, as written in the ids of its documents.
+        seen: The texts that training saw; null if the folder does not say.
+        unexpected: Names of weights in its file that the model does not have, and that its decisions do not depend on.
+        pickled: Whether its weights come from PyTorch's pickles, rather than from safetensors.
+        lent_padding: The tokenizer's padding token, for a model that names none; null for one that names its own.
     """
 
     model: PreTrainedModel
@@ -61,7 +67,10 @@ class Checkpoint:
     revision: str | None
     data: DataConfig | None
     labels: LabelTable | None
-    train_split: str | None
+    seen: SeenTexts | None
+    unexpected: tuple[str, ...] = ()
+    pickled: bool = False
+    lent_padding: str | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -72,6 +81,11 @@ class Checkpoint:
     def padding(self) -> int:
         """The id of padding."""
         return padding_id(self.model.config, self.tokenizer)
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether the model is Python code of its repository."""
+        return type(self.model).__module__.startswith(REPOSITORY_CODE)
 
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
@@ -107,8 +121,8 @@ def load_checkpoint(
         check_used(loading["unexpected_keys"], name)
     check_weights(model, name)
     tokenizer = load_tokenizer(folder, name, trust_remote_code)
-    if not isinstance(config, AttentionPoolingConfig):
-        give_padding(model, tokenizer, name)
+    ours = isinstance(config, AttentionPoolingConfig)
+    lent_padding = None if ours else give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
     return Checkpoint(
         model=model.eval(),
@@ -117,7 +131,9 @@ def load_checkpoint(
         revision=located.commit,
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
-        train_split=None if trained_on is None else trained_on.train_split,
+        seen=read_seen_texts(Path(name)),
+        unexpected=tuple(sorted(loading["unexpected_keys"])),
+        lent_padding=lent_padding,
     )
 
 

@@ -81,14 +81,17 @@ def check_weights(model: nn.Module, name: str) -> None:
             )
 
 
-def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> str | None:
     """Give a decoder without a padding token its tokenizer's; it needs one to read several documents at a time.
+
+    Returns:
+        The token; null if the model needs none, or has its own.
 
     Raises:
         UserError: Neither has a padding token.
     """
     if named_padding(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
-        return
+        return None
     padding = named_padding(model.config, tokenizer)
     if padding is None:
         raise UserError(
@@ -97,6 +100,7 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
         )
     logger.info(f"the model has no padding token: the tokenizer's is used ('{tokenizer.pad_token}')")
     model.config.get_text_config().pad_token_id = padding
+    return str(tokenizer.pad_token)
 
 
 def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
