@@ -28,7 +28,8 @@ NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document th
     "beyond_all": "`> all`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
 }
-WITHOUT_SEEN = ", without those that training saw"
+# In the name of the metric: the metadata keep one name of a data set for all its metrics.
+UNSEEN_ALONE = ", over the documents that training did not see"
 ACCURACY = METRICS["accuracy"]
 
 
@@ -82,29 +83,29 @@ def card_data(facts: Facts) -> ModelCardData:
 def _eval_results(facts: Facts) -> Iterator[EvalResult]:
     test = facts.documents.get("test")
     if test is not None:
-        left_out = facts.test_unseen != facts.test
+        note = UNSEEN_ALONE if facts.test_unseen != facts.test else ""
         for name, value in facts.test_unseen.items():
-            yield _result(test, METRICS[name].hub_name, METRICS[name].title, value, WITHOUT_SEEN * left_out)
+            yield _result(test, METRICS[name].hub_name, METRICS[name].title + note, value)
     if facts.summary is None:
         return
     data, documents, accuracy = facts.summary.setup.data, facts.summary.documents, facts.summary.fair_accuracy.value
     if not facts.test_unseen and accuracy is not None:
-        left_out = documents.unseen < documents.analysed
-        yield _result(data, ACCURACY.hub_name, ACCURACY.title, accuracy, WITHOUT_SEEN * left_out)
-    trained_on = f", {documents.trained_on:,} of them trained on" if documents.trained_on else ""
+        note = UNSEEN_ALONE if documents.unseen < documents.analysed else ""
+        yield _result(data, ACCURACY.hub_name, ACCURACY.title + note, accuracy)
+    seen = f"; {documents.trained_on:,} of {documents.analysed:,} trained on" if documents.trained_on else ""
     for name, ranking in facts.summary.rankings.items():
         median = ranking.fraction.median.value
         if median is not None:
-            metric = f"Median fraction erased before the decision flips ({called(name)})"
-            yield _result(data, f"erased_fraction_{name}", metric, median, trained_on)
+            metric = f"Median fraction erased before the decision flips ({called(name)}{seen})"
+            yield _result(data, f"erased_fraction_{name}", metric, median)
 
 
-def _result(data: Provenance, kind: str, name: str, value: float, note: str) -> EvalResult:
+def _result(data: Provenance, kind: str, name: str, value: float) -> EvalResult:
     return EvalResult(
         task_type=TASK,
         task_name="Text classification",
         dataset_type=hub_name(data.name) or str(data.name or place(data) or OWN),
-        dataset_name=f"{source(data)}, {rows(data)}{note}",
+        dataset_name=f"{source(data)}, {rows(data)}",
         dataset_config=data.subset,
         dataset_split=data.split,
         dataset_revision=data.revision,

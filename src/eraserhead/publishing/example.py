@@ -1,8 +1,9 @@
 """The options of the card's example command: the data that the model was measured on, or a placeholder for it."""
 
+import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from eraserhead.data.config import DataConfig
@@ -15,6 +16,7 @@ from eraserhead.sites.site import POOLING
 
 PLACEHOLDER = "DATA"  # in the place of a path of the user's machine
 ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+PLAIN = re.compile(r"[^\W\d][\w.-]*")
 DEFAULTS = DataConfig()
 
 
@@ -62,7 +64,7 @@ def _data_options(data: Provenance, classes: int) -> Iterator[tuple[str, str]]:
     if data.subset not in (None, named.subset):
         yield "data.subset", str(data.subset)
     if tuple(data.text_columns) != named.text_columns:
-        yield "data.text_columns", str(list(data.text_columns)).replace("'", '"')
+        yield "data.text_columns", _list(data.text_columns)
     if data.pair_column is not None:
         yield "data.pair_column", data.pair_column
     if data.label_column not in (None, named.label_column):
@@ -78,6 +80,11 @@ def _data_options(data: Provenance, classes: int) -> Iterator[tuple[str, str]]:
         yield "data.test_size", str(data.documents)
     if sampled and data.seed != DEFAULTS.seed:
         yield "data.seed", str(data.seed)
+
+
+def _list(names: Sequence[str]) -> str:
+    """Return names as the value of an option, between commas where no name could be taken for more than that."""
+    return ",".join(names) if all(map(PLAIN.fullmatch, names)) else json.dumps(list(names), ensure_ascii=False)
 
 
 def _word(value: str) -> str:
