@@ -1,8 +1,10 @@
 """Which documents training saw is told by their texts."""
 
 import numpy as np
+import pytest
 
 from eraserhead.data.seen import SeenTexts, text_fingerprints
+from eraserhead.errors import UserError
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import read_seen_texts, write_seen_texts
 from tiny import texts_dataset
@@ -35,3 +37,6 @@ def test_the_file_gives_back_what_was_written(tmp_path):
     assert found.fingerprint == seen.fingerprint
     assert found.fingerprint != SeenTexts(seen.validated_on, seen.trained_on).fingerprint
     assert b"good" not in (tmp_path / RUN.seen).read_bytes()
+    (tmp_path / RUN.seen).write_bytes(b"PAR1 and no more")
+    with pytest.raises(UserError, match=r"seen_texts.parquet: damaged \(.*move it out of the model's folder"):
+        read_seen_texts(tmp_path)

@@ -1,6 +1,7 @@
 """`eraserhead.erase` takes what people have in hand; each way of giving it has the same results."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 import eraserhead
 from eraserhead.data import documents
-from tiny import random_texts, saved_classifier, tiny_tokenizer
+from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
 
 TEXTS = random_texts(7)
 LABELS = [0, 1, 1, 0, 1, 0, 0]
@@ -151,3 +152,31 @@ def test_a_data_set_is_written_once_whatever_its_labels(tmp_path, monkeypatch, n
     assert found.documents.text.tolist() == TEXTS
     assert found.documents.label.notna().sum() == (len(TEXTS) if matched else 0)
     assert (found.summary.accuracy.value is not None) == matched
+
+
+def test_limits_of_the_other_kind_of_model_are_refused(tmp_path, caplog):
+    """In the same words for models by name and in memory; a language is a fact about the documents."""
+    flat, by_sentence = saved_classifier(tmp_path), saved_hierarchical(tmp_path / "by_sentence")
+    cases = (
+        (
+            flat,
+            {"max_sentences": 3},
+            "data.max_sentences=3: the model reads documents as a whole; give data.max_length",
+        ),
+        (
+            by_sentence,
+            {"max_length": 9},
+            "data.max_length=9: the model reads documents sentence by sentence; give data",
+        ),
+    )
+    for model, limits, said in cases:
+        with pytest.raises(eraserhead.UserError, match=re.escape(said)):
+            eraserhead.erase(model, eraserhead.DataConfig(name="planted", test_size=3, **limits), cpu=True)
+    with pytest.raises(eraserhead.UserError, match=r"data\.max_length=9"):
+        eraserhead.erase(by_sentence, TEXTS, max_length=9, cpu=True)
+    assert len(eraserhead.erase(by_sentence, TEXTS, draws=2, cpu=True).documents) == len(TEXTS)
+    with caplog.at_level("INFO", "eraserhead"):
+        eraserhead.erase(
+            flat, eraserhead.DataConfig(name="planted", test_size=3, max_length=12, language="de"), draws=2, cpu=True
+        )
+    assert "data.language='de': has no effect on a model that reads documents as a whole" in caplog.text

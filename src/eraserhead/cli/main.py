@@ -4,12 +4,12 @@ Heavy libraries are imported only when a command runs, so that ``eraserhead --he
 """
 
 import io
-import json
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from types import TracebackType
@@ -17,16 +17,18 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from eraserhead.cli.arguments import check, normalise, option_types
+from eraserhead.cli.arguments import check, check_given_effects, in_files, normalise, option_types
 from eraserhead.cli.config import FamiliesConfig
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
+from eraserhead.cli.spelling import Spelling
 from eraserhead.erasure.config import EraseConfig, ShowConfig
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Job, Setting, Spell, UserError, nearest
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.files import DISK_IS_FULL
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
+from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.training.config import TrainConfig
@@ -77,11 +79,17 @@ COMMANDS = {
 class VisibleRecord(logging.LogRecord):
     """A log record of any library, on one line, with control characters escaped and tokens hidden.
 
-    A formatter would cover our own handler only; transformers and datasets have handlers of their own.
+    Settings and errors in our own records are spelled as flags. A formatter would cover our own handler only;
+    transformers and datasets have handlers of their own.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, spell: Spell, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        if isinstance(self.args, tuple):
+            self.args = tuple(
+                UserError(part).spelled(spell) if isinstance(part, (Setting, Job, UserError)) else part
+                for part in self.args
+            )
         if self.exc_info and self.exc_info[1]:
             self.exc_text = _traceback(self.exc_info[1]).rstrip()  # formatters print exc_text unchanged
 
@@ -97,7 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # texts hold characters that some terminals lack
     sys.excepthook = _crash
-    logging.setLogRecordFactory(VisibleRecord)
+    spell = _spelling(arguments)
+    logging.setLogRecordFactory(partial(VisibleRecord, spell))
     logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("eraserhead").setLevel(logging.INFO)
@@ -106,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        return _fail(error.spelled(partial(_as_flag, _command(arguments))))
+        return _fail(error.spelled(spell))
     except KeyboardInterrupt:
         return _fail("interrupted; finished work is kept, and the same command continues (train: with --resume)")
     except OSError as error:
@@ -135,18 +144,24 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     name = _command(arguments)
     if name not in COMMANDS:
-        parsed = parse(parser, arguments)  # --help and --version end here
-        raise UserError(f"no command in '{' '.join(arguments)}'; the commands are {', '.join(COMMANDS)} ({parsed})")
+        with suppress(UserError):
+            parse(parser, arguments)  # --help and --version end here
+        wrong = f"no command '{name}'" if name else f"no command in '{' '.join(arguments)}'"
+        raise UserError(wrong, nearest(name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}")
     command = COMMANDS[name]
     arguments = with_found_configs(normalise(arguments, command.config))
     check(arguments, name, command.config, command.positional)
     for line in disagreements(config_files(arguments), option_types(command.config)):
         logger.info(line)
-    parsed = parse(parser, arguments, command.config)[name]
+    parsed = parse(parser, arguments, command)[name]
     if command.defaults is not None:
         parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
-        parsed = parse(parser, arguments, command.config)[name]
-    import_module(command.module).run(as_config(command, parsed))
+        parsed = parse(parser, arguments, command)[name]
+    config = as_config(command, parsed)
+    check_settings(config)
+    for setting in check_given_effects(config, arguments):
+        logger.info("%s: has no effect here", setting)
+    import_module(command.module).run(config)
     return 0
 
 
@@ -154,15 +169,12 @@ def _command(arguments: Sequence[str]) -> str:
     return next((argument for argument in arguments if not argument.startswith("-")), "")
 
 
-def _as_flag(command: str, setting: Setting) -> str:
-    """Write a setting as it is typed: ``--site all``, ``--heads 0,3``, ``--overwrite``, ``MODEL``."""
-    if command in COMMANDS and setting.name in COMMANDS[command].positional:
-        return setting.name.upper() if setting.value is ... else f"{setting.name.upper()} {setting.value}"
-    if setting.value is ... or setting.value is True:
-        return f"--{setting.name}"
-    if isinstance(setting.value, list):
-        return f"--{setting.name} {','.join(map(str, setting.value)) or '[]'}"
-    return f"--{setting.name} {json.dumps(setting.value) if setting.value in (None, False, '') else setting.value}"
+def _spelling(arguments: Sequence[str]) -> Spelling:
+    """Return how the command among the arguments writes settings."""
+    command = COMMANDS.get(_command(arguments))
+    if command is None:
+        return Spelling()
+    return Spelling(command.config, command.positional, in_files(arguments, command.config))
 
 
 def _fail(message: str) -> int:

@@ -9,11 +9,13 @@ from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
 from eraserhead.cli.parsing import config_of
+from eraserhead.cli.spelling import Spelling
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
+from eraserhead.loading.reader import check_limits
 from eraserhead.loading.run_layout import RUN
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
@@ -41,15 +43,18 @@ def run(config: ReproduceConfig) -> None:
     (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
-        paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
+        failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
+        paper = write_paper(folder, study.cells, study.datasets, failures, config.seed)
         done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
         console().print(visible(done), soft_wrap=True)
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:
-        reasons = "; ".join(f"{name} ({why})" for name, why in study.failures.items())
+        reasons = UserError.joined(UserError(f"{name} (", why, ")") for name, why in study.failures.items())
         raise UserError(
-            f"{len(study.failures)} of {len(plans)} cells failed: {reasons}; mend that and run the same command again"
+            f"{len(study.failures)} of {len(plans)} cells failed: ",
+            reasons,
+            "; mend that and run the same command again",
         )
 
 
@@ -111,6 +116,10 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cpu=config.cpu,
     )
     check_settings(train)
+    try:
+        check_limits(train.model.hierarchical, train.data)
+    except UserError as error:
+        raise UserError(f"{cell.name}: ", error) from error
     analysis = {name: getattr(config, name) for name in (*ANALYSIS, "cpu")}
     output_dir = str(cell.folder / RUN.erasure)
     return Plan(

@@ -63,4 +63,4 @@ class DataConfig:
     max_sentence_length: int | None = option(None, low=1)
     language: str | None = None
     seed: int = option(0, low=0, high=LARGEST_SEED)
-    classes: int = option(2, low=2, high=5)
+    classes: int = option(2, low=2, high=5, belongs_to={"name": ("planted",)})

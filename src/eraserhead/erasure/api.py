@@ -18,13 +18,13 @@ from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import as_list, check_settings
+from eraserhead.settings import as_list, check_effects, check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,6 +161,7 @@ def erase(
         cpu=cpu,
     )
     check_settings(config)
+    check_effects(config)
     check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = _content(data, columns, split, config.label_map)
@@ -189,7 +190,7 @@ def _content(
             raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
         return None
     if label_map:
-        raise UserError("label_map: belongs to a DataConfig; rows in memory bring class indices")
+        raise UserError(Setting("label_map"), ": belongs to a DataConfig; rows in memory bring class indices")
     return given_content(data, columns, split)
 
 

@@ -25,6 +25,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
+from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.reading import Reading
@@ -84,6 +85,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
+        check_limits(is_hierarchical(checkpoint.model), config.data)
         documents = documents_for(checkpoint, config.data, config.label_map)
     return erase_documents(checkpoint, documents, config, accelerator)
 

@@ -77,10 +77,10 @@ def token_budget(batch_tokens: int | None, device: torch.device, without_encoder
     return batch_tokens or own * (WITHOUT_ENCODER if without_encoder else 1)
 
 
-def tell(accelerator: Accelerator, message: str) -> None:
-    """Log on the main process only."""
+def tell(accelerator: Accelerator, message: str, *parts: object) -> None:
+    """Log on the main process only; errors and settings are `parts`, which the log spells for who reads it."""
     if accelerator.is_main_process:
-        logger.info(message)
+        logger.info(message, *parts)
 
 
 def progress(items: Sequence[Item], accelerator: Accelerator, what: str, unit: str) -> Iterable[Item]:

@@ -11,6 +11,7 @@ from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
 from eraserhead.loading.config import LIMITS, SiteConfig
+from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 
 Dtype = Literal["float32", "float64", "bfloat16", "float16"]
@@ -84,7 +85,7 @@ def _limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | N
         return DataConfig(**limits if max_length is None else {**limits, "max_length": max_length})
     model = checkpoint.model
     known = isinstance(model, AttentionPoolingForSequenceClassification) and model.config.reads.tokens
-    if max_length is None and not known:
+    if max_length is None and not known and not is_hierarchical(model):
         max_length = window(model, checkpoint.tokenizer)
     return DataConfig(max_length=max_length)
 

@@ -137,10 +137,9 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     read = LabelsRead("label_map" if label_map else "name", split.labels.names, split.labels.absent)
     if matched is not None:
         return replace(split.read_as(matched).documents(), labels_read=read)
-    logger.info(
-        f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); match them with label_map"
-    )
+    theirs, ours = ", ".join(split.labels.names), ", ".join(checkpoint.class_names)
+    unlike = "no accuracy is reported: the data's classes (%s) are not the model's (%s); match them with %s"
+    logger.info(unlike, theirs, ours, Setting("label_map"))
     return replace(split.documents(with_labels=False), labels_read=replace(read, by="unmatched"))
 
 

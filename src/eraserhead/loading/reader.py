@@ -23,6 +23,7 @@ from eraserhead.models.configuration_attention_pooling import AttentionPoolingCo
 from eraserhead.models.splitting import sentence_spans
 
 DOCUMENT = 256  # tokens, if neither the user nor the model sets a limit
+OF_DOCUMENTS, OF_SENTENCES = ("data.max_length",), ("data.max_sentences", "data.max_sentence_length")
 
 logger = logging.getLogger("eraserhead")
 
@@ -57,6 +58,29 @@ def is_hierarchical(model: PreTrainedModel) -> bool:
     return isinstance(model.config, AttentionPoolingConfig) and model.config.architecture.hierarchical
 
 
+def check_limits(hierarchical: bool, data: DataConfig) -> None:
+    """Refuse limits of the other kind of model, and say of a language that it has no effect.
+
+    The language is a fact about the documents, which models of both kinds may share.
+
+    Raises:
+        UserError: Naming those limits, and the model's own.
+    """
+    own, others = (OF_SENTENCES, OF_DOCUMENTS) if hierarchical else (OF_DOCUMENTS, OF_SENTENCES)
+    given = {name: getattr(data, name.removeprefix("data.")) for name in others}
+    wrong = [Setting(name, value) for name, value in given.items() if value is not None]
+    if wrong:
+        reads = "sentence by sentence" if hierarchical else "as a whole"
+        instead = UserError.joined(map(Setting, own), " and ")
+        raise UserError(
+            UserError.joined(wrong, ", "), f": the model reads documents {reads}; give ", instead, " instead"
+        )
+    if data.language is not None and not hierarchical:
+        logger.info(
+            "%s: has no effect on a model that reads documents as a whole", Setting("data.language", data.language)
+        )
+
+
 def reader_for(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: DataConfig, cut_to_window: bool
 ) -> DocumentReader:
@@ -69,8 +93,9 @@ def reader_for(
         cut_to_window: Whether a limit beyond the model's window is lowered to that window, with a line in the log.
 
     Raises:
-        UserError: A limit exceeds the model's window, and `cut_to_window` is off.
+        UserError: A limit exceeds the model's window, and `cut_to_window` is off, or is one of the other kind of model.
     """
+    check_limits(is_hierarchical(model), data)
     longest = window(model, tokenizer)
     if not is_hierarchical(model):
         own = model.config.reads.tokens if isinstance(model.config, AttentionPoolingConfig) else None
@@ -88,7 +113,7 @@ def _within(length: int, longest: int, name: str, cut: bool) -> int:
     if length > longest and not cut:
         raise UserError(setting, f": the model reads at most {longest} tokens")
     if length > longest:
-        logger.info(f"{setting}: texts are cut at the model's window of {longest} tokens")
+        logger.info("%s: texts are cut at the model's window of %d tokens", setting, longest)
     return min(length, longest)
 
 

@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from transformers import PreTrainedModel
 
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Job, Setting, UserError, nearest
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.reader import is_hierarchical
@@ -46,7 +46,7 @@ class SiteKind:
     names: tuple[str, ...]
     known: Callable[[str], bool]
     had_by: Callable[[PreTrainedModel], bool]
-    lacking: str
+    lacking: str | UserError
     open: Callable[[Checkpoint, SiteConfig, Accelerator], OpenedSite]
     options: frozenset[str] = frozenset()
 
@@ -71,8 +71,8 @@ def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerat
     own = [kind for kind in SITES if kind.had_by(model)]
     kind, problems = own[0] if config.site is None else _kind_of(config.site), []
     if kind not in own:
-        said = f": a '{model.config.model_type}' model {kind.lacking}; choose {_either(own)}"
-        problems.append(UserError(Setting("site", config.site), said))
+        said = f": a '{model.config.model_type}' model ", kind.lacking, f"; choose {_either(own)}"
+        problems.append(UserError(Setting("site", config.site), *said))
         kind = own[0]
     _raise([*problems, *_without_effect(kind, config)])
     return kind.open(checkpoint, config, accelerator)
@@ -171,7 +171,7 @@ SITES = (
         names=(POOLING,),
         known=POOLING.__eq__,
         had_by=_has_pooling,
-        lacking="has no attention-pooling layer (`eraserhead train` puts one on an encoder)",
+        lacking=UserError("has no attention-pooling layer (", Job("train"), " puts one on an encoder)"),
         open=_open_pooling,
     ),
     SiteKind(

@@ -60,11 +60,11 @@ def write_seen_texts(folder: Path, seen: SeenTexts) -> None:
     pq.write_table(table, folder / RUN.seen)
 
 
-def read_seen_texts(folder: Path, mend: str = MOVE_IT) -> SeenTexts | None:
+def read_seen_texts(folder: Path) -> SeenTexts | None:
     """Return the texts that training saw; null if a model's folder does not say.
 
     Raises:
-        UserError: The file is damaged; `mend` says what to do then.
+        UserError: The file is damaged.
     """
     path = folder / RUN.seen
     if not path.is_file():
@@ -72,6 +72,6 @@ def read_seen_texts(folder: Path, mend: str = MOVE_IT) -> SeenTexts | None:
     try:
         table = pq.read_table(path, columns=["text", "role"])
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(damaged(path, error, mend)) from error
+        raise UserError(damaged(path, error, MOVE_IT)) from error
     texts, roles = table.column("text").to_numpy(), np.asarray(table.column("role").cast(pa.string()))
     return SeenTexts(texts[roles == TRAIN], texts[roles == VALIDATION])

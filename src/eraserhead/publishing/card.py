@@ -194,7 +194,7 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _options(options: ModelConfig | TrainingConfig) -> str:
     """Return options in words, without those that are off or have no effect."""
-    idle = unused(type(options), vars(options))
+    idle = unused(options)
     said = {
         name: value
         for name, value in vars(options).items()

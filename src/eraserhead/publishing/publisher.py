@@ -47,7 +47,7 @@ class Publisher:
             source = read_source(folder.path, None)
             write_publication(source, Path(scratch.name) / RUN.hub, self._options)
         except (UserError, OSError, ValueError) as error:
-            logger.warning(f"the best model so far is not pushed, training goes on: {error}")
+            logger.warning("the best model so far is not pushed, training goes on: %s", error)
             return
         with self._lock:
             self._waiting = Waiting(scratch, None if source.metrics is None else source.metrics.best_epoch)
@@ -71,7 +71,7 @@ class Publisher:
         except UserError as error:
             if source.results is None:
                 raise
-            logger.info(f"pushed without erasure results: {error}")
+            logger.info("pushed without erasure results: %s", error)
             source = replace(source, results=None)
         with tempfile.TemporaryDirectory() as scratch:
             write_publication(source, Path(scratch) / "hub", self._options)
@@ -84,7 +84,7 @@ class Publisher:
                     pushed = self._hub.push(Path(scratch) / RUN.hub)
                     logger.info(f"the model of epoch {waiting.epoch} is at {pushed.address} (commit {pushed.commit})")
                 except Exception as error:  # no error may end training or this thread
-                    logger.warning(f"the model of epoch {waiting.epoch} was not pushed, training goes on: {error}")
+                    logger.warning("the model of epoch %s was not pushed, training goes on: %s", waiting.epoch, error)
 
     def _next(self) -> Waiting | None:
         with self._lock:

@@ -30,10 +30,11 @@ from eraserhead.training.training import load_splits, train
 logger = logging.getLogger("eraserhead")
 
 COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` changes
-OUT_OF_MEMORY = (
-    "out of memory; lower batch_tokens, or start another study with a lower data.max_length, data.max_sentences or "
-    "data.max_sentence_length in the YAML file"
-)
+OUT_OF_MEMORY = UserError(
+    "out of memory; lower ", Setting("batch_tokens"), ", or start another study with a lower ",
+    Setting("data.max_length"), ", ", Setting("data.max_sentences"), " or ",
+    Setting("data.max_sentence_length"), " in the YAML file",
+)  # fmt: skip
 # Messages when the CPU is out of memory; torch has no exception for that.
 ALLOCATION = (
     "can't allocate memory", "not enough memory", "Cannot allocate memory", "std::bad_alloc", "out of memory",
@@ -69,7 +70,7 @@ class Study:
 
     cells: list[Cell]
     datasets: dict[str, DatasetStatistics]
-    failures: dict[str, str]
+    failures: dict[str, UserError]
 
 
 def check(plans: Sequence[Plan]) -> None:
@@ -131,19 +132,19 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
             if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
                 raise
             failures[name] = why_failed(error)
-            devices.tell(accelerator, f"cell {name} failed: {failures[name]}")
+            devices.tell(accelerator, "cell %s failed: %s", name, failures[name])
             if not isinstance(error, UserError):
                 _write_traceback(trace)
         _release()
     return Study(cells, datasets, failures)
 
 
-def why_failed(error: Exception) -> str:
+def why_failed(error: Exception) -> UserError:
     """Return in one line why a cell failed, and how to mend it if that is known."""
     text = " ".join(str(error).split())
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in text for words in ALLOCATION):
         return OUT_OF_MEMORY
-    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+    return error if isinstance(error, UserError) else UserError(f"{type(error).__name__}: {text}")
 
 
 def dataset_statistics(config: TrainConfig) -> DatasetStatistics:

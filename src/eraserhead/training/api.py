@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eraserhead.data.config import DataConfig
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.settings import check_effects, check_settings
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.training import train as train_to_folder
 
@@ -45,7 +46,9 @@ def train(
         raise UserError(f"data is a {type(data).__name__}; give a DataConfig, whose path may name a file of documents")
     config = data if isinstance(data, TrainConfig) else TrainConfig(data=data)
     if config.push_to_hub is not None:
-        raise UserError(f"push_to_hub '{config.push_to_hub}': train first, then push(folder, '{config.push_to_hub}')")
+        raise UserError(
+            Setting("push_to_hub", config.push_to_hub), f": train first, then push(folder, '{config.push_to_hub}')"
+        )
     given = {
         "model": _section(config.model, model, "model"),
         "training": _section(config.training, training, "training"),
@@ -56,6 +59,8 @@ def train(
         "cpu": cpu,
     }
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    check_settings(config)
+    check_effects(config)
     return train_to_folder(config).path
 
 

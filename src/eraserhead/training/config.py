@@ -101,7 +101,7 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     resume: bool = False
     overwrite: bool = False
-    cache_limit: float = option(20.0, low=0)
+    cache_limit: float = option(20.0, low=0, belongs_to={"training.freeze_encoder": (True,)})
     cpu: bool = False
     push_to_hub: str | None = None
     push_every: Literal["end", "best"] = "end"

@@ -4,6 +4,7 @@ from eraserhead.data.documents import has_ordered_classes
 from eraserhead.data.labels import LabelTable
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.config import ONE_SEQUENCE
+from eraserhead.loading.reader import check_limits
 from eraserhead.training.config import TrainConfig
 
 
@@ -28,12 +29,7 @@ def check_fit(config: TrainConfig) -> None:
             f": {ONE_SEQUENCE} with ",
             Setting("data.text_columns"),
         )
-    if config.model.sentence_context is not None and not config.model.hierarchical:
-        raise UserError(
-            Setting("model.sentence_context", config.model.sentence_context),
-            ": only hierarchical models have it; add ",
-            Setting("model.hierarchical", True),
-        )
+    check_limits(config.model.hierarchical, config.data)
 
 
 def check_metric(config: TrainConfig, labels: LabelTable) -> None:
