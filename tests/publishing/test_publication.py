@@ -413,6 +413,8 @@ PLACE = {"name": None, "path": "reviews.csv (sha256 0123456789abcdef)"}
         ({"name": "glue", "subset": "mrpc", "text_columns": ["one"], "pair_column": "two", "documents": 50},
          "--data.name glue --data.subset mrpc --data.text_columns one --data.pair_column two", None),
         (PLACE, "--data.path DATA.csv", "in the place of `DATA.csv`"),
+        ({"name": "mine", "path": "copy.csv"}, "--data.path DATA.csv", "in the place of `DATA.csv`"),
+        ({"name": "user/set", "path": "copy", "documents": 50}, "--data.name user/set", None),
         (PLACE | {"path": "corpus", "label_column": None}, "--data.path DATA", "in the place of `DATA`"),
         ({"name": None, "split": "texts"}, "--data.path DATA.csv", "in the place of `DATA.csv`"),
         (PLACE | {"label_column": "`x`"}, "--data.path DATA.csv --data.label_column ...", "your own documents"),
