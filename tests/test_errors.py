@@ -42,6 +42,7 @@ def flags(*parts, command: str = "erase") -> str:
         (Setting("data.max_length", 3), "data.max_length=3", "--data.max_length 3"),
         (Setting("heads", [0, 5]), "heads=[0, 5]", "--heads 0,5"),
         (Setting("heads", []), "heads=[]", "--heads []"),
+        (Setting("data.separator", ";"), "data.separator=';'", "--data.separator ';'"),
         (Setting("label_map", ["neg=a", "pos=b"]), "label_map=['neg=a', 'pos=b']", "--label_map neg=a,pos=b"),
         (Setting("revision", None), "revision=None", "--revision null"),
         (Setting("memory_budget", 0.0), "memory_budget=0.0", "--memory_budget 0.0"),

@@ -8,7 +8,7 @@ from rich.console import Console
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.view import summary_view
-from summaries import RUN_RECORD, SETUP, estimate, full_summary
+from summaries import RUN_RECORD, SETUP, SITE, estimate, full_summary
 
 
 def shown(summary) -> str:
@@ -69,6 +69,13 @@ def test_how_the_model_was_loaded_is_said():
         "the model names no padding token; Python code of its repository ran"
     )
     assert "loaded     read from pickles" in shown(full_summary(setup=replace(SETUP, model=model)))
+
+
+def test_a_family_that_only_probes_prove_is_said_with_the_site():
+    site = replace(SITE, site="layer:2", unlisted="strange")
+    assert "site: layer:2, special tokens left out, its family 'strange' proved by probes of this model alone" in shown(
+        full_summary(setup=replace(SETUP, site=site))
+    )
 
 
 def test_a_continued_analysis_says_whose_time_is_given():

@@ -1,6 +1,7 @@
 """How the command line writes the settings and jobs that messages speak of."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import Any
 from eraserhead.cli.arguments import option_types
 from eraserhead.cli.config_files import Given, shown
 from eraserhead.errors import Job, Setting
+
+FOR_THE_SHELL = (";", "|", "&", "<", ">", "\\", "*")  # in a value that is to be pasted into a shell
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Spelling:
 def _written(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value)) or "[]"
+    if isinstance(value, str) and any(sign in value for sign in FOR_THE_SHELL):
+        return shlex.quote(value)
     return json.dumps(value) if value in (None, "") or isinstance(value, bool) else str(value)
 
 

@@ -1,17 +1,20 @@
 """Documents given from Python: texts, pairs of texts, or rows with columns."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-from datasets import Dataset, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
-from eraserhead.data.labels import NO_LABEL
+from eraserhead.data.labels import NO_LABEL, class_indices, label_table, matched_labels, read_labels, unmatched
 from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.errors import Setting, UserError, nearest
+
+logger = logging.getLogger("eraserhead")
 
 TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"
 NAME = "texts"  # name of the split in the ids
@@ -27,7 +30,7 @@ class GivenColumns:
     Attributes:
         text: Column of the texts; default: ``text``.
         pair: Column of a second sequence; default: none.
-        label: Column of class indices; default: ``label``, where there is one.
+        label: Column of class indices, or of names of classes; default: ``label``, where there is one.
     """
 
     text: str | None = None
@@ -50,12 +53,19 @@ class Content:
         seconds: Their second sequences, where they are pairs.
         labels: Their gold classes, as they are given.
         ids: Their ids, where there is a column for them.
+        class_names: Names of the classes that the labels number, where the data has names for them.
     """
 
     texts: Sequence[Any]
     seconds: Sequence[Any] | None = None
     labels: Sequence[Any] | None = None
     ids: Sequence[Any] | None = None
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether labels are matched to the model's classes by name: they have names, or are some."""
+        return bool(self.class_names) or any(isinstance(label, str) for label in self.labels or ())
 
 
 def given_content(data: Given, columns: GivenColumns, split: str | None) -> Content:
@@ -72,30 +82,46 @@ def given_content(data: Given, columns: GivenColumns, split: str | None) -> Cont
     found = _content(_one_split(data, split), columns)
     texts = _checked(found.texts)
     seconds = None if found.seconds is None else _checked(found.seconds)
-    return Content(texts, seconds, found.labels, None if found.ids is None else _ids(found.ids, len(texts)))
+    ids = None if found.ids is None else _ids(found.ids, len(texts))
+    return Content(texts, seconds, found.labels, ids, found.class_names)
 
 
-def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Sequence[str] | None = None) -> Documents:
+def given_documents(
+    found: Content,
+    columns: GivenColumns,
+    classes: int,
+    ids: Sequence[str] | None = None,
+    names: tuple[str, ...] = (),
+    label_map: Sequence[str] | None = None,
+) -> Documents:
     """Return documents with the given content.
+
+    Labels that have names, or are names, are matched to the model's classes as those of a file are; other labels are
+    the model's own class indices.
 
     Args:
         found: Their content.
         columns: Columns of rows.
         classes: How many classes the model has.
         ids: Ids of documents without a column for them; default: numbers.
+        names: The model's class names.
+        label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
 
     Raises:
         UserError: A label is none of the model's classes, or two documents have the same id.
     """
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
-    content["label"] = _labels(found.labels, len(texts), classes)
+    if names and found.names_classes:
+        content["label"], labels_read = _matched(found, names, label_map)
+    else:
+        content["label"] = _labels(found.labels, len(texts), classes)
+        labels_read = LabelsRead("none" if found.labels is None else "index")
     if found.seconds is not None:
         content["second"] = [len(text) + 1 for text in texts]
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
     read = (columns.text or "text", columns.pair, columns.label or "label")
-    labels_read = LabelsRead("none" if found.labels is None else "index")
     return Documents(rows, None, _provenance(*read, len(texts)), labels_read)
 
 
@@ -130,7 +156,7 @@ def _one_split(data: Any, split: str | None) -> Any:
 
 def _content(data: Any, columns: GivenColumns) -> Content:
     if isinstance(data, (Dataset, pd.DataFrame)):
-        return _from_table(_table(data), columns)
+        return replace(_from_table(_table(data), columns), class_names=_class_names(data, columns.label or "label"))
     if isinstance(data, (str, bytes, Mapping, Set)) or not isinstance(data, Iterable) or getattr(data, "ndim", 1) != 1:
         raise UserError(f"data is {_type(data)}; give {TAKEN}")
     rows = list(data)
@@ -189,6 +215,36 @@ def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int 
     if wrong is not None:
         raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
     return [None if label is None else int(label) for label in found] or [None] * count
+
+
+def _matched(
+    found: Content, names: tuple[str, ...], label_map: Sequence[str] | None
+) -> tuple[list[int | None], LabelsRead]:
+    """Return the model's class indices for labels with names; none at all where some name is no class of the model."""
+    labels = [_as_label(label) for label in found.labels or ()]
+    feature = ClassLabel(names=list(found.class_names)) if found.class_names else Value("string")
+    if not found.class_names:
+        labels = [None if label is None else str(label) for label in labels]
+    raw = read_labels(Dataset.from_dict({"label": labels}, features=Features(label=feature)), "label", NAME)
+    table = label_table(raw)
+    matched = matched_labels(table, names, label_map)
+    if matched is None:
+        logger.info("%s", unmatched(table, names))
+        return [None] * len(labels), LabelsRead("unmatched", table.names, table.absent)
+    read = LabelsRead("label_map" if label_map else "name", table.names, table.absent)
+    return [None if index == NO_LABEL else int(index) for index in class_indices(raw, matched, NAME)], read
+
+
+def _as_label(label: Any) -> Any:
+    """Return a label with null for NaN, and a whole float as the number that it is."""
+    if _is_missing(label):
+        return None
+    return int(label) if isinstance(label, float) and label.is_integer() else label
+
+
+def _class_names(data: Dataset | pd.DataFrame, column: str) -> tuple[str, ...]:
+    feature = data.features.get(column) if isinstance(data, Dataset) else None
+    return tuple(feature.names) if isinstance(feature, ClassLabel) else ()
 
 
 def _is_missing(label: Any) -> bool:

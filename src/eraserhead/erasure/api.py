@@ -109,8 +109,8 @@ def erase(
         split: The split, where `data` is a `DatasetDict` of several.
         text_column: Column of the texts in rows; default: ``text``.
         pair_column: Column of a second sequence in rows, which the tokenizer gets as a pair with the text.
-        label_column: Column of the gold classes in rows, as indices, used for accuracy alone; default: ``label``, where
-            there is one.
+        label_column: Column of the gold classes in rows, used for accuracy alone: names, or indices of the model's
+            classes, or of the names that a data set has for them; default: ``label``, where there is one.
         max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
             run says, else what the model was trained on, else its window.
         draws: Number of random orders tried for each document.
@@ -124,11 +124,12 @@ def erase(
         overwrite: Replace results of another setup in `output_dir`.
         batch_tokens: Tokens processed at a time.
         site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
-            ``all``; default: the last attention-pooling layer where there is one, else the last layer.
+            ``all``, or of an encoder with a decoder ``encoder:L``, ``decoder:L``, ``cross:L`` or ``all``; default: the
+            last attention-pooling layer where there is one, else the last layer, or its cross attention.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, where there is no exact minimum.
-        label_map: Classes of a `DataConfig`'s data and of the model that mean the same, as ``data=model`` pairs.
+        label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
         memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
         revision: Branch, tag or commit of a model on the hub.
         dtype: Precision to load a named model in; default: float32.
@@ -169,7 +170,8 @@ def erase(
     if content is None:
         documents = documents_for(checkpoint, asked, config.label_map)
     else:
-        documents = given_documents(content, columns, len(checkpoint.class_names))
+        names = checkpoint.class_names
+        documents = given_documents(content, columns, len(names), names=names, label_map=config.label_map)
     with tempfile.TemporaryDirectory() as scratch:
         config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
         config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))
@@ -189,9 +191,13 @@ def _content(
         for argument in (*columns.named, *(["split"] if split is not None else [])):
             raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
         return None
-    if label_map:
-        raise UserError(Setting("label_map"), ": belongs to a DataConfig; rows in memory bring class indices")
-    return given_content(data, columns, split)
+    content = given_content(data, columns, split)
+    if label_map and not content.names_classes:
+        raise UserError(
+            Setting("label_map"),
+            ": belongs to a DataConfig, or to labels that are names; these are the model's class indices",
+        )
+    return content
 
 
 def read(folder: str | Path) -> Erasure:

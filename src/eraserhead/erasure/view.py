@@ -111,6 +111,8 @@ def site_line(site: SiteSetup) -> str:
     parts.append("special tokens are components" if site.special_tokens else "special tokens left out")
     if site.dtype != "float32":
         parts.append(site.dtype)
+    if site.unlisted is not None:
+        parts.append(f"its family '{site.unlisted}' proved by probes of this model alone")
     return ", ".join(parts)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents, open_split
-from eraserhead.data.labels import matched_labels
+from eraserhead.data.labels import matched_labels, unmatched
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
@@ -137,9 +137,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     read = LabelsRead("label_map" if label_map else "name", split.labels.names, split.labels.absent)
     if matched is not None:
         return replace(split.read_as(matched).documents(), labels_read=read)
-    theirs, ours = ", ".join(split.labels.names), ", ".join(checkpoint.class_names)
-    unlike = "no accuracy is reported: the data's classes (%s) are not the model's (%s); match them with %s"
-    logger.info(unlike, theirs, ours, Setting("label_map"))
+    logger.info("%s", unmatched(split.labels, checkpoint.class_names))
     return replace(split.documents(with_labels=False), labels_read=replace(read, by="unmatched"))
 
 

@@ -6,14 +6,14 @@ its shapes.
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .architecture import Architecture, Limits
@@ -84,6 +84,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         *,
         limits: Limits | None = None,
         revision: str | None = None,
+        encoder_config: PreTrainedConfig | None = None,
+        key_mapping: Mapping[str, str] | None = None,
     ) -> "AttentionPoolingForSequenceClassification":
         """Put a fresh attention-pooling head on a pretrained encoder.
 
@@ -93,6 +95,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             architecture: Layers between the encoder and the decision; default: attention over all tokens.
             limits: How much of a document the model reads; `pipeline` cuts texts there.
             revision: Branch, tag or commit of the encoder.
+            encoder_config: Configuration of the encoder; by default read from its config.json.
+            key_mapping: How names of stored weights change, as `from_pretrained` takes it.
 
         Raises:
             ValueError: Fewer than two labels, labels that repeat, more layers than the encoder has, sizes that do not
@@ -102,10 +106,17 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         if len(set(labels)) != len(labels):
             raise ValueError(f"class names repeat: {', '.join(labels)}")
         architecture = architecture or Architecture()
-        full_config = AutoConfig.from_pretrained(encoder, revision=revision)
+        full_config = encoder_config or AutoConfig.from_pretrained(encoder, revision=revision)
         encoder_config = cut_layers(full_config, architecture.encoder_layers)
-        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
-        loaded = loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
+        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision, config=full_config)
+        loaded = loaded_encoder(
+            encoder,
+            encoder_config,
+            revision,
+            embeddings_alone=architecture.encoder_layers == 0,
+            stored_layers=full_config.num_hidden_layers,
+            key_mapping=key_mapping,
+        )
         if os.path.isdir(encoder):
             encoder_config._name_or_path = ""  # a local path should not be published
         config = AttentionPoolingConfig(
