@@ -417,9 +417,12 @@ def eraserhead_dataset(texts):
 def test_labels_that_are_no_classes_are_refused_and_unknown_ones_are_not(tmp_path):
     folder = saved_classifier(tmp_path)
     dataset = eraserhead_dataset(TEXTS[:3]).remove_columns("label")
-    for label in (2, 0.5, "pos"):
+    for label in (2, 0.5):
         with pytest.raises(UserError, match="none of the model's classes"):
             eraserhead.erase(folder, dataset.add_column("label", [label] * 3), cpu=True)
+    named = eraserhead.erase(folder, dataset.add_column("label", ["pos"] * 3), cpu=True)
+    assert named.documents.label.tolist() == [1, 1, 1]
+    assert named.summary.setup.labels == LabelsRead("name", ("pos",))
     unknown = eraserhead.erase(folder, dataset.add_column("label", [-1, 0, 1]), cpu=True)
     assert unknown.summary.documents.unlabelled == 1
     assert unknown.summary.setup.labels == LabelsRead("index")

@@ -124,6 +124,7 @@ class OpenSplit:
         written = classes[chosen] if with_labels else np.full(len(chosen), NO_LABEL, dtype=np.int64)
         documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
+        provenance = replace(provenance, without_label=len(classes) - len(kept))
         return Documents(documents, self.labels if with_labels else None, provenance)
 
 

@@ -22,6 +22,7 @@ class Provenance:
         available: Rows of the split.
         seed: Seed of the sample.
         fingerprint: SHA-256 of the documents, see `Documents.fingerprint`; null where nobody has computed it yet.
+        without_label: Rows that training left out because they have no label.
     """
 
     name: str | None
@@ -37,6 +38,7 @@ class Provenance:
     available: int
     seed: int
     fingerprint: str | None = None
+    without_label: int = 0
 
 
 @dataclass(frozen=True)

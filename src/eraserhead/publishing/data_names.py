@@ -25,6 +25,7 @@ def describe(data: Provenance) -> str:
     parts = [source(data), f"split {data.split}"]
     parts += [f"revision {data.revision}"] if data.revision else []
     parts += [rows(data), f"seed {data.seed}"]
+    parts += [f"{data.without_label:,} without a label left out"] if data.without_label else []
     parts += [f"fingerprint {data.fingerprint[:16]}"] if data.fingerprint else []
     return ", ".join(parts)
 
