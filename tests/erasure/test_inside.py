@@ -39,7 +39,7 @@ from eraserhead.explanation.explaining import explain
 from eraserhead.patch.families import FAMILIES, REFUSED
 from eraserhead.sites.inside.site import SelfAttentionSite
 from tables import frames, scores
-from tiny import SPECIAL, WORDS, random_texts, saved_classifier, tiny_tokenizer
+from tiny import SPECIAL, WORDS, random_texts, saved_hierarchical, tiny_tokenizer
 
 LABELS = ("neg", "pos", "mixed")
 TEXTS = random_texts(24, seed=5, longest=13)
@@ -220,11 +220,11 @@ def test_sequence_pairs_are_read_as_the_model_reads_them(tmp_path):
     assert result.documents.probabilities.map(list).tolist() == documents.probabilities.map(list).tolist()
 
 
-def test_pairs_are_refused_by_attention_pooling(tmp_path):
-    folder = saved_classifier(tmp_path)
+def test_pairs_are_refused_by_hierarchical_models(tmp_path):
+    folder = saved_hierarchical(tmp_path)
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
-    with pytest.raises(UserError, match=r"^the documents are pairs, and .* reads one sequence: join"):
+    with pytest.raises(UserError, match=r"^the documents are pairs, and .* reads one text, .*: join"):
         erase_to_folder(run(tmp_path, model=folder, data=DataConfig(path=str(path), pair_column="hypothesis")))
 
 

@@ -300,8 +300,10 @@ def test_an_adapter_is_named_with_its_base(folder):
     (folder / "config.json").unlink()
     (folder / WEIGHTS).rename(folder / "adapter_model.safetensors")
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "some/base"}')
-    for use in (as_classifier, as_encoder):
-        refused(folder, r"an adapter \(LORA for some/base\), not a model: merge the two with peft", use)
+    refused(folder, r"an adapter \(LORA for some/base\), not a model: merge the two with peft", as_encoder)
+    (folder / "adapter_model.safetensors").rename(folder / WEIGHTS)  # of a whole model: it is unclear what is meant
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    refused(folder, r"an adapter \(LORA for some/base\), not a model: merge the two with peft", as_classifier)
 
 
 def test_setfits_head_is_named_and_its_encoder_can_be_used(folder):

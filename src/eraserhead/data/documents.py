@@ -13,7 +13,7 @@ from datasets import Dataset, Features, List, Value
 from numpy.typing import NDArray
 
 from eraserhead.data import planted, sampling
-from eraserhead.data.columns import FEATURES, Columns, write_documents
+from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
@@ -51,10 +51,13 @@ class Documents:
     def fingerprint(self) -> str:
         """SHA-256 of the ids, texts and labels in their order, whatever the storage and the cache."""
         digest = hashlib.sha256()
-        blocks = self.rows.select_columns(list(FEATURES)).with_format("arrow").iter(ROWS_PER_BLOCK)
+        columns = [name for name in PAIR_FEATURES if name in self.rows.column_names]
+        blocks = self.rows.select_columns(columns).with_format("arrow").iter(ROWS_PER_BLOCK)
         for block in cast(Iterator[pa.Table], blocks):
             for column in ("id", "text"):
                 _update(digest.update, block.column(column).to_pylist())
+            if "second" in columns:  # where a pair is split
+                digest.update(np.asarray(block.column("second"), dtype="<i8").tobytes())
             digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
         return digest.hexdigest()
 

@@ -118,7 +118,9 @@ def site_line(site: SiteSetup) -> str:
 
 def _header(summary: Summary) -> Iterable[str]:
     setup, documents = summary.setup, summary.documents
-    yield f"model      {setup.model.name} ({site_line(setup.site)})"
+    base = setup.model.base
+    merged = "" if base is None else f", a {base.adapter} adapter merged into {base.name}"
+    yield f"model      {setup.model.name}{merged} ({site_line(setup.site)})"
     if loaded := loading_line(setup.model):
         yield f"loaded     {loaded}"
     source = " from ".join(part for part in (setup.data.name, setup.data.path) if part) or "given texts"

@@ -9,13 +9,11 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.given import GivenColumns, given_content, given_documents
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
-from eraserhead.explanation.explaining import Explanation, explain_row
+from eraserhead.explanation.explaining import TEXT_ID, Explanation, explain_row
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.site_table import check_site
 from eraserhead.settings import as_list, check_settings
-
-ID = "text"  # id of a text that has none; it seeds the random ranking, as on the command line
 
 
 def explain(
@@ -88,6 +86,6 @@ def explain(
     columns = GivenColumns(text_column, pair_column, label_column)
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
-    row = given_documents(content, columns, len(checkpoint.class_names), [ID]).rows
+    row = given_documents(content, columns, len(checkpoint.class_names), [TEXT_ID]).rows
     config = for_given(config, checkpoint, checkpoint.data, max_length)
     return explain_row(checkpoint, row, config, devices.start(cpu))

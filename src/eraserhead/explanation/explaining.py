@@ -1,5 +1,6 @@
 """Explain one document: its attention word by word, and what each ranking must erase to flip its decision."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 
-from eraserhead.data.given import check_text
+from eraserhead.data.given import GivenColumns, check_text, given_content, given_documents
 from eraserhead.data.words import word_spans
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
@@ -24,6 +25,9 @@ from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
+logger = logging.getLogger("eraserhead")
+
+TEXT_ID = "text"  # id of a text that has none; it seeds the random ranking
 SOURCES = ("text", "file", "id")  # settings, of which exactly one must be given
 
 
@@ -79,11 +83,12 @@ class Explanation:
         decision: Name of the class decided for.
         probabilities: Probability of every class, by class name.
         words: The words in reading order; the sentences, where those are the components.
-        inside: The words of each sentence with their attention within it, where the components are sentences.
         rankings: What must be erased along each ranking.
         components: Number of components.
         truncated_tokens: Tokens beyond the model's limits, which it did not see.
         site: Where weights are erased, and which weights.
+        inside: The words of each sentence with their attention within it, where the components are sentences.
+        second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
     """
 
     text: str
@@ -96,6 +101,7 @@ class Explanation:
     truncated_tokens: int
     site: SiteSetup
     inside: list[list[Word]] | None = None
+    second: int | None = None
 
 
 def explain(config: ExplainConfig) -> Explanation:
@@ -110,6 +116,10 @@ def explain(config: ExplainConfig) -> Explanation:
     if len(given) != 1:
         named = UserError.joined(given, " and ") if given else "none"
         raise UserError("explain: give one of ", UserError.joined(map(Setting, SOURCES), ", "), ", not ", named)
+    if config.pair is not None and config.id is not None:
+        raise UserError(
+            Setting("pair", config.pair), ": a document of the data brings its own, from ", Setting("data.pair_column")
+        )
     accelerator = devices.start(config.cpu)
     checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
     return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
@@ -140,6 +150,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         components=int(reading.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
         site=opened.setup,
+        second=document.get("second"),
     )
 
 
@@ -154,7 +165,16 @@ def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
             raise UserError(f"{config.file}: cannot be read as text ({error})") from error
     else:
         text = config.text or ""
-    return Dataset.from_dict({"id": ["text"], "text": [check_text(text, Setting("text"))], "label": [None]})
+    check_text(text, Setting("text"))
+    if config.pair is not None:
+        pair = [(text, check_text(config.pair, Setting("pair")))]
+        return given_documents(given_content(pair, GivenColumns(), None), GivenColumns(), 0, [TEXT_ID]).rows
+    trained_on = checkpoint.data
+    if trained_on is not None and trained_on.pair_column is not None:
+        logger.info(
+            "the model was trained on pairs of texts, and this is one text; give the second with %s", Setting("pair")
+        )
+    return Dataset.from_dict({"id": [TEXT_ID], "text": [text], "label": [None]})
 
 
 def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:

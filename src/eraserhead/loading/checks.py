@@ -204,7 +204,8 @@ def check_types(model: PreTrainedModel, largest: int, name: str) -> None:
     Raises:
         UserError: `largest`, the largest type of the documents' tokens, has no embedding.
     """
-    known = getattr(model.config, "type_vocab_size", None)
+    pools = isinstance(model, AttentionPoolingForSequenceClassification)
+    known = getattr(model.config.encoder_config if pools else model.config, "type_vocab_size", None)
     if known and largest >= known:  # 0: the model ignores token types
         raise UserError(
             f"{name}: its tokenizer gives {largest + 1} token types to pairs, but the model knows {known}: it is "

@@ -40,6 +40,8 @@ def given_checkpoint(
         if tokenizer is not None:
             raise UserError("tokenizer: the pipeline has its own; leave it out")
         model, tokenizer = model.model, model.tokenizer
+    if hasattr(model, "merge_and_unload"):
+        raise UserError(f"model is a {type(model).__name__}; give model.merge_and_unload(), or the adapter's folder")
     if not isinstance(model, PreTrainedModel):
         raise UserError(
             f"model is a {type(model).__name__}; give a folder, a hub id, a classifier of transformers, or a pipeline"

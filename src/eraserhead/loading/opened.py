@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents, open_split
@@ -18,13 +19,12 @@ from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_types, check_vocabulary
-from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
+from eraserhead.loading.config import ONE_TEXT, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
-from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.sites.site import Site
 
 logger = logging.getLogger("eraserhead")
@@ -57,6 +57,7 @@ class OpenedModel:
             found.revision,
             weights_fingerprint(found.model),
             found.class_names,
+            found.base,
             seen=None if found.seen is None else found.seen.fingerprint,
             unexpected=found.unexpected,
             pickled=found.pickled,
@@ -71,12 +72,10 @@ class OpenedModel:
             UserError: The documents are pairs that the model cannot read, or a token has no embedding.
         """
         model, name = self.checkpoint.model, self.checkpoint.name
-        if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
-            raise UserError(f"the documents are pairs, and {ONE_SEQUENCE}")
+        if "second" in rows.column_names and self.reader.hierarchical:
+            raise UserError(f"the documents are pairs, and {ONE_TEXT}")
         tokenized = self.reader.tokenize(rows, self.checkpoint.tokenizer)
-        check_vocabulary(model, largest(tokenized, "input_ids"), name)
-        if TYPES in tokenized.column_names:
-            check_types(model, largest(tokenized, TYPES), name)
+        check_inputs(model, tokenized, name)
         return tokenized
 
     def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:
@@ -101,6 +100,17 @@ class OpenedModel:
                 f"document {first}: the model's logits are NaN or infinite; load it in float32, or train it again"
             )
         return reading
+
+
+def check_inputs(model: PreTrainedModel, rows: Dataset, name: str) -> None:
+    """Refuse tokenised documents with a token, or a type of one, that the model has no vector for.
+
+    Raises:
+        UserError: Naming the largest id.
+    """
+    check_vocabulary(model, largest(rows, "input_ids"), name)
+    if TYPES in rows.column_names:
+        check_types(model, largest(rows, TYPES), name)
 
 
 def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, accelerator: Accelerator) -> OpenedModel:

@@ -6,6 +6,21 @@ TOKENS, SENTENCES = "tokens", "sentences"  # kinds of components
 
 
 @dataclass(frozen=True)
+class BaseSetup:
+    """The base model of an adapter.
+
+    Attributes:
+        name: Folder or hub id.
+        revision: Commit that the hub resolved; null for a folder.
+        adapter: Kind of the adapter, such as ``LORA``.
+    """
+
+    name: str
+    revision: str | None
+    adapter: str
+
+
+@dataclass(frozen=True)
 class ModelSetup:
     """A model.
 
@@ -14,6 +29,7 @@ class ModelSetup:
         revision: Commit that the hub resolved; null for a folder.
         weights: Fingerprint of the weights as they were loaded.
         classes: Class names in index order.
+        base: The base model, where `name` is an adapter that was merged into it; else null.
         seen: Fingerprint of the texts that training saw; null where they are not known.
         unexpected: Weights in its file that the model does not have, and that its decisions do not depend on.
         pickled: Whether its weights were read from pickles.
@@ -25,6 +41,7 @@ class ModelSetup:
     revision: str | None
     weights: str
     classes: tuple[str, ...]
+    base: BaseSetup | None = None
     seen: str | None = None
     unexpected: tuple[str, ...] = ()
     pickled: bool = False

@@ -13,7 +13,7 @@ from eraserhead.erasure.view import MEANS, YARDSTICK_NOTES, answer, called, site
 from eraserhead.loading.setup import SENTENCES
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
-from eraserhead.publishing.example import example_note, example_options
+from eraserhead.publishing.example import erase_note, erase_options
 from eraserhead.publishing.facts import Facts
 from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
@@ -52,8 +52,9 @@ def model_card(facts: Facts) -> str:
         scores=_scores(facts),
         metric_names=[METRICS[name].title for name in facts.test],
         limits=list(_limits(facts)),
-        example=example_options(facts),
-        example_note=example_note(facts),
+        example=_example(facts),
+        erase_options=erase_options(facts),
+        erase_note=erase_note(facts),
         summary=facts.summary,
         **({} if facts.summary is None else _erasure(facts.summary)),
     )
@@ -262,6 +263,14 @@ def _limits(facts: Facts) -> Iterator[str]:
     if not facts.license:
         yield "No licence is stated: ask the owner about any use beyond what the law allows."
     yield "It has the biases of its training documents and of its encoder; nobody has examined them."
+
+
+def _example(facts: Facts) -> str:
+    """Return what the example classifies: a text, or a pair of texts where the model was trained on pairs."""
+    config = facts.training.config
+    if config is None or config.data.pair_column is None:
+        return '"A fine cast, wasted on a script that never wakes up."'
+    return '{"text": "The cast is fine.", "text_pair": "The film is good."}'
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -27,7 +27,7 @@ def measured_data(facts: Facts) -> Provenance | None:
     return facts.documents.get("test", facts.documents.get("train"))
 
 
-def example_options(facts: Facts) -> str:
+def erase_options(facts: Facts) -> str:
     """Return the options of ``erase`` that name the documents and the site, safe inside a block of code."""
     data = measured_data(facts)
     options = [("data.path", f"{PLACEHOLDER}.csv")] if data is None else [*_data_options(data, len(facts.classes))]
@@ -36,7 +36,7 @@ def example_options(facts: Facts) -> str:
     return " ".join(f"--{name} {_word(value)}" for name, value in options)
 
 
-def example_note(facts: Facts) -> str | None:
+def erase_note(facts: Facts) -> str | None:
     """Return what has to be said of the documents that the command names."""
     data = measured_data(facts)
     if data is not None and data.name == PLANTED:

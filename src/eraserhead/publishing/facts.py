@@ -94,7 +94,7 @@ class Facts:
         reads: How much of a document it reads; null for the same models.
         training: How it was trained.
         summary: Its erasure results, if there are any.
-        base_model: The encoder, if it is on the hub.
+        base_model: The encoder, or the base model of an adapter, if it is on the hub.
         datasets: Ids of its data sets on the hub.
         license: Licence of the model, by the hub's identifier.
         language: Languages of the documents.
@@ -194,11 +194,16 @@ def training_names(source: Source) -> dict[str, str]:
 def _public_summary(summary: Summary, repository: str) -> Summary:
     """Return a summary of results without local paths."""
     model, data = summary.setup.model, summary.setup.data
-    return public(summary, {model.name: repository, **_data_name(data.name, data.path, data.fingerprint)})
+    names = {model.name: repository, **_data_name(data.name, data.path, data.fingerprint)}
+    if model.base is not None and model.base.revision is None:
+        names[model.base.name] = last_part(model.base.name)
+    return public(summary, names)
 
 
 def _base_model(source: Source) -> str | None:
-    """Return the encoder's name on the hub; null where it has none there."""
+    """Return the name on the hub of the encoder, or of an adapter's base model; null where it has none there."""
+    if source.base is not None:
+        return None if source.base.revision is None else source.base.name
     if source.environment is None:
         return PACKAGED_IS if source.run is not None and source.run.model.encoder == PACKAGED else None
     encoder = source.environment.encoder

@@ -163,6 +163,23 @@ class RunFolder(OutputFolder):
             accelerator.wait_for_everyone()
         accelerator.wait_for_everyone()
 
+    def load_state(self, accelerator: Accelerator) -> None:
+        """Restore the newest state.
+
+        Raises:
+            UserError: It was saved by a run that the launcher compiled otherwise.
+        """
+        state = self.resumable
+        assert state is not None
+        try:
+            accelerator.load_state(str(state))
+        except RuntimeError as error:  # of a compiled model, weights have other names
+            raise UserError(
+                f"{state}: does not fit this model; resume with the dynamo settings of the launcher that the run was "
+                "started with, or replace it with ",
+                Setting("overwrite", True),
+            ) from error
+
     def save_best(self, state: Mapping[str, Tensor]) -> None:
         """Save the trained weights of the best epoch so far; the previous ones stay until these are complete."""
         with replacing(self.best) as unfinished, full_disk_is_an_os_error(self.path):

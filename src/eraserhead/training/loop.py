@@ -83,6 +83,11 @@ class Loop:
     ordered: bool
     progress: Progress
 
+    @property
+    def uncompiled(self) -> nn.Module:
+        """The objective as it was before it was wrapped: its weights have their own names."""
+        return self.accelerator.unwrap_model(self.objective, keep_torch_compile=False)
+
     def epoch(self, epoch: int) -> float:
         """Train on every document once; returns the mean loss per document."""
         self.objective.train()
