@@ -305,6 +305,7 @@ def test_a_decoder_without_padding_takes_its_tokenizers_or_is_refused(tmp_path, 
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) for text in [*TEXTS, ""]]
     assert results.summary().documents.without_components == 1
+    assert results.summary().setup.model.lent_padding == "[PAD]"
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     for row in documents[documents.n > 0].itertuples():
         ids = torch.tensor([[[*SPECIAL, *WORDS].index(word) for word in row.text.split()]])

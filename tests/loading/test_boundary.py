@@ -322,9 +322,13 @@ def test_the_folder_of_a_model_inside_another_one_is_named(folder):
 @pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}])
 def test_pickled_weights_are_read_as_tensors_alone(folder, caplog, options):
     caplog.set_level("INFO", "eraserhead")
-    expected = weights_fingerprint(load_checkpoint(str(folder)).model)
+    before = load_checkpoint(str(folder))
+    expected = weights_fingerprint(before.model)
+    assert not before.pickled
     pickled(folder, load_file(folder / WEIGHTS), **options)
-    assert weights_fingerprint(load_checkpoint(str(folder)).model) == expected
+    checkpoint = load_checkpoint(str(folder))
+    assert weights_fingerprint(checkpoint.model) == expected
+    assert checkpoint.pickled
     assert "pytorch_model.bin is read by torch.load(weights_only=True)" in caplog.text
     as_encoder(folder)
 

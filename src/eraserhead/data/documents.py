@@ -17,7 +17,7 @@ from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_docu
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
-from eraserhead.data.provenance import Provenance
+from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.data.requests import PLANTED, check_config, source_of
 from eraserhead.data.sources import Source, pick_split
 from eraserhead.errors import Setting, UserError
@@ -39,11 +39,13 @@ class Documents:
             null); the built-in corpus also has ``evidence``, a list of start, end and grade.
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
+        labels_read: How the labels were read as a model's classes; null of documents without a model.
     """
 
     rows: Dataset
     labels: LabelTable | None
     provenance: Provenance
+    labels_read: LabelsRead | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -125,6 +127,7 @@ class OpenSplit:
         written = classes[chosen] if with_labels else np.full(len(chosen), NO_LABEL, dtype=np.int64)
         documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
+        provenance = replace(provenance, without_label=len(classes) - len(kept))
         return Documents(documents, self.labels if with_labels else None, provenance)
 
 

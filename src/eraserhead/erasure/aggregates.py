@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
+from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.flip_values import FlipValues, read_flips
@@ -24,7 +25,7 @@ from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_qu
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 QUANTITIES = ("fraction", "removed", "mass")
 DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
-DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", *COUNTS]
+DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", "training_role", *COUNTS]
 
 
 def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = "beyond_all") -> Aggregates:
@@ -42,6 +43,7 @@ def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = 
         documents=_counts(documents),
         truncation=summed_truncation(table),
         accuracy=_accuracy(documents, seed),
+        accuracy_unseen=_accuracy_unseen(documents, seed),
         yardstick=yardstick,
         rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
         beyond_rankings=_beyond_rankings(flips, seed),
@@ -51,13 +53,17 @@ def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = 
 
 
 def _counts(documents: pd.DataFrame) -> Counts:
+    analysed = documents.loc[is_analysed(documents.n)]
+    known = not documents.training_role.isna().any()
     return Counts(
         total=len(documents),
-        analysed=int(is_analysed(documents.n).sum()),
+        analysed=len(analysed),
         without_components=int((documents.n == 0).sum()),
         with_one_component=int((documents.n == 1).sum()),
         unlabelled=int(documents.label.isna().sum()),
         decided_otherwise_by_model=int((documents.prediction != documents.model_prediction).sum()),
+        trained_on=int((analysed.training_role == TRAIN).sum()) if known else None,
+        validated_on=int((analysed.training_role == VALIDATION).sum()) if known else None,
     )
 
 
@@ -65,6 +71,13 @@ def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
     documents = documents.loc[is_analysed(documents.n)]
     correct = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
     return _mean(correct, seed)
+
+
+def _accuracy_unseen(documents: pd.DataFrame, seed: int) -> Estimate | None:
+    """Return the accuracy over documents that training did not see; None where it is not known which it saw."""
+    if documents.training_role.isna().any():
+        return None
+    return _accuracy(documents.loc[documents.training_role == UNSEEN], seed)
 
 
 def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: int) -> RankingSummary:

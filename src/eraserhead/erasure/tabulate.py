@@ -33,6 +33,7 @@ class BatchText:
         starts: Offsets of the components' first characters in the text; None for tokenizers without offsets.
         ends: Offsets behind their last characters; None likewise.
         counts: Tokens that the model saw and that were cut off; for documents read by sentence, also sentences.
+        training_roles: What they were in training; None where it is not known.
         evidence: Whether each component overlaps the evidence; None where the evidence is unknown.
     """
 
@@ -44,6 +45,7 @@ class BatchText:
     starts: list[list[int]] | None
     ends: list[list[int]] | None
     counts: Mapping[str, list[int]]
+    training_roles: list[str] | None
     evidence: list[np.ndarray] | None
 
 
@@ -95,6 +97,7 @@ def _documents(text: BatchText, reading: Reading, analysis: Analysis) -> dict[st
         "single_js": _ragged(analysis.singles.js, lengths),
         "single_decision": _ragged(analysis.singles.decision, lengths),
         **{name: text.counts.get(name, [None] * len(text.ids)) for name in COUNTS},
+        "training_role": text.training_roles or [None] * len(text.ids),
     }
 
 

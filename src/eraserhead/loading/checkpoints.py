@@ -21,6 +21,7 @@ from transformers import (
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
+from eraserhead.data.seen import SeenTexts
 from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import UserError
 from eraserhead.loading.adapters import Adapter, find_adapter
@@ -47,7 +48,7 @@ from eraserhead.loading.model_files import (
 )
 from eraserhead.loading.setup import BaseSetup
 from eraserhead.loading.stored_weights import Fit, check_fit
-from eraserhead.loading.training_data import read_training_data
+from eraserhead.loading.training_data import read_seen_texts, read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import Located, locate_model
@@ -64,6 +65,7 @@ VOCABULARY = (
     "*.tiktoken",
     "*vocab*.txt",
 )
+REPOSITORY_CODE = "transformers_modules."  # package of the code that transformers takes from repositories
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ class Checkpoint:
         revision: Commit that the hub resolved; null for a folder.
         data: The data that it was trained on; null if the folder does not say.
         labels: The label table of that data.
-        train_split: The split that it was trained on, as written in the ids of its documents.
+        seen: The texts that training saw; null if the folder does not say.
         unexpected: Names of weights that its file holds beside the model's, and that its decisions do not depend on.
+        pickled: Whether its weights come from PyTorch's pickles, rather than from safetensors.
+        lent_padding: The tokenizer's padding token, for a model that names none; null for one that names its own.
         base: The base model, where it is an adapter merged into that.
     """
 
@@ -88,8 +92,10 @@ class Checkpoint:
     revision: str | None
     data: DataConfig | None
     labels: LabelTable | None
-    train_split: str | None
+    seen: SeenTexts | None
     unexpected: tuple[str, ...] = ()
+    pickled: bool = False
+    lent_padding: str | None = None
     base: BaseSetup | None = None
 
     @property
@@ -101,6 +107,11 @@ class Checkpoint:
     def padding(self) -> int:
         """The id of padding."""
         return padding_id(self.model.config, self.tokenizer)
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether the model is Python code of its repository."""
+        return type(self.model).__module__.startswith(REPOSITORY_CODE)
 
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
@@ -158,8 +169,7 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
         model, unexpected = _merged(model, report, adapter)
     check_weights(model, name)
     tokenizer = load_tokenizer(folder if adapter is None else adapter.tokenizer_folder, name, trust_remote_code, config)
-    if not ours:
-        give_padding(model, tokenizer, name)
+    lent_padding = None if ours else give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
     return Checkpoint(
         model=model.eval(),
@@ -168,8 +178,10 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
         revision=located.commit,
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
-        train_split=None if trained_on is None else trained_on.train_split,
+        seen=read_seen_texts(Path(name)),
         unexpected=unexpected,
+        pickled=weights.pickled,
+        lent_padding=lent_padding,
         base=None if adapter is None else adapter.setup,
     )
 

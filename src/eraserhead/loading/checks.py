@@ -155,18 +155,21 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         tokenizer.model_max_length = int(longest)
 
 
-def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> str | None:
     """Give a decoder without a padding token its tokenizer's; it needs one to read several documents at a time.
+
+    Returns:
+        The token; null if the model needs none, or has its own.
 
     Raises:
         UserError: Neither has a padding token.
     """
     read_out = family_of(model.config).read_out_of(model.config)
     if named_padding(model.config) is not None or read_out not in (ReadOut.LAST, None):
-        return
+        return None
     padding = named_padding(model.config, tokenizer)
     if padding is None and read_out is None:
-        return  # of a family that is not known: its dry run tells whether it takes two documents at a time
+        return None  # of a family that is not known: its dry run tells whether it takes two documents at a time
     if padding is None:
         raise UserError(
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
@@ -174,6 +177,7 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
         )
     logger.info(f"the model has no padding token: the tokenizer's is used ('{tokenizer.pad_token}')")
     model.config.get_text_config().pad_token_id = padding
+    return str(tokenizer.pad_token)
 
 
 def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents, open_split
 from eraserhead.data.labels import matched_labels, unmatched
+from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
@@ -53,8 +54,18 @@ class OpenedModel:
     def model_setup(self) -> ModelSetup:
         """The model as results record it."""
         found = self.checkpoint
-        fingerprint = weights_fingerprint(found.model)
-        return ModelSetup(found.name, found.revision, fingerprint, found.class_names, found.base)
+        return ModelSetup(
+            found.name,
+            found.revision,
+            weights_fingerprint(found.model),
+            found.class_names,
+            found.base,
+            seen=None if found.seen is None else found.seen.fingerprint,
+            unexpected=found.unexpected,
+            pickled=found.pickled,
+            lent_padding=found.lent_padding,
+            own_code=found.runs_own_code,
+        )
 
     def tokenize(self, rows: Dataset) -> Dataset:
         """Add the tokens of every document.
@@ -135,19 +146,18 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
         if label_map:
             raise UserError(Setting("label_map"), ": the run's own data has the model's classes already; leave it out")
         documents = load_documents(data, "test", checkpoint.labels)
-        if documents.provenance.split == checkpoint.train_split:
-            logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
-        return documents
+        return replace(documents, labels_read=LabelsRead("training"))
     split = open_split(data, "test")
     if split.labels is None:
-        return split.documents()
+        return replace(split.documents(), labels_read=LabelsRead("none"))
     if split.labels.absent:
         logger.info(split.labels.describe())
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
+    read = LabelsRead("label_map" if label_map else "name", split.labels.names, split.labels.absent)
     if matched is not None:
-        return split.read_as(matched).documents()
+        return replace(split.read_as(matched).documents(), labels_read=read)
     logger.info("%s", unmatched(split.labels, checkpoint.class_names))
-    return split.documents(with_labels=False)
+    return replace(split.documents(with_labels=False), labels_read=replace(read, by="unmatched"))
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:

@@ -30,6 +30,11 @@ class ModelSetup:
         weights: Fingerprint of the weights as they were loaded.
         classes: Class names in index order.
         base: The base model, where `name` is an adapter that was merged into it; else null.
+        seen: Fingerprint of the texts that training saw; null where they are not known.
+        unexpected: Weights in its file that the model does not have, and that its decisions do not depend on.
+        pickled: Whether its weights were read from pickles.
+        lent_padding: The tokenizer's padding token, where the model names none of its own and needs one; else null.
+        own_code: Whether Python code of its repository ran.
     """
 
     name: str
@@ -37,6 +42,11 @@ class ModelSetup:
     weights: str
     classes: tuple[str, ...]
     base: BaseSetup | None = None
+    seen: str | None = None
+    unexpected: tuple[str, ...] = ()
+    pickled: bool = False
+    lent_padding: str | None = None
+    own_code: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

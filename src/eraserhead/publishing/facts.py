@@ -13,8 +13,9 @@ from eraserhead.loading.checkpoints import class_names
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.architecture import Architecture, Limits
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.publishing.data_names import hub_name
 from eraserhead.publishing.model_folder import Source
-from eraserhead.publishing.public_names import is_local, last_part, publishable
+from eraserhead.publishing.public_names import last_part, publishable
 from eraserhead.records import checked, plain
 from eraserhead.training.config import PACKAGED, ModelConfig, TrainingConfig
 from eraserhead.training.records import Metrics, TrainingEnvironment
@@ -134,6 +135,16 @@ class Facts:
         """Metrics on the test documents."""
         return (self.training.metrics and self.training.metrics.test) or {}
 
+    @property
+    def test_unseen(self) -> Mapping[str, float]:
+        """Metrics on the test documents that training did not see."""
+        return (self.training.metrics and self.training.metrics.test_unseen) or {}
+
+    @property
+    def test_trained_on(self) -> int:
+        """How many test documents were trained on."""
+        return 0 if self.training.data is None else self.training.data.trained_on.get("test", 0)
+
 
 def gather_facts(source: Source, options: Options) -> Facts:
     """Return the facts to publish from a model's configurations and results, without anything local."""
@@ -147,7 +158,7 @@ def gather_facts(source: Source, options: Options) -> Facts:
         environment=source.environment,
     )
     documents = {} if source.data is None else source.data.documents
-    sets = dict.fromkeys(_hub_name(found.name) for found in documents.values() if found.name)
+    sets = dict.fromkeys(hub_name(found.name) for found in documents.values() if found.name)
     return Facts(
         repository=options.repository,
         family=config.model_type,
@@ -206,10 +217,3 @@ def _data_name(name: str | None, path: str | None, fingerprint: str | None) -> d
     known = NAMED[name].hub if name in NAMED else None
     mark = f" (sha256 {fingerprint[:16]})" if fingerprint else ""
     return {path: known or f"{last_part(path)}{mark}"}
-
-
-def _hub_name(name: str | None) -> str | None:
-    """Return a data set's id on the hub; null for one that is built in or lies in a folder."""
-    if name is None or name in NAMED:
-        return None if name is None else NAMED[name].hub
-    return name if "/" in name and not is_local(name) else None

@@ -28,21 +28,26 @@ class Progress:
         best: Validation metric of the best epoch.
         best_epoch: Number of the best epoch, from 1.
         history: The finished epochs.
+        resumed_after: Epochs after which the run was resumed.
     """
 
     epoch: int = 0
     best: float | None = None
     best_epoch: int = 0
     history: list[Epoch] = field(default_factory=list)
+    resumed_after: list[int] = field(default_factory=list)
 
-    def metrics(self, devices: str, test: dict[str, float] | None = None) -> Metrics:
+    def metrics(
+        self, devices: str, test: dict[str, float] | None = None, test_unseen: dict[str, float] | None = None
+    ) -> Metrics:
         """Return the metrics so far as a record.
 
         Args:
             devices: The processes and devices in use.
             test: Metrics of the test documents, if they are known.
+            test_unseen: Metrics of those that training did not see, if there are any.
         """
-        return Metrics(self.best_epoch, tuple(self.history), test, devices)
+        return Metrics(self.best_epoch, tuple(self.history), test, devices, test_unseen, tuple(self.resumed_after))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content, for `Accelerator.register_for_checkpointing`."""
@@ -136,13 +141,19 @@ class Loop:
 
     def evaluate(self, role: str) -> dict[str, float]:
         """Return the metrics of a role's labelled documents; they are the same on every process."""
+        return self.scores(role, self.predictions(role))
+
+    def predictions(self, role: str) -> dict[int, int]:
+        """Return the predicted class of each labelled document of a role; they are the same on every process."""
         source = self.batches[role]
-        labels = source.labels.tolist()
-        known = [document for document, label in enumerate(labels) if label >= 0]
-        predicted = predict(self.objective, source, self._split(known, source), self.accelerator)
-        return score(
-            [predicted[document] for document in known], [labels[document] for document in known], self.ordered
-        )
+        known = [document for document, label in enumerate(source.labels.tolist()) if label >= 0]
+        return predict(self.objective, source, self._split(known, source), self.accelerator)
+
+    def scores(self, role: str, predicted: dict[int, int]) -> dict[str, float]:
+        """Return the metrics of documents of a role, by number, with their predicted classes."""
+        labels = self.batches[role].labels.tolist()
+        documents = sorted(predicted)
+        return score([predicted[each] for each in documents], [labels[each] for each in documents], self.ordered)
 
     def _split(self, documents: Sequence[int], source: Batches) -> list[list[int]]:
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, source.without_encoder)

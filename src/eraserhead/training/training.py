@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmu
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
+from eraserhead.data.seen import UNSEEN
 from eraserhead.data.tokens import TYPES, truncation
 from eraserhead.errors import MissingSplitError
 from eraserhead.loading import devices
@@ -163,6 +164,7 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
     training, progress = config.training, loop.progress
     if config.resume and folder.resumable is not None:
         folder.load_state(loop.accelerator)
+        progress.resumed_after.append(progress.epoch)
         devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
     elif config.resume:
         devices.tell(loop.accelerator, "no finished epoch to resume from: starting with epoch 1")
@@ -189,10 +191,15 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     accelerator, splits = loop.accelerator, saver.splits
     loop.uncompiled.load_state_dict(load_file(folder.best))
     accelerator.wait_for_everyone()  # the main process removes the file after all have read it
-    test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
+    test = unseen = None
+    if "test" in splits and (splits["test"].labels >= 0).any():
+        predicted = loop.predictions("test")
+        test = loop.scores("test", predicted)
+        fair = {document: predicted[document] for document in predicted if saver.roles["test"][document] == UNSEEN}
+        unseen = loop.scores("test", fair) if fair else None
     if accelerator.is_main_process:
         saver.model.cpu()
-        saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test))
+        saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test, unseen))
         folder.close()
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
