@@ -26,9 +26,9 @@ def buckets(
     kind = [0] * len(lengths) if kinds is None else kinds
     batches: list[list[int]] = []
     for document in sorted(documents, key=lambda index: (kind[index], -lengths[index], index)):
-        first = batches[-1][0] if batches else None
-        joins = first is not None and kind[first] == kind[document]
-        if joins and lengths[first] * (len(batches[-1]) + 1) <= budget:
+        first = batches[-1][0] if batches else document  # the longest of the open batch
+        fits = lengths[first] * (len(batches[-1]) + 1) <= budget if batches else False
+        if fits and kind[first] == kind[document]:
             batches[-1].append(document)
         else:
             batches.append([document])

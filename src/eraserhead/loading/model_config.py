@@ -147,7 +147,7 @@ def _refuse_fetching(content: dict[str, Any], file: str) -> None:
                 method = mapping[key].get("quant_method") if isinstance(mapping[key], dict) else None
                 raise UserError(
                     f"{file}: {key}: the weights are quantised ({method or 'in an unknown way'}), and erasing needs "
-                    "plain ones: load the model where its library is installed, model.dequantize(), save_pretrained it "
+                    "plain ones: load the model where its library is installed, call dequantize() on it, save it "
                     "elsewhere, and give that folder; or get the checkpoint that it was made from"
                 )
         for key, mend in ELSEWHERE.items():
