@@ -143,6 +143,17 @@ class Loop:
         """Return the metrics of a role's labelled documents; they are the same on every process."""
         return self.scores(role, self.predictions(role))
 
+    def test(self, unseen: Sequence[bool]) -> tuple[dict[str, float] | None, dict[str, float] | None]:
+        """Return the metrics of the labelled test documents, and of those that training did not see, if there are any.
+
+        Args:
+            unseen: Whether training did not see each of the test documents.
+        """
+        predicted = self.predictions("test")
+        fair = {document: found for document, found in predicted.items() if unseen[document]}
+        every, others = (self.scores("test", found) if found else None for found in (predicted, fair))
+        return every, others
+
     def predictions(self, role: str) -> dict[int, int]:
         """Return the predicted class of each labelled document of a role; they are the same on every process."""
         source = self.batches[role]

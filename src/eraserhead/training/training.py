@@ -191,15 +191,11 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     accelerator, splits = loop.accelerator, saver.splits
     loop.uncompiled.load_state_dict(load_file(folder.best))
     accelerator.wait_for_everyone()  # the main process removes the file after all have read it
-    test = unseen = None
-    if "test" in splits and (splits["test"].labels >= 0).any():
-        predicted = loop.predictions("test")
-        test = loop.scores("test", predicted)
-        fair = {document: predicted[document] for document in predicted if saver.roles["test"][document] == UNSEEN}
-        unseen = loop.scores("test", fair) if fair else None
+    unseen = [role == UNSEEN for role in saver.roles.get("test", ())]
+    test, test_unseen = loop.test(unseen) if "test" in splits else (None, None)
     if accelerator.is_main_process:
         saver.model.cpu()
-        saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test, unseen))
+        saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test, test_unseen))
         folder.close()
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
