@@ -19,7 +19,10 @@ class DataConfig:
         text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
         pair_column: Column of a second sequence, such as the hypothesis of an inference data set; the tokenizer gets
             both as a pair.
-        label_column: Column of the gold class; default: the named set's own, else ``label``.
+        label_column: Column of the gold class, or of a list of labels for multi-label models; default: the named set's
+            own, else ``label``.
+        label_columns: Columns of 0 and 1, one for each label of a multi-label model, in place of a column of lists;
+            their names are the labels.
         clean: Undo the named set's escapes (``\n``, ``<br />``); default: on for named sets, off for
             others.
         ordered: Whether the classes are ordered, so that distances between them mean something; default: on for yelp,
@@ -50,6 +53,7 @@ class DataConfig:
     text_columns: list[str] | None = None
     pair_column: str | None = None
     label_column: str | None = None
+    label_columns: list[str] | None = None
     clean: bool | None = None
     ordered: bool | None = None
     train_split: str = "train"

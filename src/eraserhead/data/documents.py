@@ -1,7 +1,9 @@
 """Documents: text, gold class and an id that names the source row, from a `DataConfig`."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal, cast
@@ -14,6 +16,15 @@ from numpy.typing import NDArray
 from eraserhead.data import planted, sampling
 from eraserhead.data.columns import FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
+from eraserhead.data.label_sets import (
+    LABELS,
+    NoLabelSetsError,
+    RawLabelSets,
+    label_sets,
+    rarest_labels,
+    read_label_sets,
+    with_label_sets,
+)
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.provenance import Provenance
@@ -22,6 +33,8 @@ from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
 
 Role = Literal["train", "validation", "test"]
+
+logger = logging.getLogger("eraserhead")
 
 PLANTED = "planted"
 ROWS_PER_BLOCK = 8192
@@ -34,7 +47,8 @@ class Documents:
 
     Attributes:
         rows: Columns ``id`` (split and row number in the source), ``text`` (never null), ``label`` (class index or
-            null); the built-in corpus also has ``evidence``, a list of start, end and grade.
+            null); for multi-label models ``labels`` (a list of label numbers, or null), ``label`` being null; the
+            built-in corpus also has ``evidence``, a list of start, end and grade.
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
     """
@@ -52,6 +66,8 @@ class Documents:
             for column in ("id", "text"):
                 _update(digest.update, block.column(column).to_pylist())
             digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
+        if LABELS in self.rows.column_names:
+            digest.update(json.dumps(list(self.rows[LABELS])).encode())
         return digest.hexdigest()
 
     @property
@@ -60,7 +76,9 @@ class Documents:
         return replace(self.provenance, fingerprint=self.fingerprint)
 
 
-def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = None) -> Documents:
+def load_documents(
+    config: DataConfig, role: Role, labels: LabelTable | None = None, multi_label: bool = False
+) -> Documents:
     """Load the documents of one role.
 
     Training and held-out validation documents are disjoint and depend on the configuration alone, not on which of them
@@ -71,11 +89,12 @@ def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = N
         role: What they are for. Without ``validation_split``, validation documents are held out of training.
         labels: Table to read the labels with, usually that of the training documents; by default it is made from the
             training split, or from the split itself where there is none.
+        multi_label: Whether a document may have several labels.
 
     Raises:
         UserError: If the source cannot be read, or does not have the splits, columns, labels or rows asked for.
     """
-    return open_split(config, role, labels).documents()
+    return open_split(config, role, labels, multi_label).documents()
 
 
 @dataclass(frozen=True)
@@ -97,7 +116,7 @@ class OpenSplit:
     named: NamedSet
     source: Source | None
     split: str
-    raw: RawLabels
+    raw: RawLabels | RawLabelSets
     labels: LabelTable | None
 
     def read_as(self, labels: LabelTable) -> "OpenSplit":
@@ -110,21 +129,34 @@ class OpenSplit:
             return _planted_documents(self.config, self.role, self.labels, with_labels)
         rows = self.source.splits[self.split]
         columns = Columns.of(self.config, self.named, rows, self.split, labels_optional=self.role == "test")
-        classes = class_indices(self.raw, self.labels, self.split) if self.labels else self.raw.codes
+        classes, sets = self._classes()
         if self.role != "test":
             _check_labelled(classes, self.split)
         chosen = _choose(self.config, self.role, classes)
         if self.role == "train":
-            _check_classes(classes[chosen], self.split)
-        written = classes[chosen] if with_labels else np.full(len(chosen), NO_LABEL, dtype=np.int64)
+            _check_classes(classes[chosen] if sets is None else [sets[row] for row in chosen], self.split)
+        written = classes[chosen] if with_labels and sets is None else np.full(len(chosen), NO_LABEL, dtype=np.int64)
         documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
+        if sets is not None:
+            documents = with_label_sets(documents, [sets[row] if with_labels else None for row in chosen])
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
         return Documents(documents, self.labels if with_labels else None, provenance)
 
+    def _classes(self) -> tuple[NDArray[np.int64], Sequence[list[int] | None] | None]:
+        """Return the class of every row, or what stands for it in samples: its rarest label, beside all its labels."""
+        if isinstance(self.raw, RawLabels):
+            return class_indices(self.raw, self.labels, self.split) if self.labels else self.raw.codes, None
+        if self.labels is None:
+            return np.full(len(self.raw.counts), NO_LABEL, dtype=np.int64), [None] * len(self.raw.counts)
+        sets = label_sets(self.raw, self.labels, self.split)
+        return rarest_labels(sets, len(self.labels.names)), sets
 
-def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None) -> OpenSplit:
+
+def open_split(
+    config: DataConfig, role: Role, labels: LabelTable | None = None, multi_label: bool = False
+) -> OpenSplit:
     """Read the labels of a role's split; see `load_documents`."""
-    _check(config)
+    _check(config, multi_label)
     named = NAMED.get(config.name or "", NamedSet())
     if config.name == PLANTED:
         names = planted.label_names(config.classes)
@@ -135,7 +167,13 @@ def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None)
     split = pick_split(source, *_wanted_split(config, role))
     available = source.splits[split]
     columns = Columns.of(config, named, available, split, labels_optional=role == "test")
-    raw = read_labels(available, columns.label, split) if columns.label else RawLabels.absent(len(available))
+    try:
+        raw = _read_labels(available, columns.labels, split, multi_label)
+    except NoLabelSetsError as error:
+        if role != "test" or labels is not None:
+            raise
+        logger.info(f"no accuracy is reported: {error}")
+        raw = _read_labels(available, (), split, multi_label)
     return OpenSplit(config, role, named, source, split, raw, labels or _table(config, named, source, split, raw))
 
 
@@ -146,7 +184,15 @@ def has_ordered_classes(config: DataConfig) -> bool:
     return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
 
 
-def _check(config: DataConfig) -> None:
+def _read_labels(rows: Dataset, columns: Sequence[str], split: str, multi_label: bool) -> RawLabels | RawLabelSets:
+    if not columns and multi_label:
+        return RawLabelSets(RawLabels.absent(0), np.full(len(rows), NO_LABEL, dtype=np.int64))
+    if not columns:
+        return RawLabels.absent(len(rows))
+    return read_label_sets(rows, columns, split) if multi_label else read_labels(rows, columns[0], split)
+
+
+def _check(config: DataConfig, multi_label: bool) -> None:
     """Raise `UserError` with everything that is wrong with the configuration by itself."""
     problems = list(setting_problems(config, "data."))
 
@@ -164,8 +210,16 @@ def _check(config: DataConfig) -> None:
         refuse("clean", f": only {', '.join(NAMED)} have a rule for cleaning")
     if config.text_columns is not None and not config.text_columns:
         refuse("text_columns", ": name one column or more")
+    if config.label_columns is not None and not multi_label:
+        refuse("label_columns", ": belongs to multi-label models; name one column with data.label_column")
+    elif config.label_columns is not None and config.label_column is not None:
+        refuse("label_columns", UserError(": give it or ", Setting("data.label_column"), ", not both"))
+    elif config.label_columns is not None and (len(config.label_columns) < 2 or _repeats(config.label_columns)):
+        refuse("label_columns", ": name two different columns or more")
+    if config.name == PLANTED and multi_label:
+        refuse("name", ": its documents have one class each, and the model is a multi-label one")
     if config.name == PLANTED:
-        outer = ("path", "subset", "revision", "text_columns", "pair_column", "label_column", "clean")
+        outer = ("path", "subset", "revision", "text_columns", "pair_column", "label_column", "label_columns", "clean")
         given = [Setting(f"data.{name}") for name in outer if getattr(config, name) is not None]
         if given:
             refuse("name", UserError(" is built in: leave out ", UserError.joined(given, ", ")))
@@ -203,14 +257,18 @@ def _wanted_split(config: DataConfig, role: Role) -> tuple[str, str]:
     return config.train_split, "data.train_split"
 
 
-def _table(config: DataConfig, named: NamedSet, source: Source, split: str, raw: RawLabels) -> LabelTable | None:
+def _table(
+    config: DataConfig, named: NamedSet, source: Source, split: str, raw: RawLabels | RawLabelSets
+) -> LabelTable | None:
     """Make the table from the training split, else from the split itself; None where neither has a label."""
-    column = config.label_column or named.label_column
+    columns = config.label_columns or [config.label_column or named.label_column]
     training = None if source.single or split == config.train_split else source.splits.get(config.train_split)
     candidates = [raw]
-    if training is not None and column in training.column_names:
-        candidates.insert(0, read_labels(training, column, config.train_split))
-    return next((label_table(labels, named.class_names) for labels in candidates if labels.known), None)
+    if training is not None and set(columns) <= set(training.column_names):
+        several = isinstance(raw, RawLabelSets)
+        candidates.insert(0, _read_labels(training, columns, config.train_split, several))
+    flat = (labels.flat if isinstance(labels, RawLabelSets) else labels for labels in candidates if labels.known)
+    return next((label_table(labels, named.class_names) for labels in flat), None)
 
 
 def _choose(config: DataConfig, role: Role, classes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -233,8 +291,9 @@ def _check_labelled(classes: NDArray[np.int64], split: str) -> None:
         )
 
 
-def _check_classes(classes: NDArray[np.int64], split: str) -> None:
-    if len(np.unique(classes)) < 2:
+def _check_classes(classes: Sequence[int] | Sequence[list[int] | None] | NDArray[np.int64], split: str) -> None:
+    """Refuse training documents among which there is nothing to tell apart."""
+    if len({str(own) for own in classes}) < 2:
         raise UserError(
             f"the {len(classes)} training documents of split '{split}' are all of one class; two or more are needed"
         )
@@ -251,12 +310,17 @@ def _provenance(
         split=split,
         text_columns=list(columns.text),
         pair_column=columns.pair,
-        label_column=columns.label,
+        label_column=columns.labels[0] if len(columns.labels) == 1 else None,
         cleaned=columns.clean is not unchanged,
         documents=documents,
         available=len(source.splits[split]),
         seed=config.seed,
+        label_columns=list(columns.labels) if len(columns.labels) > 1 else None,
     )
+
+
+def _repeats(names: Sequence[str]) -> bool:
+    return len(set(names)) < len(names)
 
 
 def _planted_split(config: DataConfig, role: Role) -> str:

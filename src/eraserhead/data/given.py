@@ -1,14 +1,16 @@
 """Documents given from Python: texts, pairs of texts, or rows with columns."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from datasets import Dataset, DatasetDict
 
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
+from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.provenance import Provenance
 from eraserhead.errors import Setting, UserError, nearest
@@ -27,17 +29,21 @@ class GivenColumns:
     Attributes:
         text: Column of the texts; default: ``text``.
         pair: Column of a second sequence; default: none.
-        label: Column of class indices; default: ``label``, where there is one.
+        label: Column of class indices, or of lists of labels for models that decide label by label; default: ``label``,
+            where there is one.
+        labels: Columns of 0 and 1, one for each label of such a model, in place of a column of lists.
     """
 
     text: str | None = None
     pair: str | None = None
     label: str | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def named(self) -> dict[str, str]:
         """The columns that the caller names, by argument."""
         named = {"text_column": self.text, "pair_column": self.pair, "label_column": self.label}
+        named |= {f"label_columns[{place}]": column for place, column in enumerate(self.labels)}
         return {argument: column for argument, column in named.items() if column is not None}
 
 
@@ -75,7 +81,13 @@ def given_content(data: Given, columns: GivenColumns, split: str | None) -> Cont
     return Content(texts, seconds, found.labels, None if found.ids is None else _ids(found.ids, len(texts)))
 
 
-def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Sequence[str] | None = None) -> Documents:
+def given_documents(
+    found: Content,
+    columns: GivenColumns,
+    classes: int,
+    ids: Sequence[str] | None = None,
+    labels: tuple[str, ...] | None = None,
+) -> Documents:
     """Return documents with the given content.
 
     Args:
@@ -83,17 +95,20 @@ def given_documents(found: Content, columns: GivenColumns, classes: int, ids: Se
         columns: Columns of rows.
         classes: How many classes the model has.
         ids: Ids of documents without a column for them; default: numbers.
+        labels: Names of the labels of a model that decides label by label; None for other models.
 
     Raises:
         UserError: A label is none of the model's classes, or two documents have the same id.
     """
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
-    content["label"] = _labels(found.labels, len(texts), classes)
+    content["label"] = _labels(found.labels if labels is None else None, len(texts), classes)
     if found.seconds is not None:
         content["second"] = [len(text) + 1 for text in texts]
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
+    if labels is not None:
+        rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), labels))
     read = (columns.text or "text", columns.pair, columns.label or "label")
     return Documents(rows, None, _provenance(*read, len(texts)))
 
@@ -129,7 +144,7 @@ def _one_split(data: Any, split: str | None) -> Any:
 
 def _content(data: Any, columns: GivenColumns) -> Content:
     if isinstance(data, (Dataset, pd.DataFrame)):
-        return _from_table(_table(data), columns)
+        return _named_labels(_from_table(_table(data), columns), data, columns.label or "label")
     if isinstance(data, (str, bytes, Mapping, Set)) or not isinstance(data, Iterable) or getattr(data, "ndim", 1) != 1:
         raise UserError(f"data is {_type(data)}; give {TAKEN}")
     rows = list(data)
@@ -166,9 +181,36 @@ def _from_table(table: Table, columns: GivenColumns) -> Content:
     return Content(
         table[wanted["text_column"]],
         None if columns.pair is None else table[columns.pair],
-        table.get(columns.label or "label"),
+        _from_columns(table, columns.labels) if columns.labels else table.get(columns.label or "label"),
         table.get("id"),
     )
+
+
+def _from_columns(table: Table, labels: Sequence[str]) -> list[list[str] | None]:
+    """Return the labels that are on in each row; None where one of the columns says neither 0 nor 1."""
+    rows = zip(*(table[label] for label in labels), strict=True)
+    return [
+        None
+        if any(map(_is_missing, row))
+        else [label for label, state in zip(labels, row, strict=True) if _is_on(state)]
+        for row in rows
+    ]
+
+
+def _is_on(state: Any) -> bool:
+    if state not in (0, 1):
+        raise UserError(f"label_columns: a label's column has {state!r}, and must have 0 or 1")
+    return bool(state)
+
+
+def _named_labels(found: Content, data: Dataset | pd.DataFrame, column: str) -> Content:
+    """Return labels by their names, where they are lists that a data set has names for."""
+    feature = data.features.get(column) if isinstance(data, Dataset) else None
+    names: Any = getattr(getattr(feature, "feature", None), "names", None)
+    if names is None or found.labels is None or feature is None:
+        return found
+    named = [None if own is None else [names[each] for each in own] for own in found.labels]
+    return replace(found, labels=named)
 
 
 def _checked(texts: Sequence[Any]) -> list[str]:
@@ -188,6 +230,35 @@ def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int 
     if wrong is not None:
         raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
     return [None if label is None else int(label) for label in found] or [None] * count
+
+
+def given_label_sets(labels: Sequence[Any] | None, count: int, names: tuple[str, ...]) -> list[list[int] | None]:
+    """Return the label numbers of every document: of lists of names or numbers, or of 0 or 1 for a single label.
+
+    Raises:
+        UserError: Something else was given, or a label is none of the model's.
+    """
+    if labels is None:
+        return [None] * count
+    return [None if _is_absent(own) else _label_set(own, names) for own in labels]
+
+
+def _is_absent(own: Any) -> bool:
+    return not isinstance(own, (list, tuple, set, np.ndarray)) and _is_missing(own)
+
+
+def _label_set(own: Any, names: tuple[str, ...]) -> list[int]:
+    if len(names) == 1 and own in (0, 1):
+        return [0] if own else []
+    if not isinstance(own, (list, tuple, set, np.ndarray)):
+        raise UserError(f"label {own!r}: the model decides label by label; give a list of labels for each document")
+    numbers = {name: place for place, name in enumerate(names)} | {place: place for place in range(len(names))}
+    wrong = next((label for label in own if label not in numbers), None)
+    if wrong is not None:
+        raise UserError(
+            f"label {wrong!r} is none of the model's labels{nearest(str(wrong), names)}: {', '.join(names)}"
+        )
+    return sorted({numbers[label] for label in own})
 
 
 def _is_missing(label: Any) -> bool:

@@ -20,6 +20,7 @@ class Provenance:
         documents: Documents used.
         available: Rows of the split.
         seed: Seed of the sample.
+        label_columns: Columns of the labels of a multi-label model, where each has its own; else null.
         fingerprint: SHA-256 of the documents, see `Documents.fingerprint`; null where nobody has computed it yet.
     """
 
@@ -36,6 +37,7 @@ class Provenance:
     available: int
     seed: int
     fingerprint: str | None = None
+    label_columns: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,12 @@ from eraserhead.method.names import FEWEST_COMPONENTS
 DOCUMENTS = pa.schema(
     [
         ("id", pa.string()),
+        ("target", pa.string()),
         ("text", pa.string()),
         ("label", pa.int32()),
+        ("labels", pa.list_(pa.int32())),
         ("prediction", pa.int32()),
+        ("predictions", pa.list_(pa.int32())),
         ("model_prediction", pa.int32()),
         ("probabilities", pa.list_(pa.float64())),
         ("n", pa.int32()),
@@ -47,6 +50,7 @@ DOCUMENTS = pa.schema(
 FLIPS = pa.schema(
     [
         ("id", pa.string()),
+        ("target", pa.string()),
         ("ranking", pa.string()),
         ("draw", pa.int32()),
         ("n", pa.int32()),
@@ -61,6 +65,7 @@ FLIPS = pa.schema(
 SINGLES = pa.schema(
     [
         ("id", pa.string()),
+        ("target", pa.string()),
         ("ranking", pa.string()),
         ("n", pa.int32()),
         ("top", pa.int32()),
@@ -80,6 +85,7 @@ SINGLES = pa.schema(
 SIGNALS = pa.schema(
     [
         ("id", pa.string()),
+        ("target", pa.string()),
         ("ranking", pa.string()),
         ("scores", pa.list_(pa.float64())),
     ]

@@ -28,7 +28,7 @@ class Setup:
         shard_size: Number of documents in a shard.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     model: ModelSetup
     site: SiteSetup

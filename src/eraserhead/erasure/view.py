@@ -11,8 +11,9 @@ from rich.text import Text
 from eraserhead.data.provenance import Truncation
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.setup import Setup
-from eraserhead.erasure.summary import Pair, RankingSummary, Summary
-from eraserhead.loading.setup import SENTENCES, SiteSetup
+from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
+from eraserhead.loading.config import ALL, LARGEST, PREDICTED
+from eraserhead.loading.setup import SENTENCES, LabelSetup, SiteSetup
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
@@ -31,6 +32,8 @@ NOTES = (
     "for quantiles; one that never flips makes the average > all."
 )
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
+LABELS_NOTE = "Each document's labels are averaged first."
+LABELS = "Share of the documents on which a label's state is right"
 OUTCOMES = "Outcome of erasing along a ranking, % of documents"
 FRACTION = "Fraction of the components erased before the decision flips"
 YARDSTICK_TITLES = {
@@ -51,6 +54,7 @@ TESTS: dict[RandomOther, str] = {
 def summary_view(summary: Summary) -> RenderableType:
     """Return everything that `eraserhead show` prints."""
     tables = (
+        *([] if summary.labels is None else [_labels(summary.labels)]),
         _fractions(summary.rankings),
         _outcomes(summary.rankings),
         _yardstick(summary),
@@ -108,9 +112,22 @@ def site_line(site: SiteSetup) -> str:
     if site.heads is not None:
         parts.append(f"heads {', '.join(map(str, site.heads))}")
     parts.append("special tokens are components" if site.special_tokens else "special tokens left out")
+    if site.labels is not None:
+        parts.append(labels_line(site.labels))
     if site.dtype != "float32":
         parts.append(site.dtype)
     return ", ".join(parts)
+
+
+def labels_line(labels: LabelSetup) -> str:
+    """Return which labels are looked at, and when one is on."""
+    words: dict[tuple[str, ...], str] = {
+        (PREDICTED,): "each label that is on, else the largest",
+        (LARGEST,): "the largest label",
+        (ALL,): "all labels",
+    }
+    named = words.get(labels.target) or f"label{'s' * (len(labels.target) > 1)} {', '.join(labels.target)}"
+    return f"{named} (on above a {labels.threshold_on} of {labels.threshold:g})"
 
 
 def _header(summary: Summary) -> Iterable[str]:
@@ -136,8 +153,12 @@ def _header(summary: Summary) -> Iterable[str]:
         yield "test 1     the other component is drawn from all positions but the first, the top among them"
     if setup.count_never_as == "all":
         yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
+    if summary.labels is not None:
+        yield f"labels     {summary.labels.cases} states of labels. {LABELS_NOTE}"
     if summary.accuracy.value is not None:
-        yield f"accuracy   {interval(summary.accuracy)}"
+        yield f"accuracy   {interval(summary.accuracy)}{' of the states of all labels' if summary.labels else ''}"
+    if summary.labels is not None and summary.labels.micro_f1.value is not None:
+        yield f"F1         micro {interval(summary.labels.micro_f1)}, macro {interval(summary.labels.macro_f1)}"
 
 
 def _cut_off(cut: Truncation, setup: Setup) -> str:
@@ -154,6 +175,15 @@ def _cut_off(cut: Truncation, setup: Setup) -> str:
 def _notes(summary: Summary) -> str:
     notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
     return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
+
+
+def _labels(labels: LabelScores) -> Table:
+    """Return the accuracy of each label's state; no rows where no labels are known."""
+    table = new_table(LABELS, "label", "accuracy")
+    for label, accuracy in labels.accuracy.items():
+        if accuracy.value is not None:
+            add_row(table, label, interval(accuracy))
+    return table
 
 
 def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:

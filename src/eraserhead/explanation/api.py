@@ -13,6 +13,7 @@ from eraserhead.explanation.explaining import Explanation, explain_row
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.site_table import check_site
+from eraserhead.loading.targets import labels_of
 from eraserhead.settings import as_list, check_settings
 
 ID = "text"  # of a text without one; seeds the random ranking, as on the command line
@@ -34,6 +35,9 @@ def explain(
     special_tokens: bool | None = None,
     search: Literal["none", "greedy"] = "none",
     memory_budget: float = 1.0,
+    target: str | None = None,
+    threshold: float | None = None,
+    threshold_on: Literal["probability", "logit"] = "probability",
     revision: str | None = None,
     dtype: Dtype | None = None,
     trust_remote_code: bool = False,
@@ -57,6 +61,9 @@ def explain(
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for a smaller flipping set, where there is no exact minimum.
         memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
+        target: The label of a multi-label model whose state is explained; default: the one with the largest logit.
+        threshold: Where a label is on, as in `eraserhead.erase`.
+        threshold_on: What `threshold` is, likewise.
         revision: Branch, tag or commit of a model on the hub.
         dtype: Precision to load a named model in; default: float32.
         trust_remote_code: Run Python code that a named model's repository brings with it.
@@ -77,6 +84,9 @@ def explain(
         special_tokens=special_tokens,
         search=search,
         memory_budget=memory_budget,
+        target=[target] if isinstance(target, str) else as_list(target),
+        threshold=threshold,
+        threshold_on=threshold_on,
         revision=revision,
         dtype="float32" if dtype is None else dtype,
         trust_remote_code=trust_remote_code,
@@ -87,6 +97,6 @@ def explain(
     columns = GivenColumns(text_column, pair_column, label_column)
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
-    row = given_documents(content, columns, len(checkpoint.class_names), [ID]).rows
+    row = given_documents(content, columns, len(checkpoint.class_names), [ID], labels_of(checkpoint)).rows
     config = for_given(config, checkpoint, checkpoint.data, max_length)
     return explain_row(checkpoint, row, config, devices.start(cpu))

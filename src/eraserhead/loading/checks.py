@@ -1,4 +1,4 @@
-"""What a checkpoint must be to be erased: a classifier with one decision, of a known family, whole."""
+"""What a checkpoint must be to be erased: a classifier of a known family, whole."""
 
 import logging
 from collections.abc import Collection
@@ -17,7 +17,7 @@ logger = logging.getLogger("eraserhead")
 
 
 def check_family(config: PreTrainedConfig, name: str) -> None:
-    """Refuse, before any weights are loaded, models without a single decision or of an unknown family.
+    """Refuse, before any weights are loaded, models without a decision or of an unknown family.
 
     Raises:
         UserError: Saying which, and which families are known.
@@ -26,11 +26,8 @@ def check_family(config: PreTrainedConfig, name: str) -> None:
         family_of(config)
     except UnknownFamilyError as error:
         raise UserError(f"{name}: {error}") from error
-    labels = config.num_labels
-    if labels == 1 or config.problem_type == "regression":
-        raise UserError(f"{name}: a regression model ({labels} output(s)): there is no decision to flip")
-    if config.problem_type == "multi_label_classification":
-        raise UserError(f"{name}: a multi-label model: it makes {labels} decisions, not one that could flip")
+    if config.problem_type == "regression":
+        raise UserError(f"{name}: a regression model ({config.num_labels} output(s)): there is no decision to flip")
 
 
 def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) -> None:

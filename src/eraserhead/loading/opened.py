@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,13 +11,14 @@ from datasets import Dataset
 from torch import Tensor
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Documents, load_documents, open_split
+from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
+from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.labels import matched_labels
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_types, check_vocabulary
-from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
+from eraserhead.loading.config import MULTI_LABEL, ONE_SEQUENCE, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.loading.setup import ModelSetup, SiteSetup
@@ -52,6 +53,11 @@ class OpenedModel:
         """The model as results record it."""
         found = self.checkpoint
         return ModelSetup(found.name, found.revision, weights_fingerprint(found.model), found.class_names)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels, of a model that decides label by label; else none."""
+        return () if self.setup.labels is None else self.checkpoint.class_names
 
     def tokenize(self, rows: Dataset) -> Dataset:
         """Add the tokens of every document.
@@ -112,20 +118,23 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
+    multi_label = checkpoint.model.config.problem_type == MULTI_LABEL
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         if label_map:
             raise UserError(
                 Setting("label_map"), ": the data is the run's own, whose classes are the model's; leave it out"
             )
-        documents = load_documents(data, "test", checkpoint.labels)
+        documents = load_documents(data, "test", checkpoint.labels, multi_label)
         if documents.provenance.split == checkpoint.train_split:
             logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
         return documents
-    split = open_split(data, "test")
+    split = open_split(data, "test", multi_label=multi_label)
     if split.labels is None:
         return split.documents()
     if split.labels.absent:
         logger.info(split.labels.describe())
+    if not multi_label and len(checkpoint.class_names) == 1:
+        return _with_one_label(split)
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     if matched is not None:
         return split.read_as(matched).documents()
@@ -134,6 +143,19 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
         f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
     )
     return split.documents(with_labels=False)
+
+
+def _with_one_label(split: OpenSplit) -> Documents:
+    """Load documents for a model with a single output: labels are read where they are 0 and 1."""
+    documents = split.documents()
+    written = {} if split.labels is None else {raw.casefold(): index for raw, index in split.labels.mapping.items()}
+    states = {index: raw in ("1", "true") for raw, index in written.items()}
+    known = set(written) <= {"0", "1"} or set(written) <= {"false", "true"}
+    if not known:
+        logger.info("no accuracy is reported: the model has a single output, and the data's labels are not 0 and 1")
+    sets = [[0] * states[label] if known and label is not None else None for label in documents.rows["label"]]
+    without = documents.rows.map(lambda row: {"label": None}, features=documents.rows.features)
+    return replace(documents, rows=with_label_sets(without, sets), labels=None)
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:

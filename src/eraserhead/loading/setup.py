@@ -22,6 +22,21 @@ class ModelSetup:
     classes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class LabelSetup:
+    """How a model that decides label by label does so.
+
+    Attributes:
+        target: The labels whose states are looked at, or ``predicted`` or ``all``.
+        threshold: A label is on above it.
+        threshold_on: What the threshold is: a ``probability`` or a ``logit``.
+    """
+
+    target: tuple[str, ...]
+    threshold: float
+    threshold_on: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class SiteSetup:
     """Where weights are erased.
@@ -33,6 +48,7 @@ class SiteSetup:
         special_tokens: Whether tokens such as [CLS] are components.
         search: How smaller sets than those of the rankings were looked for.
         dtype: Precision of the model.
+        labels: Which labels are decided on; null for a model that decides among its classes.
     """
 
     site: str
@@ -41,3 +57,4 @@ class SiteSetup:
     special_tokens: bool
     search: str = "none"
     dtype: str
+    labels: LabelSetup | None = None

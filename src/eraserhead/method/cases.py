@@ -1,7 +1,7 @@
 """Models that decide label by label: a document and a label is a case, which is on or off (METHOD section 12).
 
-A case has two classes. Inside they stand as off and on, so that a tie, which the lower class wins, is off: a label is on
-where its logit is *above* the cut. Results write them in METHOD's order, on and off (`in_written_order`).
+A case has two classes. Inside they stand as off and on, so that a tie, which the lower class wins, is off: a label is
+on where its logit is *above* the cut. Results write them in METHOD's order, on and off (`in_written_order`).
 """
 
 from collections.abc import Callable
@@ -28,17 +28,20 @@ class Targets:
         cut: The logit above which a label is on.
         labels: Numbers of the labels, ascending; None for each document's own: those that are on, or, where none is,
             the one with the largest logit.
+        largest_alone: Whether a document's own is the one with the largest logit alone.
     """
 
     cut: float
     labels: tuple[int, ...] | None = None
+    largest_alone: bool = False
 
     def cases(self, above: Float[Tensor, "batch labels"]) -> "Cases":
         """Return the cases of documents; `above` says how far each logit is above the cut, up to a positive factor."""
         on = above > 0
         if self.labels is None:
             largest = torch.arange(on.shape[1], device=on.device) == above.argmax(-1, keepdim=True)
-            chosen = torch.where(on.any(-1, keepdim=True), on, largest)
+            several = on.any(-1, keepdim=True) & (not self.largest_alone)
+            chosen = torch.where(several, on, largest)
         else:
             chosen = torch.zeros_like(on)
             chosen[:, list(self.labels)] = True

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
@@ -22,6 +22,9 @@ from .encoders import empty_encoder, loaded_encoder
 from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
 from .pooling import components_first
 from .special_tokens import structural_token_ids
+
+# Values of `problem_type`, which transformers reads too: its pipeline gives sigmoids of a multi-label model's logits.
+SINGLE_LABEL, MULTI_LABEL = "single_label_classification", "multi_label_classification"
 
 
 @dataclass
@@ -58,7 +61,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     def __init__(self, config: AttentionPoolingConfig) -> None:
         super().__init__(config)
         classes = len(config.id2label or ())
-        if classes < 2:
+        if config.problem_type not in (None, SINGLE_LABEL, MULTI_LABEL):
+            raise ValueError(f"a classifier decides: problem_type '{config.problem_type}' makes no decision")
+        if classes < 2 and config.problem_type != MULTI_LABEL:
             raise ValueError(f"a classifier has two classes or more, not {classes}: there is nothing to decide")
         self.encoder = empty_encoder(config)
         head = HierarchicalHead if config.architecture.hierarchical else FlatHead
@@ -83,6 +88,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         architecture: Architecture | None = None,
         *,
         limits: Limits | None = None,
+        problem_type: str | None = None,
         revision: str | None = None,
     ) -> "AttentionPoolingForSequenceClassification":
         """Put a fresh attention-pooling head on a pretrained encoder.
@@ -92,6 +98,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             labels: Class names in index order.
             architecture: Layers between the encoder and the decision; default: attention over all tokens.
             limits: How much of a document the model reads; `pipeline` cuts texts there.
+            problem_type: ``multi_label_classification`` where each label is decided on by itself; default: one of the
+                classes is.
             revision: Branch, tag or commit of the encoder.
 
         Raises:
@@ -114,6 +122,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             special_token_ids=structural_token_ids(tokenizer),
             limits=asdict(limits or Limits()),
             pad_token_id=tokenizer.pad_token_id,
+            problem_type=None if problem_type == SINGLE_LABEL else problem_type,
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
             **asdict(architecture),
@@ -197,7 +206,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
                 framed by the tokenizer as a text of its own.
             attention_mask: Shape of `input_ids`, 0 at padding; a sentence of padding alone is ignored.
             token_type_ids: Shape of `input_ids`, for encoders that take them.
-            labels: ``[batch]``, class indices; with them the loss is computed.
+            labels: ``[batch]``, class indices; of a multi-label model ``[batch, labels]``, 1 where a label is on. With
+                them the loss is computed.
             keep: ``[batch, tokens]``, for a hierarchical model ``[batch, sentences]``; False where the weight in the
                 last attention is erased: set to 0, the others renormalised. Everything before that attention is
                 unchanged. Where nothing is kept, the logits are the bias.
@@ -224,7 +234,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         else:
             output = self._classify_tokens(self.head, input_ids, attention_mask, token_type_ids, keep)
         assert output.logits is not None
-        output.loss = None if labels is None else cross_entropy(output.logits.float(), labels)
+        output.loss = None if labels is None else classification_loss(output.logits, labels)
         return output.to_tuple() if return_dict is False else output
 
     def _classify_tokens(
@@ -265,6 +275,13 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             pooling_weights=weights.new_zeros(input_ids.shape[:2]).index_put(found.places, weights[exists]),
             word_weights=vectors.new_zeros(input_ids.shape).index_put(found.places, _spread(found, inside, vectors)),
         )
+
+
+def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss a document: cross-entropy of class indices, or the mean binary one over a row of labels each."""
+    if labels.ndim == 1:
+        return cross_entropy(logits.float(), labels)
+    return binary_cross_entropy_with_logits(logits.float(), labels.float())
 
 
 def _spread(sentences: Sentences, inside: list[tuple[Group, Tensor]], like: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from eraserhead.data.named_sets import NAMED
 from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.config import CountNeverAs
-from eraserhead.erasure.summary import Distribution, Summary
-from eraserhead.erasure.view import MEANS, YARDSTICK_NOTES, answer, called, site_line
+from eraserhead.erasure.summary import Distribution, LabelScores, Summary
+from eraserhead.erasure.view import LABELS_NOTE, MEANS, YARDSTICK_NOTES, answer, called, site_line
 from eraserhead.loading.setup import SENTENCES
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.facts import Facts
@@ -43,6 +43,7 @@ def model_card(facts: Facts) -> str:
         repository=facts.repository,
         what=_what(facts),
         classes=facts.classes,
+        tells=_tells(facts),
         ours=facts.ours,
         hierarchical=facts.architecture is not None and facts.architecture.hierarchical,
         texts=facts.texts,
@@ -88,6 +89,11 @@ def _eval_results(facts: Facts) -> Iterator[EvalResult]:
     data, accuracy = facts.summary.setup.data, facts.summary.accuracy.value
     if not facts.test and accuracy is not None:
         yield _result(data, facts, ACCURACY.hub_name, ACCURACY.title, accuracy)
+    if not facts.test and facts.summary.labels is not None:
+        for name in ("micro_f1", "macro_f1"):
+            value = getattr(facts.summary.labels, name).value
+            if value is not None:
+                yield _result(data, facts, METRICS[name].hub_name, METRICS[name].title, value)
     for name, ranking in facts.summary.rankings.items():
         median = ranking.fraction.median.value
         if median is not None:
@@ -122,6 +128,14 @@ def _what(facts: Facts) -> str:
     return f"A text classifier: the {part} of {encoder}{context}, {over}, and one affine layer"
 
 
+def _tells(facts: Facts) -> str:
+    """Return what kind of decision it makes, as the beginning of a sentence that names its classes."""
+    count = len(facts.classes)
+    if not facts.by_label:
+        return f"It tells {count} classes apart"
+    return f"It decides on {count} labels, each by itself" if count > 1 else "It gives one score"
+
+
 def _erasure(summary: Summary) -> dict[str, Any]:
     setup = summary.setup
     fractions = [[called(name), *_fractions(found.fraction)] for name, found in summary.rankings.items()]
@@ -130,7 +144,12 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         for name, found in summary.rankings.items()
     ]
     nothing_left = {Outcome.BIAS_ONLY: "only when no attention is left"}
-    notes = (YARDSTICK_NOTES.get(summary.yardstick or ""), NEVERS[setup.count_never_as], MEANS[setup.count_never_as])
+    notes = (
+        LABELS_NOTE if summary.labels else None,
+        YARDSTICK_NOTES.get(summary.yardstick or ""),
+        NEVERS[setup.count_never_as],
+        MEANS[setup.count_never_as],
+    )
     return {
         "answer": answer(summary),
         "site": site_line(setup.site),
@@ -145,8 +164,27 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         ),
         "notes": " ".join(filter(None, notes)),
         "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
-        "accuracy": interval(summary.accuracy) if summary.accuracy.value is not None else None,
+        "accuracy": _accuracy(summary),
+        "labels": _labels(summary.labels),
     }
+
+
+def _accuracy(summary: Summary) -> str | None:
+    labels = summary.labels
+    if summary.accuracy.value is None:
+        return None
+    if labels is None:
+        return interval(summary.accuracy)
+    f1 = f"F1 micro {interval(labels.micro_f1)}, macro {interval(labels.macro_f1)}"
+    return f"{interval(summary.accuracy)} of the states of all labels; {f1}"
+
+
+def _labels(labels: LabelScores | None) -> str | None:
+    """Return a table with the accuracy of each label's state; null where there are none, or nothing is known."""
+    known = [] if labels is None else [each for each in labels.accuracy.items() if each[1].value is not None]
+    return (
+        _table(["label", "accuracy of its state"], [[name, interval(each)] for name, each in known]) if known else None
+    )
 
 
 def _fractions(found: Distribution) -> list[str]:

@@ -15,7 +15,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.metrics import score
+from eraserhead.training.metrics import score, score_labels
 from eraserhead.training.records import Epoch, Metrics
 
 
@@ -133,9 +133,10 @@ class Loop:
         """Return the metrics of a role's labelled documents, the same on every process."""
         source = self.batches[role]
         labels = source.labels.tolist()
-        known = [document for document, label in enumerate(labels) if label >= 0]
+        known = (source.labels.view(len(labels), -1) >= 0).all(-1).nonzero().squeeze(1).tolist()
         predicted = predict(self.objective, source, self._split(known, source), self.accelerator)
-        return score(
+        scored = score if source.labels.ndim == 1 else score_labels
+        return scored(
             [predicted[document] for document in known], [labels[document] for document in known], self.ordered
         )
 

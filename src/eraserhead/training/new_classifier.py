@@ -39,7 +39,9 @@ def new_classifier(
         raise UserError(Setting("model.encoder", name), ": is an attention-pooling classifier already; name an encoder")
     model = load(
         name,
-        lambda: AttentionPoolingForSequenceClassification.from_encoder(encoder.folder, labels, config.architecture),
+        lambda: AttentionPoolingForSequenceClassification.from_encoder(
+            encoder.folder, labels, config.architecture, problem_type=config.problem_type
+        ),
     )
     if encoder.commit is not None:
         model.config.encoder_config._name_or_path = name

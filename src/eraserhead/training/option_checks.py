@@ -37,11 +37,16 @@ def check_fit(config: TrainConfig) -> None:
 
 
 def check_metric(config: TrainConfig, labels: LabelTable) -> None:
-    """Refuse to choose the best epoch by a distance between classes that have none.
+    """Refuse to choose the best epoch by a distance between classes that have none, or by what equals accuracy.
 
     Raises:
-        UserError: The classes are not ordered, or only two.
+        UserError: The classes are not ordered, or only two; or a document has one class.
     """
+    if config.training.metric == "micro_f1" and not config.model.multi_label:
+        raise UserError(
+            Setting("training.metric", config.training.metric),
+            ": belongs to multi-label models, and is the accuracy where each document has one class; choose accuracy",
+        )
     if config.training.metric == "mean_absolute_error" and not measures_distance(config, len(labels.names)):
         raise UserError(
             Setting("training.metric", config.training.metric),
@@ -53,4 +58,4 @@ def check_metric(config: TrainConfig, labels: LabelTable) -> None:
 
 def measures_distance(config: TrainConfig, classes: int) -> bool:
     """Whether the mean absolute error says more than accuracy: classes are ordered, and more than two."""
-    return has_ordered_classes(config.data) and classes > 2
+    return has_ordered_classes(config.data) and classes > 2 and not config.model.multi_label

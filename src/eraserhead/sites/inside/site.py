@@ -182,8 +182,8 @@ class SelfAttentionSite:
                 weighted = (w.detach().double() * slope for w, slope in zip(entries.weights, slopes, strict=True))
                 product.append(_added(self._over_entries(entries, values) for values in weighted))
         mean = _added(self._over_entries(entries, weights.detach()) for weights in entries.weights)
-        sums = (decided.from_turns(torch.stack(each)) for each in (gradient, product))
-        return mean / self._entries_a_key(entries), *sums
+        gradient, product = (decided.from_turns(torch.stack(each)) for each in (gradient, product))
+        return mean / self._entries_a_key(entries), gradient, product
 
     def _over_entries(
         self, entries: Entries, values: Float[Tensor, "rows heads queries keys"]
