@@ -310,12 +310,11 @@ def _provenance(
         split=split,
         text_columns=list(columns.text),
         pair_column=columns.pair,
-        label_column=columns.labels[0] if len(columns.labels) == 1 else None,
+        label_column=", ".join(columns.labels) or None,
         cleaned=columns.clean is not unchanged,
         documents=documents,
         available=len(source.splits[split]),
         seed=config.seed,
-        label_columns=list(columns.labels) if len(columns.labels) > 1 else None,
     )
 
 

@@ -15,12 +15,12 @@ class Provenance:
         split: Split that the rows come from, as in the ids.
         text_columns: Columns joined into the text.
         pair_column: Column of the second sequence, if any.
-        label_column: Column of the gold class; None where the source has none.
+        label_column: Column of the gold class; where each label has a column of its own, all of them, with commas; None
+            where the source has none.
         cleaned: Whether the named set's escapes were undone.
         documents: Documents used.
         available: Rows of the split.
         seed: Seed of the sample.
-        label_columns: Columns of the labels of a multi-label model, where each has its own; else null.
         fingerprint: SHA-256 of the documents, see `Documents.fingerprint`; null where nobody has computed it yet.
     """
 
@@ -37,7 +37,6 @@ class Provenance:
     available: int
     seed: int
     fingerprint: str | None = None
-    label_columns: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,9 @@ def aggregate(
     is_first = ~decisions.id.duplicated()
     documents = decisions.loc[is_first]
     analysed, cases = documents.loc[is_analysed(documents.n)], int(is_analysed(decisions.n).sum())
-    scores, accuracy = label_scores(analysed, cases, labels, seed) if labels else (None, _accuracy(analysed, seed))
+    scores, accuracy = label_scores(analysed, cases, labels, seed) if labels else (None, _accuracy(documents, seed))
     flips = read_flips(results, count_never_as)
-    singles = results.analysed("singles").to_pandas()
+    singles = results.analysed("singles").to_pandas().set_index("id")
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
     return Aggregates(
         documents=_counts(documents, decisions),
@@ -75,6 +75,7 @@ def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
 
 
 def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
+    documents = documents.loc[is_analysed(documents.n)]
     correct = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
     return _mean(correct, seed)
 
@@ -159,7 +160,7 @@ def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
     differences = {name: rows[name].to_numpy(dtype=float) for name in DIFFERENCES}
     # All at once, so that all means share the same resamples.
     columns = [*exact.values(), *drawn.values(), *differences.values()]
-    means = iter(bootstrap_means(by_document(rows.id.to_numpy(), np.stack(columns, axis=1)), seed))
+    means = iter(bootstrap_means(by_document(rows.index.to_numpy(), np.stack(columns, axis=1)), seed))
     return TestSummary(
         exact=SingleErasureTable(**dict(zip(exact, means, strict=False))),
         drawn=SingleErasureTable(**dict(zip(drawn, means, strict=False))),

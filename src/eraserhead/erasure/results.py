@@ -24,15 +24,13 @@ from eraserhead.files import (
 from eraserhead.folders import OutputFolder
 from eraserhead.method.names import FEWEST_COMPONENTS
 
+TARGET = ("target", pa.string())  # of every table: the label that a row is about; null where a document is one decision
 DOCUMENTS = pa.schema(
     [
         ("id", pa.string()),
-        ("target", pa.string()),
         ("text", pa.string()),
         ("label", pa.int32()),
-        ("labels", pa.list_(pa.int32())),
         ("prediction", pa.int32()),
-        ("predictions", pa.list_(pa.int32())),
         ("model_prediction", pa.int32()),
         ("probabilities", pa.list_(pa.float64())),
         ("n", pa.int32()),
@@ -45,12 +43,14 @@ DOCUMENTS = pa.schema(
         ("truncated_tokens", pa.int32()),
         ("sentences", pa.int32()),
         ("truncated_sentences", pa.int32()),
+        ("labels", pa.list_(pa.int32())),
+        ("predictions", pa.list_(pa.int32())),
+        TARGET,
     ]
 )
 FLIPS = pa.schema(
     [
         ("id", pa.string()),
-        ("target", pa.string()),
         ("ranking", pa.string()),
         ("draw", pa.int32()),
         ("n", pa.int32()),
@@ -60,12 +60,12 @@ FLIPS = pa.schema(
         ("outcome", pa.string()),
         ("order", pa.list_(pa.int32())),
         ("evidence_auc", pa.float64()),
+        TARGET,
     ]
 )
 SINGLES = pa.schema(
     [
         ("id", pa.string()),
-        ("target", pa.string()),
         ("ranking", pa.string()),
         ("n", pa.int32()),
         ("top", pa.int32()),
@@ -80,14 +80,15 @@ SINGLES = pa.schema(
         ("share_negative", pa.float64()),
         ("share_zero", pa.float64()),
         ("share_random_flips", pa.float64()),
+        TARGET,
     ]
 )
 SIGNALS = pa.schema(
     [
         ("id", pa.string()),
-        ("target", pa.string()),
         ("ranking", pa.string()),
         ("scores", pa.list_(pa.float64())),
+        TARGET,
     ]
 )
 SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}

@@ -60,7 +60,7 @@ def case_texts(reading: Reading, labels: Sequence[list[int] | None] | None, clas
         for own, number in zip(gold, numbers, strict=True)
     ]
     predictions = [on[document] for document in cases.documents.tolist()]
-    return CaseTexts([classes[number] for number in numbers], numbers, states, gold, predictions)
+    return CaseTexts([str(classes[number]) for number in numbers], numbers, states, gold, predictions)
 
 
 @dataclass(frozen=True)

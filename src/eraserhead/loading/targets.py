@@ -43,7 +43,11 @@ def label_setup(config: PreTrainedConfig, options: SiteConfig, name: str) -> Lab
             " beside it",
         )
     threshold = THRESHOLD if options.threshold is None else options.threshold
-    return LabelSetup(_targets(options.target or [PREDICTED], class_names(config)), threshold, options.threshold_on)
+    return LabelSetup(
+        _targets([PREDICTED] if options.target is None else options.target, class_names(config)),
+        threshold,
+        options.threshold_on,
+    )
 
 
 def check_threshold(options: SiteConfig) -> None:
