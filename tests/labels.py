@@ -1,4 +1,4 @@
-"""Tiny models that decide label by label, and for each of their labels the model of two classes that decides the same."""
+"""Tiny models that decide label by label, and the models of two classes that decide the same of one label."""
 
 import copy
 import json

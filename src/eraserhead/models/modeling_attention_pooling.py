@@ -234,8 +234,18 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         else:
             output = self._classify_tokens(self.head, input_ids, attention_mask, token_type_ids, keep)
         assert output.logits is not None
-        output.loss = None if labels is None else classification_loss(output.logits, labels)
+        output.loss = None if labels is None else self._loss(output.logits, labels)
         return output.to_tuple() if return_dict is False else output
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean over documents of the cross-entropy, or of the mean binary one of each document's labels."""
+        if self.config.problem_type != MULTI_LABEL:
+            return cross_entropy(logits.float(), labels)
+        if labels.shape != logits.shape:
+            raise ValueError(
+                f"labels are {tuple(labels.shape)}, and must be {tuple(logits.shape)}, 1 where a label is on"
+            )
+        return binary_cross_entropy_with_logits(logits.float(), labels.float())
 
     def _classify_tokens(
         self,
@@ -275,13 +285,6 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             pooling_weights=weights.new_zeros(input_ids.shape[:2]).index_put(found.places, weights[exists]),
             word_weights=vectors.new_zeros(input_ids.shape).index_put(found.places, _spread(found, inside, vectors)),
         )
-
-
-def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the loss a document: cross-entropy of class indices, or the mean binary one over a row of labels each."""
-    if labels.ndim == 1:
-        return cross_entropy(logits.float(), labels)
-    return binary_cross_entropy_with_logits(logits.float(), labels.float())
 
 
 def _spread(sentences: Sentences, inside: list[tuple[Group, Tensor]], like: Tensor) -> Tensor:

@@ -22,6 +22,11 @@ def check_fit(config: TrainConfig) -> None:
             Setting("push_to_hub", "user/name"),
             "; leave them out, or add it",
         )
+    if config.training.metric == "micro_f1" and not config.model.multi_label:
+        raise UserError(
+            Setting("training.metric", config.training.metric),
+            ": belongs to multi-label models, and is the accuracy where each document has one class; choose accuracy",
+        )
     if config.data.pair_column is not None:
         raise UserError(
             Setting("data.pair_column", config.data.pair_column),
@@ -37,16 +42,11 @@ def check_fit(config: TrainConfig) -> None:
 
 
 def check_metric(config: TrainConfig, labels: LabelTable) -> None:
-    """Refuse to choose the best epoch by a distance between classes that have none, or by what equals accuracy.
+    """Refuse to choose the best epoch by a distance between classes that have none.
 
     Raises:
-        UserError: The classes are not ordered, or only two; or a document has one class.
+        UserError: The classes are not ordered, or only two.
     """
-    if config.training.metric == "micro_f1" and not config.model.multi_label:
-        raise UserError(
-            Setting("training.metric", config.training.metric),
-            ": belongs to multi-label models, and is the accuracy where each document has one class; choose accuracy",
-        )
     if config.training.metric == "mean_absolute_error" and not measures_distance(config, len(labels.names)):
         raise UserError(
             Setting("training.metric", config.training.metric),
