@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and of the pages here, from the code itself and from a real run.
+"""Write the generated parts of README.md and of the pages in this folder, from the code and from a real run.
 
 A generated part stands between the comments ``<!-- generated: NAME -->`` and ``<!-- end -->``; `PARTS` has all names.
 
@@ -33,7 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PICTURE = ROOT / "docs" / "picture.png"
 DESCRIPTIONS = ROOT / "docs" / "results-format.yaml"
 REGION = re.compile(r"(?P<open><!-- generated: (?P<name>.+?) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
-ROW = "a row"  # of a table, described beside its columns
+ROW = "a row"  # key under which a table's rows are described
 HELP_WIDTH, TABLE_WIDTH = 100, 120  # characters of a terminal
 
 # --- the demonstration -----------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def tables() -> str:
     """Return the columns of the tables of results.
 
     Raises:
-        KeyError: A column is not described, or something is described that is no column.
+        KeyError: A column is not described, or a described column does not exist.
     """
     return "\n\n".join(schema(name, descriptions()["tables"][name]) for name in SCHEMAS)
 
@@ -113,7 +113,7 @@ def summary() -> str:
     """Return the fields of the summary, as the demonstration wrote it.
 
     Raises:
-        KeyError: A field is not described, or something is described that is no field.
+        KeyError: A field is not described, or a described field does not exist.
     """
     described = descriptions()["summary"]
     written = json.loads((demo_folder() / RUN / "erasure" / "summary.json").read_text(encoding="utf-8"))
@@ -123,20 +123,20 @@ def summary() -> str:
 
 
 def medians() -> str:
-    """Return what the picture of README.md shows, in a sentence of the demonstration's medians."""
+    """Return the caption of the picture in README.md, with the demonstration's medians."""
     found = ResultsFolder(demo_folder() / RUN / "erasure").summary()
     said = []
     for name, ranking in found.rankings.items():
         median = ranking.fraction.median.value
         said.append(f"{name} {'more than all' if median is None else f'{median:.0%}'.replace('%', ' %')}")
     return (
-        f"Above: one review of the built-in corpus. Below: all {found.documents.analysed} test reviews. What "
-        f"must be erased until half of the decisions have flipped: {', '.join(said)}."
+        f"Above: one review of the built-in corpus. Below: all {found.documents.analysed} test reviews. The share "
+        f"of tokens to erase until half of the decisions have flipped: {', '.join(said)}."
     )
 
 
 def fields(value: Any, described: dict[str, str], path: str = "") -> Iterator[str]:
-    """Go through the paths of a JSON value, down to those that are described; a step that varies is ``*``."""
+    """Yield the paths of a JSON value, down to those that are described; ``*`` stands for a step that varies."""
     if path in described or not isinstance(value, dict | list):
         yield path
         return
@@ -152,7 +152,7 @@ def api() -> str:
 
 
 def api_entry(name: str, thing: Any) -> str:
-    """Return one public name; of a class, what the class says and its own public methods."""
+    """Return the entry of one public name; for a dataclass, with its own public methods."""
     text = f"## {name}\n\n{signature(name, thing)}\n\n{prose(inspect.getdoc(thing) or '')}".rstrip()
     members = []
     for member, value in vars(thing).items() if is_dataclass(thing) else ():
@@ -164,7 +164,7 @@ def api_entry(name: str, thing: Any) -> str:
 
 
 def signature(name: str, thing: Any) -> str:
-    """Return a signature, with a line for each parameter where it is long."""
+    """Return a signature; a long one has a line for each parameter."""
     parameters = list(inspect.signature(thing).parameters.values())
     written = [re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", str(parameter)) for parameter in parameters]
     named = [place for place, parameter in enumerate(parameters) if parameter.kind is parameter.KEYWORD_ONLY]
@@ -176,7 +176,7 @@ def signature(name: str, thing: Any) -> str:
 
 
 def prose(docstring: str) -> str:
-    """Return a docstring as Markdown: its sections are lists."""
+    """Return a docstring as Markdown, with its sections as lists."""
     lines: list[str] = []
     for line in docstring.replace("``", "`").splitlines():
         entry = re.fullmatch(r"    (\w+): (.*)", line)
@@ -211,14 +211,14 @@ def table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def fenced(text: str) -> str:
-    """Return a block of text as it is, without blanks at the ends of its lines."""
+    """Return a text as a code block, without blanks at the ends of its lines."""
     kept = [line.rstrip() for line in text.strip("\n").splitlines()]
     single = [next(lines) if not line else "\n".join(lines) for line, lines in groupby(kept)]  # no double empty lines
     return "```text\n" + "\n".join(single) + "\n```"
 
 
 def printed(arguments: list[str], width: int, folder: Path = ROOT) -> str:
-    """Return what a command of the command line prints on a terminal of a given width."""
+    """Return what a command prints on a terminal of this width."""
     environment = os.environ | {"COLUMNS": str(width), "PYTHONIOENCODING": "utf-8"}
     environment |= {"OMP_NUM_THREADS": "1", "ERASERHEAD_CACHE": str(folder / "cache")}  # the same numbers everywhere
     command = [sys.executable, "-c", "import sys; from eraserhead.cli.main import main; sys.exit(main(sys.argv[1:]))"]
@@ -231,12 +231,12 @@ def printed(arguments: list[str], width: int, folder: Path = ROOT) -> str:
 
 
 def descriptions() -> dict[str, Any]:
-    """Return what the columns of the tables and the fields of the summary are."""
+    """Return the descriptions of the columns of the tables and of the fields of the summary."""
     return yaml.safe_load(DESCRIPTIONS.read_text(encoding="utf-8"))
 
 
 def check_described(names: list[str], described: dict[str, str], what: str) -> None:
-    """Refuse descriptions that are missing, or too many."""
+    """Refuse missing descriptions, and descriptions of names that do not exist."""
     missing, unused = set(names) - set(described), set(described) - set(names)
     if missing or unused:
         raise KeyError(f"{DESCRIPTIONS.name}, {what}: not described {sorted(missing)}, not there {sorted(unused)}")
@@ -251,7 +251,7 @@ def part_names(text: str) -> list[str]:
 
 
 def renewed(text: str, parts: dict[str, Callable[[], str]]) -> str:
-    """Return a page with those of its generated parts made again that are among `parts`."""
+    """Return a page with its generated parts renewed, as far as `parts` has them."""
 
     def renew(match: re.Match[str]) -> str:
         name = match["name"]

@@ -1,4 +1,4 @@
-"""Fine-tune the packaged encoder as transformers' own classifier, such as one finds on the hub.
+"""Fine-tune the packaged encoder as an ordinary classifier of transformers.
 
 python examples/finetune.py runs/bert-imdb --data.name imdb --data.max_length 128
 """
@@ -26,8 +26,8 @@ def finetune(
     Args:
         folder: Folder of the checkpoint.
         data: The documents.
-        epochs: Passes over them.
-        batch_size: Documents a step.
+        epochs: Passes over the documents.
+        batch_size: Documents per step.
         learning_rate: Peak learning rate.
         seed: Seed of the head and of the batches.
     """

@@ -20,12 +20,12 @@ from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import Explanation, explain
 from eraserhead.showing.figures import styled
 
-SIZE, RESOLUTION = (7.2, 3.9), 130  # inches, dots an inch
+SIZE, RESOLUTION = (7.2, 3.9), 130  # inches, dots per inch
 SHADES = colormaps["OrRd"]
-DARKEST = 0.55  # of the shades, so that the words stay legible
-LINE = 0.25  # of the height of the text's panel
-SPACE, TOUCHING = 0.014, 0.007  # of the width of the text's panel, between words
-LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]  # say the same as the colours
+DARKEST = 0.55  # position of the darkest shade used in SHADES, so that words stay legible
+LINE = 0.25  # height of a line, as a share of the text panel
+SPACE, TOUCHING = 0.014, 0.007  # gap between words with and without a space, as shares of the panel's width
+LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]  # one dash style per ranking, beside the colours
 
 
 def picture(run: Path, id: str = "test/0", output: Path = Path("picture.png")) -> None:
@@ -54,7 +54,7 @@ def picture(run: Path, id: str = "test/0", output: Path = Path("picture.png")) -
 
 @dataclass
 class Pen:
-    """Writes words one after another, in lines as wide as a panel."""
+    """Writes words one after another, and wraps lines at the panel's width."""
 
     axes: Axes
     renderer: RendererAgg
@@ -62,7 +62,7 @@ class Pen:
     y: float = 0.8
 
     def write(self, word: str, gap: float, shade: float, outlined: bool) -> None:
-        """Write a word behind a gap, on a ground of a shade between 0 and 1, with a line around it if outlined."""
+        """Write a word after a gap, on a background of this shade (0 to 1), with a box around it if outlined."""
         self.x += gap if self.x else 0.0
         edge = "black" if outlined else "none"
         box = {"facecolor": SHADES(DARKEST * shade), "edgecolor": edge, "pad": 1.6, "linewidth": 1.1}
@@ -75,7 +75,7 @@ class Pen:
 
 
 def draw_text(axes: Axes, explanation: Explanation, renderer: RendererAgg) -> None:
-    """Draw a document's words shaded by attention, those of the smallest flipping set outlined."""
+    """Draw a document's words shaded by attention, with the smallest flipping set outlined."""
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     strongest = max(word.attention for word in explanation.words)

@@ -3,6 +3,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on busy cores are slower than one
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no hub can be reached: fail at once, not after half a minute
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from tiny import tiny_hierarchical
 
 torch.set_num_threads(1)
 DATA_ROOT = Path(os.environ.get("ERASERHEAD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def records_as_in_python():
+    """The command line replaces the records of the process that it runs in."""
+    yield
+    logging.setLogRecordFactory(logging.LogRecord)
 
 
 @pytest.fixture(scope="session")

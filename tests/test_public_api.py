@@ -48,7 +48,7 @@ def test_importing_is_quick_and_brings_neither_torch_nor_transformers():
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["import eraserhead, transformers", "import transformers.pipelines, eraserhead"])
 def test_the_pipeline_of_other_models_is_transformers_own(tmp_path, order):
-    """Of a plain BERT the class itself, not a subclass; of our model still ours."""
+    """A plain BERT gets the pipeline class itself, not a subclass; our model still gets ours."""
     new_model("bert").float().save_pretrained(tmp_path / "bert")
     tiny_tokenizer().save_pretrained(tmp_path / "bert")
     folders = [str(tmp_path / "bert"), saved_classifier(tmp_path)]

@@ -22,30 +22,47 @@ class Setting:
         return self.name if self.value is ... else f"{self.name}={self.value!r}"
 
 
+@dataclass(frozen=True)
+class Job:
+    """A job that a message asks for; as text it is written as in Python (`` `train()` ``).
+
+    Attributes:
+        name: Name of the function in `eraserhead`, which is that of the command too.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"`{self.name}()`"
+
+
+Spell = Callable[[Setting | Job], str]
+
+
 class UserError(Exception):
     """Something that the user can mend; the command line prints it on one line and exits with status 2.
 
-    Its text writes settings as in Python; `spelled` writes them as another interface does.
+    Its text writes settings and jobs as in Python; `spelled` writes them as another interface does.
 
     Args:
-        parts: Parts of the message: text, settings, or other errors, whose parts are inserted.
+        parts: Parts of the message: text, settings, jobs, or other errors, whose parts are inserted.
     """
 
-    args: "tuple[str | Setting, ...]"
+    args: "tuple[str | Setting | Job, ...]"
 
-    def __init__(self, *parts: "str | Setting | UserError") -> None:
+    def __init__(self, *parts: "str | Setting | Job | UserError") -> None:
         flat = [part.args if isinstance(part, UserError) else (part,) for part in parts]
         super().__init__(*(part for each in flat for part in each))
 
     def __str__(self) -> str:
         return self.spelled(str)
 
-    def spelled(self, spell: Callable[[Setting], str]) -> str:
-        """Return the message with each setting as `spell` writes it."""
+    def spelled(self, spell: Spell) -> str:
+        """Return the message with each setting and job as `spell` writes it."""
         return "".join(part if isinstance(part, str) else spell(part) for part in self.args)
 
     @classmethod
-    def joined(cls, parts: "Iterable[str | Setting | UserError]", between: str = "; ") -> Self:
+    def joined(cls, parts: "Iterable[str | Setting | Job | UserError]", between: str = "; ") -> Self:
         """Return several problems, or settings, as one message."""
         spaced = [each for part in parts for each in (between, part)]
         return cls(*spaced[1:])

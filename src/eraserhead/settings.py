@@ -4,8 +4,9 @@ Standard library only, so that mistakes are reported without waiting for torch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from math import inf
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -33,8 +34,9 @@ def option(
         default: Default of the field.
         low: Smallest number allowed, in a list for each element.
         high: Largest number allowed, likewise.
-        belongs_to: Other fields of the same dataclass, each with the values with which this option has an effect; one
-            match is enough. Default: the option always has an effect.
+        belongs_to: Other fields of the same dataclass, or of one inside it (``training.freeze_encoder``), each with
+            the values with which this option has an effect; one match is enough. Default: the option always has an
+            effect.
     """
     metadata = {LOW: low, HIGH: high} | ({BELONGS_TO: belongs_to} if belongs_to else {})
     made: Any = field(default=default, metadata=metadata)
@@ -82,14 +84,59 @@ def value_problem(config: type, name: str, value: Any) -> UserError | None:
     return None if wanted is None else UserError(Setting(name, value), f": must be {wanted}")
 
 
-def unused(config: type, values: Mapping[str, Any]) -> set[str]:
-    """Return the names of the fields of a config dataclass that have no effect with these values."""
+def unused(config: Any) -> set[str]:
+    """Return the names of the fields of a config dataclass that have no effect with the values of the others."""
     return {
         each.name
         for each in fields(config)
         if BELONGS_TO in each.metadata
-        and not any(values.get(owner) in of for owner, of in each.metadata[BELONGS_TO].items())
+        and not any(attrgetter(owner)(config) in of for owner, of in each.metadata[BELONGS_TO].items())
     }
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A setting that was changed, and has no effect.
+
+    Attributes:
+        setting: Its dotted name and its value.
+        owners: Names of the settings of which one would give it an effect.
+        problem: What to say of it.
+    """
+
+    setting: Setting
+    owners: tuple[str, ...]
+    problem: UserError
+
+
+def idle_settings(config: Any, prefix: str = "") -> Iterator[Idle]:
+    """Go through the settings that are not as by default and have no effect; `prefix` begins their names."""
+    without = unused(config)
+    for each in fields(config):
+        value, name = getattr(config, each.name), f"{prefix}{each.name}"
+        if is_dataclass(value):
+            yield from idle_settings(value, f"{name}.")
+        elif each.name in without and value != _default(each):
+            owners = {f"{prefix}{owner}": of for owner, of in each.metadata[BELONGS_TO].items()}
+            wanted = UserError.joined((Setting(owner, one) for owner, of in owners.items() for one in of), " or ")
+            setting = Setting(name, value)
+            problem = UserError(setting, ": has no effect without ", wanted, "; leave it out, or add that")
+            yield Idle(setting, tuple(owners), problem)
+
+
+def check_effects(config: Any) -> None:
+    """Refuse settings that were changed and have no effect, all of them at once.
+
+    Raises:
+        UserError: Naming each, and what would give it an effect.
+    """
+    problems = [idle.problem for idle in idle_settings(config)]
+    if problems:
+        raise UserError.joined(problems)
+
+
+def _default(each: Field[Any]) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
 
 
 def _wanted(hint: Any, value: Any, bounds: Mapping[str, Any]) -> str | None:

@@ -1,19 +1,22 @@
 """The command line as people use it: real processes for exit codes and streams, `main` for the rest."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
 import eraserhead
-from eraserhead.cli.arguments import normalise
-from eraserhead.cli.main import main
+from eraserhead.cli.arguments import check_given_effects, normalise, option_types
+from eraserhead.cli.main import COMMANDS, main
 from eraserhead.erasure.config import EraseConfig
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading.defaults import erase_defaults
-from eraserhead.training.config import TrainConfig
+from eraserhead.training.config import TrainConfig, TrainingConfig
 from interpreters import fresh_interpreter
 from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder
 
@@ -105,7 +108,7 @@ def test_what_answers_mistakes_imports_nothing_heavy(module):
 
 
 def test_help_takes_less_than_half_a_second():
-    """Of processor time, the least of three."""
+    """The time is processor time, the least of three runs."""
     code = "import resource, runpy, sys\nsys.argv = ['eraserhead', '--help']\n"
     code += "try: runpy.run_module('eraserhead', run_name='__main__')\nexcept SystemExit: pass\n"
     code += "used = resource.getrusage(resource.RUSAGE_SELF)\nprint(used.ru_utime + used.ru_stime, file=sys.stderr)"
@@ -186,6 +189,145 @@ def test_mistakes_get_one_line(tmp_path, monkeypatch, capfd, arguments, message)
     monkeypatch.chdir(tmp_path)
     assert message in fails(capfd, *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+PLACES = {
+    "train": [], "erase": ["m"], "show": ["r"], "explain": ["m", "t"], "push": ["m", "r"],
+    "reproduce": ["--output_dir", "x"], "families": [],
+}  # fmt: skip
+OPTIONS = {name: option_types(command.config) for name, command in COMMANDS.items()}
+GROUPED = [(name, group) for name, known in OPTIONS.items() for group, kind in known.items() if is_dataclass(kind)]
+# Of every command, one option of each kind that takes a value.
+TYPED = sorted(
+    (name, option)
+    for name, known in OPTIONS.items()
+    for option in {repr(kind): option for option, kind in known.items() if kind not in (bool, bool | None)}.values()
+    if not is_dataclass(known[option]) and option not in COMMANDS[name].positional
+)
+JSONARGPARSE = re.compile(r"Parser key|Subcommand|Unable to load|argument --|unrecognized|<class|Union|invalid choice")
+
+
+def refused(capfd, *arguments: str) -> str:
+    """Run a command that must fail; return its line, which must be in our words."""
+    line = fails(capfd, *arguments).removeprefix("eraserhead: error: ")
+    assert not JSONARGPARSE.search(line), line
+    return line
+
+
+def test_every_command_has_its_places():
+    assert set(PLACES) == set(COMMANDS)
+    assert {"train", "erase", "explain"} == {name for name, _ in GROUPED}
+    assert {name for name, _ in TYPED} == set(COMMANDS) - {"families", "show"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_stray_arguments_are_refused(capfd, name):
+    takes = " and ".join(each.upper() for each in COMMANDS[name].positional)
+    stand = {0: "options are given by their names (--NAME VALUE)", 1: f"{takes} alone stands without a name"}
+    rest = stand.get(len(COMMANDS[name].positional), f"{takes} alone stand without a name")
+    assert refused(capfd, name, *PLACES[name], "zzz") == f"unexpected argument 'zzz'; {rest}"
+    assert refused(capfd, name, *PLACES[name], "-z") == "unknown option -z"
+    assert refused(capfd, name, *PLACES[name], "--config") == "--config: give it a value"
+
+
+@pytest.mark.parametrize(("name", "option"), TYPED)
+def test_options_without_a_value_are_refused(capfd, name, option):
+    assert refused(capfd, name, *PLACES[name], f"--{option}") == f"--{option}: give it a value"
+
+
+@pytest.mark.parametrize(("name", "option"), TYPED)
+def test_values_of_the_wrong_type_are_refused_with_the_file_and_key(tmp_path, monkeypatch, capfd, name, option):
+    monkeypatch.chdir(tmp_path)
+    if "str" not in repr(OPTIONS[name][option]):  # and no list of texts
+        assert refused(capfd, name, *PLACES[name], f"--{option}=wrong").startswith(f"--{option} wrong: must be ")
+    group, _, last = option.rpartition(".")
+    (tmp_path / "own.yaml").write_text(f"{last}: {{a: 1}}\n")
+    (tmp_path / "all.yaml").write_text(f"{group}: own.yaml\n" if group else f"{last}: {{a: 1}}\n")
+    line = refused(capfd, name, *PLACES[name], "--config", "all.yaml")
+    assert line.startswith(f"{last} {{'a': 1}} in {'own' if group else 'all'}.yaml: must be "), line
+
+
+@pytest.mark.parametrize(("name", "group"), GROUPED)
+def test_mistakes_in_groups_name_the_file_and_the_key(tmp_path, monkeypatch, capfd, name, group):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nested").mkdir()
+    last = next(each for each in OPTIONS[name] if each.startswith(f"{group}.") and "_" in each).partition(".")[2]
+    (tmp_path / "nested/own.yaml").write_text(f"{last}x: 1\n")
+    (tmp_path / "nested/all.yaml").write_text(f"{group}: own.yaml\n")  # beside it, wherever the command runs
+    (tmp_path / "none.yaml").write_text(f"{group}: nested/ownn.yaml\n")
+    unknown = f"nested/own.yaml: unknown key '{last}x'; did you mean '{last}'?"
+    for given in (["--config", "nested/all.yaml"], [f"--{group}", "nested/own.yaml"]):
+        assert refused(capfd, name, *PLACES[name], *given) == unknown
+    near = "no such file; did you mean 'own.yaml'?"
+    missing = refused(capfd, name, *PLACES[name], "--config", "none.yaml")
+    assert missing == f"none.yaml: {group} nested/ownn.yaml: {near}"
+    assert refused(capfd, name, *PLACES[name], f"--{group}=nested/ownn.yaml") == f"--{group} nested/ownn.yaml: {near}"
+    assert refused(capfd, name, *PLACES[name], f"--{group}", "5").startswith(f"--{group} 5: no such file; it names a ")
+    inline = refused(capfd, name, *PLACES[name], f"--{group}", f"{{{last}x: 1}}")
+    assert inline.endswith(f"unknown key '{group}.{last}x'; did you mean '{group}.{last}'?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "no command 'trian'; did you mean 'train'?"),
+        (["--bogus"], f"no command in '--bogus'; the commands are {', '.join(COMMANDS)}"),
+        (["train", "data.name", "imdb"], "unexpected argument 'data.name'; did you mean '--data.name'?"),
+        (["train", "--config", "numbers.yaml"], "data.name 5 in numbers.yaml: must be a text"),
+        (["train", "--resume", "maybe"], "--resume maybe: must be True or False"),
+        (["train", "--training.schedule", "plateu"], "must be 'linear' or 'plateau'; did you mean 'plateau'?"),
+    ],
+)
+def test_near_misses_are_named(tmp_path, monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "numbers.yaml").write_text("data: {name: 5}\n")
+    assert message in refused(capfd, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--training.warmup", "0.2", "--training.schedule", "plateau"],
+            "--training.warmup 0.2: has no effect without",
+        ),
+        (["--model.filters", "7"], "--model.context conv or --model.sentence_context conv; leave it out, or add that"),
+        (["--model.sentence_context", "rnn"], "has no effect without --model.hierarchical;"),
+        (["--cache_limit", "3", "--training.freeze_encoder", "false"], "--cache_limit 3.0: has no effect without"),
+        (
+            ["--config", "same.yaml"],
+            "training.warmup 0.2 in same.yaml: has no effect without --training.schedule linear",
+        ),
+        (
+            ["--data.max_length", "9", "--model.hierarchical"],
+            "give --data.max_sentences and --data.max_sentence_length",
+        ),
+        (
+            ["--data.max_sentences", "9"],
+            "--data.max_sentences 9: the model reads documents as a whole; give --data.max_l",
+        ),
+    ],
+)
+def test_options_that_were_given_and_have_no_effect_are_refused(tmp_path, monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "same.yaml").write_text("training: {schedule: plateau, warmup: 0.2}\n")
+    assert message in refused(capfd, "train", "--data.name", "planted", "--cpu", *arguments)
+    assert [each.name for each in tmp_path.iterdir()] == ["same.yaml"]
+
+
+def test_a_later_file_may_take_the_effect_of_an_earlier_ones_option(tmp_path, monkeypatch):
+    """As a model that is frozen does of the recipe's learning rate; the default of an option is nothing given."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("training: {encoder_learning_rate: 1.0e-4, freeze_encoder: false}\n")
+    (tmp_path / "model.yaml").write_text("training: {freeze_encoder: true}\n")
+    config = TrainConfig(training=TrainingConfig(encoder_learning_rate=1e-4))
+    in_order = ["train", "--config", "recipe.yaml", "--config", "model.yaml"]
+    assert check_given_effects(config, in_order) == [Setting("training.encoder_learning_rate", 1e-4)]
+    assert check_given_effects(TrainConfig(), ["train"]) == []
+    with pytest.raises(
+        UserError, match=r"encoder_learning_rate=0\.0001: has no effect without training\.freeze_encoder"
+    ):
+        check_given_effects(config, [*in_order[:1], *in_order[3:], *in_order[1:3]])
 
 
 def test_later_configs_win_and_flags_override_them(tmp_path, monkeypatch, capfd):

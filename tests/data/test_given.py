@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from datasets import Dataset, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from eraserhead.data.documents import Documents
 from eraserhead.data.given import GivenColumns, given_content, given_documents
@@ -156,3 +156,45 @@ REFUSED = {
 def test_everything_else_is_refused_by_its_type(kind):
     data, message = REFUSED[kind]
     assert refusal(data) == message
+
+
+# --- labels with names -----------------------------------------------------------------------------------------------
+
+MODEL = ("neg", "pos", "a=b")  # class names of a model
+
+
+def matched(labels, names=None, label_map=None) -> list[int | None]:
+    """Return the model's class indices for labels in a data set, whose class names are `names`, or that are names."""
+    feature = Value("string") if names is None else ClassLabel(names=names)
+    data = Dataset.from_dict(
+        {"text": TEXTS, "label": labels}, features=Features({"text": Value("string"), "label": feature})
+    )
+    content = given_content(data, GivenColumns(), None)
+    rows = given_documents(content, GivenColumns(), len(MODEL), names=MODEL, label_map=label_map).rows
+    return rows["label"][:]
+
+
+def test_class_names_of_a_data_set_are_matched_in_any_order():
+    assert matched([0, 1, 0], ["pos", "neg"]) == [1, 0, 1]
+    assert matched([0, -1, 1], ["Pos ", " NEG"]) == [1, None, 0]
+    assert matched(["pos", None, "Neg"]) == [1, None, 0]
+
+
+def test_class_names_that_the_model_lacks_have_no_index(caplog):
+    caplog.set_level("INFO", "eraserhead")
+    assert matched([0, 1, 0], ["good", "bad"]) == [None, None, None]
+    assert "no accuracy is reported: the data's classes (good, bad) are not the model's (neg, pos, a=b)" in caplog.text
+    assert matched([0, 1, 0], ["good", "bad"], ["good=pos", "bad=neg"]) == [1, 0, 1]
+
+
+def test_pairs_of_classes_may_hold_equals_signs():
+    assert matched([0, 1, 0], ["other", "c=d"], ["other=a=b", "c=d=neg"]) == [2, 0, 2]
+    with pytest.raises(UserError, match="'c=d' is no class of the data"):
+        matched([0, 1, 0], ["other", "bad"], ["other=pos", "c=d=neg"])
+
+
+def test_names_in_a_frame_of_several_types():
+    frame = pd.DataFrame({"text": TEXTS, "label": [1, "2", 2.0]})
+    content = given_content(frame, GivenColumns(), None)
+    rows = given_documents(content, GivenColumns(), 2, names=("1", "2")).rows
+    assert rows["label"][:] == [0, 1, 1]

@@ -209,7 +209,7 @@ def test_limits_come_from_the_data_then_from_the_model(hierarchical):
 
 def test_limits_beyond_the_window_are_refused_or_cut(hierarchical, caplog):
     asked = DataConfig(max_sentence_length=65)
-    with pytest.raises(UserError, match=r"data.max_sentence_length=65: the model takes 64 tokens at most"):
+    with pytest.raises(UserError, match=r"data.max_sentence_length=65: the model reads at most 64 tokens"):
         reader_for(hierarchical, tiny_tokenizer(), asked, cut_to_window=False)
     with caplog.at_level(logging.INFO, "eraserhead"):
         assert reader_for(hierarchical, tiny_tokenizer(), asked, cut_to_window=True).limits.sentence_tokens == 64

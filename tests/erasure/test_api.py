@@ -1,6 +1,7 @@
 """`eraserhead.erase` takes what people have in hand; each way of giving it has the same results."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 import eraserhead
 from eraserhead.data import documents
-from tiny import random_texts, saved_classifier, tiny_tokenizer
+from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
 
 TEXTS = random_texts(7)
 LABELS = [0, 1, 1, 0, 1, 0, 0]
@@ -51,7 +52,7 @@ def test_every_way_to_give_a_model_has_the_same_results(tmp_path):
 
 
 WRONG = {
-    "tokenizer of a name": ({"tokenizer": tiny_tokenizer()}, "tokenizer: belongs to a model in memory"),
+    "tokenizer of a name": ({"tokenizer": tiny_tokenizer()}, "tokenizer: only for a model in memory"),
     "label_map": ({"label_map": ["a=b"]}, "label_map: belongs to a DataConfig"),
     "label_column": ({"label_column": "label"}, "label_column 'label': the documents have no columns"),
     "draws": ({"draws": 0}, "draws=0"),
@@ -73,7 +74,7 @@ def test_a_model_that_is_none_is_refused_by_its_type(tmp_path):
     model = AutoModelForSequenceClassification.from_pretrained(saved_classifier(tmp_path))
     wrong = (
         (model, {}, "tokenizer: give the model's tokenizer too"),
-        (model, {"tokenizer": tiny_tokenizer(), "revision": "main"}, "revision 'main': belongs to a model on the hub"),
+        (model, {"tokenizer": tiny_tokenizer(), "revision": "main"}, "revision 'main': only for a model on the hub"),
         (model, {"tokenizer": tiny_tokenizer(), "dtype": "float64"}, "the model in memory is in float32"),
         (7, {}, "model is a int; give a folder"),
         (model.encoder.embeddings, {}, "model is a BertEmbeddings"),
@@ -138,7 +139,7 @@ def test_columns_beside_a_data_config_are_refused(tmp_path):
     ("names", "matched"), [(("neg", "pos"), True), (("NEG", "POS"), True), (("bad", "good"), False)], ids=str
 )
 def test_a_data_set_is_written_once_whatever_its_labels(tmp_path, monkeypatch, names, matched):
-    """Of the model's classes, of the same in another case, and of others, which give no accuracy."""
+    """Labels are the model's classes, the same in another case, or other names, which give no accuracy."""
     written = []
     write = documents.write_documents
     monkeypatch.setattr(documents, "write_documents", lambda *given: written.append(given) or write(*given))
@@ -151,3 +152,31 @@ def test_a_data_set_is_written_once_whatever_its_labels(tmp_path, monkeypatch, n
     assert found.documents.text.tolist() == TEXTS
     assert found.documents.label.notna().sum() == (len(TEXTS) if matched else 0)
     assert (found.summary.accuracy.value is not None) == matched
+
+
+def test_limits_of_the_other_kind_of_model_are_refused(tmp_path, caplog):
+    """In the same words for models by name and in memory; a language is a fact about the documents."""
+    flat, by_sentence = saved_classifier(tmp_path), saved_hierarchical(tmp_path / "by_sentence")
+    cases = (
+        (
+            flat,
+            {"max_sentences": 3},
+            "data.max_sentences=3: the model reads documents as a whole; give data.max_length",
+        ),
+        (
+            by_sentence,
+            {"max_length": 9},
+            "data.max_length=9: the model reads documents sentence by sentence; give data",
+        ),
+    )
+    for model, limits, said in cases:
+        with pytest.raises(eraserhead.UserError, match=re.escape(said)):
+            eraserhead.erase(model, eraserhead.DataConfig(name="planted", test_size=3, **limits), cpu=True)
+    with pytest.raises(eraserhead.UserError, match=r"data\.max_length=9"):
+        eraserhead.erase(by_sentence, TEXTS, max_length=9, cpu=True)
+    assert len(eraserhead.erase(by_sentence, TEXTS, draws=2, cpu=True).documents) == len(TEXTS)
+    with caplog.at_level("INFO", "eraserhead"):
+        eraserhead.erase(
+            flat, eraserhead.DataConfig(name="planted", test_size=3, max_length=12, language="de"), draws=2, cpu=True
+        )
+    assert "data.language='de': has no effect on a model that reads documents as a whole" in caplog.text

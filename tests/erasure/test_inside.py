@@ -300,7 +300,7 @@ def test_a_decoder_without_padding_takes_its_tokenizers_or_is_refused(tmp_path, 
     folder = decoder(tmp_path / "decoder", "[PAD]", in_config=False)
     with caplog.at_level("INFO", "eraserhead"):
         results = erase_to_folder(run(tmp_path, model=folder, data=texts_file(tmp_path, [*TEXTS, ""])))
-    assert "its tokenizer's is used ('[PAD]')" in caplog.text
+    assert "the tokenizer's is used ('[PAD]')" in caplog.text
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) for text in [*TEXTS, ""]]
     assert results.summary().documents.without_components == 1
@@ -431,7 +431,7 @@ def test_damaged_weights_are_refused(tmp_path):
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path):
     folder = checkpoint(tmp_path / "model", vocab_size=len(SPECIAL) + 3)
-    refused(tmp_path, r"tokenizer gives the id \d+, and the model knows 0 to 7", model=folder)
+    refused(tmp_path, r"tokenizer gives the id \d+, but the model knows 0 to 7", model=folder)
     with pytest.raises(UserError, match="another model's tokenizer"):
         explain(ExplainConfig(model=folder, text="that", cpu=True))
 
@@ -443,7 +443,7 @@ def test_code_of_the_repository_is_refused_unless_allowed(tmp_path):
         "from transformers import BertConfig\n\n\nclass OwnConfig(BertConfig):\n    model_type = 'own'\n"
     )
     edited(folder, model_type="own", auto_map={"AutoConfig": "configuration_own.OwnConfig"})
-    refused(tmp_path, "Python code of its own .*all your rights.*trust_remote_code=True", model=str(folder))
+    refused(tmp_path, "Python code from its repository .*all your rights.*trust_remote_code=True", model=str(folder))
     refused(tmp_path, "'own' model cannot be erased", model=str(folder), trust_remote_code=True)
 
 
@@ -529,7 +529,7 @@ def test_token_types_beyond_the_models_are_refused(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
     data = DataConfig(path=str(path), pair_column="hypothesis", max_length=15)
-    said = "tells 2 sequences of a pair apart, and the model knows 1"
+    said = "gives 2 token types to pairs, but the model knows 1"
     refused(tmp_path, said, model=folder, data=data)
     with pytest.raises(UserError, match=said):
         explain(ExplainConfig(model=str(folder), id="pairs/0", data=data, cpu=True))

@@ -109,8 +109,8 @@ def test_sentences_have_a_line_each_with_their_share_and_their_words_shaded():
 
 def test_a_text_without_components_is_told():
     empty = Explanation("", None, "pos", {"neg": 0.25, "pos": 0.75}, [], [], 0, 0, SITE)
-    assert "nothing to attend to: the bias alone decides" in written(explanation_view(empty))
-    assert "nothing to attend to" not in written(explanation_view(explained([], [])))
+    assert "no components to attend to: the bias alone decides" in written(explanation_view(empty))
+    assert "no components" not in written(explanation_view(explained([], [])))
 
 
 def test_special_tokens_stand_beside_the_text_by_their_names():

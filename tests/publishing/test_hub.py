@@ -161,7 +161,7 @@ def test_there_and_back_with_the_package(hub, owner, run, data, tmp_path):
     commit = repository.head().sha
     assert repository.tags == {"v1": commit}
     assert f"pushed to {hub.url}/{name} (commit {commit}, tag v1)" in first.out
-    assert f"nothing has changed at {hub.url}/{name} (commit {commit}, tag v1)" in again.out
+    assert f"unchanged at {hub.url}/{name} (commit {commit}, tag v1)" in again.out
 
     results = tmp_path / "results"
     erase = ["erase", name, "--revision", "v1", "--data.path", data, "--output_dir", results, "--cpu"]
@@ -576,7 +576,7 @@ def test_training_pushes_the_best_models_and_the_finished_one(hub, owner, data, 
     )
     assert json.loads(repository.files()["training.json"])["metrics"]["best_epoch"] == best
     assert json.loads(repository.files()["training.json"])["metrics"]["test"]["accuracy"] >= 0
-    assert "nothing has changed" in again.out
+    assert "unchanged at" in again.out
     nothing = owner.run(["train", "--data.name", "planted", "--push_every", "best"])[0]
     assert "nothing is pushed without --push_to_hub" in nothing.line
     options[options.index(tmp_path / "run")] = tmp_path / "other"
@@ -624,5 +624,5 @@ def test_a_dry_run_prints_the_card_and_asks_nobody(run, capfd):
     out = capfd.readouterr().out
     card = (run / "hub" / "README.md").read_text()
     assert card.strip() in out
-    assert f"what would be pushed is in {run / 'hub'}" in out
+    assert f"nothing was pushed; the folder to push is {run / 'hub'}" in out
     assert (run / "hub" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()

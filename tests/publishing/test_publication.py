@@ -389,7 +389,7 @@ def test_the_card_leaves_out_options_without_an_effect(study, part, options, idl
     every = {name for name in dataclasses.asdict(kind()) if re.search(rf"\b{name} [\d.e-]", text)}
     assert used <= every
     assert not idle & every
-    assert not unused(kind, vars(kind(**options))) & every
+    assert not unused(kind(**options)) & every
 
 
 def test_the_card_states_options_that_have_an_effect(study):
@@ -427,14 +427,14 @@ def first_flips(fractions: list[float | None], count_never_as="beyond_all") -> F
 
 
 def test_curves_rise_where_decisions_flip():
-    """Of four documents two flip at a quarter, one at all, one never."""
+    """There are four documents: two flip at a quarter, one when everything is erased, one never."""
     curve = flipped_shares(first_flips([0.25, 1.0, None, 0.25]))
     assert curve.tolist() == [[0.0, 0.0], [0.25, 0.25], [0.25, 0.5], [1.0, 0.75], [1.0, 0.75]]
     assert flipped_shares(first_flips([None, None])).tolist() == [[0.0, 0.0], [1.0, 0.0]]
 
 
 def test_a_ranking_that_nobody_foresaw_has_a_line(tmp_path, monkeypatch):
-    """Each ranking has its own way to be dashed, whatever it is called; the yardstick lies below all."""
+    """Each ranking has its own dashes, whatever its name; the yardstick is drawn below all others."""
     flips = first_flips([0.25, 1.0])
     names = ["random", "attention", "gradient", "product", "magnitude", "minimum"]
     lines = _lines(names)

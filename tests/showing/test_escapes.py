@@ -68,14 +68,14 @@ def obeyed(character: str) -> bool:
 
 
 def check_harmless(text: str, *shown: str) -> None:
-    """Nothing but a line's end is obeyed, and every text is there, each control character as an escape."""
+    """Check that only line ends are obeyed, and that every text is shown, with control characters as escapes."""
     assert not {character for character in text if obeyed(character)} - {"\n"}
     for each in shown:
         assert visible(each) in text, each
 
 
 def printed(renderable) -> str:
-    """What a terminal gets, without rich's own styles; the same as what a file gets."""
+    """Return what is printed on a terminal, without rich's own styles; a file gets the same."""
     written = []
     for colours in (None, "truecolor"):
         stream = io.StringIO()
@@ -378,7 +378,7 @@ def cells(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("draw", [draw_histogram, draw_context])
 def test_names_in_figures_are_no_formulas_and_harmless(draw, name, cells, tmp_path, monkeypatch):
-    """Of a model above its panel, of a data set above its column; the SVG is still XML."""
+    """The names are a model's above its panel and a data set's above its column; the SVG is still XML."""
     renamed = [replace(cells[0], dataset=name), replace(cells[1], dataset=name, model=name)]
     plate, titles = Plate(tmp_path, "plate"), []
     save = Plate.save
@@ -396,7 +396,7 @@ def test_names_in_figures_are_no_formulas_and_harmless(draw, name, cells, tmp_pa
 
 
 def structure(text: str) -> list[str]:
-    """What a page consists of, without what it says."""
+    """Return the kinds of elements in a page, without their texts."""
     return [kind.type for token in PARSER.parse(text) for kind in (token, *(token.children or ()))]
 
 
@@ -426,7 +426,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
 def test_a_page_says_what_names_and_reasons_are_and_is_built_as_with_any_others(cells, tmp_path):
     """Each of three names once as data set's, model's and failed model's; the harmless page is the yardstick."""
     plain = study(tmp_path / "plain", cells, ("data", "m", "n"), "x", "gone")
-    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "rest on 7 shuffles"):
+    for said in ("contrary in 3", "Analysed by the authors", "3 of 3 cells are not better", "tries 7 random orders"):
         assert said in plain
     control, html = f"{COLOUR}\u202e\x9b|\n\n| a |", "<script>alert(1)</script> &lt; <!--"
     link = "![x](https://evil.example/x.png)] [x](javascript:alert(1)) `a` **b** | # c"

@@ -155,7 +155,7 @@ def test_a_study_without_components_or_without_cells(tmp_path):
     assert rows(text, "imdb-han-conv") == [["no finished erasure results"]]
     assert rows(text, "yelp-x") == [["no such file"]]
     assert "0 cells have results" in text
-    assert "could not be looked at" in text
+    assert "could not be tested" in text
 
 
 def test_cells_by_the_authors_definitions_are_named(tmp_path):
@@ -191,7 +191,7 @@ def test_the_paragraph_says_no_more_than_the_intervals_allow():
             "fourth (holds in 1 of 2 cells, undecided in 1)",
             "sixth (holds in 0 of 3 pairs of models, contrary in 1, undecided in 2)",
         ],
-        "could not be looked at, for want of cells or of documents": ["fifth"],
+        "could not be tested, because cells or documents are missing": ["fifth"],
     }
 
 

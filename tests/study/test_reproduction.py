@@ -67,9 +67,11 @@ def configs(tmp_path) -> Path:
         folder.mkdir(parents=True)
         sentences_file(folder / "train.jsonl", 60, number)
         sentences_file(folder / "test.jsonl", 20, number + 10)
-        write_yaml(tmp_path / f"configs/data/{name}.yaml", {"data": {"path": str(folder), "max_length": 60}})
+        write_yaml(tmp_path / f"configs/data/{name}.yaml", {"data": {"path": str(folder)}})
     for name, model in MODELS.items():
         content = {"model": {"encoder": str(tmp_path / "encoder"), **model}, "training": {"learning_rate": 0.03}}
+        if not model.get("hierarchical"):
+            content["data"] = {"max_length": 60}
         write_yaml(tmp_path / f"configs/model/{name}.yaml", content)
     write_yaml(tmp_path / "configs/training/short.yaml", {"training": {"epochs": 2, "batch_size": 16}})
     return tmp_path / "configs"
@@ -125,7 +127,7 @@ def test_a_mistake_in_a_file_is_named_before_anything_is_done(configs, tmp_path,
 
 
 class Killed(BaseException):
-    """What a signal would do: nothing may catch it."""
+    """Stands for a signal: nothing may catch it."""
 
 
 def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, monkeypatch, capsys):
@@ -202,16 +204,19 @@ def test_a_cell_without_enough_memory_is_listed_with_what_to_lower(configs, tmp_
     assert main(arguments(configs, tmp_path / "study")) == 2
     said = capsys.readouterr().err
     assert "2 of 4 cells failed" in said
-    assert "first-han-rnn (out of memory; lower batch_tokens" in said
+    assert (
+        "first-han-rnn (out of memory; lower --batch_tokens, or start another study with a lower data.max_length, "
+        in said
+    )
     paper = (tmp_path / "study" / STUDY.paper).read_text()
     assert "first-han-rnn" in paper
-    assert "lower batch_tokens" in paper
+    assert "lower --batch_tokens" in paper
     assert (tmp_path / "study" / STUDY.cell("second", "flan-none") / RUN.erasure / RESULTS.summary).is_file()
     monkeypatch.undo()
     monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
     assert main(arguments(configs, tmp_path / "study", "--batch_tokens", "100")) == 0  # as was advised
     assert not list((tmp_path / "study").rglob(f"{STUDY.failures}/*"))
-    assert "lower batch_tokens" not in (tmp_path / "study" / STUDY.paper).read_text()
+    assert "lower --batch_tokens" not in (tmp_path / "study" / STUDY.paper).read_text()
 
 
 def test_a_data_set_of_one_class_is_refused_before_training_and_the_others_go_on(configs, tmp_path, capsys):
@@ -260,7 +265,7 @@ def test_mixed_precision_is_the_studys(configs, tmp_path, capsys):
     write_yaml(configs / "model/flan-none.yaml", {"training": {"mixed_precision": "fp16"}})
     chosen = ["--datasets", "first", "--models", "flan-none,han-rnn"]
     assert main(arguments(configs, tmp_path / "study", *chosen)) == 2
-    assert "one process has one, not fp16 and no" in capsys.readouterr().err
+    assert "one process can only use one, not fp16 and no" in capsys.readouterr().err
 
 
 def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):

@@ -1,22 +1,25 @@
-"""What is checked of options before they are parsed: unknown ones, all at once, with the nearest name."""
+"""Checks before options are parsed: all unknown options are reported at once, each with the nearest known name."""
 
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from eraserhead.cli.config_files import config_files, leaves, shown
-from eraserhead.errors import UserError, closest, did_you_mean
+from eraserhead.cli.config_files import OPTION, Given, config_files, find_config, given_in, leaves, near_file, shown
+from eraserhead.errors import Setting, UserError, closest, did_you_mean
+from eraserhead.settings import idle_settings
 
 BUILT_IN = ("config", "help", "print_config", "print_shtab")
 CONSTANTS = ("true", "false", "null")  # in any case
 
 
 def option_types(config: type, prefix: str = "") -> dict[str, Any]:
-    """Return the dotted names of all options of a config dataclass, and their types; groups included."""
+    """Return the dotted names of all options of a config dataclass, including groups, with their types."""
     found: dict[str, Any] = {}
     hints = get_type_hints(config)
     for field in fields(config):
@@ -30,7 +33,7 @@ def normalise(arguments: Sequence[str], config: type) -> list[str]:
     """Return the arguments as the parser wants them.
 
     Comma-separated values of list options become YAML lists, and a switch without a value (``--resume``) is true.
-    A switch's value may be written as Python does (``--resume True``).
+    A switch also takes Python's spelling (``--resume True``).
     """
     kinds = option_types(config)
     lists = {f"--{name}" for name, kind in kinds.items() if _is_list(kind)}
@@ -53,56 +56,125 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
     """Refuse unknown options and unknown keys of config files.
 
     Raises:
-        UserError: Naming all of them, each with the nearest known name.
+        UserError: The message names all of them, each with the nearest known name.
     """
     options = option_types(config)
     known = [name for name in options if name not in positional] + list(BUILT_IN)
     problems = [
         UserError(f"{command}: unknown option --{name}{_hint(name, known, '--')}")
-        for name in _named(arguments)
+        for name, _ in _named(arguments)
         if name not in known
     ]
+    for name, value in _named(arguments):
+        if is_dataclass(options.get(name)) and value is not None:
+            problems += _group_problems(name, value, options)
     for file in config_files(arguments):
-        problems += [UserError(f"{shown(file)}: {problem}") for problem in _file_problems(file, options)]
+        problems += _file_problems(file, options)
     if problems:
         raise UserError.joined(problems)
 
 
-def _named(arguments: Sequence[str]) -> Iterator[str]:
-    for argument in arguments:
+def in_files(arguments: Sequence[str], config: type) -> dict[str, Given]:
+    """Return the options that a YAML file gives, and no flag behind it; files that cannot be read are left out."""
+    return {name: given for name, (_, given) in _given(arguments, config).items() if given is not None}
+
+
+def check_given_effects(config: Any, arguments: Sequence[str]) -> list[Setting]:
+    """Refuse options that were given and have no effect, but for those that a later file or a flag overruled.
+
+    A recipe may say more than the model behind it needs.
+
+    Returns:
+        Those that were overruled.
+
+    Raises:
+        UserError: Naming all others, and what would give them an effect.
+    """
+    given = _given(arguments, type(config))
+    overruled: list[Setting] = []
+    problems: list[UserError] = []
+    for idle in idle_settings(config):
+        if (found := given.get(idle.setting.name)) is None:
+            continue  # it follows from the folder of a run
+        place = found[0] if found[1] is not None else inf  # flags stand in no order
+        if any(given[owner][0] > place for owner in idle.owners if owner in given):
+            overruled.append(idle.setting)
+        else:
+            problems.append(idle.problem)
+    if problems:
+        raise UserError.joined(problems)
+    return overruled
+
+
+def _given(arguments: Sequence[str], config: type) -> dict[str, tuple[int, Given | None]]:
+    """Return the options that are given: at which place among the arguments, and in which file; null for a flag."""
+    options = option_types(config)
+    found: dict[str, tuple[int, Given | None]] = {}
+    for place, (name, value) in enumerate(_named(arguments)):
+        found[name] = (place, None)
+        group = f"{name}." if is_dataclass(options.get(name)) else ""
+        if value is not None and (group or name == OPTION.removeprefix("--")):
+            with suppress(UserError):
+                file = value if group else str(find_config(value))
+                found |= {given.name: (place, given) for given in given_in(file, options, group)}
+    return found
+
+
+def _named(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Go through the options among the arguments, each with what follows it."""
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
         if argument == "--":
             return
         if argument.startswith("--"):
-            yield argument[2:].partition("=")[0]
+            name, equals, value = argument[2:].partition("=")
+            yield name, value if equals else following
 
 
-def _file_problems(file: str, options: Mapping[str, Any]) -> list[str]:
+def _group_problems(name: str, value: str, options: Mapping[str, Any]) -> list[UserError]:
+    """Return what is wrong with the value of a whole group: a YAML file of its options, or a mapping of them."""
+    if Path(value).is_file():
+        return _file_problems(value, options, f"{name}.")
+    with suppress(yaml.YAMLError):
+        content = yaml.safe_load(value)
+        if isinstance(content, dict):
+            inner = [Given(key, each, "", key) for key, each in leaves(content, options, f"{name}.")]
+            return [UserError(f"--{name} {value}: {problem}") for problem in _problems(inner, options)]
+    hint = near_file(Path(value)) or f"; it names a YAML file of options, and one alone is given as --{name}.NAME VALUE"
+    return [UserError(f"--{name} {value}: no such file{hint}")]
+
+
+def _file_problems(file: str, options: Mapping[str, Any], group: str = "") -> list[UserError]:
+    given: list[Given] = []
+    problems: list[UserError] = []
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        return [f"cannot be read ({error.strerror})"]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return [f"is not YAML ({' '.join(str(error).split())})"]
-    if content is None:
-        return []
-    if not isinstance(content, dict):
-        return ["is not a mapping of options"]
-    problems: list[str] = []
-    for key, value in leaves(content, options):
-        if key not in options:
-            problems.append(f"unknown key '{key}'{_hint(key, options)}")
-        elif is_dataclass(options[key]) and not isinstance(value, str):  # a string names a file of the group
-            problems.append(f"{key}: must be a group of options")
+        given.extend(given_in(file, options, group))
+    except UserError as error:
+        problems.append(error)
+    for each in given:
+        problems += [UserError(f"{shown(each.file)}: {problem}") for problem in _problems([each], options)]
     return problems
 
 
-def _hint(name: str, known: Iterable[str], dashes: str = "") -> str:
-    """Suggest a name of the same group by its last part, or any name as a whole; it can be pasted back."""
-    group, _, last = name.rpartition(".")
-    siblings = {other.rpartition(".")[2]: other for other in known if other.rpartition(".")[0] == group}
+def _problems(given: Iterable[Given], options: Mapping[str, Any]) -> Iterator[str]:
+    for each in given:
+        if each.name not in options:
+            group = each.name.removesuffix(each.key)
+            yield f"unknown key '{each.key}'{_hint(each.name, options, group=group)}"
+        elif is_dataclass(options[each.name]):
+            yield f"{each.key}: must be a group of options, or the name of a YAML file of them"
+
+
+def _hint(name: str, known: Iterable[str], dashes: str = "", group: str = "") -> str:
+    """Suggest the name in the same group with the nearest last part, else the nearest full name.
+
+    In a file of one group (``data.``), names of that group alone, as they are written there.
+    """
+    known = [each for each in known if each.startswith(group)]
+    around, _, last = name.rpartition(".")
+    siblings = {other.rpartition(".")[2]: other for other in known if other.rpartition(".")[0] == around}
     sibling = closest(last, siblings)
     found = closest(name, known) if sibling is None else siblings[sibling]
-    return did_you_mean(None if found is None else f"{dashes}{found}")
+    return did_you_mean(None if found is None else f"{dashes}{found.removeprefix(group)}")
 
 
 def _is_list(kind: Any) -> bool:

@@ -1,8 +1,8 @@
-"""Commands without options of their own."""
+"""Configs of commands that have no options."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class FamiliesConfig:
-    """The table of model families; it has no options."""
+    """`families` has no options."""

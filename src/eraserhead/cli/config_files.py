@@ -1,6 +1,7 @@
-"""The YAML files that ``--config`` names: a file here, or one that comes with the package."""
+"""Find the YAML files that ``--config`` names, in the working folder or in the package."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,30 @@ PACKAGED = INSTALLED if INSTALLED.is_dir() else CHECKOUT  # a wheel holds them; 
 OPTION = "--config"
 
 
-def find_config(name: str) -> Path:
-    """Return the file that a name stands for: the one that exists here, else the packaged one of that relative name.
+@dataclass(frozen=True)
+class Given:
+    """An option that a YAML file gives.
 
-    A packaged file may be named with or without ``configs/`` in front and ``.yaml`` behind.
+    Attributes:
+        name: Its dotted name.
+        value: Its value.
+        file: The file.
+        key: What it is called there: in a file of one group of options, without the group.
+    """
+
+    name: str
+    value: Any
+    file: str
+    key: str
+
+
+def find_config(name: str) -> Path:
+    """Return the file of this name if it exists, else the packaged file of the same relative name.
+
+    For a packaged file, ``configs/`` at the start and ``.yaml`` at the end may be left out.
 
     Raises:
-        UserError: There is neither.
+        UserError: Neither exists.
     """
     if Path(name).is_file():
         return Path(name)
@@ -35,10 +53,10 @@ def find_config(name: str) -> Path:
 
 
 def with_found_configs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with each ``--config`` naming the file that it stands for.
+    """Return the arguments with the value of each ``--config`` replaced by the path of its file.
 
     Raises:
-        UserError: Naming all that stand for none.
+        UserError: Some files do not exist; the message names them all.
     """
     found, problems = list(arguments), []
     for place, name in _named(arguments):
@@ -58,35 +76,73 @@ def config_files(arguments: Sequence[str]) -> list[str]:
 
 
 def disagreements(files: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
-    """Go through the options to which several files give different values; the last file's is used."""
+    """Yield a line for each option to which several files give different values; the last file wins."""
     given: dict[str, list[tuple[str, Any]]] = {}
     for file in files:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
-        for key, value in leaves(content, options):
-            given.setdefault(key, []).append((file, value))
+        for each in given_in(file, options):
+            given.setdefault(each.name, []).append((each.file, each.value))
     for key, said in given.items():
         if any(value != said[-1][1] for _, value in said):
             each = ", ".join(f"{value} in {shown(file)}" for file, value in said)
             yield f"{key}: {each}; the last one is used"
 
 
+def given_in(file: str, options: Mapping[str, Any], group: str = "") -> Iterator[Given]:
+    """Go through the options that a file gives, and the files of groups (``data: limits.yaml``) that it names.
+
+    Args:
+        file: The file; the names in it are relative to its folder.
+        options: All options and groups, with their types.
+        group: The group, with its dot, whose file this is.
+
+    Raises:
+        UserError: The file, or one that it names, cannot be read as a mapping of options.
+    """
+    for name, value in leaves(_content(file), options, group):
+        key = name.removeprefix(group)
+        if is_dataclass(options.get(name)) and isinstance(value, str):
+            inner = Path(file).parent / value
+            if not inner.is_file():
+                raise UserError(f"{shown(file)}: {key} {value}: no such file{near_file(inner)}")
+            yield from given_in(str(inner), options, f"{name}.")
+        else:
+            yield Given(name, value, file, key)
+
+
+def near_file(file: Path) -> str:
+    """Return a hint at the YAML file beside `file` that has nearly its name, or nothing."""
+    return nearest(file.name, sorted(each.name for each in file.parent.glob("*.yaml")))
+
+
+def _content(file: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{shown(file)}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{shown(file)}: is not YAML ({' '.join(str(error).split())})") from error
+    if content is not None and not isinstance(content, dict):
+        raise UserError(f"{shown(file)}: is not a mapping of options")
+    return content or {}
+
+
 def shown(file: str) -> str:
-    """Return a file as a user would name it: a packaged one without the folder that it was installed in."""
+    """Return a file's path as a user would write it: a packaged file without its installation folder."""
     return str(Path(file).relative_to(PACKAGED)) if Path(file).is_relative_to(PACKAGED) else file
 
 
 def leaves(content: Mapping[str, Any], options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Go through the dotted keys of a YAML mapping, and their values; `options` tells groups from values."""
+    """Yield each dotted key of a YAML mapping with its value; `options` tells groups from values."""
     for key, value in content.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict) and name in options:
+        if isinstance(value, dict) and is_dataclass(options.get(name)):
             yield from leaves(value, options, f"{name}.")
         else:
             yield name, value
 
 
 def _named(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Go through the places of ``--config``'s values among the arguments, and the values."""
+    """Yield the index and the value of each ``--config`` among the arguments."""
     for place, argument in enumerate(arguments):
         if argument.startswith(f"{OPTION}="):
             yield place, argument.removeprefix(f"{OPTION}=")

@@ -17,8 +17,8 @@ def run(config: FamiliesConfig) -> None:
 
 def families_view(families: Mapping[str, Family]) -> RenderableType:
     """Return the table of model families."""
-    headings = ("family", "erased through", "decision read from", "tokens left out at `all`")
-    table = new_table("Families inside of which attention can be erased", "model_type", *headings)
+    headings = ("family", "erased through", "decision read from", "erased tokens skipped at `all`")
+    table = new_table("Model families in which attention can be erased", "model_type", *headings)
     for column in table.columns:
         column.justify = "left"
     for name, family in families.items():

@@ -1,15 +1,15 @@
-"""The command line: parses, runs, prints the result and the path of what was written.
+"""The command line: it parses arguments, runs a command, and prints the result and the path of what it wrote.
 
-Nothing heavy is imported before a command really runs, so that ``eraserhead --help`` and mistakes are answered at once.
+Heavy libraries are imported only when a command runs, so that ``eraserhead --help`` and errors appear at once.
 """
 
 import io
-import json
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from types import TracebackType
@@ -17,16 +17,18 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from eraserhead.cli.arguments import check, normalise, option_types
+from eraserhead.cli.arguments import check, check_given_effects, in_files, normalise, option_types
 from eraserhead.cli.config import FamiliesConfig
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
+from eraserhead.cli.spelling import Spelling
 from eraserhead.erasure.config import EraseConfig, ShowConfig
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Job, Setting, Spell, UserError, nearest
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.files import DISK_IS_FULL
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
+from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.training.config import TrainConfig
@@ -69,21 +71,27 @@ COMMANDS = {
     "families": Command(
         FamiliesConfig,
         "eraserhead.cli.families",
-        "list the model families inside of which attention can be erased",
+        "list the model families in which attention can be erased",
     ),
 }
 
 
 class VisibleRecord(logging.LogRecord):
-    """A record of any library's log, on one line and with nothing in it but what may be seen: logs quote anything.
+    """A log record of any library, on one line, with control characters escaped and tokens hidden.
 
-    A formatter would serve our own handler alone; transformers and datasets print through theirs.
+    Settings and errors in our own records are spelled as flags. A formatter would cover our own handler only;
+    transformers and datasets have handlers of their own.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, spell: Spell, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        if isinstance(self.args, tuple):
+            self.args = tuple(
+                UserError(part).spelled(spell) if isinstance(part, (Setting, Job, UserError)) else part
+                for part in self.args
+            )
         if self.exc_info and self.exc_info[1]:
-            self.exc_text = _traceback(self.exc_info[1]).rstrip()  # which formatters take as it is
+            self.exc_text = _traceback(self.exc_info[1]).rstrip()  # formatters print exc_text unchanged
 
     def getMessage(self) -> str:  # noqa: N802 - the standard library's name
         """Return the message."""
@@ -91,33 +99,34 @@ class VisibleRecord(logging.LogRecord):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, or 2 after one clear line on what to mend."""
+    """Run one command; returns the exit code: 0, or 2 after one line that says what to mend."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # texts hold characters that some terminals lack
     sys.excepthook = _crash
-    logging.setLogRecordFactory(VisibleRecord)
+    spell = _spelling(arguments)
+    logging.setLogRecordFactory(partial(VisibleRecord, spell))
     logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("eraserhead").setLevel(logging.INFO)
     for library in ("DATASETS", "HF_HUB"):
-        os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # they report what our own one line then says
+        os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # our own one-line error says the same
     try:
         return _dispatch(arguments)
     except UserError as error:
-        return _fail(error.spelled(partial(_as_flag, _command(arguments))))
+        return _fail(error.spelled(spell))
     except KeyboardInterrupt:
-        return _fail("interrupted; what is finished is kept, and the same command continues (train: with --resume)")
+        return _fail("interrupted; finished work is kept, and the same command continues (train: with --resume)")
     except OSError as error:
         if error.errno not in DISK_IS_FULL and error.filename is None:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror}{where}; what is finished is kept: mend that and run the same command again")
+        return _fail(f"{error.strerror}{where}; finished work is kept: mend that and run the same command again")
 
 
 def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
-    """Return the parser and those of its commands."""
+    """Return the main parser, and the parser of each command."""
     parser = ArgumentParser(prog="eraserhead", description=DESCRIPTION, exit_on_error=False)
     parser.add_argument("--version", action="version", version=f"eraserhead {import_module('eraserhead').__version__}")
     commands = parser.add_subcommands(dest="command", required=False)
@@ -135,18 +144,24 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     name = _command(arguments)
     if name not in COMMANDS:
-        parsed = parse(parser, arguments)  # --help and --version end here
-        raise UserError(f"no command in '{' '.join(arguments)}'; the commands are {', '.join(COMMANDS)} ({parsed})")
+        with suppress(UserError):
+            parse(parser, arguments)  # --help and --version end here
+        wrong = f"no command '{name}'" if name else f"no command in '{' '.join(arguments)}'"
+        raise UserError(wrong, nearest(name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}")
     command = COMMANDS[name]
     arguments = with_found_configs(normalise(arguments, command.config))
     check(arguments, name, command.config, command.positional)
     for line in disagreements(config_files(arguments), option_types(command.config)):
         logger.info(line)
-    parsed = parse(parser, arguments, command.config)[name]
+    parsed = parse(parser, arguments, command)[name]
     if command.defaults is not None:
         parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
-        parsed = parse(parser, arguments, command.config)[name]
-    import_module(command.module).run(as_config(command, parsed))
+        parsed = parse(parser, arguments, command)[name]
+    config = as_config(command, parsed)
+    check_settings(config)
+    for setting in check_given_effects(config, arguments):
+        logger.info("%s: has no effect here", setting)
+    import_module(command.module).run(config)
     return 0
 
 
@@ -154,15 +169,12 @@ def _command(arguments: Sequence[str]) -> str:
     return next((argument for argument in arguments if not argument.startswith("-")), "")
 
 
-def _as_flag(command: str, setting: Setting) -> str:
-    """Write a setting as it is typed: ``--site all``, ``--heads 0,3``, ``--overwrite``, ``MODEL``."""
-    if command in COMMANDS and setting.name in COMMANDS[command].positional:
-        return setting.name.upper() if setting.value is ... else f"{setting.name.upper()} {setting.value}"
-    if setting.value is ... or setting.value is True:
-        return f"--{setting.name}"
-    if isinstance(setting.value, list):
-        return f"--{setting.name} {','.join(map(str, setting.value)) or '[]'}"
-    return f"--{setting.name} {json.dumps(setting.value) if setting.value in (None, False, '') else setting.value}"
+def _spelling(arguments: Sequence[str]) -> Spelling:
+    """Return how the command among the arguments writes settings."""
+    command = COMMANDS.get(_command(arguments))
+    if command is None:
+        return Spelling()
+    return Spelling(command.config, command.positional, in_files(arguments, command.config))
 
 
 def _fail(message: str) -> int:
@@ -171,7 +183,7 @@ def _fail(message: str) -> int:
 
 
 def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print what Python would of an error that is ours to mend: its message may quote a document."""
+    """Print the traceback of a bug in eraserhead; it is escaped, since the message may quote a document."""
     print(_traceback(error), end="", file=sys.stderr)
 
 
@@ -180,5 +192,5 @@ def _traceback(error: BaseException) -> str:
 
 
 def _harmless(text: str, keep: str = "") -> str:
-    """Return a text with its control characters visible, and with the tokens of this machine hidden."""
+    """Return a text with its control characters visible and this machine's access tokens hidden."""
     return visible(import_module("eraserhead.secrets").redacted(text), keep)

@@ -9,11 +9,13 @@ from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
 from eraserhead.cli.parsing import config_of
+from eraserhead.cli.spelling import Spelling
 from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
+from eraserhead.loading.reader import check_limits
 from eraserhead.loading.run_layout import RUN
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
@@ -27,10 +29,10 @@ from eraserhead.training.config import TrainConfig
 
 
 def run(config: ReproduceConfig) -> None:
-    """Do every cell, write the paper's tables and figures, and list the cells that failed.
+    """Train and erase every cell, write the paper's tables and figures, and list the cells that failed.
 
     Raises:
-        UserError: A configuration cannot be used (nothing is done then), or cells failed (all others are done then).
+        UserError: A configuration cannot be used (before any cell starts), or cells failed (after all others are done).
     """
     disable_progress_bars()
     check_settings(config)
@@ -41,15 +43,18 @@ def run(config: ReproduceConfig) -> None:
     (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:
-        paper = write_paper(folder, study.cells, study.datasets, study.failures, config.seed)
+        failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
+        paper = write_paper(folder, study.cells, study.datasets, failures, config.seed)
         done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
         console().print(visible(done), soft_wrap=True)
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:
-        reasons = "; ".join(f"{name} ({why})" for name, why in study.failures.items())
+        reasons = UserError.joined(UserError(f"{name} (", why, ")") for name, why in study.failures.items())
         raise UserError(
-            f"{len(study.failures)} of {len(plans)} cells failed: {reasons}; mend that and run the same again"
+            f"{len(study.failures)} of {len(plans)} cells failed: ",
+            reasons,
+            "; mend that and run the same command again",
         )
 
 
@@ -57,7 +62,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     """Return all cells that a configuration asks for, in order.
 
     Raises:
-        UserError: Naming every YAML file that is missing or wrong.
+        UserError: A YAML file is missing or wrong; the message names them all.
     """
     problems: list[UserError] = []
     configs = PACKAGED if config.configs is None else Path(config.configs)
@@ -78,7 +83,7 @@ def plan(config: ReproduceConfig) -> list[Plan]:
 
 
 def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[str, Path]:
-    """Return the YAML files by the names of what they configure; a name is a file in `folder`, or a path."""
+    """Return the YAML files by the name of what they configure; each of `names` is a file in `folder`, or a path."""
     found: dict[str, Path] = {}
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     for name in names:
@@ -86,15 +91,15 @@ def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[st
         if not file.is_file():
             problems.append(UserError(f"{file}: no such file", nearest(name, known) or _there(known)))
         elif file.stem in found:
-            problems.append(UserError(f"{file}: a second one called '{file.stem}'"))
+            problems.append(UserError(f"{file}: another file is also called '{file.stem}'; rename one of them"))
         found[file.stem] = file
     return found
 
 
 def _there(known: list[str]) -> UserError:
     if known:
-        return UserError(f"; there are {', '.join(known)}")
-    return UserError("; ", Setting("configs"), " names the folder that holds them")
+        return UserError(f"; choose from {', '.join(known)}")
+    return UserError("; ", Setting("configs"), " must name the folder that holds the YAML files")
 
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
@@ -111,6 +116,10 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cpu=config.cpu,
     )
     check_settings(train)
+    try:
+        check_limits(train.model.hierarchical, train.data)
+    except UserError as error:
+        raise UserError(f"{cell.name}: ", error) from error
     analysis = {name: getattr(config, name) for name in (*ANALYSIS, "cpu")}
     output_dir = str(cell.folder / RUN.erasure)
     return Plan(
@@ -127,7 +136,7 @@ def _given(config: ReproduceConfig, *names: str) -> dict[str, Any]:
 
 
 def _path(config: ReproduceConfig, data: DataConfig) -> str | None:
-    """Return the folder of a named data set under the data root; null without a root, or for other data."""
+    """Return the folder of a named data set under `data_root`; null without a root, or for other data."""
     named = NAMED.get(data.name or "")
     if config.data_root is None or named is None or named.folder is None:
         return None

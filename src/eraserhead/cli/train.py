@@ -17,7 +17,7 @@ from eraserhead.training.view import metrics_view
 
 
 def run(config: TrainConfig) -> None:
-    """Train a classifier, print its metrics, and push it where that is asked for."""
+    """Train a classifier, print its metrics, and push it if `push_to_hub` is set."""
     disable_progress_bars()
     publisher = _publisher(config)
     folder = train(config, publisher.push_best if publisher is not None and config.push_every == "best" else None)
@@ -34,7 +34,7 @@ def run(config: TrainConfig) -> None:
 
 
 def _publisher(config: TrainConfig) -> Publisher | None:
-    """Return what pushes the models; the hub is asked before any work is done, by the main process alone."""
+    """Return the publisher; only the main process contacts the hub, before any work is done."""
     if config.push_to_hub is None:
         return None
     check_name(config.push_to_hub)
@@ -47,7 +47,7 @@ def _publisher(config: TrainConfig) -> Publisher | None:
             options = options.or_as_in(hub.card())
         except UserError as error:
             problem = [error]
-    broadcast_object_list(problem)  # so that all end alike, and none waits for the others
+    broadcast_object_list(problem)  # all processes raise together, so that none waits for another
     if problem[0] is not None:
         PartialState().destroy_process_group()
         raise problem[0]

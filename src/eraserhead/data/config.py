@@ -1,6 +1,7 @@
 """Settings of the data; standard library only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from eraserhead.settings import LARGEST_SEED, option
 
@@ -12,8 +13,8 @@ class DataConfig:
     Attributes:
         name: ``yelp``, ``imdb``, ``amazon``, ``yahoo`` or ``planted`` (columns, cleaning and class names come with
             the name), or the id of any other data set on the hub.
-        path: Replaces the hub as the source: a folder in the hub's layout or written by ``save_to_disk``, or one
-            parquet, CSV or JSON file.
+        path: Replaces the hub as the source: a folder in the hub's layout, written by ``save_to_disk``, or with one
+            folder of texts for each label; or one parquet, CSV, TSV, JSON or text file, also compressed.
         subset: Configuration of a hub data set (its "config name").
         revision: Branch, tag or commit of a hub data set.
         text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
@@ -23,6 +24,17 @@ class DataConfig:
             own, else ``label``.
         label_columns: Columns of 0 and 1, one for each label of a multi-label model, in place of a column of lists;
             their names are the labels.
+        no_label: Labels that mean that a document has none, such as ``-`` where annotators disagree; training leaves
+            these documents out. Null and empty always mean it; ``-1`` does where this is not given.
+        encoding: How the characters of a text file are encoded, such as ``cp1252``; default: what its byte order mark
+            says, else UTF-8.
+        separator: What stands between the columns of a text file, such as ``;`` or ``tab``; default: a comma in .csv, a
+            tab in .tsv.
+        quoting: How a field that holds the separator or a line break is written: in quotation marks, where one inside
+            is written twice (``double``) or after a backslash (``backslash``); or not at all, so that quotation marks
+            are text (``none``); default: ``none`` in .tsv, ``double`` in others.
+        column_names: Names of all columns of a file without a header line, or in place of the one that it has.
+        field: Where the rows are in a JSON file that is one object: its key, keys inside each other joined with a dot.
         clean: Undo the named set's escapes (``\n``, ``<br />``); default: on for named sets, off for
             others.
         ordered: Whether the classes are ordered, so that distances between them mean something; default: on for yelp,
@@ -54,6 +66,12 @@ class DataConfig:
     pair_column: str | None = None
     label_column: str | None = None
     label_columns: list[str] | None = None
+    no_label: list[str] | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    quoting: Literal["double", "backslash", "none"] | None = None
+    column_names: list[str] | None = None
+    field: str | None = None
     clean: bool | None = None
     ordered: bool | None = None
     train_split: str = "train"
@@ -67,4 +85,4 @@ class DataConfig:
     max_sentence_length: int | None = option(None, low=1)
     language: str | None = None
     seed: int = option(0, low=0, high=LARGEST_SEED)
-    classes: int = option(2, low=2, high=5)
+    classes: int = option(2, low=2, high=5, belongs_to={"name": ("planted",)})

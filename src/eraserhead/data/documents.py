@@ -22,21 +22,20 @@ from eraserhead.data.label_sets import (
     RawLabelSets,
     label_sets,
     rarest_labels,
-    read_label_sets,
+    read_raw_labels,
     with_label_sets,
 )
-from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.provenance import Provenance
-from eraserhead.data.sources import Source, pick_split, read_hub, read_path
-from eraserhead.errors import Setting, UserError, nearest
-from eraserhead.settings import setting_problems
+from eraserhead.data.requests import PLANTED, check_config, source_of
+from eraserhead.data.sources import Source, pick_split
+from eraserhead.errors import Setting, UserError
 
 Role = Literal["train", "validation", "test"]
 
 logger = logging.getLogger("eraserhead")
 
-PLANTED = "planted"
 ROWS_PER_BLOCK = 8192
 EVIDENCE = List({"start": Value("int32"), "end": Value("int32"), "grade": Value("int32")})
 
@@ -130,9 +129,10 @@ class OpenSplit:
         rows = self.source.splits[self.split]
         columns = Columns.of(self.config, self.named, rows, self.split, labels_optional=self.role == "test")
         classes, sets = self._classes()
+        kept = np.arange(len(classes))
         if self.role != "test":
-            _check_labelled(classes, self.split)
-        chosen = _choose(self.config, self.role, classes)
+            kept = _labelled(classes, self.split, self.config.no_label is not None)
+        chosen = kept[_choose(self.config, self.role, classes[kept])]
         if self.role == "train":
             _check_classes(classes[chosen] if sets is None else [sets[row] for row in chosen], self.split)
         written = classes[chosen] if with_labels and sets is None else np.full(len(chosen), NO_LABEL, dtype=np.int64)
@@ -156,25 +156,31 @@ def open_split(
     config: DataConfig, role: Role, labels: LabelTable | None = None, multi_label: bool = False
 ) -> OpenSplit:
     """Read the labels of a role's split; see `load_documents`."""
-    _check(config, multi_label)
+    check_config(config, multi_label)
     named = NAMED.get(config.name or "", NamedSet())
     if config.name == PLANTED:
         names = planted.label_names(config.classes)
         raw = RawLabels(tuple(map(str, range(len(names)))), np.array([], dtype=np.int64), names)
         return OpenSplit(config, role, named, None, _planted_split(config, role), raw, labels or label_table(raw))
-    source = _read(config, named)
+    source = source_of(config, named)
     _check_splits(config, source, role)
     split = pick_split(source, *_wanted_split(config, role))
     available = source.splits[split]
-    columns = Columns.of(config, named, available, split, labels_optional=role == "test")
     try:
-        raw = _read_labels(available, columns.labels, split, multi_label)
+        columns = Columns.of(config, named, available, split, labels_optional=role == "test")
+    except UserError as error:
+        raise UserError(error, *source.hint) from error
+    try:
+        raw = read_raw_labels(available, columns.labels, split, config.no_label, multi_label)
     except NoLabelSetsError as error:
         if role != "test" or labels is not None:
             raise
-        logger.info(f"no accuracy is reported: {error}")
-        raw = _read_labels(available, (), split, multi_label)
-    return OpenSplit(config, role, named, source, split, raw, labels or _table(config, named, source, split, raw))
+        logger.info("%s", f"no accuracy is reported: {error}")
+        raw = read_raw_labels(available, (), split, None, multi_label)
+    table = labels or _table(config, named, source, split, raw)
+    for remark in remarks(table.names) if table is not None and labels is None else ():
+        logger.warning("%s", remark)
+    return OpenSplit(config, role, named, source, split, raw, table)
 
 
 def has_ordered_classes(config: DataConfig) -> bool:
@@ -182,60 +188,6 @@ def has_ordered_classes(config: DataConfig) -> bool:
     if config.ordered is not None:
         return config.ordered
     return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
-
-
-def _read_labels(rows: Dataset, columns: Sequence[str], split: str, multi_label: bool) -> RawLabels | RawLabelSets:
-    if not columns and multi_label:
-        return RawLabelSets(RawLabels.absent(0), np.full(len(rows), NO_LABEL, dtype=np.int64))
-    if not columns:
-        return RawLabels.absent(len(rows))
-    return read_label_sets(rows, columns, split) if multi_label else read_labels(rows, columns[0], split)
-
-
-def _check(config: DataConfig, multi_label: bool) -> None:
-    """Raise `UserError` with everything that is wrong with the configuration by itself."""
-    problems = list(setting_problems(config, "data."))
-
-    def refuse(name: str, why: str | UserError) -> None:
-        problems.append(UserError(Setting(f"data.{name}", getattr(config, name)), why))
-
-    if config.name is None and config.path is None:
-        names = f" ({', '.join([*NAMED, PLANTED])} or a hub id) or "
-        problems.append(UserError("give ", Setting("data.name"), names, Setting("data.path")))
-    if config.validation_split is not None and config.validation_split == config.train_split:
-        refuse("validation_split", UserError(" is also ", Setting("data.train_split")))
-    if config.revision is not None and config.path is not None:
-        refuse("revision", UserError(": it belongs to the hub and has no effect with ", Setting("data.path")))
-    if config.clean and config.name not in NAMED:
-        refuse("clean", f": only {', '.join(NAMED)} have a rule for cleaning")
-    if config.text_columns is not None and not config.text_columns:
-        refuse("text_columns", ": name one column or more")
-    if config.label_columns is not None and not multi_label:
-        refuse("label_columns", ": belongs to multi-label models; name one column with data.label_column")
-    elif config.label_columns is not None and config.label_column is not None:
-        refuse("label_columns", UserError(": give it or ", Setting("data.label_column"), ", not both"))
-    elif config.label_columns is not None and (len(config.label_columns) < 2 or _repeats(config.label_columns)):
-        refuse("label_columns", ": name two different columns or more")
-    if config.name == PLANTED and multi_label:
-        refuse("name", ": its documents have one class each, and the model is a multi-label one")
-    if config.name == PLANTED:
-        outer = ("path", "subset", "revision", "text_columns", "pair_column", "label_column", "label_columns", "clean")
-        given = [Setting(f"data.{name}") for name in outer if getattr(config, name) is not None]
-        if given:
-            refuse("name", UserError(" is built in: leave out ", UserError.joined(given, ", ")))
-    if problems:
-        raise UserError.joined(problems)
-
-
-def _read(config: DataConfig, named: NamedSet) -> Source:
-    if config.path is not None:
-        return read_path(config.path, config.subset, named.headerless)
-    name = config.name or ""
-    try:
-        return read_hub(named.hub or name, config.subset or named.subset, config.revision, named.headerless)
-    except UserError as error:
-        hint = "" if "/" in name or name in NAMED else nearest(name, [*NAMED, PLANTED])
-        raise UserError(error, hint) from error
 
 
 def _check_splits(config: DataConfig, source: Source, role: Role) -> None:
@@ -266,7 +218,7 @@ def _table(
     candidates = [raw]
     if training is not None and set(columns) <= set(training.column_names):
         several = isinstance(raw, RawLabelSets)
-        candidates.insert(0, _read_labels(training, columns, config.train_split, several))
+        candidates.insert(0, read_raw_labels(training, columns, config.train_split, config.no_label, several))
     flat = (labels.flat if isinstance(labels, RawLabelSets) else labels for labels in candidates if labels.known)
     return next((label_table(labels, named.class_names) for labels in flat), None)
 
@@ -282,13 +234,20 @@ def _choose(config: DataConfig, role: Role, classes: NDArray[np.int64]) -> NDArr
     return sampling.sample(classes, size, config.seed, f"data.{role}_size")
 
 
-def _check_labelled(classes: NDArray[np.int64], split: str) -> None:
+def _labelled(classes: NDArray[np.int64], split: str, leave_out: bool) -> NDArray[np.int64]:
+    """Return the numbers of the rows that have a label; without `leave_out`, all must."""
     without = np.flatnonzero(classes == NO_LABEL)
-    if len(without):
+    count = f"{len(without)} of the {len(classes)} rows of split '{split}' have no label"
+    if len(without) == len(classes) or (len(without) and not leave_out):
+        leave = () if leave_out else ("; to leave them out, give ", Setting("data.no_label", [str(NO_LABEL)]))
         raise UserError(
-            f"{len(without)} of the {len(classes)} rows of split '{split}' have no label (null, -1 or empty), "
-            f"the first is {split}/{without[0]}; training and validation need one for each"
+            f"{count} (null, -1 or empty), the first is {split}/{without[0]}; training and validation need one for "
+            "each",
+            *leave,
         )
+    if len(without):
+        logger.info(f"{count}, and are left out, the first is {split}/{without[0]}")
+    return np.flatnonzero(classes != NO_LABEL)
 
 
 def _check_classes(classes: Sequence[int] | Sequence[list[int] | None] | NDArray[np.int64], split: str) -> None:
@@ -316,10 +275,6 @@ def _provenance(
         available=len(source.splits[split]),
         seed=config.seed,
     )
-
-
-def _repeats(names: Sequence[str]) -> bool:
-    return len(set(names)) < len(names)
 
 
 def _planted_split(config: DataConfig, role: Role) -> str:

@@ -1,79 +1,231 @@
-"""Reads one file of rows: parquet, CSV or JSON, in their common dialects."""
+"""Files of rows: parquet, CSV, JSON or texts, in the dialects that people have, kept as Arrow in the cache."""
 
 import glob
-import json
-from collections.abc import Iterator
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import pandas
-from datasets import Dataset, load_dataset
-from datasets.exceptions import DatasetsError
+import pyarrow as pa
+from datasets import Dataset, concatenate_datasets, load_dataset
+from datasets import config as settings
+from datasets.fingerprint import Hasher
 
-FILE_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
-ONLY_EMPTY_IS_ABSENT: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a review may be titled "None"
-RATINGS = {"1", "2", "3", "4", "5"}
+from eraserhead.data.delimited import delimited_tables
+from eraserhead.data.dialects import DialectSettings, known_dialect, sampled_lines, tab_separated
+from eraserhead.data.json_files import json_table
+from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
+from eraserhead.data.quick_csv import NotPlainError, quick_tables
+from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text
+from eraserhead.errors import Setting, UserError
+from eraserhead.files import replacing
+
+READER_VERSION = 1  # part of the cache key: raise it when a reader returns something else
+LINES_AT_ONCE = 10_000
+DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
+JSON = (".json", ".jsonl", ".ndjson")
+TEXT = (".txt", ".text")
+FORMATS = (".parquet", *DELIMITED, *JSON, *TEXT)
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+USED: dict[str, tuple[str, ...]] = {  # which settings a kind of file listens to
+    "delimited": ("encoding", "separator", "quoting", "column_names"),
+    "json": ("encoding", "field", "column_names"),
+    "lines": ("encoding", "column_names"),
+    "folders": ("encoding",),
+}
+KINDS = {
+    "parquet": "a parquet file",
+    "saved": "a folder of save_to_disk",
+    "other": "the files of this folder",
+    "delimited": "text with separated columns",
+    "json": "a JSON file",
+    "lines": "a file of texts, one a line",
+    "folders": "folders of texts",
+}
+
+logger = logging.getLogger("eraserhead")
+
+NO_HEADER: tuple[str | Setting, ...] = (
+    "; if the file has no header line, name its columns with ", Setting("data.column_names"),
+)  # fmt: skip
+LINES: tuple[str | Setting, ...] = (
+    "; each line of the file is read as one text: if it has several columns, give ", Setting("data.separator"),
+)  # fmt: skip
+INNER: tuple[str | Setting, ...] = (
+    "; a column inside an object is named with both names and a dot; if all rows are inside one object, give ",
+    Setting("data.field"),
+)
 
 
-def lacks_header(file: str, separator: str = ",") -> bool:
-    """Tell whether a CSV file has no header line: its first field is then a rating from 1 to 5."""
-    return str(pandas.read_csv(file, nrows=0, sep=separator).columns[0]).strip() in RATINGS
+@dataclass(frozen=True)
+class Rows:
+    """What was read of a file.
+
+    Attributes:
+        rows: Its rows.
+        hint: What may be wrong where a column is missing.
+    """
+
+    rows: Dataset
+    hint: tuple[str | Setting, ...] = ()
 
 
-def read_file(file: Path, headerless: tuple[str, ...]) -> Dataset:
-    """Read one parquet, CSV or JSON file.
-
-    Args:
-        file: The file.
-        headerless: Columns of a CSV file without a header line.
+def read_files(files: Sequence[Path], asked: DialectSettings) -> Rows:
+    """Read the files of one split, one after the other; a mistake names its file where there are several.
 
     Raises:
-        ValueError: Its format is unknown, or it has no rows.
-        DatasetsError: It is damaged.
+        UserError: A file is in another dialect than `asked` says, or than files of its name are.
+        ValueError: A file has no rows, or its format is unknown.
     """
-    if (kind := FILE_FORMATS.get(file.suffix.lower())) is None:
-        raise ValueError(f"'{file.suffix}' is none of {', '.join(FILE_FORMATS)}")
+    read = [_named_file(file, asked) if len(files) > 1 else read_file(file, asked) for file in files]
+    if len(read) == 1:
+        return read[0]
+    for file, each in zip(files, read, strict=True):
+        if set(each.rows.column_names) != set(read[0].rows.column_names):
+            raise UserError(
+                f"{file.name} has the columns {', '.join(each.rows.column_names)}, and {files[0].name} "
+                f"{', '.join(read[0].rows.column_names)}",
+                *each.hint,
+            )
+    names = read[0].rows.column_names
+    return Rows(concatenate_datasets([each.rows.select_columns(names) for each in read]), read[0].hint)
+
+
+def read_file(file: Path, asked: DialectSettings) -> Rows:
+    """Read one file; see `read_files`."""
+    if not file.is_file():
+        raise UserError("is no file with an end, such as a device or a pipe; write it to a file first")
     if not file.stat().st_size:
         raise ValueError("the file is empty")
+    ending = named_format(file)
+    if ending == ".parquet":
+        refuse_unused("parquet", asked)
+        return Rows(next(iter(load_dataset("parquet", data_files=glob.escape(str(file.resolve()))).values())))
+    if ending in JSON:
+        refuse_unused("json", asked)
+        rows = cached([file], asked, lambda: iter([json_table(file, asked)]))
+        nested = any(isinstance(feature, (dict, list)) for feature in rows.features.values())
+        return Rows(rows, INNER if nested and asked.field is None else ())
+    if ending in TEXT and asked.separator is None:
+        encoding = encoding_of(file, asked.encoding)
+        if not tab_separated(sampled_lines(file, encoding)):
+            return _read_lines(file, replace(asked, encoding=encoding))
+        return _read_delimited(file, asked, "\t", quoted=False)
+    if ending in DELIMITED:
+        return _read_delimited(file, asked, DELIMITED[ending], quoted=ending == ".csv")
+    if asked.separator is None and ending not in TEXT:
+        known = f"'{ending}' is none of {', '.join(FORMATS)}, also with {', '.join(COMPRESSED_SUFFIXES)} behind"
+        if ending in SPREADSHEETS:
+            raise UserError(f"{known}; save the spreadsheet as CSV")
+        raise UserError(f"{known}; if it is text with separated columns, give ", Setting("data.separator"))
+    return _read_delimited(file, asked, ",", quoted=asked.separator not in ("\t", "\\t", "tab"))
+
+
+def read_label_folders(found: LabelFolders, asked: DialectSettings) -> dict[str, Dataset]:
+    """Read texts in folders named after labels: the columns ``text`` and ``label``.
+
+    Raises:
+        UserError: A file is not in the encoding that `asked` names, else UTF-8.
+    """
+    refuse_unused("folders", asked)
+    for folder in found.left_out:
+        logger.info(f"{folder}: its texts have no label, and are left out")
+    splits = {split: files_of(folders) for split, folders in found.splits.items()}
+    return {
+        split: cached(files, asked, partial(texts_of, files, asked.encoding))
+        for split, files in splits.items()
+        if files
+    }
+
+
+def cached(files: Sequence[Path], asked: object, *readers: Callable[[], Iterator[pa.Table]]) -> Dataset:
+    """Return the rows of files from the cache, into which they are written where they, or the settings, are new.
+
+    Each reader but the last may raise `NotPlainError`, and the next one reads everything.
+
+    Raises:
+        ValueError: There are none.
+    """
+    stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    folder = Path(settings.HF_DATASETS_CACHE) / "eraserhead" / Hasher.hash((READER_VERSION, stamps, asked))
+    final = folder / "rows.arrow"
+    if not final.is_file():
+        with replacing(final, mark=str(os.getpid()), keep=True) as unfinished:
+            _write(unfinished, readers)
+    return Dataset.from_file(str(final))
+
+
+def _write(path: Path, readers: Sequence[Callable[[], Iterator[pa.Table]]]) -> None:
+    *quick, careful = readers
+    for reader in quick:
+        with suppress(NotPlainError):
+            return _write_tables(path, reader())
+    return _write_tables(path, careful())
+
+
+def _write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
+    first = next(tables, None)
+    if first is None or not len(first):
+        raise ValueError("there are no rows, only a header line")
+    with pa.ipc.new_stream(str(path), first.schema) as writer:
+        writer.write_table(first)
+        for table in tables:
+            writer.write_table(table)
+
+
+def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: bool) -> Rows:
+    refuse_unused("delimited", asked)
+    known = known_dialect(file, asked, separator, quoted)
+    for note in known.notes:
+        logger.info("%s: %s", file.name, note)
+    readers = (partial(reader, file, known.dialect) for reader in (quick_tables, delimited_tables))
+    rows = cached([file], known.dialect, *readers)
+    return Rows(rows, NO_HEADER if known.dialect.headed else ())
+
+
+def _read_lines(file: Path, asked: DialectSettings) -> Rows:
+    """Read one text a line; blank lines are none."""
+    refuse_unused("lines", asked)
+    name, *more = asked.column_names or ("text",)
+    if more:
+        raise UserError(
+            "each line is one text, and there are several ", Setting("data.column_names"), ": give ",
+            Setting("data.separator"),
+        )  # fmt: skip
+    return Rows(cached([file], asked, lambda: _lines(file, str(asked.encoding), name)), LINES)
+
+
+def _lines(file: Path, encoding: str, name: str) -> Iterator[pa.Table]:
+    with open_text(file, encoding) as stream:
+        texts = (text for line in stream if (text := line.strip("\r\n").removeprefix("\ufeff")).strip())
+        while block := list(islice(texts, LINES_AT_ONCE)):
+            yield pa.table({name: pa.array(block, pa.string())})
+
+
+def _named_file(file: Path, asked: DialectSettings) -> Rows:
     try:
-        splits = load_dataset(
-            kind, data_files=glob.escape(str(file.resolve())), **_file_options(file, kind, headerless)
+        return read_file(file, asked)
+    except UserError as error:
+        raise UserError(f"{file.name}: ", error) from error
+    except ValueError as error:
+        raise UserError(f"{file.name}: ", str(error)) from error
+
+
+def refuse_unused(kind: str, asked: DialectSettings) -> None:
+    """Refuse settings that mean nothing for a kind of file.
+
+    Raises:
+        UserError: Naming them, and those that mean something.
+    """
+    unused = [Setting(f"data.{name}", getattr(asked, name)) for name in asked.given if name not in USED.get(kind, ())]
+    if unused:
+        listens = [Setting(f"data.{name}") for name in USED.get(kind, ())]
+        raise UserError(
+            UserError.joined(unused, ", "),
+            f": without meaning for {KINDS[kind]}; leave it out",
+            *(("; what counts is ", UserError.joined(listens, ", ")) if listens else ()),
         )
-    except DatasetsError:
-        if kind != "json":
-            raise
-        return _read_lenient_json(file)
-    if not splits:
-        raise ValueError("there are no rows")
-    return next(iter(splits.values()))
-
-
-def _file_options(file: Path, kind: str, headerless: tuple[str, ...]) -> dict[str, Any]:
-    if kind != "csv":
-        return {}
-    separator = "\t" if file.suffix.lower() == ".tsv" else ","
-    names = {"names": list(headerless)} if headerless and lacks_header(str(file), separator) else {}
-    return {**ONLY_EMPTY_IS_ABSENT, "sep": separator, **names}
-
-
-def _read_lenient_json(file: Path) -> Dataset:
-    """Read JSON that Arrow refuses, such as escapes of lone surrogates; these become U+FFFD."""
-    stamp = file.stat().st_mtime_ns
-    return Dataset.from_generator(_json_rows, gen_kwargs={"file": str(file), "stamp": stamp})
-
-
-def _json_rows(file: str, stamp: int) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON array or of JSON lines; `stamp` tells the cache that the file has changed."""
-    del stamp
-    with open(file, encoding="utf-8") as stream:
-        start = stream.read(1)
-        stream.seek(0)
-        rows = json.load(stream) if start == "[" else (json.loads(line) for line in stream if line.strip())
-        for row in rows:
-            if not isinstance(row, dict):
-                raise ValueError("expected one JSON object a row")
-            yield {key: _encodable(value) for key, value in row.items()}
-
-
-def _encodable(value: Any) -> Any:
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value

@@ -1,19 +1,22 @@
 """Documents given from Python: texts, pairs of texts, or rows with columns."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from datasets import Dataset, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
+from eraserhead.data.given_labels import given_label_sets, is_missing, labels_by_name, labels_of_columns
 from eraserhead.data.label_sets import with_label_sets
-from eraserhead.data.labels import NO_LABEL
+from eraserhead.data.labels import NO_LABEL, class_indices, label_table, matched_labels, read_labels, unmatched
 from eraserhead.data.provenance import Provenance
 from eraserhead.errors import Setting, UserError, nearest
+
+logger = logging.getLogger("eraserhead")
 
 TAKEN = "a list of texts, of (text, text) pairs or of rows, a DataFrame, or one split of a Dataset"
 NAME = "texts"  # name of the split in the ids
@@ -29,8 +32,8 @@ class GivenColumns:
     Attributes:
         text: Column of the texts; default: ``text``.
         pair: Column of a second sequence; default: none.
-        label: Column of class indices, or of lists of labels for models that decide label by label; default: ``label``,
-            where there is one.
+        label: Column of class indices, or of names of classes, or of lists of either for models that decide label by
+            label; default: ``label``, where there is one.
         labels: Columns of 0 and 1, one for each label of such a model, in place of a column of lists.
     """
 
@@ -56,12 +59,19 @@ class Content:
         seconds: Their second sequences, where they are pairs.
         labels: Their gold classes, as they are given.
         ids: Their ids, where there is a column for them.
+        class_names: Names of the classes that the labels number, where the data has names for them.
     """
 
     texts: Sequence[Any]
     seconds: Sequence[Any] | None = None
     labels: Sequence[Any] | None = None
     ids: Sequence[Any] | None = None
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether labels are matched to the model's classes by name: they have names, or are some."""
+        return bool(self.class_names) or any(isinstance(label, str) for label in self.labels or ())
 
 
 def given_content(data: Given, columns: GivenColumns, split: str | None) -> Content:
@@ -78,7 +88,8 @@ def given_content(data: Given, columns: GivenColumns, split: str | None) -> Cont
     found = _content(_one_split(data, split), columns)
     texts = _checked(found.texts)
     seconds = None if found.seconds is None else _checked(found.seconds)
-    return Content(texts, seconds, found.labels, None if found.ids is None else _ids(found.ids, len(texts)))
+    ids = None if found.ids is None else _ids(found.ids, len(texts))
+    return Content(texts, seconds, found.labels, ids, found.class_names)
 
 
 def given_documents(
@@ -86,29 +97,39 @@ def given_documents(
     columns: GivenColumns,
     classes: int,
     ids: Sequence[str] | None = None,
-    labels: tuple[str, ...] | None = None,
+    names: tuple[str, ...] = (),
+    label_map: Sequence[str] | None = None,
+    by_label: bool = False,
 ) -> Documents:
     """Return documents with the given content.
+
+    Labels that have names, or are names, are matched to the model's classes as those of a file are; other labels are
+    the model's own class indices.
 
     Args:
         found: Their content.
         columns: Columns of rows.
         classes: How many classes the model has.
         ids: Ids of documents without a column for them; default: numbers.
-        labels: Names of the labels of a model that decides label by label; None for other models.
+        names: The model's class names.
+        label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
+        by_label: Whether the model decides label by label, so that a document may have several labels.
 
     Raises:
         UserError: A label is none of the model's classes, or two documents have the same id.
     """
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
-    content["label"] = _labels(found.labels if labels is None else None, len(texts), classes)
+    if names and found.names_classes and not by_label:
+        content["label"] = _matched(found, names, label_map)
+    else:
+        content["label"] = _labels(None if by_label else found.labels, len(texts), classes)
     if found.seconds is not None:
         content["second"] = [len(text) + 1 for text in texts]
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
-    if labels is not None:
-        rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), labels))
+    if by_label:
+        rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), names))
     read = (columns.text or "text", columns.pair, columns.label or "label")
     return Documents(rows, None, _provenance(*read, len(texts)))
 
@@ -144,7 +165,9 @@ def _one_split(data: Any, split: str | None) -> Any:
 
 def _content(data: Any, columns: GivenColumns) -> Content:
     if isinstance(data, (Dataset, pd.DataFrame)):
-        return _named_labels(_from_table(_table(data), columns), data, columns.label or "label")
+        found = _from_table(_table(data), columns)
+        found = replace(found, labels=labels_by_name(found.labels, data, columns.label or "label"))
+        return replace(found, class_names=_class_names(data, columns.label or "label"))
     if isinstance(data, (str, bytes, Mapping, Set)) or not isinstance(data, Iterable) or getattr(data, "ndim", 1) != 1:
         raise UserError(f"data is {_type(data)}; give {TAKEN}")
     rows = list(data)
@@ -181,36 +204,9 @@ def _from_table(table: Table, columns: GivenColumns) -> Content:
     return Content(
         table[wanted["text_column"]],
         None if columns.pair is None else table[columns.pair],
-        _from_columns(table, columns.labels) if columns.labels else table.get(columns.label or "label"),
+        labels_of_columns(table, columns.labels) if columns.labels else table.get(columns.label or "label"),
         table.get("id"),
     )
-
-
-def _from_columns(table: Table, labels: Sequence[str]) -> list[list[str] | None]:
-    """Return the labels that are on in each row; None where one of the columns says neither 0 nor 1."""
-    rows = zip(*(table[label] for label in labels), strict=True)
-    return [
-        None
-        if any(map(_is_missing, row))
-        else [label for label, state in zip(labels, row, strict=True) if _is_on(state)]
-        for row in rows
-    ]
-
-
-def _is_on(state: Any) -> bool:
-    if state not in (0, 1):
-        raise UserError(f"label_columns: a label's column has {state!r}, and must have 0 or 1")
-    return bool(state)
-
-
-def _named_labels(found: Content, data: Dataset | pd.DataFrame, column: str) -> Content:
-    """Return labels by their names, where they are lists that a data set has names for."""
-    feature = data.features.get(column) if isinstance(data, Dataset) else None
-    names: Any = getattr(getattr(feature, "feature", None), "names", None)
-    if names is None or found.labels is None or feature is None:
-        return found
-    named = [None if own is None else [names[each] for each in own] for own in found.labels]
-    return replace(found, labels=named)
 
 
 def _checked(texts: Sequence[Any]) -> list[str]:
@@ -225,45 +221,38 @@ def _checked(texts: Sequence[Any]) -> list[str]:
 
 def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
     """Return class indices; None, NaN, pandas' NA and -1 (as on the hub) stand for no label."""
-    found = [None if _is_missing(label) else label for label in labels or ()]
+    found = [None if is_missing(label) else label for label in labels or ()]
     wrong = next((label for label in found if label is not None and label not in range(classes)), None)
     if wrong is not None:
         raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
     return [None if label is None else int(label) for label in found] or [None] * count
 
 
-def given_label_sets(labels: Sequence[Any] | None, count: int, names: tuple[str, ...]) -> list[list[int] | None]:
-    """Return the label numbers of every document: of lists of names or numbers, or of 0 or 1 for a single label.
-
-    Raises:
-        UserError: Something else was given, or a label is none of the model's.
-    """
-    if labels is None:
-        return [None] * count
-    return [None if _is_absent(own) else _label_set(own, names) for own in labels]
-
-
-def _is_absent(own: Any) -> bool:
-    return not isinstance(own, (list, tuple, set, np.ndarray)) and _is_missing(own)
-
-
-def _label_set(own: Any, names: tuple[str, ...]) -> list[int]:
-    if len(names) == 1 and own in (0, 1):
-        return [0] if own else []
-    if not isinstance(own, (list, tuple, set, np.ndarray)):
-        raise UserError(f"label {own!r}: the model decides label by label; give a list of labels for each document")
-    numbers = {name: place for place, name in enumerate(names)} | {place: place for place in range(len(names))}
-    wrong = next((label for label in own if label not in numbers), None)
-    if wrong is not None:
-        raise UserError(
-            f"label {wrong!r} is none of the model's labels{nearest(str(wrong), names)}: {', '.join(names)}"
-        )
-    return sorted({numbers[label] for label in own})
+def _matched(found: Content, names: tuple[str, ...], label_map: Sequence[str] | None) -> list[int | None]:
+    """Return the model's class indices for labels with names; none at all where some name is no class of the model."""
+    labels = [_as_label(label) for label in found.labels or ()]
+    feature = ClassLabel(names=list(found.class_names)) if found.class_names else Value("string")
+    if not found.class_names:
+        labels = [None if label is None else str(label) for label in labels]
+    raw = read_labels(Dataset.from_dict({"label": labels}, features=Features(label=feature)), "label", NAME)
+    table = label_table(raw)
+    matched = matched_labels(table, names, label_map)
+    if matched is None:
+        logger.info("%s", unmatched(table, names))
+        return [None] * len(labels)
+    return [None if index == NO_LABEL else int(index) for index in class_indices(raw, matched, NAME)]
 
 
-def _is_missing(label: Any) -> bool:
-    # In this order: pandas' NA compares as NA, which is neither true nor false, and only NaN differs from itself.
-    return label is None or label is pd.NA or label in (NO_LABEL,) or label != label  # noqa: PLR0124
+def _as_label(label: Any) -> Any:
+    """Return a label with null for NaN, and a whole float as the number that it is."""
+    if is_missing(label):
+        return None
+    return int(label) if isinstance(label, float) and label.is_integer() else label
+
+
+def _class_names(data: Dataset | pd.DataFrame, column: str) -> tuple[str, ...]:
+    feature = data.features.get(column) if isinstance(data, Dataset) else None
+    return tuple(feature.names) if isinstance(feature, ClassLabel) else ()
 
 
 def _ids(given: Sequence[Any] | None, count: int) -> list[str]:

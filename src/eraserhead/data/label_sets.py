@@ -52,17 +52,35 @@ class RawLabelSets:
         return np.repeat(np.arange(len(self.counts)), np.maximum(self.counts, 0))
 
 
-def read_label_sets(rows: Dataset, columns: Sequence[str], split: str) -> RawLabelSets:
+def read_label_sets(
+    rows: Dataset, columns: Sequence[str], split: str, no_label: Sequence[str] | None = None
+) -> RawLabelSets:
     """Read a column of lists, or several columns of 0 and 1, whose names are the labels.
 
     A list holds names or numbers; a text may hold one as JSON writes it. Null and the empty text are no list: the
-    labels are unknown. An empty list is known to have none.
+    labels are unknown. An empty list is known to have none. A column of 0 and 1 that holds something else that
+    `no_label` names, -1 where it names nothing, makes the labels unknown too.
 
     Raises:
         NoLabelSetsError: The one column holds no lists.
         UserError: A column holds something else; the message names a value and its row.
     """
-    return _of_lists(rows, columns[0], split) if len(columns) == 1 else _of_columns(rows, columns, split)
+    if len(columns) == 1:
+        return _of_lists(rows, columns[0], split)
+    return _of_columns(rows, columns, split, no_label)
+
+
+def read_raw_labels(
+    rows: Dataset, columns: Sequence[str], split: str, no_label: Sequence[str] | None, multi_label: bool
+) -> RawLabels | RawLabelSets:
+    """Read the labels of a split: none without columns, one for each document, or several."""
+    if not columns and multi_label:
+        return RawLabelSets(RawLabels.absent(0), np.full(len(rows), NO_LABEL, dtype=np.int64))
+    if not columns:
+        return RawLabels.absent(len(rows))
+    if multi_label:
+        return read_label_sets(rows, columns, split, no_label)
+    return read_labels(rows, columns[0], split, no_label)
 
 
 def label_sets(raw: RawLabelSets, table: LabelTable, split: str) -> list[list[int] | None]:
@@ -141,8 +159,8 @@ def _as_list(text: str) -> Any:
     return text
 
 
-def _of_columns(rows: Dataset, columns: Sequence[str], split: str) -> RawLabelSets:
-    states = np.stack([_states(rows, column, split) for column in columns], axis=1)
+def _of_columns(rows: Dataset, columns: Sequence[str], split: str, no_label: Sequence[str] | None) -> RawLabelSets:
+    states = np.stack([_states(rows, column, split, no_label) for column in columns], axis=1)
     known = (states != NO_LABEL).all(1)
     on = (states == 1) & known[:, None]
     names = tuple(map(str, range(len(columns))))
@@ -150,9 +168,9 @@ def _of_columns(rows: Dataset, columns: Sequence[str], split: str) -> RawLabelSe
     return RawLabelSets(flat, np.where(known, on.sum(1), NO_LABEL).astype(np.int64))
 
 
-def _states(rows: Dataset, column: str, split: str) -> NDArray[np.int64]:
+def _states(rows: Dataset, column: str, split: str, no_label: Sequence[str] | None) -> NDArray[np.int64]:
     """Return a column's 0 and 1, `NO_LABEL` where it has neither."""
-    raw = read_labels(rows, column, split)
+    raw = read_labels(rows, column, split, no_label)
     wrong = next((place for place, value in enumerate(raw.values) if value.casefold() not in STATES), None)
     if wrong is not None:
         row = int(np.argmax(raw.codes == wrong))

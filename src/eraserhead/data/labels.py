@@ -1,6 +1,7 @@
 """Gold classes: an explicit table turns the values of a label column into class indices."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -14,6 +15,9 @@ from eraserhead.errors import Setting, UserError, nearest
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
 MOST_ABSENT = 2  # classes of a named set that may be missing where the labels are numbers
+MEANS_NONE = (str(NO_LABEL),)  # where the user does not say which labels mean none
+DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+BLANKS = {"nan", "none", "null", "na", "n/a", "nil", "missing", "unlabeled", "unlabelled"}
 DESCRIBED = 12  # classes that `LabelTable.describe` writes out
 
 Scalar = str | int | float | bool | None
@@ -78,28 +82,30 @@ class RawLabels:
         return bool(self.values or self.class_names)
 
 
-def read_labels(rows: Dataset, column: str, split: str) -> RawLabels:
+def read_labels(rows: Dataset, column: str, split: str, no_label: Sequence[str] | None = None) -> RawLabels:
     """Read a label column of integers, whole floats, booleans or strings.
 
-    Null, NaN, the number -1 and the empty string are no label.
+    Null, NaN and the empty string are no label; so is what `no_label` names, -1 where it names nothing. A column of
+    texts that are all whole numbers, such as ``1.0``, is read as these numbers.
 
     Raises:
         UserError: If the column holds anything else; the message names a value and its row.
     """
     encoded = _dictionary(rows, column)
     positions = np.asarray(encoded.indices.fill_null(NO_LABEL), dtype=np.int64)
-    distinct = encoded.dictionary.to_pylist()
+    distinct = _numbers(encoded.dictionary.to_pylist())
     if (refused := next((place for place, value in enumerate(distinct) if not _is_label(value)), None)) is not None:
         row = int(np.argmax(positions == refused))
         raise UserError(
             f"label column '{column}': document {split}/{row} has {distinct[refused]}; "
             "expected integers, whole floats, booleans or strings"
         )
-    keys = [_key(value) for value in distinct]
+    feature = rows.features[column]
+    absent = {*(MEANS_NONE if no_label is None else no_label), *(MEANS_NONE if isinstance(feature, ClassLabel) else ())}
+    keys = [None if key in absent else key for key in map(_key, distinct)]
     values = _ordered({key for key in keys if key is not None})
     places = {value: place for place, value in enumerate(values)}
     codes = np.array([NO_LABEL if key is None else places[key] for key in keys] + [NO_LABEL], dtype=np.int64)
-    feature = rows.features[column]
     return RawLabels(values, codes[positions], tuple(feature.names) if isinstance(feature, ClassLabel) else ())
 
 
@@ -147,22 +153,33 @@ def matched_labels(
     Args:
         labels: The data's own table.
         classes: The model's class names.
-        pairs: Classes that mean the same, as ``data=model``; the others are matched by name, whatever the case.
+        pairs: Which mean the same, ``data=model``; those that are not named are matched by name, whatever their case
+            and the spaces around them.
 
     Raises:
         UserError: A pair does not name a class of the data and one of the model.
     """
-    index = {name.casefold(): place for place, name in enumerate(classes)}
+    exact = {name: place for place, name in enumerate(classes)}
+    index = {plain(name): place for place, name in enumerate(classes)}
     given = _pairs(pairs or (), labels.names, classes)
-    targets = [given.get(name, index.get(name.casefold())) for name in labels.names]
+    targets = [given.get(name, exact.get(name, index.get(plain(name)))) for name in labels.names]
     found = {raw: target for raw, place in labels.mapping.items() if (target := targets[place]) is not None}
     return LabelTable(classes, found, by_name=not pairs) if len(found) == len(labels.mapping) else None
+
+
+def unmatched(labels: LabelTable, classes: tuple[str, ...]) -> UserError:
+    """Say that no accuracy is reported, and what to do about it."""
+    return UserError(
+        f"no accuracy is reported: the data's classes ({', '.join(labels.names)}) are not the model's "
+        f"({', '.join(classes)}); match them with ",
+        Setting("label_map"),
+    )
 
 
 def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, int]:
     found, problems = {}, []
     for pair in pairs:
-        ours, equals, theirs = pair.rpartition("=")
+        ours, equals, theirs = _divided(pair, names, classes)
         if not equals:
             problems.append(f"'{pair}' is not a pair data=model")
         elif ours in found:
@@ -178,6 +195,43 @@ def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...
     if problems:
         raise UserError(Setting("label_map"), f": {'; '.join(problems)}")
     return found
+
+
+def _divided(pair: str, names: tuple[str, ...], classes: tuple[str, ...]) -> tuple[str, str, str]:
+    """Divide a pair at the equals sign that has a class of the data before it, and of the model behind it."""
+    places = [place for place, sign in enumerate(pair) if sign == "="]
+    divided = [(pair[:place], "=", pair[place + 1 :]) for place in places]
+    ours = [each for each in divided if each[0] in names]
+    both = [each for each in ours if each[2] in classes]
+    return next(iter([*both, *ours]), pair.rpartition("="))
+
+
+def plain(name: str) -> str:
+    """Return a class name without what people do not mean by it: case, and spaces around it."""
+    return name.strip().casefold()
+
+
+def remarks(names: Sequence[str]) -> list[UserError]:
+    """Return what is odd about class names, one line each: two that differ in case or spaces alone, or mean none."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(plain(name), []).append(name)
+    lines = [
+        UserError(
+            f"the classes {', '.join(map(repr, same))} differ in case or spaces alone, "
+            f"and are read as {len(same)} classes"
+        )
+        for same in alike.values()
+        if len(same) > 1
+    ]
+    return lines + [
+        UserError(
+            f"the label {name!r} is read as a class; if it means that there is none, give ",
+            Setting("data.no_label", [name]),
+        )
+        for name in names
+        if plain(name) in BLANKS or (name.isascii() and not any(map(str.isalnum, name)))
+    ]
 
 
 def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:
@@ -200,9 +254,17 @@ def _is_label(value: object) -> bool:
 
 def _key(value: Scalar) -> str | None:
     """Write a raw label as text, a whole float without its point; None for no label."""
-    if value is None or value in {"", NO_LABEL} or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     return str(int(value) if isinstance(value, float) else value)
+
+
+def _numbers(values: list[Scalar]) -> list[Scalar]:
+    """Return texts that are all numbers, some of them with a point, as these numbers; all else as it is."""
+    texts = [value for value in values if value not in (None, "")]
+    if any("." in str(text) for text in texts) and all(isinstance(t, str) and DECIMAL.fullmatch(t) for t in texts):
+        return [float(value) if value else None for value in values]
+    return values
 
 
 def _ordered(values: set[str]) -> tuple[str, ...]:

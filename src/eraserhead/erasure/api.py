@@ -18,14 +18,14 @@ from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import UserError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
-from eraserhead.loading.targets import label_setup, labels_of
+from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.names import RandomOther
-from eraserhead.settings import as_list, check_settings
+from eraserhead.settings import as_list, check_effects, check_settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,8 +114,9 @@ def erase(
         split: The split, where `data` is a `DatasetDict` of several.
         text_column: Column of the texts in rows; default: ``text``.
         pair_column: Column of a second sequence in rows, which the tokenizer gets as a pair with the text.
-        label_column: Column of the gold classes in rows, as indices, used for accuracy alone; default: ``label``, where
-            there is one. For a model that decides label by label, lists of names or numbers.
+        label_column: Column of the gold classes in rows, used for accuracy alone: names, or indices of the model's
+            classes, or of the names that a data set has for them; default: ``label``, where there is one. For a model
+            that decides label by label, lists of these.
         label_columns: Columns of 0 and 1 in rows, one for each label of such a model, in place of a column of lists.
         max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
             run says, else what the model was trained on, else its window.
@@ -134,7 +135,7 @@ def erase(
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, where there is no exact minimum.
-        label_map: Classes of a `DataConfig`'s data and of the model that mean the same, as ``data=model`` pairs.
+        label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
         memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
         target: Labels of a multi-label model whose states are looked at: ``predicted`` (the default: each label that is
             on, and the one with the largest logit where none is), ``all``, or names.
@@ -175,6 +176,7 @@ def erase(
         cpu=cpu,
     )
     check_settings(config)
+    check_effects(config)
     check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()))
     content = _content(data, columns, split, config.label_map)
@@ -183,7 +185,10 @@ def erase(
     if content is None:
         documents = documents_for(checkpoint, asked, config.label_map)
     else:
-        documents = given_documents(content, columns, len(checkpoint.class_names), labels=labels_of(checkpoint))
+        names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
+        documents = given_documents(
+            content, columns, len(names), names=names, label_map=config.label_map, by_label=by_label
+        )
     with tempfile.TemporaryDirectory() as scratch:
         config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
         config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))
@@ -203,9 +208,13 @@ def _content(
         for argument in (*columns.named, *(["split"] if split is not None else [])):
             raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
         return None
-    if label_map:
-        raise UserError("label_map: belongs to a DataConfig; rows in memory bring class indices")
-    return given_content(data, columns, split)
+    content = given_content(data, columns, split)
+    if label_map and not content.names_classes:
+        raise UserError(
+            Setting("label_map"),
+            ": belongs to a DataConfig, or to labels that are names; these are the model's class indices",
+        )
+    return content
 
 
 def read(folder: str | Path) -> Erasure:

@@ -25,6 +25,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
+from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Draws, analyse
@@ -87,6 +88,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
         label_setup(checkpoint.model.config, config, checkpoint.name)  # refuses, before any document is read
+        check_limits(is_hierarchical(checkpoint.model), config.data)
         documents = documents_for(checkpoint, config.data, config.label_map)
     return erase_documents(checkpoint, documents, config, accelerator)
 
@@ -107,7 +109,7 @@ def erase_documents(
     accelerator.wait_for_everyone()
     if results.complete:
         results.check_tables()
-        devices.tell(accelerator, f"{results.path}: complete already, nothing to do")
+        devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
         return results
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import UserError
+from eraserhead.errors import Job, UserError
 from eraserhead.files import (
     damaged,
     remove_at_once,
@@ -209,11 +209,11 @@ class ResultsFolder(OutputFolder):
             UserError: There are no finished results here, or one of the files is damaged.
         """
         if not self.complete:
-            unfinished = self.has(RESULTS.setup)
-            mend = (
-                "run the same `eraserhead erase` again to finish them" if unfinished else "run `eraserhead erase` first"
-            )
-            raise UserError(f"{self.path}: {'unfinished' if unfinished else 'no'} erasure results; {mend}")
+            if self.has(RESULTS.setup):
+                raise UserError(
+                    f"{self.path}: unfinished erasure results; run the same ", Job("erase"), " again to finish them"
+                )
+            raise UserError(f"{self.path}: no erasure results; run ", Job("erase"), " first")
         self.check_tables()
         return self.read(Summary, RESULTS.summary)
 

@@ -1,4 +1,4 @@
-"""Explanation from Python: one text in, one decision and what it rests on out."""
+"""Explanation from Python: takes one text, and returns its decision and what the decision rests on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -13,10 +13,10 @@ from eraserhead.explanation.explaining import Explanation, explain_row
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.site_table import check_site
-from eraserhead.loading.targets import labels_of
+from eraserhead.loading.targets import decides_by_label
 from eraserhead.settings import as_list, check_settings
 
-ID = "text"  # of a text without one; seeds the random ranking, as on the command line
+ID = "text"  # id of a text that has none; it seeds the random ranking, as on the command line
 
 
 def explain(
@@ -47,20 +47,21 @@ def explain(
 
     Args:
         model: As in `eraserhead.erase`.
-        text: A text, a pair of texts, or a row such as `eraserhead.erase` takes many of; a row with the ``id`` that it
-            has there gets the same random draws.
+        text: A text, a pair of texts, or a row as in the data of `eraserhead.erase`; a row with the same ``id`` gets
+            the same random draws.
         tokenizer: The tokenizer, where `model` is a classifier in memory.
         text_column: Column of the text in a row; default: ``text``.
         pair_column: Column of a second sequence in a row.
         label_column: Column of the gold class in a row, as an index; default: ``label``, where there is one.
-        max_length: Tokens of the text, for models that read it as a whole; default: as in `eraserhead.erase`.
-        draws: Shuffles of the random ranking.
+        max_length: Largest number of tokens, for models that read the text as a whole; default: as in
+            `eraserhead.erase`.
+        draws: Number of random orders tried.
         seed: Seed of all draws.
         site: Where weights are erased, as in `eraserhead.erase`.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for a smaller flipping set, where there is no exact minimum.
-        memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
+        memory_budget: Gigabytes that the erasures at ``words`` and inside an encoder may take.
         target: The label of a multi-label model whose state is explained; default: the one with the largest logit.
         threshold: Where a label is on, as in `eraserhead.erase`.
         threshold_on: What `threshold` is, likewise.
@@ -97,6 +98,7 @@ def explain(
     columns = GivenColumns(text_column, pair_column, label_column)
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
-    row = given_documents(content, columns, len(checkpoint.class_names), [ID], labels_of(checkpoint)).rows
+    names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
+    row = given_documents(content, columns, len(names), [ID], names if by_label else (), by_label=by_label).rows
     config = for_given(config, checkpoint, checkpoint.data, max_length)
     return explain_row(checkpoint, row, config, devices.start(cpu))

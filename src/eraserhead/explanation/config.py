@@ -1,4 +1,4 @@
-"""Which decision is explained; light imports only, so that ``--help`` stays quick."""
+"""Options of `explain`; light imports only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass, field
 
@@ -13,12 +13,12 @@ class ExplainConfig(SiteConfig):
 
     Attributes:
         model: Folder of a run, or folder or hub id of a model.
-        text: The text, unless `file` or `id` says where it is.
+        text: The text; or give `file` or `id` instead.
         file: File that holds the text.
         id: Id of one document of the data, such as ``test/17``.
-        data: The data that `id` names a document of; default: the test split of the run's own data.
+        data: The data that contains the document `id`; default: the test split of the run's own data.
         seed: Seed of the random ranking.
-        draws: Shuffles of the random ranking.
+        draws: Number of random orders tried.
     """
 
     model: str

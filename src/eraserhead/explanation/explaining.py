@@ -1,4 +1,4 @@
-"""One document explained: its attention word by word, and what each ranking must erase to change its decision."""
+"""Explain one document: its attention word by word, and what each ranking must erase to flip its decision."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,20 +29,20 @@ from eraserhead.method.reading import Reading, cases_of
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
-SOURCES = ("text", "file", "id")  # settings of which one says what is explained
+SOURCES = ("text", "file", "id")  # settings, of which exactly one must be given
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word or one sentence; a component of a text without words.
+    """One word or one sentence; or a component that covers no text, such as [CLS].
 
     Attributes:
-        name: As it is written; of a component that stands for no text, such as [CLS], the component.
-        start: Offset of its first character in the text; equal to `end` where it stands for no text.
-        end: Offset behind its last.
+        name: As it is written in the text; the component itself where it covers no text.
+        start: Offset of its first character in the text; equal to `end` where it covers no text.
+        end: Offset after its last character.
         attention: Sum of its components' weights.
         gradient: Sum over its components of ``a_i d p_c / d a_i``.
-        erased: Whether a component of it belongs to the smallest flipping set.
+        erased: Whether one of its components belongs to the smallest flipping set.
     """
 
     name: str
@@ -55,15 +55,15 @@ class Word:
 
 @dataclass(frozen=True)
 class RankingExplained:
-    """What one ranking must erase.
+    """What must be erased along one ranking until the decision flips.
 
     Attributes:
-        ranking: Its name; `random` stands for the mean over its draws.
+        ranking: Its name; for `random`, numbers are means over the draws that flip.
         removed: Components erased at the first flip; null where nothing flips.
-        mass: Their attention; null likewise.
-        outcome: `flip`, `bias_only` or `never`; for `random` that of most draws.
-        becomes: The class then decided for; null where nothing flips, and for `random`.
-        draws: Of `random` alone: how many draws flip, which the means are over, and how many there are.
+        mass: Their share of the attention; null where nothing flips.
+        outcome: `flip`, `bias_only` or `never`; for `random` the most frequent one among the draws.
+        becomes: Class decided for after the flip; null where nothing flips, and for `random`.
+        draws: For `random` only: how many draws flip, and how many there are.
     """
 
     ranking: str
@@ -81,15 +81,15 @@ class Explanation:
     Attributes:
         text: The cleaned text.
         label: Name of the gold class, where it is known; of `target`, ``on`` or ``off``.
-        decision: Name of the class decided for, likewise.
-        probabilities: Of every class by name, likewise.
-        words: In reading order; sentences, where they are the components.
-        inside: Where the components are sentences: the words of each, with the attention that they have in it.
-        rankings: Each ranking's flips.
+        decision: Name of the class decided for; of `target`, ``on`` or ``off``.
+        probabilities: Probability of every class, by class name; of `target`, of ``on`` and ``off``.
+        words: The words in reading order; the sentences, where those are the components.
+        inside: The words of each sentence with their attention within it, where the components are sentences.
+        rankings: What must be erased along each ranking.
         components: Number of components.
-        truncated_tokens: Tokens behind the model's limits.
-        site: Where the weights are, and which of them.
-        target: The label whose state is the decision, of a model that decides label by label; else null.
+        truncated_tokens: Tokens beyond the model's limits, which it did not see.
+        site: Where weights are erased, and which weights.
+        target: The label whose state is the decision, of a model that decides label by label; null for other models.
         on: All labels that are on, of such a model.
     """
 
@@ -210,7 +210,7 @@ def _words(text: str, components: Components, reading: Reading, analysis: Analys
 def _groups(text: str, components: Components) -> list[list[int]]:
     """Return which components make up each word."""
     if components.starts is None or components.ends is None:
-        raise UserError("explain: this tokenizer keeps no offsets, so that words cannot be shown; use a fast tokenizer")
+        raise UserError("explain: this tokenizer gives no offsets, so words cannot be shown; use a fast tokenizer")
     return word_spans(text, components.starts, components.ends)
 
 
@@ -233,7 +233,7 @@ def _word(
 def _inside(
     document: Mapping[str, Any], checkpoint: Checkpoint, inputs: Mapping[str, torch.Tensor], read: Reading
 ) -> list[list[Word]]:
-    """Return the words of each sentence with their attention in it."""
+    """Return the words of each sentence with their attention within it."""
     model = checkpoint.model
     with torch.no_grad():
         weights = model(**inputs).word_weights[0].tolist()

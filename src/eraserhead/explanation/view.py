@@ -1,4 +1,4 @@
-"""One explained decision for the terminal; a view of an `Explanation`, never a computation."""
+"""Show an `Explanation` on the terminal; nothing is computed here."""
 
 import re
 from textwrap import shorten
@@ -14,13 +14,13 @@ from eraserhead.method.names import BEST_FOUND, Outcome
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import NEVER, NONE, add_row, literal, new_table
 
-if TYPE_CHECKING:  # for its types alone
+if TYPE_CHECKING:  # needed for annotations only
     from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
 
 LINE_ENDS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
 MOST_LABELS = 8  # that are named in a line
 LONGEST = 60  # characters of a sentence in a table
-FAINT = 0.05  # of the strongest attention: what is weaker is not shaded
+FAINT = 0.05  # share of the strongest attention below which a word is not shaded
 
 
 def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> RenderableType:
@@ -29,15 +29,17 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     gold = f", labelled {explanation.label}" if explanation.label is not None else ""
     cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
     least = "smallest set found (an upper bound of the minimum)" if _inside(explanation) else "smallest set"
-    shading = "Shading: of the share, a sentence's attention; of the words, theirs in it" if explanation.inside else ""
+    shading = (
+        "Shading: percentages by sentence attention, words by attention in their sentence" if explanation.inside else ""
+    )
     legend = f"{shading or 'Shading: attention'}. ⟦…⟧: the {least} whose erasure flips the decision."
-    legend += " ✂: the model saw nothing behind it." if explanation.truncated_tokens else ""
+    legend += " ✂: the model did not see the text after it." if explanation.truncated_tokens else ""
     return Group(
         literal(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
         *([] if explanation.target is None else [literal(_target(explanation, explanation.target))]),
         literal(site_line(explanation.site)),
         Text(),
-        *([] if explanation.components else [Text("nothing to attend to: the bias alone decides")]),
+        *([] if explanation.components else [Text("no components to attend to: the bias alone decides")]),
         shaded(explanation),
         Text(f"\n{legend}", style="dim"),
         Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
@@ -52,7 +54,7 @@ def _target(explanation: "Explanation", target: str) -> str:
 
 
 def shaded(explanation: "Explanation") -> Text:
-    """Return the text shaded by attention, the minimal flip set marked; where sentences are erased, a line for each."""
+    """Return the text shaded by attention, with the smallest set marked; one line per sentence if these are erased."""
     if explanation.inside is not None:
         return _sentences(explanation, explanation.inside)
     text, position = _shaded_words(explanation.text, explanation.words, 0)
@@ -61,7 +63,7 @@ def shaded(explanation: "Explanation") -> Text:
 
 def _sentences(explanation: "Explanation", inside: "list[list[Word]]") -> Text:
     text, position = Text(), 0
-    written = LINE_ENDS.sub(" ", explanation.text)  # a line is a sentence
+    written = LINE_ENDS.sub(" ", explanation.text)  # each sentence gets one line
     strongest = max((sentence.attention for sentence in explanation.words), default=0.0) or 1.0
     for sentence, words in zip(explanation.words, inside, strict=True):
         style = _shade(sentence.attention / strongest, sentence.erased)
@@ -87,7 +89,7 @@ def _shaded_words(whole: str, words: "list[Word]", position: int) -> tuple[Text,
     for word in words:
         style, written = _shade(word.attention / strongest, word.erased), visible(word.name)
         written = f"⟦{written}⟧" if word.erased else written
-        if word.start == word.end:  # such as [CLS], which stands beside the text
+        if word.start == word.end:  # such as [CLS], which is not part of the text
             text.append(" " * bool(text)).append(written, style=style).append(" " * (position == 0))
             continue
         text.append(_passage(whole[position : word.start])).append(written, style=style)
@@ -96,7 +98,7 @@ def _shaded_words(whole: str, words: "list[Word]", position: int) -> tuple[Text,
 
 
 def _passage(text: str) -> str:
-    """Return a part of a text with its own lines, however they end, and tabs; other control characters are visible."""
+    """Return a part of a text with its line ends and tabs kept; other control characters become visible."""
     return visible(text.replace("\r\n", "\n"), keep="\n\t")
 
 
@@ -108,7 +110,7 @@ def _shade(strength: float, erased: bool) -> str:
 
 
 def _inside(explanation: "Explanation") -> bool:
-    """Tell whether the attention is an encoder's own: there is then no minimum, and no bare bias."""
+    """Tell whether the head is not affine: no minimum is exact, and more than the bias is left without attention."""
     return any(ranking.ranking == BEST_FOUND for ranking in explanation.rankings)
 
 

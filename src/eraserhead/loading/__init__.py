@@ -1,1 +1,1 @@
-"""A model opened at a site, and how it reads documents."""
+"""Load a model at a site, and read documents with it."""

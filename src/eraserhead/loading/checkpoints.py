@@ -1,4 +1,4 @@
-"""Encoders and classifiers from folders or the hub, and what a run's folder says about them."""
+"""Load encoders and classifiers from folders or the hub, with what a run's folder records about them."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ from eraserhead.models.configuration_attention_pooling import AttentionPoolingCo
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import locate_model
 
-# What transformers raises for files that are missing, damaged or of something else.
+# Exceptions of transformers for files that are missing, damaged or of another kind.
 LOADING_ERRORS = (
     OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError,
 )  # fmt: skip
@@ -46,13 +46,13 @@ class Checkpoint:
     """A classifier that can be erased.
 
     Attributes:
-        model: With an attention-pooling layer, or of a family inside of which attention can be erased; in eval mode.
+        model: A model with an attention-pooling layer, or of a supported family; in eval mode.
         tokenizer: Its tokenizer.
         name: Folder or hub id.
         revision: Commit that the hub resolved; null for a folder.
-        data: The data that it was trained on, where the folder says so.
+        data: The data that it was trained on; null if the folder does not say.
         labels: The label table of that data.
-        train_split: The split that it was trained on, as in the ids of its documents.
+        train_split: The split that it was trained on, as written in the ids of its documents.
     """
 
     model: PreTrainedModel
@@ -70,13 +70,13 @@ class Checkpoint:
 
     @property
     def padding(self) -> int:
-        """The id to pad with."""
+        """The id of padding."""
         return padding_id(self.model.config, self.tokenizer)
 
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
     """Return a model's class names in index order."""
-    names: dict[Any, str] = config.id2label or {}  # its keys are integers, whatever its annotation says
+    names: dict[Any, str] = config.id2label or {}  # its annotation is wrong: the keys are integers
     return tuple(names[index] for index in range(len(names)))
 
 
@@ -92,8 +92,8 @@ def load_checkpoint(
         trust_remote_code: Whether code in the model's repository may run.
 
     Raises:
-        UserError: It cannot be found or loaded, has nothing that can be erased, makes no single decision, lacks
-            weights, or has weights that are not numbers.
+        UserError: The model cannot be found or loaded, has no attention that can be erased, makes no single decision,
+            lacks weights, or has weights that are not finite.
     """
     check_finished(name)
     located = locate_model(name, revision)
@@ -125,7 +125,7 @@ def check_finished(name: str) -> None:
     """Refuse a folder without a model in it.
 
     Raises:
-        UserError: Saying whether its training is unfinished.
+        UserError: There is no model; the message says whether its training is unfinished.
     """
     if os.path.isdir(name) and not (Path(name) / RUN.config).is_file():
         unfinished = (Path(name) / RUN.run).is_file()
@@ -135,13 +135,13 @@ def check_finished(name: str) -> None:
 
 
 def _config(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
-    """Load a model's config; its repository's own code is refused before transformers asks about it."""
+    """Load a model's config; code in its repository is refused here, before transformers asks about it."""
     content, _ = PreTrainedConfig.get_config_dict(folder)
     unknown = content.get("model_type") not in CONFIG_MAPPING
     if unknown and "AutoConfig" in content.get("auto_map", {}) and not options["trust_remote_code"]:
         raise UserError(
-            f"{name}: brings Python code of its own ({content['auto_map']['AutoConfig']}), which would run on this "
-            "machine with all your rights; read it, and then allow it with ",
+            f"{name}: needs Python code from its repository ({content['auto_map']['AutoConfig']}), which would run on "
+            "this machine with all your rights; read it, and then allow it with ",
             Setting("trust_remote_code", True),
         )
     return AutoConfig.from_pretrained(folder, **options)
@@ -152,7 +152,7 @@ def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool
 
     Args:
         folder: Its folder.
-        name: What messages call it; default: the folder.
+        name: Its name in messages; default: the folder.
         trust_remote_code: Whether code in the folder may run.
 
     Raises:
@@ -161,20 +161,20 @@ def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool
     name = name or folder
     tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code))
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise UserError(f"{name}: no tokenizer there (its vocabulary is empty); save the model's tokenizer beside it")
+        raise UserError(f"{name}: has no tokenizer (the vocabulary is empty); save the model's tokenizer beside it")
     return tokenizer
 
 
 def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the longest input, in tokens, that tokenizer and model both take."""
+    """Return the longest input, in tokens, that both tokenizer and model accept."""
     config = model.config
     if isinstance(config, AttentionPoolingConfig) and config.architecture.encoder_layers == 0:
-        return NO_WINDOW  # of a table of word embeddings
+        return NO_WINDOW  # a table of word embeddings has no window
     inner = config.encoder_config if isinstance(config, AttentionPoolingConfig) else config.get_text_config()
     positions = getattr(inner, "max_position_embeddings", None)
     if not positions or positions < 0:
         return tokenizer.model_max_length
-    # Some families number positions from behind their padding index: 514 embeddings then serve 512 tokens.
+    # Some families number positions from their padding index + 1: 514 embeddings are then enough for 512 tokens.
     paddings = [
         module.padding_idx
         for name, module in model.named_modules()
@@ -185,7 +185,7 @@ def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out transformers' loading reports and bars: what matters in them is checked here."""
+    """Hide transformers' loading reports and progress bars; their important parts are checked here."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -198,10 +198,10 @@ def quiet() -> Iterator[None]:
 
 
 def load(name: str, make: Callable[[], Loaded]) -> Loaded:
-    """Make something of files that may be missing, damaged or of something else.
+    """Call `make`, which loads from files that may be missing, damaged or of another kind.
 
     Raises:
-        UserError: In one line, whatever it is.
+        UserError: It failed; the message is one line.
     """
     try:
         with quiet():
@@ -212,10 +212,10 @@ def load(name: str, make: Callable[[], Loaded]) -> Loaded:
         reason = " ".join(str(error).split())[:300]
         if isinstance(error, OSError) and "safetensors" in reason:
             raise UserError(
-                f"{name}: no weights in the safetensors format; pickled ones (pytorch_model.bin) can run code when "
-                "they are loaded and are refused: load them where you trust them, and `save_pretrained` converts them"
+                f"{name}: no weights in the safetensors format; pickled ones (pytorch_model.bin) are refused, because "
+                "loading them can run code: if you trust them, load them and convert them with `save_pretrained`"
             ) from error
-        where = "this folder" if os.path.isdir(name) else "what the hub has under this name"
+        where = "this folder" if os.path.isdir(name) else "the hub's files of this name"
         raise UserError(f"{name}: cannot be loaded from {where}: {reason}") from error
 
 

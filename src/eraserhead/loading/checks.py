@@ -1,4 +1,4 @@
-"""What a checkpoint must be to be erased: a classifier of a known family, whole."""
+"""Checks that a checkpoint can be erased: a complete classifier of a known family."""
 
 import logging
 from collections.abc import Collection
@@ -17,10 +17,10 @@ logger = logging.getLogger("eraserhead")
 
 
 def check_family(config: PreTrainedConfig, name: str) -> None:
-    """Refuse, before any weights are loaded, models without a decision or of an unknown family.
+    """Refuse a model without a decision, or of an unknown family, before its weights are loaded.
 
     Raises:
-        UserError: Saying which, and which families are known.
+        UserError: The model is refused; the message says why, and names the known families.
     """
     try:
         family_of(config)
@@ -31,10 +31,10 @@ def check_family(config: PreTrainedConfig, name: str) -> None:
 
 
 def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) -> None:
-    """Refuse a model whose file lacks weights, the classification head above all.
+    """Refuse a model whose file lacks weights, such as the classification head.
 
     Raises:
-        UserError: Naming one of them.
+        UserError: Weights are missing; the message names one of them.
     """
     if not missing:
         return
@@ -50,26 +50,26 @@ def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) 
 
 
 def check_used(unexpected: Collection[str], name: str) -> None:
-    """Refuse a model of ours whose file holds layers that its configuration does not have.
+    """Refuse an attention-pooling model whose file contains weights of layers that its configuration lacks.
 
     Raises:
-        UserError: Naming one of them.
+        UserError: There are such weights; the message names one of them.
     """
     ours = sorted(key for key in unexpected if key.startswith(("head.", "encoder.")))
     if ours:
         raise UserError(
-            f"{name}: its config.json knows no '{ours[0]}', which its weights hold: the two do not belong together"
+            f"{name}: its weights contain '{ours[0]}', which its config.json lacks: the two do not belong together"
         )
 
 
 def check_weights(model: nn.Module, name: str) -> None:
-    """Refuse weights that are not numbers.
+    """Refuse weights that are not finite.
 
     Raises:
-        UserError: Naming the first such tensor.
+        UserError: There are such weights; the message names their first tensor.
     """
     for key, tensor in model.state_dict().items():
-        # The sum alone tells in nearly every case, in a fraction of the time.
+        # The sum is nearly always enough, and much faster.
         if tensor.is_floating_point() and not tensor.sum().isfinite() and not torch.isfinite(tensor).all():
             broken = int((~torch.isfinite(tensor)).sum())
             raise UserError(
@@ -79,10 +79,10 @@ def check_weights(model: nn.Module, name: str) -> None:
 
 
 def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Let a decoder that knows no padding token use its tokenizer's, without which it takes one document at a time.
+    """Give a decoder without a padding token its tokenizer's; it needs one to read several documents at a time.
 
     Raises:
-        UserError: Neither knows one.
+        UserError: Neither has a padding token.
     """
     if named_padding(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
         return
@@ -92,22 +92,22 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
             "config.json and pad_token in its tokenizer_config.json, to the end-of-text token for example"
         )
-    logger.info(f"the model names no padding token: its tokenizer's is used ('{tokenizer.pad_token}')")
+    logger.info(f"the model has no padding token: the tokenizer's is used ('{tokenizer.pad_token}')")
     model.config.get_text_config().pad_token_id = padding
 
 
 def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
-    """Refuse a tokenizer that is not the model's.
+    """Refuse a tokenizer of another model.
 
     Raises:
-        UserError: `largest`, the largest id of the documents, has no embedding.
+        UserError: `largest`, the largest token id in the documents, has no embedding.
     """
     inner: Any = model.encoder if isinstance(model, AttentionPoolingForSequenceClassification) else model
     embeddings = inner if isinstance(inner, nn.Embedding) else inner.get_input_embeddings()
     known = embeddings.weight.shape[0] if isinstance(embeddings.weight, torch.Tensor) else 0
     if largest >= known:
         raise UserError(
-            f"{name}: its tokenizer gives the id {largest}, and the model knows 0 to {known - 1}: it is another "
+            f"{name}: its tokenizer gives the id {largest}, but the model knows 0 to {known - 1}: it is another "
             "model's tokenizer; save the right one beside the model"
         )
 
@@ -119,8 +119,8 @@ def check_types(model: PreTrainedModel, largest: int, name: str) -> None:
         UserError: `largest`, the largest type of the documents' tokens, has no embedding.
     """
     known = getattr(model.config, "type_vocab_size", None)
-    if known and largest >= known:  # 0: the model takes types and ignores them
+    if known and largest >= known:  # 0: the model ignores token types
         raise UserError(
-            f"{name}: its tokenizer tells {largest + 1} sequences of a pair apart, and the model knows {known}: it is "
+            f"{name}: its tokenizer gives {largest + 1} token types to pairs, but the model knows {known}: it is "
             "another model's tokenizer; save the right one beside the model"
         )

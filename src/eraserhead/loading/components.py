@@ -1,4 +1,4 @@
-"""What the components of a document are called, and where they lie in its text."""
+"""Names of the components of a document, and their offsets in its text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ COMPONENT_COLUMNS = ("text", "input_ids", "starts", "ends", "sentence_starts", "
 
 @dataclass(frozen=True)
 class Components:
-    """Components of one document: their names, and where they begin and end in its text, where that is known."""
+    """Components of one document: their names, and the offsets in its text where they start and end, if known."""
 
     names: list[str]
     starts: list[int] | None
     ends: list[int] | None
 
     def at(self, positions: Sequence[int]) -> "Components":
-        """Return some of them."""
+        """Return some of the components."""
         starts, ends = (None if each is None else [each[at] for at in positions] for each in (self.starts, self.ends))
         return Components([self.names[at] for at in positions], starts, ends)
 
@@ -28,7 +28,7 @@ class Components:
 def components_of(document: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, components: str) -> Components:
     """Return the tokens of a tokenised document, or its sentences.
 
-    Tokens of a document that is read by sentence are those of all its sentences, one behind the other.
+    The tokens of a document that is read by sentence are those of all its sentences, in order.
     """
     if components == SENTENCES:
         text, starts, ends = (document[name] for name in ("text", "sentence_starts", "sentence_ends"))

@@ -1,4 +1,4 @@
-"""Where in a classifier weights are erased, and how it is loaded; light imports, so that ``--help`` stays quick."""
+"""Options for loading a classifier and for its site; light imports only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,29 +10,30 @@ ONE_SEQUENCE = "an attention-pooling classifier reads one sequence: join the two
 MULTI_LABEL = "multi_label_classification"  # the `problem_type` of models that decide label by label
 PREDICTED, LARGEST, ALL = "predicted", "largest", "all"  # what stands for labels, which may differ by document
 
-LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # of the data, that belong to the model
+LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # in `DataConfig`
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteConfig:
-    """How a classifier is loaded, and where in it weights are erased.
+    """How a classifier is loaded, and where its weights are erased.
 
     Attributes:
         revision: Branch, tag or commit of a model on the hub.
-        dtype: Precision of the model. A checkpoint in half precision is loaded in float32 too: rounding flips decisions
-            that are nearly tied.
-        trust_remote_code: Run Python code that the model's repository brings with it, with all your rights on this
-            machine; read it before.
-        site: ``pooling`` (the default where the model has an attention-pooling layer: the last one, over the sentences
-            of a hierarchical model), ``words`` (the attention over the words of its sentences), or inside an encoder
-            ``layer:L`` (the weights of the position that the decision is read from, in layer L; default: the last,
-            ``layer:-1``), ``layer:L:all`` (of every position), ``all`` (in every layer). Layers count from 0.
-        heads: Heads whose weights are erased, from 0, inside an encoder; default: all.
+        dtype: Precision of the model. Checkpoints in half precision are loaded in float32 too, since rounding flips
+            decisions that are nearly tied.
+        trust_remote_code: Run Python code from the model's repository, with all your rights on this machine; read it
+            first.
+        site: ``pooling`` (default for models with attention-pooling layers): the last such layer, which attends over
+            sentences in a hierarchical model. ``words``: the attention over the words of its sentences. Inside an
+            encoder, ``layer:L``: in layer L, the weights of the position that the decision is read from (default:
+            ``layer:-1``, the last); ``layer:L:all``: in layer L, the weights of every position; ``all``: the weights
+            of every position in every layer. Layers count from 0.
+        heads: Heads whose weights are erased inside an encoder, counted from 0; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, at ``words`` and inside an
             encoder; slow.
-        memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take, beside the model and its
-            batch; one document, and one erasure, is run in any case.
+        memory_budget: Gigabytes that the erasures at ``words`` and inside an encoder may take, beyond the model and
+            its batch; one erasure of one document is always run.
         target: Labels of a multi-label model whose states are looked at: ``predicted`` (the default: each label that is
             on, and the one with the largest logit where none is), ``largest``, ``all``, or names; `explain` shows one
             label, by default the largest.

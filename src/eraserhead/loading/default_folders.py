@@ -1,7 +1,7 @@
-"""Where runs and results are written that were given no folder; light imports only, as in `config`.
+"""Default folders of runs and results; light imports only, as in `config`.
 
-Two models, data sets or sites never share a folder: an id on the hub keeps its owner (``owner--name``, which no id can
-hold by itself), and a path a digest of where it is.
+Two models, data sets or sites never share a folder: a hub id keeps its owner (``owner--name``; no id can contain
+``--``), and a path gets a digest of its location.
 """
 
 import re
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from eraserhead.loading.run_layout import RUN
 
-RUNS = "runs"  # where folders are made that belong to no model's folder
-OWNER, REVISION, SUBSET, RESULTS = "--", "@", "+", "+"  # what ids on the hub cannot hold
+RUNS = "runs"  # parent of folders that are not inside a model's folder
+OWNER, REVISION, SUBSET, RESULTS = "--", "@", "+", "+"  # hub ids cannot contain these
 DIGEST = 8  # hexadecimal digits
 
 
 def run_folder(pushed_to: str | None, name: str | None, subset: str | None, path: str | None) -> Path:
-    """Return the folder of a training run: called after the name that it is pushed to, or after its data."""
+    """Return the folder of a training run, named after its repository on the hub, or after its data."""
     if pushed_to is not None:
         return Path(RUNS) / _hub_name(pushed_to)
     if name is not None:
@@ -32,7 +32,7 @@ def results_folder(
     heads: Sequence[int] | None,
     special_tokens: bool | None,
 ) -> Path:
-    """Return the folder of erasure results: in the model's own, else in ``runs``; with what is erased in its name."""
+    """Return the folder of erasure results, in the model's folder or in ``runs``; its name says what is erased."""
     parts = [RUN.erasure]
     if site is not None:
         parts += [_from_the_end(part) for part in site.split(":")]
@@ -47,7 +47,7 @@ def results_folder(
 
 
 def _from_the_end(part: str) -> str:
-    """Write -1 as ``last``, -2 as ``last-1``: a minus sign would read as one of the hyphens."""
+    """Write -1 as ``last`` and -2 as ``last-1``: a minus sign would look like one of the hyphens."""
     if not re.fullmatch(r"-\d+", part):
         return part
     before = -int(part) - 1
@@ -64,5 +64,5 @@ def _path_name(path: str) -> str:
 
 
 def _safe(part: str) -> str:
-    """Replace what some file system refuses in a name."""
+    """Replace characters that some file systems refuse in a name."""
     return re.sub(r"[^\w.-]", "_", part)

@@ -1,4 +1,4 @@
-"""Options that follow from the folder of a run; light imports only, as in `config`."""
+"""Defaults taken from the folder of a run; light imports only, as in `config`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,16 +10,16 @@ from eraserhead.loading.run_options import read_options
 
 
 def stored_data(model: str) -> DataConfig | None:
-    """Return the data that a run's folder was trained on; null where the folder does not say.
+    """Return the data that the model in a folder was trained on; null if the folder does not say.
 
     Raises:
-        UserError: The folder's file of this name is something else.
+        UserError: The file ``run.yaml`` is not the configuration of a run.
     """
     return read_options(DataConfig, Path(model), section="data")
 
 
 class ReadsDocuments(Protocol):
-    """The part of a command's configuration that names a model and the documents that it reads."""
+    """A command's configuration that names a model and the documents that it reads."""
 
     @property
     def model(self) -> str:
@@ -33,9 +33,9 @@ class ReadsDocuments(Protocol):
 
 
 def erase_defaults(config: ReadsDocuments) -> dict[str, Any]:
-    """Return the options that follow from the model: the run's own data, unless other data is named.
+    """Return defaults from the model's folder: the run's own data, unless other data is named.
 
-    Other data keeps the run's limits, which belong to the model.
+    Other data gets the run's limits, since those belong to the model.
     """
     stored = stored_data(config.model)
     if stored is None:

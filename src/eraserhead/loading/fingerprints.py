@@ -1,4 +1,4 @@
-"""Fingerprints of weights: of a model in memory, and of the files that it would be loaded from."""
+"""Fingerprints of the weights of a model in memory, or in the files that it would be loaded from."""
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
@@ -30,15 +30,15 @@ def weight_files(folder: Path) -> list[str]:
 def stored_fingerprint(folder: Path, dtype: str) -> str | None:
     """Return the fingerprint of the classifier in a folder, from its files alone.
 
-    It equals that of the model loaded in this precision, but for models of which transformers keeps parts in another
-    precision; a fingerprint that differs from an expected one is therefore no proof that the weights differ.
+    It equals that of the model loaded in this precision, except for models that transformers keeps partly in another
+    precision. So a different fingerprint is no proof that the weights differ.
 
     Args:
         folder: Folder of the classifier.
         dtype: Precision that it would be loaded in.
 
     Returns:
-        Null where a weight of the model is in no file under its own name or that of a weight it is tied to.
+        Null if no file contains a weight under its own name or that of a weight that it is tied to.
     """
     expected = _expected(folder, getattr(torch, dtype))
     with ExitStack() as opened:
@@ -46,7 +46,7 @@ def stored_fingerprint(folder: Path, dtype: str) -> str | None:
             opened.enter_context(safe_open(folder / name, framework="pt"))  # pyright: ignore[reportArgumentType]
             for name in weight_files(folder)
         ]
-        holders = {name: file for file in files for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        holders = {name: file for file in files for name in file.keys()}  # noqa: SIM118 - not a mapping
         sources = {name: _source(name, expected, holders) for name in expected}
         known = {name: source for name, source in sources.items() if source is not None}
         if len(known) < len(expected):
@@ -61,7 +61,7 @@ def stored_fingerprint(folder: Path, dtype: str) -> str | None:
 
 
 def _expected(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return the weights of a classifier without their numbers; tied ones are the same object."""
+    """Return the weights of a classifier on the meta device, without values; tied weights are the same object."""
     config = AutoConfig.from_pretrained(folder)
     with torch.device("meta"):
         model = AutoModelForSequenceClassification.from_config(config, dtype=dtype)
@@ -70,7 +70,7 @@ def _expected(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 def _source(name: str, expected: dict[str, Tensor], stored: Collection[str]) -> str | None:
-    """Return the name under which a weight is stored: its own, or that of one that it is tied to."""
+    """Return the name under which a weight is stored: its own, or that of a weight that it is tied to."""
     twins = (twin for twin, tensor in expected.items() if tensor is expected[name])
     return next((twin for twin in (name, *twins) if twin in stored), None)
 

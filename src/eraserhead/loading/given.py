@@ -1,4 +1,4 @@
-"""A model that a caller of Python has in hand, or its name."""
+"""A model that Python code gives as an object or by name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
 from eraserhead.loading.config import LIMITS, SiteConfig
+from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 
 Dtype = Literal["float32", "float64", "bfloat16", "float16"]
@@ -29,15 +30,15 @@ def given_checkpoint(
     """Return the checkpoint of a model that is given by name, as an object with its tokenizer, or as a pipeline.
 
     Raises:
-        UserError: It cannot be used, or an argument belongs to another way of giving it.
+        UserError: The model cannot be used, or an argument does not go with the way in which it is given.
     """
     if isinstance(model, (str, Path)):
         if tokenizer is not None:
-            raise UserError("tokenizer: belongs to a model in memory; a model's name brings its own, leave it out")
+            raise UserError("tokenizer: only for a model in memory; a model given by name has its own, leave it out")
         return load_checkpoint(str(model), revision, dtype or "float32", trust_remote_code)
     if isinstance(model, Pipeline):
         if tokenizer is not None:
-            raise UserError("tokenizer: the pipeline brings its own; leave it out")
+            raise UserError("tokenizer: the pipeline has its own; leave it out")
         model, tokenizer = model.model, model.tokenizer
     if not isinstance(model, PreTrainedModel):
         raise UserError(
@@ -46,7 +47,7 @@ def given_checkpoint(
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise UserError("tokenizer: give the model's tokenizer too, or the model by its name or folder")
     if revision is not None:
-        raise UserError(f"revision '{revision}': belongs to a model on the hub, and this is in memory; leave it out")
+        raise UserError(f"revision '{revision}': only for a model on the hub, and this one is in memory; leave it out")
     if dtype not in (None, dtype_of(model)):
         raise UserError(f"dtype '{dtype}': the model in memory is in {dtype_of(model)}; leave it out, or convert it")
     return _in_memory(model, tokenizer)
@@ -61,13 +62,13 @@ def _in_memory(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Ch
 
 
 def for_given(config: Config, checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> Config:
-    """Return options with what the model in hand says: its name, its precision, and what it reads of a document.
+    """Return options with the name, the precision and the limits of the given model.
 
     Args:
         config: The options.
         checkpoint: The model.
-        data: Whose limits hold, where there is any.
-        max_length: The limit that was asked for.
+        data: Its limits are used, if it is given.
+        max_length: The limit that the caller gives.
 
     Raises:
         UserError: There is no option for the model's precision.
@@ -77,22 +78,22 @@ def for_given(config: Config, checkpoint: Checkpoint, data: DataConfig | None, m
 
 
 def _limits(checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> DataConfig:
-    """Return what is read of each document: as asked for, as the data says, as the model was trained, or all it can."""
+    """Return how much of each document is read: the first limit of argument, data, training and the model's window."""
     if data is not None:
         limits = {name: getattr(data, name) for name in LIMITS}
         return DataConfig(**limits if max_length is None else {**limits, "max_length": max_length})
     model = checkpoint.model
     known = isinstance(model, AttentionPoolingForSequenceClassification) and model.config.reads.tokens
-    if max_length is None and not known:
+    if max_length is None and not known and not is_hierarchical(model):
         max_length = window(model, checkpoint.tokenizer)
     return DataConfig(max_length=max_length)
 
 
 def dtype_of(model: PreTrainedModel) -> Any:
-    """Return the precision of a model under the name that the option has for it.
+    """Return the precision of a model, as the option names it.
 
     Raises:
-        UserError: There is no such option.
+        UserError: The option has no name for it.
     """
     name = str(model.dtype).removeprefix("torch.")
     if name not in get_args(Dtype):

@@ -1,4 +1,4 @@
-"""A model opened at a site: what `erase` and `explain` do before their work."""
+"""Open a model at a site, as `erase` and `explain` do first."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
 from eraserhead.data.label_sets import with_label_sets
-from eraserhead.data.labels import matched_labels
+from eraserhead.data.labels import matched_labels, unmatched
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
@@ -37,8 +37,8 @@ class OpenedModel:
     Attributes:
         checkpoint: The model with its tokenizer.
         site: Where weights are read and erased.
-        setup: The same as results record it.
-        device: Where the model is.
+        setup: The site, as results record it.
+        device: Device of the model.
         reader: How documents become its inputs.
     """
 
@@ -63,7 +63,7 @@ class OpenedModel:
         """Add the tokens of every document.
 
         Raises:
-            UserError: The model does not read documents of two sequences, or has no vector for one of the tokens.
+            UserError: The documents are pairs that the model cannot read, or a token has no embedding.
         """
         model, name = self.checkpoint.model, self.checkpoint.name
         if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
@@ -81,10 +81,10 @@ class OpenedModel:
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
     def read(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int], signals: Collection[str]) -> Reading:
-        """Read some tokenised documents at the site, with what the rankings need to know of each component.
+        """Read some tokenised documents at the site, with the signals that the rankings need.
 
         Raises:
-            DocumentError: The model's logits of one of them are no numbers.
+            DocumentError: The model's logits for one of them are not finite.
         """
         reading = self.site.read(self.inputs(rows, batch), signals)
         broken = ~reading.unerased.logits.isfinite().all(-1)
@@ -108,7 +108,7 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
         accelerator: The device.
 
     Raises:
-        UserError: The model has no such site, options have no effect at it, or the model has no vector for its padding.
+        UserError: The model has no such site, options have no effect at it, or the padding token has no embedding.
     """
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     at = open_site(checkpoint, config, accelerator)
@@ -121,9 +121,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     multi_label = checkpoint.model.config.problem_type == MULTI_LABEL
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         if label_map:
-            raise UserError(
-                Setting("label_map"), ": the data is the run's own, whose classes are the model's; leave it out"
-            )
+            raise UserError(Setting("label_map"), ": the run's own data has the model's classes already; leave it out")
         documents = load_documents(data, "test", checkpoint.labels, multi_label)
         if documents.provenance.split == checkpoint.train_split:
             logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
@@ -138,10 +136,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     if matched is not None:
         return split.read_as(matched).documents()
-    logger.info(
-        f"no accuracy is reported: the data's classes ({', '.join(split.labels.names)}) are not the model's "
-        f"({', '.join(checkpoint.class_names)}); say which mean the same with label_map"
-    )
+    logger.info("%s", unmatched(split.labels, checkpoint.class_names))
     return split.documents(with_labels=False)
 
 

@@ -1,4 +1,4 @@
-"""How a model reads documents: as a whole, or sentence by sentence; and what its limits cut off."""
+"""How a model reads documents, as a whole or sentence by sentence, within its limits."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ from eraserhead.models.architecture import Limits
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.splitting import sentence_spans
 
-DOCUMENT = 256  # tokens, where neither the user nor the model says
+DOCUMENT = 256  # tokens, if neither the user nor the model sets a limit
+OF_DOCUMENTS, OF_SENTENCES = ("data.max_length",), ("data.max_sentences", "data.max_sentence_length")
 
 logger = logging.getLogger("eraserhead")
 
@@ -32,8 +33,8 @@ class DocumentReader:
     """How a model reads documents.
 
     Attributes:
-        hierarchical: Sentence by sentence.
-        limits: How much of them.
+        hierarchical: Whether it reads sentence by sentence.
+        limits: How much of a document it reads.
     """
 
     hierarchical: bool
@@ -57,6 +58,29 @@ def is_hierarchical(model: PreTrainedModel) -> bool:
     return isinstance(model.config, AttentionPoolingConfig) and model.config.architecture.hierarchical
 
 
+def check_limits(hierarchical: bool, data: DataConfig) -> None:
+    """Refuse limits of the other kind of model, and say of a language that it has no effect.
+
+    The language is a fact about the documents, which models of both kinds may share.
+
+    Raises:
+        UserError: Naming those limits, and the model's own.
+    """
+    own, others = (OF_SENTENCES, OF_DOCUMENTS) if hierarchical else (OF_DOCUMENTS, OF_SENTENCES)
+    given = {name: getattr(data, name.removeprefix("data.")) for name in others}
+    wrong = [Setting(name, value) for name, value in given.items() if value is not None]
+    if wrong:
+        reads = "sentence by sentence" if hierarchical else "as a whole"
+        instead = UserError.joined(map(Setting, own), " and ")
+        raise UserError(
+            UserError.joined(wrong, ", "), f": the model reads documents {reads}; give ", instead, " instead"
+        )
+    if data.language is not None and not hierarchical:
+        logger.info(
+            "%s: has no effect on a model that reads documents as a whole", Setting("data.language", data.language)
+        )
+
+
 def reader_for(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: DataConfig, cut_to_window: bool
 ) -> DocumentReader:
@@ -65,12 +89,13 @@ def reader_for(
     Args:
         model: The model.
         tokenizer: Its tokenizer.
-        data: Whose limits hold; where it has none, the model's own.
-        cut_to_window: Whether a limit beyond the model's window becomes that window, which is then said.
+        data: Its limits are used; missing ones come from the model.
+        cut_to_window: Whether a limit beyond the model's window is lowered to that window, with a line in the log.
 
     Raises:
-        UserError: A limit exceeds the model's window, and `cut_to_window` is off.
+        UserError: A limit exceeds the model's window, and `cut_to_window` is off, or is one of the other kind of model.
     """
+    check_limits(is_hierarchical(model), data)
     longest = window(model, tokenizer)
     if not is_hierarchical(model):
         own = model.config.reads.tokens if isinstance(model.config, AttentionPoolingConfig) else None
@@ -86,14 +111,14 @@ def reader_for(
 def _within(length: int, longest: int, name: str, cut: bool) -> int:
     setting = Setting(f"data.{name}", length)
     if length > longest and not cut:
-        raise UserError(setting, f": the model takes {longest} tokens at most")
+        raise UserError(setting, f": the model reads at most {longest} tokens")
     if length > longest:
-        logger.info(f"{setting}: texts are cut at the model's window of {longest} tokens")
+        logger.info("%s: texts are cut at the model's window of %d tokens", setting, longest)
     return min(length, longest)
 
 
 def largest(rows: Dataset, column: str) -> int:
-    """Return the largest number in a column of lists, or of lists of lists; -1 where there is none."""
+    """Return the largest number in a column of lists, or of lists of lists; -1 if there is none."""
     lists: Any = arrow_table(rows, [column]).column(column).combine_chunks()
     numbers = lists.flatten(recursive=True)
     return int(np.asarray(numbers).max()) if len(numbers) else -1

@@ -1,28 +1,28 @@
-"""What lies where in a model's folder; light imports, so that ``--help`` stays quick."""
+"""File names in a model's folder; light imports only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class RunLayout:
-    """Names in the folder of a training run, which is a model's folder with more in it.
+    """Names in the folder of a training run, which is a model's folder with more files.
 
     Attributes:
-        config: The model's configuration; the folder is complete when it is there.
-        weights: The model's weights, where they are in one file.
-        index: Where they are in several: which weight is in which.
+        config: The model's configuration; if it exists, the model is complete.
+        weights: The model's weights, if they are in one file.
+        index: The file that names the file of each weight, if they are in several files.
         tokenizer: The tokenizer's configuration.
-        run: The options that made the run, in the format that `--config` takes.
-        setup: What the run was made from: fingerprints of documents and encoder.
+        run: The options of the run, in the format that `--config` takes.
+        setup: Fingerprints of the run's documents and encoder.
         data: The documents, and the label table.
-        metrics: What training came to.
+        metrics: The metrics of the run.
         environment: Versions and the machine.
-        checkpoints: What `--resume` continues from.
+        checkpoints: The states that `--resume` continues from.
         latest: The newest state.
         best: The trained weights of the best epoch.
-        best_model: The whole model of the best epoch, while it is shown to whoever asked for it.
+        best_model: The whole model of the best epoch, during training that pushes it.
         erasure: Erasure results of the model.
-        hub: What a dry run would push.
+        hub: The files that a dry run would push.
     """
 
     config: str = "config.json"

@@ -1,4 +1,4 @@
-"""The options that made a run, in its folder: the one writer and the one reader; light imports only, as in `config`."""
+"""Write and read the options of a run in its folder; light imports only, as in `config`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +10,7 @@ from eraserhead.files import read_mapping, write_text
 from eraserhead.loading.run_layout import RUN
 from eraserhead.records import checked
 
-MOVE_IT = "move it out of the model's folder"  # what to do with a file that is no run's
+MOVE_IT = "move it out of the model's folder"  # advice about a file that no run wrote
 
 Kind = TypeVar("Kind")
 
@@ -21,10 +21,10 @@ def write_options(folder: Path, config: Any) -> None:
 
 
 def read_options(kind: type[Kind], folder: Path, mend: str = MOVE_IT, section: str | None = None) -> Kind | None:
-    """Return the options in a folder, or a section of them, as a dataclass; null where the folder has none.
+    """Return the options in a folder, or a section of them, as a dataclass; null if the folder has none.
 
     Raises:
-        UserError: The file is damaged, or something else; `mend` says what to do then.
+        UserError: The file is damaged, or contains no options; `mend` says what to do then.
     """
     path = folder / RUN.run
     if not path.is_file():

@@ -1,8 +1,8 @@
-"""What determines the decisions of a model at a site: its part of a setup; light imports, so that views are quick."""
+"""The parts of a setup that describe a model and a site; light imports, so that views are quick."""
 
 from dataclasses import dataclass
 
-TOKENS, SENTENCES = "tokens", "sentences"  # what components are
+TOKENS, SENTENCES = "tokens", "sentences"  # kinds of components
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SiteSetup:
         components: ``tokens`` or ``sentences`` of the text.
         heads: Heads whose weights are erased, inside an encoder; null for all.
         special_tokens: Whether tokens such as [CLS] are components.
-        search: How smaller sets than those of the rankings were looked for.
+        search: Search for smaller sets than those of the rankings: ``none`` or ``greedy``.
         dtype: Precision of the model.
         labels: Which labels are decided on; null for a model that decides among its classes.
     """

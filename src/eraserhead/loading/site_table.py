@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from transformers import PreTrainedModel
 
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Job, Setting, UserError, nearest
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.reader import is_hierarchical
@@ -33,27 +33,27 @@ class OpenedSite:
 
 @dataclass(frozen=True)
 class SiteKind:
-    """Sites that are opened alike.
+    """A kind of site.
 
     Attributes:
-        names: How they are called.
-        known: Whether a text is the name of one of them.
-        had_by: Whether a model has them.
-        lacking: What is said of a model that has none.
-        open: Opens one in a model that has it.
-        options: Options of `SiteConfig` that have an effect at some sites alone, these among them.
+        names: Names of its sites.
+        known: Tells whether a text is the name of one of its sites.
+        had_by: Tells whether a model has these sites.
+        lacking: Message about a model that has none of them.
+        open: Opens one of its sites in a model.
+        options: Options of `SiteConfig` that have an effect at these sites, but not at all sites.
     """
 
     names: tuple[str, ...]
     known: Callable[[str], bool]
     had_by: Callable[[PreTrainedModel], bool]
-    lacking: str
+    lacking: str | UserError
     open: Callable[[Checkpoint, SiteConfig, Accelerator, LabelSetup | None], OpenedSite]
     options: frozenset[str] = frozenset()
 
 
 def check_site(config: SiteConfig) -> None:
-    """Refuse, before any model is loaded, what the options alone show to be wrong.
+    """Refuse, before any model is loaded, a wrong name of a site or threshold, and options without effect at the site.
 
     Raises:
         UserError: There is no such site, options have no effect at it, or a threshold is none.
@@ -64,7 +64,7 @@ def check_site(config: SiteConfig) -> None:
 
 
 def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
-    """Open a model at the site that the options name; by default at the first in `SITES` that the model has.
+    """Open a model at the site that the options name; default: the first in `SITES` that the model has.
 
     Raises:
         UserError: The model has no such site, or options have no effect at it.
@@ -74,8 +74,8 @@ def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerat
     own = [kind for kind in SITES if kind.had_by(model)]
     kind, problems = own[0] if config.site is None else _kind_of(config.site), []
     if kind not in own:
-        said = f": a '{model.config.model_type}' model {kind.lacking}; choose {_either(own)}"
-        problems.append(UserError(Setting("site", config.site), said))
+        said = f": a '{model.config.model_type}' model ", kind.lacking, f"; choose {_either(own)}"
+        problems.append(UserError(Setting("site", config.site), *said))
         kind = own[0]
     _raise([*problems, *_without_effect(kind, config)])
     return kind.open(checkpoint, config, accelerator, labels)
@@ -92,7 +92,7 @@ def _kind_of(site: str) -> SiteKind:
 
 
 def _without_effect(kind: SiteKind, config: SiteConfig) -> list[UserError]:
-    """Return a problem for each option that is set and has an effect at other sites alone."""
+    """Return a problem for each option that is set but only has an effect at other sites."""
     problems = []
     for each in fields(SiteConfig):
         at = [other for other in SITES if each.name in other.options]
@@ -187,7 +187,7 @@ SITES = (
         names=(POOLING,),
         known=POOLING.__eq__,
         had_by=_has_pooling,
-        lacking="has no attention-pooling layer (`eraserhead train` puts one on an encoder)",
+        lacking=UserError("has no attention-pooling layer (", Job("train"), " puts one on an encoder)"),
         open=_open_pooling,
     ),
     SiteKind(

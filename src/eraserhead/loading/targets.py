@@ -5,7 +5,7 @@ import math
 from transformers import PreTrainedConfig
 
 from eraserhead.errors import Setting, UserError, nearest
-from eraserhead.loading.checkpoints import Checkpoint, class_names
+from eraserhead.loading.checkpoints import class_names
 from eraserhead.loading.config import ALL, LARGEST, MULTI_LABEL, PREDICTED, SiteConfig
 from eraserhead.loading.setup import LabelSetup
 from eraserhead.method.cases import Targets
@@ -16,11 +16,6 @@ THRESHOLD = 0.5
 def decides_by_label(config: PreTrainedConfig) -> bool:
     """Tell whether a model decides on each of its labels alone: a multi-label model, or one with a single output."""
     return config.problem_type == MULTI_LABEL or config.num_labels == 1
-
-
-def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
-    """Return the names of the labels of a model that decides label by label; None for other models."""
-    return checkpoint.class_names if decides_by_label(checkpoint.model.config) else None
 
 
 def label_setup(config: PreTrainedConfig, options: SiteConfig, name: str) -> LabelSetup | None:

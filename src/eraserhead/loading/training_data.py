@@ -1,4 +1,4 @@
-"""The documents that a model was trained on: the one writer and the one reader of their record in its folder."""
+"""Write and read the record, in a model's folder, of the documents that it was trained on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ class TrainingData:
 
     Attributes:
         labels: How raw labels became class indices.
-        documents: Where the documents come from, by role.
-        truncation: What was cut off them, by role.
+        documents: The source of the documents, by role.
+        truncation: How much of them was cut off, by role.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -34,15 +34,15 @@ class TrainingData:
 
 
 def write_training_data(folder: Path, data: TrainingData) -> None:
-    """Write which documents a model was trained on into its folder."""
+    """Write the record of the documents that a model was trained on."""
     write_record(folder / RUN.data, data)
 
 
 def read_training_data(folder: Path, mend: str = MOVE_IT) -> TrainingData | None:
-    """Return what a model's folder says of the documents that it was trained on; null where it does not say.
+    """Return the record of the documents that a model was trained on; null if its folder has none.
 
     Raises:
-        UserError: The file is damaged, or something else; `mend` says what to do then.
+        UserError: The file is damaged, or no such record; `mend` says what to do then.
     """
     path = folder / RUN.data
     return read_record(TrainingData, path, mend) if path.is_file() else None

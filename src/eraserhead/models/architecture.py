@@ -45,7 +45,7 @@ class Architecture:
     encoder_layers: int | None = field(default=None, metadata={"low": 0})
     hierarchical: bool = False
     context: ContextKind = "none"
-    sentence_context: ContextKind | None = None
+    sentence_context: ContextKind | None = field(default=None, metadata={"belongs_to": {"hierarchical": (True,)}})
     attention_size: int | None = field(default=None, metadata={"low": 1})
     dropout: float = field(default=0.1, metadata=SHARE)
     sentence_dropout: float = field(default=0.0, metadata={**SHARE, "belongs_to": {"hierarchical": (True,)}})

@@ -1,1 +1,1 @@
-"""To the hub: push and card."""
+"""Push models to the hub, with their model cards."""

@@ -29,16 +29,16 @@ def push(
         model: Folder of a finished run, or of any classifier that `eraserhead.erase` takes.
         repository: Name on the hub (``user/name``).
         erasure: Folder of the model's erasure results; default: ``erasure`` in its folder, if they are finished.
-        private: Create the repository so that nobody else sees it.
-        revision: Branch to push to; made from ``main`` where there is none.
-        tag: Name to give to what was pushed, such as ``v1``.
+        private: Create a private repository.
+        revision: Branch to push to; created from ``main`` if it does not exist.
+        tag: Tag for the pushed commit, such as ``v1``.
         include_texts: Publish the documents too, with their texts.
         license: Licence of the model, by the hub's identifier, such as ``apache-2.0``.
-        language: Language of the documents, or several, as ISO 639 codes, such as ``en``.
-        dry_run: Write what would be pushed into the folder ``hub`` in the model's, and push nothing.
+        language: One or more languages of the documents, as ISO 639 codes, such as ``en``.
+        dry_run: Push nothing; write the files into the folder ``hub`` in the model's folder.
 
     Returns:
-        The commit, whether it is new, and the address; of a dry run the folder as the address, and no commit.
+        The commit, whether it is new, and its address; after a dry run no commit, and the folder as the address.
 
     Raises:
         UserError: The model may not be published, or the hub refuses.

@@ -24,11 +24,11 @@ from eraserhead.training.metrics import METRICS
 NAME = re.compile(r"[\w./-]+")
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
-NEVERS: dict[CountNeverAs, str] = {  # by how a document that never flips is counted
-    "beyond_all": "`> all`: the decision does not flip, whatever is erased.",
+NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
+    "beyond_all": "`> all`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
 }
-OWN = "documents of its own"
+OWN = "documents without a data set name"
 ACCURACY = METRICS["accuracy"]
 
 
@@ -57,7 +57,7 @@ def model_card(facts: Facts) -> str:
         **({} if facts.summary is None else _erasure(facts.summary)),
     )
     card = f"---\n{card_data(facts).to_yaml()}\n---\n\n{body}"
-    ModelCard(card)  # reads the metadata again, and raises where they are not the hub's
+    ModelCard(card)  # parses the metadata again, and raises if the hub would not accept them
     return card
 
 
@@ -156,11 +156,11 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "documents": f"{summary.documents.analysed:,} documents",
         "evaluated": _describe(setup.data),
         "fractions": _table(
-            ["fraction erased, by", "1st quartile", "median", "3rd quartile", "mean", "n"],
+            ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "n"],
             fractions,
         ),
         "outcomes": _table(
-            ["% of documents, by", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
+            ["% of documents", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
         ),
         "notes": " ".join(filter(None, notes)),
         "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
@@ -202,7 +202,7 @@ def _describe(data: Provenance) -> str:
 
 
 def _source(data: Provenance) -> str:
-    """Return what a data set is called, and whether what was read of it is a copy."""
+    """Return the name of a data set, and whether a local copy of it was read."""
     place = _place(data)
     if data.name is None:
         return place or OWN
@@ -217,12 +217,12 @@ def _rows(data: Provenance) -> str:
 
 
 def _place(data: Provenance) -> str | None:
-    """Return the name of a data set's folder, without the fingerprint, which stands beside it."""
+    """Return the name of a data set's folder, without the fingerprint, which is shown separately."""
     return data.path and data.path.partition(" (sha256 ")[0]
 
 
 def _made(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Yield what is known of the training, a line each."""
+    """Yield what is known about the training, as pairs of a name and a value."""
     for role, documents in facts.documents.items():
         yield f"{role} documents", _describe(documents)
     training = facts.training
@@ -241,8 +241,8 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _options(options: ModelConfig | TrainingConfig) -> str:
-    """Return options in words, without those that say no or have no effect beside the others."""
-    idle = unused(type(options), vars(options))
+    """Return options in words, without those that are off or have no effect."""
+    idle = unused(options)
     said = {
         name: value
         for name, value in vars(options).items()
@@ -274,7 +274,7 @@ def _scores(facts: Facts) -> list[tuple[str, list[str]]]:
 
 def _limits(facts: Facts) -> Iterator[str]:
     if facts.summary is None:
-        yield "What its attention weights say of its decisions has not been measured."
+        yield "Nobody has measured yet what its attention weights say about its decisions."
     else:
         count = facts.summary.documents.analysed
         yield (
@@ -283,24 +283,25 @@ def _limits(facts: Facts) -> Iterator[str]:
         )
         cut = facts.summary.truncation
         if cut.truncated_documents:
-            yield f"Of these documents, {cut.truncated_documents} were cut, by {100 * cut.share:.1f} % of all tokens."
+            lost = f"{100 * cut.share:.1f} % of all tokens"
+            yield f"{cut.truncated_documents} of these documents were cut; together they lost {lost}."
     if facts.ours:
-        yield f"It reads {_reads(facts)}; what lies behind does not count."
+        yield f"It reads {_reads(facts)}; the rest is ignored."
         yield (
-            "Erasure says what the attention layer's weights are worth to the layers above it. What the encoder has "
-            "mixed into each token vector before, it does not say."
+            "Erasure measures how much the layers above the attention layer rely on its weights. It does not measure "
+            "what the encoder has already mixed into each token vector."
         )
     if facts.training.known:
-        yield "One training run with one seed: another seed gives other weights, and another attention."
+        yield "This is one training run with one seed: another seed gives other weights and another attention."
     if not facts.language:
         yield "The language of the documents is not stated."
     if not facts.license:
-        yield "No licence is stated: ask before you use it beyond what the law allows anyway."
-    yield "It has the biases of its training documents and of its encoder, which were not examined."
+        yield "No licence is stated: ask the owner about any use beyond what the law allows."
+    yield "It has the biases of its training documents and of its encoder; nobody has examined them."
 
 
 def _example_data(facts: Facts) -> str:
-    """Return a data set for the example: the model's own, where it has a name that is safe inside a block of code."""
+    """Return a data set for the example: the model's own if its name is safe inside a block of code."""
     documents = facts.documents.get("test", facts.documents.get("train"))
     named = (documents and documents.name) or ""
     return named if NAME.fullmatch(named) else "imdb"

@@ -1,4 +1,4 @@
-"""The figure of a model card: how many decisions have flipped when so much has been erased."""
+"""The figure of a model card: the share of decisions that have flipped, against the fraction erased."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -24,8 +24,8 @@ from eraserhead.showing.figures import (
     styled,
 )
 
-# Every ranking has a colour and a way to be dashed, which say the same. The yardsticks lie below, broad, because others
-# may come as early as they do.
+# Each ranking has its own colour and its own dashes. The yardsticks are drawn first, as broad lines, because other
+# curves may cover them.
 YARDSTICK: dict[str, Any] = {"color": "#BBBBBB", "linewidth": 4.0}
 LINES: tuple[dict[str, Any], ...] = (  # in the order of the table
     {"color": BLACK, "linestyle": ":"},
@@ -42,7 +42,7 @@ HEIGHT = 2.6  # inches
 def draw_curves(flips: Mapping[str, FlipValues], path: Path) -> None:
     """Draw the share of the documents whose decision has flipped, against the fraction of the components erased.
 
-    Of random, all draws count.
+    For random, every draw counts.
 
     Args:
         flips: First flips by ranking.
@@ -63,7 +63,7 @@ def draw_curves(flips: Mapping[str, FlipValues], path: Path) -> None:
 
 
 def flipped_shares(flips: FlipValues) -> np.ndarray:
-    """Return where a ranking's curve rises, and how high it is from there on ``[steps, 2]``, from (0, 0) to x = 1."""
+    """Return the steps of a ranking's curve as ``[steps, 2]``: where it rises, and its height after that."""
     flipped = flips.fraction[~flips.never]
     order, documents = flipped.argsort(kind="stable"), max(len(np.unique(flips.ids)), 1)
     flipped, heights = flipped[order], flips.shares[~flips.never][order].cumsum() / documents
@@ -72,7 +72,7 @@ def flipped_shares(flips: FlipValues) -> np.ndarray:
 
 
 def _lines(rankings: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the line of each ranking, those first that lie below."""
+    """Return the line style of each ranking, in drawing order."""
     others = [ranking for ranking in rankings if ranking not in YARDSTICKS]
     lines = dict(zip(others, cycle(LINES)))
     return {name: YARDSTICK for name in rankings if name in YARDSTICKS} | dict(reversed(lines.items()))

@@ -1,4 +1,4 @@
-"""What is published of a model; nothing in it is local to a machine."""
+"""What is published about a model, without anything local to a machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class Options:
     include_texts: bool = False
 
     def or_as_in(self, card: Mapping[str, Any]) -> "Options":
-        """Return the same with the licence and the languages of a card that is there, where none are given."""
+        """Return these options, with a missing licence or missing languages taken from an existing card."""
         stated = card.get("language") or ()
         languages = (stated,) if isinstance(stated, str) else tuple(stated)
         return replace(self, license=self.license or card.get("license"), language=self.language or languages)
@@ -59,12 +59,12 @@ class PublicConfig:
 
 @dataclass(frozen=True)
 class Training:
-    """How a model was trained, as far as that is known: the content of ``training.json``.
+    """How a model was trained, as far as it is known; the content of ``training.json``.
 
     Attributes:
         config: The options.
         data: The documents, with their fingerprints.
-        metrics: What training came to.
+        metrics: The metrics of the run.
         environment: Where it was trained, and from which encoder.
     """
 
@@ -77,22 +77,22 @@ class Training:
 
     @property
     def known(self) -> bool:
-        """Whether anything is."""
+        """Whether anything is known about the training."""
         return self != Training()
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is published of a model.
+    """What is published about a model.
 
     Attributes:
         repository: Its name on the hub.
         family: Its model type.
         classes: Class names in index order.
         by_label: Whether it decides label by label, not among its classes.
-        architecture: What stands between encoder and decision, of an attention-pooling classifier; else null.
-        encoder_family: Model type of its encoder; null likewise.
-        reads: How much of a document it reads; null likewise.
+        architecture: The layers between encoder and decision; null unless it is an attention-pooling classifier.
+        encoder_family: Model type of its encoder; null for the same models.
+        reads: How much of a document it reads; null for the same models.
         training: How it was trained.
         summary: Its erasure results, if there are any.
         base_model: The encoder, if it is on the hub.
@@ -139,7 +139,7 @@ class Facts:
 
 
 def gather_facts(source: Source, options: Options) -> Facts:
-    """Return what is published of a model's configurations and results, without anything local."""
+    """Return the facts to publish from a model's configurations and results, without anything local."""
     names, config = training_names(source), source.config
     ours = config if isinstance(config, AttentionPoolingConfig) else None
     run = source.run
@@ -175,7 +175,7 @@ def public(record: Record, names: Mapping[str, str]) -> Record:
 
 
 def training_names(source: Source) -> dict[str, str]:
-    """Return what the paths in a run's options are called in public."""
+    """Return the public names of the paths in a run's options."""
     names = {PACKAGED: PACKAGED_IS}
     if source.run is not None:
         trained_on = None if source.data is None else source.data.documents.get("train")
@@ -199,7 +199,7 @@ def _base_model(source: Source) -> str | None:
 
 
 def _data_name(name: str | None, path: str | None, fingerprint: str | None) -> dict[str, str]:
-    """Return the public name of a data set's path: its name on the hub, else its folder's with the fingerprint."""
+    """Return the public name of a data set's path: its name on the hub, else its folder's name and fingerprint."""
     if path is None:
         return {}
     known = NAMED[name].hub if name in NAMED else None

@@ -1,4 +1,4 @@
-"""To the hub: a folder in one commit, whole or not at all, and again only if it has changed."""
+"""Push a folder to the hub in one atomic commit, and only if something has changed."""
 
 import hashlib
 import logging
@@ -54,9 +54,9 @@ class Target:
 
     Attributes:
         repository: Name on the hub.
-        private: Whether nobody else may see it.
-        revision: Branch; created from the main one where there is none.
-        tag: Name for the commit, if any.
+        private: Whether a new repository is private.
+        revision: Branch; created from the main branch if it does not exist.
+        tag: Tag for the commit, if any.
     """
 
     repository: str
@@ -67,11 +67,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What has become of a push.
+    """The result of a push.
 
     Attributes:
-        commit: The commit that holds what was pushed; null after a dry run.
-        new: Whether it was made now; otherwise the hub had it all.
+        commit: The commit that contains the pushed files; null after a dry run.
+        new: Whether the commit is new; otherwise the hub already had all files.
         address: Where to look at it.
     """
 
@@ -81,32 +81,32 @@ class Pushed:
 
 
 def check_name(repository: str) -> None:
-    """Refuse what cannot be a repository's name.
+    """Refuse a name that no repository can have.
 
     Raises:
-        UserError: Saying why.
+        UserError: The name is not valid; the message says why.
     """
     try:
         validate_repo_id(repository)
     except HFValidationError as error:
-        raise UserError(f"{repository}: no name for a repository, such as user/name ({reason(error)})") from error
+        raise UserError(f"{repository}: not a repository name such as user/name ({reason(error)})") from error
     if repository.count("/") != 1:
-        raise UserError(f"{repository}: no name for a repository; give the owner too, as in user/name")
+        raise UserError(f"{repository}: not a repository name; give the owner too, as in user/name")
 
 
 def check_reference(reference: Setting) -> None:
-    """Refuse what cannot be the name of a branch or tag, by git's rules.
+    """Refuse a name that git does not allow for a branch or tag.
 
     Raises:
-        UserError: Naming the setting.
+        UserError: The name is not valid; the message names the setting.
     """
     if reference.value is not None and not REFERENCE.fullmatch(reference.value):
-        raise UserError(reference, ": no name for a branch or tag; use letters, digits, '.', '-', '_' and '/'")
+        raise UserError(reference, ": not a name for a branch or tag; use letters, digits, '.', '-', '_' and '/'")
 
 
 def pushed_line(pushed: Pushed, target: Target) -> str:
-    """Return what a push came to, in a line."""
-    done = "pushed to" if pushed.new else "nothing has changed at"
+    """Return the result of a push in one line."""
+    done = "pushed to" if pushed.new else "unchanged at"
     where = f", branch {target.revision}" if target.revision != MAIN else ""
     return f"{done} {pushed.address} (commit {pushed.commit}{where}{f', tag {target.tag}' if target.tag else ''})"
 
@@ -117,14 +117,14 @@ class Hub:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._client = HfApi(library_name="eraserhead")
-        # The client doubts whether tables belong into a model's repository. For good, since threads share all filters.
+        # The client warns about tables in a model's repository. The filter stays, because threads share all filters.
         warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
 
     def check_login(self) -> None:
         """Refuse to go on without a token.
 
         Raises:
-            UserError: There is none.
+            UserError: There is no token.
         """
         if not get_token():
             raise UserError(
@@ -132,11 +132,11 @@ class Hub:
             )
 
     def open(self) -> None:
-        """Make sure that there is a repository to push to.
+        """Create the repository and its branch if they do not exist.
 
         Raises:
-            UserError: There is no token, or it has no right to this repository; or the repository is public and was to
-                be private.
+            UserError: There is no token, or it may not write to this repository; or the repository should be private
+                but is public already.
         """
         self.check_login()
         name = self.target.repository
@@ -147,26 +147,26 @@ class Hub:
                     f"{name}: exists and is public, so ",
                     Setting("private"),
                     " would not hide it; make it private in its settings "
-                    f"({constants.ENDPOINT}/{name}/settings), or leave that out",
+                    f"({constants.ENDPOINT}/{name}/settings), or leave the option out",
                 )
             if self.target.revision != MAIN:
                 with_retries(lambda: self._client.create_branch(name, branch=self.target.revision, exist_ok=True))
 
     def card(self) -> dict[str, Any]:
-        """Return the metadata of the card that is there; empty where there is none that can be read."""
+        """Return the metadata of the existing card; empty if there is none, or it cannot be read."""
         with suppress(*HUB_ERRORS):
             path = hf_hub_download(self.target.repository, CARD, revision=self.target.revision)
             return ModelCard(Path(path).read_text(encoding="utf-8"), ignore_metadata_errors=True).data.to_dict()
         return {}
 
     def push(self, folder: Path) -> Pushed:
-        """Push a folder's files in one commit, and remove those of an earlier push that are no longer part of it.
+        """Push a folder's files in one commit, which also removes files of an earlier push that are no longer needed.
 
-        Where the hub has them all, no commit is made. Whatever fails before the commit leaves the repository as it was.
+        If the hub has all files already, there is no commit. A failure before the commit changes nothing on the hub.
 
         Raises:
             UserError: The hub refuses, cannot be reached after several attempts, or somebody else pushes meanwhile; or
-                the tag is that of another commit.
+                the tag already names another commit.
         """
         with self._one_line(), bars_on_terminals_alone():
             tagged = self._tagged()
@@ -174,8 +174,8 @@ class Hub:
             changes = self._changes(folder, head)
             if tagged is not None and (changes or tagged != head):
                 raise UserError(
-                    f"{self.target.repository}: the tag '{self.target.tag}' is there already and stands for another "
-                    f"commit ({tagged[:8]}); choose another ",
+                    f"{self.target.repository}: the tag '{self.target.tag}' already names another commit "
+                    f"({tagged[:8]}); choose another ",
                     Setting("tag"),
                 )
             commit = self._commit(folder, head, changes) if changes else head
@@ -185,7 +185,7 @@ class Hub:
         return Pushed(commit, bool(changes), address)
 
     def _commit(self, folder: Path, head: str, changes: Changes) -> str:
-        """Make the commit; after a failure the hub is asked whether it was made all the same."""
+        """Make the commit; after a failure, ask the hub whether it was made nevertheless."""
         begun = time.monotonic()
         for wait in (*WAITS, None):
             try:
@@ -204,7 +204,7 @@ class Hub:
                 if wait is None or not is_transient(error) or time.monotonic() - begun > PATIENCE:
                     raise
                 pause_after(error, wait)
-            changes = self._changes(folder, head)  # the client does not take the same ones twice
+            changes = self._changes(folder, head)  # the client accepts each operation object only once
         raise AssertionError("the last attempt returns or raises")
 
     def _commit_of_mine(self, folder: Path, now: str) -> str:
@@ -215,7 +215,7 @@ class Hub:
         return now
 
     def _changes(self, folder: Path, commit: str) -> Changes:
-        """Return what would have to be done to a commit for it to hold this folder."""
+        """Return the changes that turn a commit into this folder."""
         there = {
             entry.path: entry
             for entry in with_retries(
@@ -240,14 +240,14 @@ class Hub:
         return info.sha
 
     def _tagged(self) -> str | None:
-        """Return the commit that has the tag; null where there is none, or no tag is wanted."""
+        """Return the commit that has the tag; null if there is none, or no tag is wanted."""
         if self.target.tag is None:
             return None
         tags = with_retries(lambda: self._client.list_repo_refs(self.target.repository)).tags
         return next((tag.target_commit for tag in tags if tag.name == self.target.tag), None)
 
     def _give_tag(self, commit: str) -> None:
-        """Give the commit its tag; one that an attempt before this has given is as good."""
+        """Tag the commit; it is no failure if an earlier attempt has already tagged it."""
         tag = str(self.target.tag)
         try:
             with_retries(
@@ -257,12 +257,12 @@ class Hub:
             if self._tagged() != commit:
                 raise UserError(
                     f"{self.target.repository}: pushed (commit {commit}), but not tagged '{tag}' ({reason(error)}); "
-                    "push again, which gives the tag alone"
+                    "push again to add the tag"
                 ) from error
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
-        """Say what fails in one line."""
+        """Report failures of the hub as one-line errors."""
         try:
             yield
         except HUB_ERRORS as error:
@@ -274,7 +274,7 @@ def _message(folder: Path) -> str:
 
 
 def _same(file: Path, entry: RepoFile) -> bool:
-    """Tell whether a file is what the hub has, by its hash."""
+    """Compare a file with the hub's by its hash."""
     if file.stat().st_size != entry.size:
         return False
     if entry.lfs is not None:

@@ -1,4 +1,4 @@
-"""What must not be published: the last look at a folder before it leaves this machine."""
+"""The last check of a folder before it is published: private things that it contains."""
 
 import getpass
 import json
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from eraserhead.secrets import HUB_TOKEN, secrets
 
-# A path of this machine, whichever: on POSIX systems of two parts or more, so that "and/or" and "</s>" are none.
+# Any local path. A POSIX path needs two parts or more, so that "and/or" and "</s>" do not match.
 LOCAL_PATH = re.compile(
     r"(?<![\w:/.<>~@%)\]-])/(?:[\w.+@~ -]*[\w.+@~-]/)+[\w.+@~-]+"
     r"|(?<!\w)~[\w.-]*/[\w.+@-]+"
@@ -27,31 +27,31 @@ LOCAL_PATH = re.compile(
     r"|\\\\[\w.-]+\\"
 )
 SECRETS = {
-    "a token of the hub": HUB_TOKEN,
+    "a hub token": HUB_TOKEN,
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a token of GitHub": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,})"),
-    "a key of Amazon's": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a key of Google's": re.compile(r"\bAIza[0-9A-Za-z_-]{35}"),
+    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,})"),
+    "an Amazon key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a Google key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}"),
     "an API key": re.compile(r"\bsk-(?:[A-Za-z0-9]{32,}|(?:proj|ant|svcacct|admin)-[A-Za-z0-9_-]{20,})"),
-    "a token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    "a Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
 }
-# Their strings are word pieces, among them those of paths: only this machine's own are looked for there.
+# Word pieces in these files may look like paths, so only this machine's own paths are looked for there.
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json")
-SHORTEST_NAME = 4  # letters: a shorter name of a user or a machine is part of too many words
-SHORTEST_TEXT = 24  # characters: a shorter text may stand in the card by itself
-OPENING = 80  # characters of a text that are looked for
+SHORTEST_NAME = 4  # letters; shorter names of users and machines are parts of too many words
+SHORTEST_TEXT = 24  # characters; a shorter text may be in the card by chance
+OPENING = 80  # characters at the start of a text that are looked for
 EXCERPT = 60
 
 
 @dataclass(frozen=True)
 class Private:
-    """What is known of this machine and of the documents, and must stay here.
+    """What must not leave this machine.
 
     Attributes:
         paths: Paths of this machine.
-        names: The user's and the machine's.
+        names: Names of the user and of the machine.
         texts: Texts of documents.
-        public: What may hold one of these names and is meant to be seen, such as the repository's name.
+        public: Strings that may be published even if they contain one of these, such as the repository's name.
         classes: Class names, which may look like paths (``/r/news``).
     """
 
@@ -63,7 +63,7 @@ class Private:
 
 
 def private(paths: Iterable[str], texts: Iterable[str], public: Iterable[str], classes: Iterable[str] = ()) -> Private:
-    """Return what must stay here: the given paths and texts, the usual folders, and who runs this where."""
+    """Return what must stay here: the given paths and texts, the usual folders, and the user's and machine's names."""
     paths, public = list(paths), list(public)
     folders = [*map(Path, paths), Path.home(), Path.cwd(), Path(tempfile.gettempdir())]
     found = {str(form) for folder in folders for form in (folder.expanduser().absolute(), folder.resolve())}
@@ -76,7 +76,7 @@ def private(paths: Iterable[str], texts: Iterable[str], public: Iterable[str], c
 
 
 def leaks(folder: Path, kept: Private) -> list[str]:
-    """Return what a folder holds that must not be published, a line each: file, what, and where in it."""
+    """Return a line for each thing in a folder that must not be published: the file and what it contains."""
     return [
         f"{file.relative_to(folder).as_posix()}: {found}"
         for file in sorted(folder.rglob("*"))
@@ -95,7 +95,7 @@ def _leaks_of(file: Path, kept: Private) -> Iterator[str]:
             yield what
     rest = _without(text, kept.public)
     yield from (f"the name '{name}' of this user or machine" for name in kept.names if _names(name, file)(rest))
-    # In code and in bytes that are no text, such as a picture's, something like a path may stand for anything.
+    # In code and in binary files such as pictures, something that looks like a path may be anything.
     if file.name in VOCABULARIES or file.suffix == ".py" or _is_binary(file):
         return
     rest = _without(text, filter(LOCAL_PATH.search, kept.classes))
@@ -113,7 +113,7 @@ def _without(text: str, names: Iterable[str]) -> str:
 
 
 def _content(file: Path) -> str:
-    """Return the text of a file; of JSON, of weights and of tables their strings, one a line."""
+    """Return the text of a file; for JSON, weights and tables, their strings, one per line."""
     if file.suffix == ".parquet":
         return "\n".join(_strings_of_table(pq.ParquetFile(file)))
     with file.open("rb") as stream:
@@ -129,7 +129,7 @@ def _content(file: Path) -> str:
 
 
 def _is_binary(file: Path) -> bool:
-    """Tell whether what is looked at is no text, as a picture's bytes are none."""
+    """Tell whether the checked content of a file is binary, such as a picture."""
     return file.suffix not in (".safetensors", ".parquet") and b"\0" in file.read_bytes()
 
 
@@ -147,7 +147,7 @@ def _strings(content: Any) -> Iterator[str]:
 
 
 def _strings_of_table(table: pq.ParquetFile) -> Iterator[str]:
-    """Yield a table's strings, metadata included; texts and components are there because they were asked for."""
+    """Yield a table's strings and metadata, except texts and their components, which are only written on request."""
     schema = table.schema_arrow
     yield str(schema.metadata)
     for name in schema.names:
@@ -156,21 +156,21 @@ def _strings_of_table(table: pq.ParquetFile) -> Iterator[str]:
 
 
 def _names(name: str, file: Path) -> Callable[[str], object]:
-    """Return what finds the name of a user or a machine: as part of a path or an address, or as a word of its own."""
+    """Return a search for the name of a user or machine, in paths and addresses, or as a word of its own."""
     exact = re.escape(name)
     word = rf"|\b{exact}\b" if len(name) >= SHORTEST_NAME and _says_something(name, file) else ""
     return re.compile(rf"[\\/]{exact}(?=[\\/\"'])|\b{exact}@{word}").search
 
 
 def _says_something(name: str, file: Path) -> bool:
-    """Tell whether a word can only be someone's name: in what we write ourselves, and if our own code never says it."""
+    """Tell whether a word must be a name: the file is one that we write, and our own code never uses the word."""
     ours = file.suffix == ".md" or file.name in ("training.json", "summary.json")
     return ours and not re.search(rf"\b{re.escape(name)}\b", _own_words(), re.IGNORECASE)
 
 
 @lru_cache
 def _own_words() -> str:
-    """Return all the words that this package may write by itself, and those of the platform's name."""
+    """Return the text of this package's sources, and the platform's name."""
     sources = Path(__file__).parents[1].rglob("*")
     code = [file.read_text(encoding="utf-8") for file in sources if file.suffix in (".py", ".j2")]
     return "\n".join([*code, platform.platform()])

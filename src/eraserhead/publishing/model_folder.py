@@ -1,4 +1,4 @@
-"""A model's folder as it is read before anything of it is published."""
+"""Read a model's folder before it is published."""
 
 import logging
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Results:
     """Finished erasure results, read once.
 
     Attributes:
-        folder: Where they are.
+        folder: Folder of the results.
         summary: Their aggregates.
     """
 
@@ -39,15 +39,15 @@ class Results:
 
 @dataclass(frozen=True)
 class Source:
-    """A finished model and what its folder says of it; null where it does not say.
+    """A finished model and what its folder says about it; null where it does not say.
 
     Attributes:
         folder: Folder of the model.
         config: Its configuration.
-        config_content: The same as it stands in the file.
-        run: The options that made it.
+        config_content: The content of its ``config.json``.
+        run: The options of the run that trained it.
         data: The documents that it was trained on.
-        metrics: What training came to.
+        metrics: The metrics of that run.
         environment: Versions, and the encoder's commit.
         results: Its erasure results.
     """
@@ -83,17 +83,17 @@ class Source:
 
     @property
     def paths(self) -> list[str]:
-        """Local paths that its folder speaks of."""
+        """Local paths that its folder mentions."""
         named = [str(self.folder), self.encoder]
         named += [] if self.run is None else [self.run.data.path, self.run.output_dir]
         return [path for path in named if path]
 
 
 def find_results(folder: Path, erasure: str | None = None) -> Results | None:
-    """Return the erasure results that are published: those that are named, or finished ones in the model's folder.
+    """Return the erasure results to publish: the named ones, else finished ones in the model's folder.
 
     Raises:
-        UserError: Those that are named are not finished, or a file of them is damaged.
+        UserError: The named results are not finished, or one of the files is damaged.
     """
     results = ResultsFolder(folder / RUN.erasure if erasure is None else Path(erasure))
     if erasure is None and not results.complete:
@@ -107,12 +107,12 @@ def find_results(folder: Path, erasure: str | None = None) -> Results | None:
 
 
 def check_source(source: Source) -> None:
-    """Refuse what is no whole classifier, and erasure results that are another model's.
+    """Refuse an incomplete classifier, and erasure results of another model.
 
-    A model with the fingerprint that the results name was loaded and checked when it was erased.
+    A model with the fingerprint in its results is not loaded again: it was checked when it was erased.
 
     Raises:
-        UserError: Saying which.
+        UserError: The model is incomplete, or the results belong to another model.
     """
     name = str(source.folder)
     if source.results is None:
@@ -131,7 +131,7 @@ def check_source(source: Source) -> None:
 
 
 def read_source(folder: Path, results: Results | None) -> Source:
-    """Read what a model's folder says of it.
+    """Read what a model's folder says about it.
 
     Raises:
         UserError: There is no model, or a file is damaged.

@@ -1,4 +1,4 @@
-"""What things of this machine are called in public."""
+"""Replace local paths by public names."""
 
 import os
 import re
@@ -9,19 +9,19 @@ PATHS = (  # keys whose values may be paths
     *("path", "name", "encoder", "_name_or_path", "name_or_path"),
     *("tokenizer_file", "vocab_file", "merges_file", "spm_file", "sp_model_file"),
 )
-LOCAL = ("output_dir", "is_local", "local_files_only")  # keys that mean something on this machine alone
+LOCAL = ("output_dir", "is_local", "local_files_only")  # keys that only mean something on this machine
 
 
 def publishable(content: Any, names: Mapping[str, str], key: str = "") -> Any:
     """Return JSON content without local paths.
 
-    Where a path may stand, one that has a public name is replaced by it, any other by its last part. All else stays: a
-    class may well be called ``/r/news``.
+    Under the keys in `PATHS`, a path becomes its public name, or its last part if it has none. Everything else stays
+    the same, since a class may be called ``/r/news``.
 
     Args:
-        content: What would be published.
+        content: The content to publish.
         names: Public names of local paths.
-        key: Under which key of a mapping the content stands.
+        key: Key of the content in its mapping.
     """
     if isinstance(content, Mapping):
         return {name: publishable(value, names, name) for name, value in content.items() if name not in LOCAL}
@@ -33,7 +33,7 @@ def publishable(content: Any, names: Mapping[str, str], key: str = "") -> Any:
 
 
 def is_local(value: str) -> bool:
-    """Tell whether a value has the form of a path of a machine: absolute, or relative to a home or a working folder."""
+    """Tell whether a value looks like a local path: absolute, or relative to a home or working folder."""
     return os.path.isabs(value) or re.match(r"[A-Za-z]:[\\/]|\\\\|~|\.\.?([\\/]|$)", value) is not None
 
 

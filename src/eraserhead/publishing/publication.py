@@ -1,4 +1,4 @@
-"""The folder that is pushed to the hub: the one writer of what is published of a model, and what is left out of it."""
+"""Write the folder that is pushed to the hub, and decide what is left out of it."""
 
 import os
 import re
@@ -32,32 +32,32 @@ from eraserhead.showing.escapes import markdown
 
 TRAINING = "training.json"
 FLIPS, DOCUMENTS, SIGNALS = (RESULTS.table(name) for name in ("flips", "documents", "signals"))
-CODE = ("auto_map", "custom_pipelines")  # keys of config.json that name code
+CODE = ("auto_map", "custom_pipelines")  # keys in config.json that name code
 SHOWN = 5  # leaks that a message names
-# Everything of a model's repository that is ours to replace or to remove; other files are its owner's.
+# Files in a model's repository that a push may replace or remove; other files belong to the owner.
 OWN_MODULES = "|".join(
     sorted(module.stem for module in Path(str(modeling_attention_pooling.__file__)).parent.glob("*.py"))
 )
 OWN_FILES = re.compile(
     rf"{CARD}|{FIGURE}|{TRAINING}|{RESULTS.summary}|{FLIPS}|{DOCUMENTS}|{SIGNALS}|{RUN.config}|{RUN.index}|({OWN_MODULES})\.py"
     r"|model(-\d+-of-\d+)?\.safetensors"
-    # Of another tokenizer, which would be read together with ours.
+    # Files of another tokenizer, which would be read together with ours.
     r"|(tokenizer|tokenizer_config|added_tokens|special_tokens_map|vocab)\.json|(vocab|merges)\.txt|chat_template\.jinja"
     r"|[\w.-]+\.(model|codes|spm|bpe|tiktoken)"
 )
 
 
 def write_publication(source: Source, folder: Path, options: Options) -> None:
-    """Write the folder that is pushed; it appears under its name only when it is whole and nothing leaks.
+    """Write the folder that is pushed, atomically, after a check that nothing private is in it.
 
     Args:
         source: The model.
-        folder: Where to write; what is there is replaced.
+        folder: Where to write; an existing folder is replaced.
         options: How it is published.
 
     Raises:
-        UserError: The folder would publish a local path, a name of this machine or its user, a secret, or a text of the
-            documents; or one of the source's files is damaged.
+        UserError: The folder would publish a local path, the name of this machine or its user, a secret, or a text of
+            the documents; or one of the source's files is damaged.
     """
     facts = gather_facts(source, options)
     with replacing(folder) as unfinished:
@@ -79,14 +79,14 @@ def _write_model(source: Source, facts: Facts, folder: Path) -> None:
     tokenizer = publishable(read_mapping(folder / RUN.tokenizer, "save the tokenizer again"), names)
     write_json(folder / RUN.tokenizer, tokenizer)
     config = publishable(source.config_content, training_names(source))
-    own = {key: value for key, value in config.items() if key not in CODE}  # of another repository's code
+    own = {key: value for key, value in config.items() if key not in CODE}  # not another repository's code
     write_json(folder / RUN.config, {**own, **(_write_code(folder) if facts.ours else {})})
     if facts.training.known:
         write_record(folder / TRAINING, facts.training)
 
 
 def _write_code(folder: Path) -> dict[str, Any]:
-    """Copy the code that loads our models without the package; returns what config.json says of it."""
+    """Copy the code that loads our models without the package; returns the entries of config.json that name it."""
     modules = [Path(str(module.__file__)) for module in (modeling_attention_pooling, pipeline_attention_pooling)]
     needed = {Path(file) for module in modules for file in get_relative_import_files(module)}
     for file in sorted({*modules, *needed}):
@@ -106,13 +106,13 @@ def _reference(kind: type) -> str:
 
 
 def _write_results(results: Results, facts: Facts, folder: Path) -> None:
-    """Write the tables of erasure results as far as they are published, and their figure."""
+    """Write those tables of the erasure results that are published, and their figure."""
     setup, tables = results.summary.setup, results.folder
     ids = tables.table("documents", ["id"]).column("id").to_pylist()
     rows = re.compile(rf"{re.escape(setup.data.split)}/\d+")
     if all(map(rows.fullmatch, ids)):
         _link(tables.path / FLIPS, folder / FLIPS)
-    else:  # the user's own ids may be anything, a name or a text
+    else:  # ids from the user may contain anything, such as a name or a text
         numbers = {name: f"document/{row}" for row, name in enumerate(ids)}
         _number_documents(tables.path / FLIPS, folder / FLIPS, numbers)
     if facts.texts:
@@ -122,7 +122,7 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
 
 
 def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) -> None:
-    """Copy a table of results, a group of rows at a time, with other ids."""
+    """Copy a table of results batch by batch, with its ids replaced."""
     table = pq.ParquetFile(source)
     with pq.ParquetWriter(target, table.schema_arrow) as writer:
         for batch in table.iter_batches():
@@ -131,7 +131,7 @@ def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) ->
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name where the file system can, else copy it."""
+    """Make a hard link to a file if the file system can, else a copy."""
     try:
         os.link(source.resolve(), target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Pushing while training goes on: the best model so far in the background, the finished one at the end."""
+"""Push during training: each best model so far in the background, and the finished model at the end."""
 
 import logging
 import tempfile
@@ -19,11 +19,11 @@ logger = logging.getLogger("eraserhead")
 
 @dataclass(frozen=True)
 class Waiting:
-    """A model that waits for the one before it to be pushed.
+    """A model that waits until an earlier one has been pushed.
 
     Attributes:
-        folder: What is to be pushed; it is gone when this is.
-        epoch: The epoch that made it.
+        folder: Temporary folder with the files to push.
+        epoch: Epoch after which the model was saved.
     """
 
     folder: tempfile.TemporaryDirectory[str]
@@ -31,7 +31,7 @@ class Waiting:
 
 
 class Publisher:
-    """Pushes the models of one training run, one after the other; of several that wait, the newest alone."""
+    """Pushes the models of one training run one after the other; if several wait, only the newest is pushed."""
 
     def __init__(self, hub: Hub, options: Options) -> None:
         self._hub = hub
@@ -41,13 +41,13 @@ class Publisher:
         self._worker: threading.Thread | None = None
 
     def push_best(self, folder: RunFolder) -> None:
-        """Take a copy of a model to be pushed, and return: the hub neither delays training nor ends it."""
+        """Copy a model, push the copy in the background, and return: the hub neither delays nor ends training."""
         try:
             scratch = tempfile.TemporaryDirectory()
             source = read_source(folder.path, None)
             write_publication(source, Path(scratch.name) / RUN.hub, self._options)
         except (UserError, OSError, ValueError) as error:
-            logger.warning(f"the best model so far is not pushed, training goes on: {error}")
+            logger.warning("the best model so far is not pushed, training goes on: %s", error)
             return
         with self._lock:
             self._waiting = Waiting(scratch, None if source.metrics is None else source.metrics.best_epoch)
@@ -56,10 +56,10 @@ class Publisher:
                 self._worker.start()
 
     def push_finished(self, folder: RunFolder) -> Pushed:
-        """Push the finished model, after what is on its way.
+        """Wait for the push that is under way, then push the finished model.
 
         Raises:
-            UserError: It cannot be pushed; the model in its folder is whole all the same.
+            UserError: It cannot be pushed; the model in its folder is still complete.
         """
         with self._lock:
             self._waiting, worker = None, self._worker
@@ -71,7 +71,7 @@ class Publisher:
         except UserError as error:
             if source.results is None:
                 raise
-            logger.info(f"pushed without erasure results: {error}")
+            logger.info("pushed without erasure results: %s", error)
             source = replace(source, results=None)
         with tempfile.TemporaryDirectory() as scratch:
             write_publication(source, Path(scratch) / "hub", self._options)
@@ -83,12 +83,12 @@ class Publisher:
                 try:
                     pushed = self._hub.push(Path(scratch) / RUN.hub)
                     logger.info(f"the model of epoch {waiting.epoch} is at {pushed.address} (commit {pushed.commit})")
-                except Exception as error:  # whatever it is, it must not end training, nor this thread
-                    logger.warning(f"the model of epoch {waiting.epoch} was not pushed, training goes on: {error}")
+                except Exception as error:  # no error may end training or this thread
+                    logger.warning("the model of epoch %s was not pushed, training goes on: %s", waiting.epoch, error)
 
     def _next(self) -> Waiting | None:
         with self._lock:
             waiting, self._waiting = self._waiting, None
             if waiting is None:
-                self._worker = None  # under the lock: who comes next starts another
+                self._worker = None  # set under the lock, so that the next model starts a new worker
             return waiting

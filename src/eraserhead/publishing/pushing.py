@@ -1,4 +1,4 @@
-"""One finished model to the hub, or into the folder that would be pushed."""
+"""Push one finished model to the hub, or only write the folder to push."""
 
 import re
 import tempfile
@@ -12,14 +12,14 @@ from eraserhead.publishing.publication import Options, write_publication
 from eraserhead.settings import check_settings
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*|code|multilingual")
-PUBLICATION = "hub"  # folder of what is pushed; a dry run leaves it in the model's
+PUBLICATION = "hub"  # folder to push; a dry run leaves it in the model's folder
 
 
 def push_to_hub(config: PushConfig) -> Pushed:
-    """Push a model with its erasure results; with `dry_run` write what would be pushed, and push nothing.
+    """Push a model with its erasure results; with `dry_run`, only write the folder to push.
 
     Raises:
-        UserError: A name is none, the model may not be published, or the hub refuses.
+        UserError: A name is not valid, the model may not be published, or the hub refuses.
     """
     _check(config)
     folder = Path(config.model)
@@ -38,12 +38,12 @@ def _push(source: Source, options: Options, target: Target) -> Pushed:
     options = options.or_as_in(hub.card())
     with tempfile.TemporaryDirectory() as scratch:
         write_publication(source, Path(scratch) / PUBLICATION, options)
-        hub.open()  # only now: what may not be published leaves no empty repository behind
+        hub.open()  # after the checks, so that a refused model leaves no empty repository
         return hub.push(Path(scratch) / PUBLICATION)
 
 
 def _check(config: PushConfig) -> None:
-    """Refuse names that cannot be, before any work is done."""
+    """Refuse names that are not valid, before any work is done."""
     check_settings(config)
     check_name(config.repository)
     check_reference(Setting("revision", config.revision))

@@ -1,1 +1,1 @@
-"""How anything is drawn: escapes, tables, figures, templates; knows no command."""
+"""Parts for drawing: escapes, tables, figures and templates; independent of the commands."""

@@ -6,14 +6,14 @@ from eraserhead.showing.escapes import markdown
 
 
 def template(package: str, name: str) -> Template:
-    """Return a template in the folder ``templates`` of a package; its filter ``markdown`` makes text of others safe."""
+    """Return a template from the folder ``templates`` of a package; its filter ``markdown`` escapes untrusted text."""
     environment = Environment(
         loader=PackageLoader(package),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # which is for HTML
+        autoescape=False,  # it would escape for HTML
     )
     environment.filters["markdown"] = markdown
     return environment.get_template(name)

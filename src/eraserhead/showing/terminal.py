@@ -1,4 +1,4 @@
-"""Text, tables and estimates on the terminal; knows no command and no result."""
+"""Text, tables and estimates on the terminal; independent of commands and results."""
 
 from rich.console import Console
 from rich.table import Table
@@ -7,23 +7,23 @@ from rich.text import Text
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import visible
 
-WIDTH = 124  # where the output is not a terminal
-NONE, NEVER = "-", "> all"  # there is no such number; it is larger than everything
+WIDTH = 124  # columns, where the output is not a terminal
+NONE, NEVER = "-", "> all"  # a missing number; a number larger than everything
 
 
 def console() -> Console:
-    """Return a console as wide as the terminal, and of a fixed width elsewhere; strings have no markup there."""
+    """Return a console as wide as the terminal, else `WIDTH` columns wide; strings are printed without markup."""
     found = Console(markup=False, emoji=False)
     return found if found.is_terminal else Console(width=WIDTH, markup=False, emoji=False)
 
 
 def literal(text: str) -> Text:
-    """Return a text that any console shows as it is: without markup, its control characters visible."""
+    """Return a text that every console shows literally, without markup and with visible control characters."""
     return Text(visible(text))
 
 
 def new_table(title: str, *headings: str) -> Table:
-    """Return an empty table: what the rows are on the left, numbers on the right."""
+    """Return an empty table: the first column, which names the rows, is left-aligned, the others right-aligned."""
     table = Table(title=literal(title), title_justify="left", title_style="bold")
     for position, heading in enumerate(headings):
         table.add_column(literal(heading), justify="left" if position == 0 else "right")
@@ -31,7 +31,7 @@ def new_table(title: str, *headings: str) -> Table:
 
 
 def add_row(table: Table, *cells: str) -> None:
-    """Add a row whose cells are shown as they are."""
+    """Add a row whose cells are shown literally."""
     table.add_row(*map(literal, cells))
 
 
@@ -39,10 +39,10 @@ def interval(estimate: Estimate | None, absent: str = NONE, scale: float = 1, di
     """Write an estimate with its interval.
 
     Args:
-        estimate: The estimate; null, and one over no document, is written as `NONE`.
-        absent: What stands for an end, or a value, that does not exist.
-        scale: What it is multiplied with.
-        digits: Digits behind the point.
+        estimate: The estimate; null, or an estimate over no documents, is written as `NONE`.
+        absent: Text for a value or an end of the interval that does not exist.
+        scale: Factor for the value and the interval.
+        digits: Digits after the decimal point.
     """
     if estimate is None or not estimate.count:
         return NONE

@@ -1,4 +1,4 @@
-"""The figures of a study, each with the numbers behind it: drawn from its results, never computed beside them."""
+"""The figures of a study, each saved with the numbers drawn; all numbers come from the cells' results."""
 
 from collections.abc import Iterator, Sequence
 
@@ -35,13 +35,13 @@ CONVENTIONS = {
         edgecolor=BLACK,
         hatch="//////",
         linewidth=0.5,
-        label="as in the paper: documents that never flip are left out; one random draw",
+        label="as in the paper: without documents that never flip; one random draw",
     ),
     OURS: Patch(
         facecolor=SKY_BLUE,
         edgecolor=BLACK,
         linewidth=0.5,
-        label="ours: all documents; random draws are averaged within a document",
+        label="ours: all documents; mean of each document's random draws",
     ),
 }
 AXIS_LABELS = {FRACTION: "fraction of the components removed", MASS: "share of the attention removed"}
@@ -59,15 +59,15 @@ def draw_scatter(results: Sequence[CellResults], plate: Plate) -> None:
             panel.set_yscale("symlog", linthresh=LINEAR)
             panel.set_yticks(list(POWERS), list(POWERS.values()))
             panel.set_yticks([], minor=True)
-            panel.set(xlim=(-0.02, 1.02), xticks=[0, 0.5, 1], ylim=(-2, 5e3))  # at most ln 2; above it the counts
+            panel.set(xlim=(-0.02, 1.02), xticks=[0, 0.5, 1], ylim=(-2, 5e3))  # dJS <= ln 2; the counts are above
         plate.save_numbers(_scattered(results, sheet), schema)
-        sheet.figure.supxlabel("da: weight of the top of attention minus that of the other component")
+        sheet.figure.supxlabel("da: attention weight of the top component minus that of the other component")
         sheet.figure.supylabel("dJS, nats")
         plate.save(sheet.figure)
 
 
 def draw_histogram(results: Sequence[CellResults], plate: Plate) -> None:
-    """Draw how da is distributed where dJS < 0."""
+    """Draw the histogram of da over documents with dJS < 0."""
     rows = []
     with styled():
         sheet = new_sheet([found.cell.model for found in results], height=1.15, sharey=False)
@@ -108,7 +108,7 @@ def draw_boxes(results: Sequence[CellResults], plate: Plate, quantity: str) -> N
 
 
 def _scattered(results: Sequence[CellResults], sheet: Sheet) -> Iterator[pa.Table]:
-    """Draw each cell's points, and give them as a table."""
+    """Draw each cell's points, and yield them as a table."""
     for found in results:
         points, panel = read_points(found), sheet.panels[found.cell.model]
         _dots(panel, points, ~points.negative, BLUE, "o")
@@ -142,7 +142,7 @@ def _bars(panel: Axes, counts: np.ndarray, text: str) -> None:
 
 
 def _box(panel: Axes, box: Box, place: int) -> None:
-    """Draw a box at its ranking's place, the paper's on the left of ours; a dash where there is none."""
+    """Draw a box at its ranking's place, the paper's to the left of ours; a dash if there is no box."""
     position = place + (0.2 if box.convention == OURS else -0.2)
     if box.quantiles is None:
         panel.text(position, 0.02, NONE, ha="center", va="bottom")

@@ -1,4 +1,4 @@
-"""What the figures and the paired comparisons need of a cell's tables, beyond its summary, a few columns at a time."""
+"""Numbers from a cell's tables that its summary lacks, for the figures and the paired comparisons."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ PAPER, OURS = "paper", "ours"  # conventions of the box plots
 
 @dataclass(frozen=True)
 class Points:
-    """Test 1 of the top of attention against one drawn component, a row a document of two components or more.
+    """Test 1 of the top component by attention against one drawn component, for documents of two components or more.
 
     Attributes:
-        ids: The documents.
-        delta_attention: Weight of the top minus that of the other.
-        delta_js: Divergence that erasing the top causes minus that of the other.
+        ids: Ids of the documents.
+        delta_attention: Weight of the top component minus that of the other.
+        delta_js: Divergence after erasing the top component minus that after erasing the other.
     """
 
     ids: pa.Array
@@ -38,12 +38,12 @@ class Points:
 
     @property
     def zero(self) -> Bool[np.ndarray, " documents"]:
-        """Which differences are too small to have a sign."""
+        """True where `delta_js` counts as zero."""
         return np.abs(self.delta_js) < ZERO_DIFFERENCE
 
     @property
     def negative(self) -> Bool[np.ndarray, " documents"]:
-        """On which documents the other component moves the distribution further than the top."""
+        """True where the other component moves the distribution further than the top component."""
         return (self.delta_js < 0) & ~self.zero
 
 
@@ -51,18 +51,18 @@ class Points:
 class Box:
     """A box of the box plots: quantiles over documents.
 
-    A quantile is the smallest value that at least this share of the documents does not exceed; infinity where it falls
-    among documents that never flip.
+    A quantile is the smallest value that at least this share of the documents does not exceed; it is infinity if it
+    falls on a document that never flips.
 
     Attributes:
         ranking: Name of the ranking, or ``minimum``.
         quantity: ``fraction`` or ``mass``.
-        convention: ``paper``: documents that never flip are left out, for each ranking separately, and one random draw
-            is taken. ``ours``: all documents, never being larger than everything; random draws are averaged within a
-            document first.
-        quantiles: Those of `QUANTILES`; null where there is no document.
-        documents: Documents that the box is drawn over.
-        never: Of all documents the share that is left out (paper) or larger than everything (ours).
+        convention: ``paper``: each ranking leaves out its documents that never flip, and one random draw is used.
+            ``ours``: all documents, where "never" is larger than everything, and the mean of each document's random
+            draws.
+        quantiles: Values of the `QUANTILES`; null if there is no document.
+        documents: Number of documents in the box.
+        never: Share of all documents that is left out (paper) or larger than everything (ours).
     """
 
     ranking: str
@@ -75,11 +75,11 @@ class Box:
 
 @dataclass(frozen=True)
 class Fractions:
-    """How much of each document has to go, along each ranking that is not random.
+    """The fraction of each document that must be erased along each ranking except `random`.
 
     Attributes:
-        ids: The documents of two components or more.
-        removed: For each ranking the fraction erased at the first flip; where nothing flips, as the summary counts it.
+        ids: Ids of the documents of two components or more.
+        removed: Fraction erased at the first flip, by ranking; where nothing flips, counted as in the summary.
     """
 
     ids: np.ndarray
@@ -87,9 +87,9 @@ class Fractions:
 
 
 def ranking_names(results: Iterable[CellResults]) -> list[str]:
-    """Return the rankings that some cells have, in the order of their results, and the smallest sets behind them.
+    """Return the rankings in any cell's results, in their order, followed by the smallest sets.
 
-    Where there are no cells, the rankings that there are.
+    Without cells, all registered rankings are returned.
     """
     found = dict.fromkeys(name for each in results for name in each.summary.rankings)
     names = list(found) or [RANDOM, *(ranking.name for ranking in registered()), MINIMUM]
@@ -97,7 +97,7 @@ def ranking_names(results: Iterable[CellResults]) -> list[str]:
 
 
 def read_points(results: CellResults) -> Points:
-    """Return test 1 of the top of attention against the one draw."""
+    """Return test 1 of the top component by attention against the one drawn component."""
     rows = results.cell.results.analysed("singles", ["id", "ranking", "n", "delta_attention", "delta_js"])
     rows = rows.filter(pc.field("ranking") == ATTENTION)
     return Points(
@@ -125,7 +125,7 @@ def read_fractions(results: CellResults) -> Fractions:
 
 
 def common_rows(first: np.ndarray, second: np.ndarray) -> tuple[Int[np.ndarray, " common"], Int[np.ndarray, " common"]]:
-    """Return where the documents that both have are in each, in the order of the first."""
+    """Return the rows of the common documents in each of two lists of ids, in the order of the first."""
     found = pd.Index(second).get_indexer(pd.Index(first))
     rows = np.flatnonzero(found >= 0)
     return rows, found[rows]
@@ -148,6 +148,6 @@ def _our_box(ranking: str, quantity: str, flips: FlipValues, summary: RankingSum
 
 
 def _quantiles(values: Float[np.ndarray, " documents"], quantiles: Sequence[float]) -> tuple[float, ...]:
-    """Return quantiles as the intervals' estimates define them, without the intervals."""
+    """Return quantiles by the same definition as the estimates with intervals."""
     estimates = bootstrap_quantiles(values, quantiles, seed=0, resamples=1)
     return tuple(np.inf if estimate.value is None else estimate.value for estimate in estimates)

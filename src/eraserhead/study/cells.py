@@ -1,6 +1,6 @@
 """A study: many cells, each a trained model and its erasure results, and the numbers that compare them.
 
-What a cell's ``summary.json`` holds is taken from there and never computed again.
+Numbers in a cell's ``summary.json`` are read from there, not computed again.
 """
 
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ class SplitStatistics:
 
     Attributes:
         documents: Documents in it.
-        words: Words a document, the mean.
-        sentences: Sentences a document, the mean.
+        words: Mean number of words per document.
+        sentences: Mean number of sentences per document.
     """
 
     documents: int
@@ -52,7 +52,7 @@ class DatasetStatistics:
     """How large a data set is.
 
     Attributes:
-        classes: How many there are.
+        classes: Number of classes.
         splits: Statistics by role: ``train``, ``validation``, ``test``; a role without documents may be missing.
     """
 
@@ -62,14 +62,14 @@ class DatasetStatistics:
 
 @dataclass(frozen=True)
 class PaperModel:
-    """Where a model stands among the paper's: its architecture, and how far its encoder mixes context."""
+    """A model of the paper: its architecture and its context encoder."""
 
     architecture: str
     context: str
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return f"{self.architecture}-{self.context}"
 
 
@@ -89,12 +89,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What the cell is called."""
+        """Name of the cell."""
         return cell_name(self.dataset, self.model)
 
     @property
     def paper_model(self) -> PaperModel | None:
-        """Where the model stands among the paper's; null where it is none of them."""
+        """The cell's model if it is one of the paper's, else null."""
         return next((model for model in PAPER_MODELS if model.name == self.model), None)
 
     @property
@@ -108,18 +108,18 @@ PAPER_MODELS = tuple(PaperModel(architecture, context) for architecture in ARCHI
 
 @dataclass(frozen=True)
 class CellResults:
-    """What a finished cell's summary says, and the run's own accuracy.
+    """A finished cell's summary, and the accuracy of its training run.
 
     Attributes:
         cell: The cell.
         summary: Its ``summary.json``.
-        test_accuracy: Share of all test documents whose class is right, in the model's own precision; null where the
-            run has not been tested.
-        test_documents: How many test documents that is.
-        largest_class: Accuracy over the documents analysed of always answering their most frequent class; null where
-            none is labelled.
-        config: How the model was trained; null where there is no record.
-        epochs: Epochs that it was trained for, and the best of them; null where there is no record.
+        test_accuracy: Share of all test documents that the model classifies correctly in its own precision; null if
+            the run was not tested.
+        test_documents: Number of all test documents.
+        largest_class: Accuracy of always answering the most frequent class of the documents analysed; null if none of
+            them is labelled.
+        config: How the model was trained; null if there is no record.
+        epochs: Number of epochs trained, and the best of them; null if there is no record.
     """
 
     cell: Cell
@@ -132,9 +132,9 @@ class CellResults:
 
     @property
     def learnt(self) -> bool:
-        """Whether the model's accuracy is above that of always answering the most frequent class, interval included."""
+        """Whether the whole interval of the accuracy is above that of always answering the most frequent class."""
         low = self.summary.accuracy.low
-        return self.largest_class is None or low is None or low > self.largest_class  # without, nothing is against it
+        return self.largest_class is None or low is None or low > self.largest_class  # unknown: assume it did
 
     @cached_property
     def flips(self) -> dict[str, FlipValues]:
@@ -151,12 +151,12 @@ class CellResults:
 
 
 def known(estimate: Estimate | None) -> Estimate | None:
-    """Return an estimate that rests on a document at least, else null."""
+    """Return an estimate over one document or more, else null."""
     return estimate if estimate is not None and estimate.count else None
 
 
 def read_cells(cells: Sequence[Cell]) -> list[CellResults]:
-    """Return the cells that have finished results, data sets as they come, in each the paper's models first."""
+    """Return the cells with finished results, by data set in the given order, the paper's models first."""
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
     order = {model.name: number for number, model in enumerate(PAPER_MODELS)}
     ordered = sorted(cells, key=lambda cell: (datasets.index(cell.dataset), order.get(cell.model, len(order))))

@@ -1,4 +1,4 @@
-"""How a finding is decided: what is compared, and what the 95 % intervals say of it."""
+"""How a finding is decided: which numbers are compared, and what their 95 % intervals say."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,18 +7,18 @@ import numpy as np
 
 from eraserhead.method.statistics import Estimate
 
-# Six documents that all say the same are the fewest that a fair coin brings about in less than 5 % of cases; a
-# bootstrap over fewer has an interval of no width that means nothing.
+# With a fair coin, six or more documents agree in fewer than 5 % of cases. The bootstrap interval over fewer documents
+# that all agree would have no width and mean nothing.
 FEWEST_DOCUMENTS = 6
 
 
 class Verdict(StrEnum):
-    """What the numbers say of a claim."""
+    """What the numbers say about a claim."""
 
     HOLDS = "holds"
     CONTRARY = "contrary"
     UNDECIDED = "undecided"
-    MIXED = "mixed"  # of many cells: some hold, some are contrary
+    MIXED = "mixed"  # some comparisons hold, others are contrary
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Comparison:
     """One comparison that bears on a finding: the claim is that `larger` exceeds `smaller`.
 
     Attributes:
-        where: The cell, or the two that are compared.
+        where: The cell, or the two cells compared.
         larger: The number that should be larger. A quantile without a value is larger than everything.
-        smaller: The number that should be smaller; one without width for a fixed bound.
-        deciding: On how many documents the two sides differ, or how many a median or a mean rests on.
+        smaller: The number that should be smaller; a fixed bound has an interval without width.
+        deciding: Number of documents on which the two sides differ, or over which a median or mean is taken.
     """
 
     where: str
@@ -39,7 +39,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Holds or contrary where the intervals lie apart and enough documents decide; else undecided."""
+        """Holds or contrary if the intervals do not overlap and enough documents decide; else undecided."""
         if self.deciding < FEWEST_DOCUMENTS - 1e-9:
             return Verdict.UNDECIDED
         if _end(self.larger.low) > _end(self.smaller.high):
@@ -49,15 +49,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim and all that bears on it.
+    """A claim and all comparisons that test it.
 
     Attributes:
         key: A short name.
         claim: The claim as a sentence without its full stop.
         measure: What is compared with what.
-        comparisons: The comparisons; empty where the study has no cell to which the claim applies.
-        of_paper: Whether the paper makes the claim, or this study alone.
-        unit: What is compared: each cell for itself, or pairs of models on the same documents.
+        comparisons: The comparisons; empty if the claim applies to no cell of the study.
+        of_paper: Whether the paper makes the claim; otherwise only this study does.
+        unit: What a comparison is about: one cell, or a pair of models on the same documents.
     """
 
     key: str
@@ -68,14 +68,14 @@ class Finding:
     unit: str = "cells"
 
     def count(self, verdict: Verdict) -> int:
-        """Return how many comparisons say so."""
+        """Return the number of comparisons with this verdict."""
         return sum(comparison.verdict == verdict for comparison in self.comparisons)
 
     @property
     def verdict(self) -> Verdict:
-        """Holds where more than half of the comparisons hold and none is contrary; contrary likewise.
+        """Holds if more than half of the comparisons hold and none is contrary; contrary is the reverse.
 
-        Mixed where there are some of both, undecided in all other cases.
+        Mixed if some hold and some are contrary; undecided in all other cases.
         """
         holds, contrary = self.count(Verdict.HOLDS), self.count(Verdict.CONTRARY)
         if holds and contrary:

@@ -1,4 +1,4 @@
-"""A study of many models on many data sets; light imports only, so that ``--help`` stays quick."""
+"""Options of `reproduce`; light imports only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass, field
 
@@ -10,27 +10,27 @@ from eraserhead.settings import LARGEST_SEED, option
 
 @dataclass(frozen=True)
 class ReproduceConfig:
-    """A study: every data set with every model, as `train` and `erase` would do it, and what the paper shows of it.
+    """A study: train and erase every model on every data set, and report what the paper reports.
 
     Attributes:
-        output_dir: Folder of the study: a run for each cell in ``cells``, ``paper.md`` and ``figures``.
-        configs: Folder whose ``data``, ``model`` and ``training`` hold the YAML files that are named; default: those
-            that come with the package.
-        datasets: Names of YAML files in ``data``, or paths of others.
-        models: Names of YAML files in ``model``, or paths of others; ``flan-none`` and the like have a place on the
-            axis of context.
-        also: Names of YAML files in ``training``, or paths of others: the recipe of every cell, merged in this order.
-            The model's own file is merged last, for a model may need another rate than the recipe has.
-        data_root: Folder that replaces the hub as the source of named data sets, in which each has its own folder.
-        encoder: Hub id or folder of the encoder of every model; default: as the models say.
-        train_size: Documents used for training; default: as the configs say.
-        validation_size: Documents held out for validation; default: likewise.
-        test_size: Documents used for testing; default: likewise.
-        draws: Shuffles a document of the random ranking.
+        output_dir: Folder of the study: the run of each cell in ``cells``, ``paper.md`` and ``figures``.
+        configs: Folder with the folders ``data``, ``model`` and ``training`` of YAML files; default: the packaged
+            ones.
+        datasets: Names of YAML files in ``data``, or paths of other files.
+        models: Names of YAML files in ``model``, or paths of other files; the context figure shows those named like
+            ``flan-none``.
+        also: Names of YAML files in ``training``, or paths of other files, which all cells use, merged in this order.
+            The model's own file is merged last, since a model may need another learning rate.
+        data_root: Folder that replaces the hub as the source of named data sets; each has its own folder in it.
+        encoder: Hub id or folder of the encoder of every model; default: as the models' files say.
+        train_size: Documents used for training; default: as the files say.
+        validation_size: Documents held out for validation; default: as the files say.
+        test_size: Documents used for testing; default: as the files say.
+        draws: Number of random orders tried for each document.
         seed: Seed of samples, training, draws and the bootstrap.
         random_other: As in `erase`.
         count_never_as: As in `erase`.
-        batch_tokens: Tokens that one device processes at a time; default: what suits the device and the model.
+        batch_tokens: Tokens that one device processes at a time; default: depends on the device and the model.
         cache_limit: As in `train`.
         cpu: Use the CPU even where there is an accelerator.
     """

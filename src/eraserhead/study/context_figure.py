@@ -1,4 +1,4 @@
-"""The paper's question of scope: what moves as the encoder mixes more context (none, conv, rnn, transformer)."""
+"""The context figure: which numbers change as the encoder mixes more context (none, conv, rnn, transformer)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ LINES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of each cell that is followed along the context axis.
+    """A number of each cell that is drawn along the context axis.
 
     Attributes:
         title: What it is.
-        label: The same on the lines of an axis label.
-        of: Returns it of a cell; null where there is none.
-        percent: Whether it is a share of documents, shown in percent; else a fraction of the components, which may be
-            larger than everything.
+        label: The same, split into the lines of an axis label.
+        of: Returns the number for a cell; null if the cell has none.
+        percent: Whether it is a share of documents, shown in percent; else it is a fraction of the components, which
+            may be larger than everything.
     """
 
     title: str
@@ -85,7 +85,7 @@ QUANTITIES = (
 
 
 def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
-    """Draw how each of `QUANTITIES` moves along the context axis, in each data set and architecture."""
+    """Draw each of `QUANTITIES` along the context axis, for each data set and architecture."""
     datasets = list(dict.fromkeys(found.cell.dataset for found in results))
     rows = []
     with styled():
@@ -114,7 +114,7 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
 
 
 def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[CellResults]) -> list[tuple[object, ...]]:
-    """Draw one architecture's line through the contexts that there are, and return its numbers as rows."""
+    """Draw one architecture's line through the contexts that have results, and return its numbers as rows."""
     rows, places, numbers = [], [], []
     for found in cells:
         model, estimate = found.cell.paper_model, quantity.of(found)
@@ -130,7 +130,7 @@ def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[Ce
 
 
 def _numbers(estimate: Estimate, quantity: Quantity) -> np.ndarray:
-    """Return value, low and high as they are shown; infinity where one is larger than everything."""
+    """Return value, low and high as they are shown; a number larger than everything is infinity."""
     numbers = [np.inf if number is None else number for number in (estimate.value, estimate.low, estimate.high)]
     return np.array(numbers) * (100 if quantity.percent else 1)
 

@@ -1,7 +1,7 @@
-"""The paper's findings, held against a study's numbers: which hold, which do not, which are undecided.
+"""Compare the paper's findings with a study's numbers: which hold, which do not, and which are undecided.
 
-A finding is a claim about every cell, or about pairs of models on the same documents. For each the numbers decide by
-their 95 % intervals, and only where enough documents have a say.
+A finding is a claim about every cell, or about pairs of models on the same documents. The 95 % intervals decide, and
+only if enough documents count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,14 +25,14 @@ LARGE_SHARE, SMALL_SHARE = 0.5, 0.1  # of a document's components
 
 
 def findings(cells: Sequence[CellResults], seed: int) -> list[Finding]:
-    """Return every finding with its comparisons; documents are compared in pairs where two models are."""
+    """Return every finding with its comparisons; two models are compared on the same documents."""
     paired = [keyed for dataset in _by_dataset(cells) for keyed in _between_models(dataset, seed)]
     return [*_findings_within(cells, seed), *_findings_between(paired)]
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """A claim about each cell for itself."""
+    """A claim about single cells."""
 
     key: str
     claim: str
@@ -50,7 +50,7 @@ def _findings_within(cells: Sequence[CellResults], seed: int) -> Iterator[Findin
 
 
 def _fewer(first: str, second: str) -> Callable[[CellResults, int], Comparison | None]:
-    """The share of documents on which `first` needs strictly fewer removals, against that of the reverse."""
+    """Compare the share of documents on which `first` needs strictly fewer removals with that of the reverse."""
 
     def compared(cell: CellResults, seed: int) -> Comparison | None:
         pair = cell.summary.pair(first, second)
@@ -71,7 +71,7 @@ def _top_moves(cell: CellResults, seed: int) -> Comparison | None:
 
 
 def _negative_is_close(cell: CellResults, seed: int) -> Comparison | None:
-    """Compare the weights' difference where dJS < 0 with that on all other documents."""
+    """Compare the mean difference of the weights on documents with dJS < 0 with that on all others."""
     points = read_points(cell)
     negative = points.negative
     if not negative.any() or negative.all():
@@ -124,7 +124,7 @@ WITHIN_CELLS = (
     _Claim(
         "top-flips",
         "erasing the component of the highest attention flips the decision more often than erasing another",
-        "documents on which the top alone flips, against those on which the other alone does, exactly over all others",
+        "documents on which only the top flips, against those on which only the other does, exact over all others",
         _top_flips,
     ),
     _Claim(
@@ -141,7 +141,7 @@ WITHIN_CELLS = (
     ),
     _Claim(
         "few-suffice",
-        f"erasing less than {SMALL_SHARE:.0%} of the components would do in the median document, were they known",
+        f"erasing less than {SMALL_SHARE:.0%} of the components would do in the median document, if one knew which",
         f"{SMALL_SHARE:g}, against the median fraction of the exact minimum",
         _few_suffice,
         of_paper=False,
@@ -151,7 +151,7 @@ WITHIN_CELLS = (
 
 @dataclass(frozen=True)
 class _Keyed:
-    """Comparison from two models, and the finding that it bears on."""
+    """A comparison of two models, with the key of its finding."""
 
     key: str
     comparison: Comparison
@@ -190,7 +190,7 @@ def _by_dataset(cells: Sequence[CellResults]) -> list[dict[PaperModel, CellResul
 
 
 def _between_models(cells: dict[PaperModel, CellResults], seed: int) -> Iterator[_Keyed]:
-    """Compare the models of one data set; the documents of one data set are held at a time."""
+    """Compare the models of one data set; only its documents are in memory."""
     fractions = {model: read_fractions(results) for model, results in cells.items()}
     dataset = next(iter(cells.values())).cell.dataset
     for context in CONTEXTS[1:]:
@@ -209,7 +209,7 @@ def _between_models(cells: dict[PaperModel, CellResults], seed: int) -> Iterator
 
 
 def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions, seed: int) -> Iterator[Comparison]:
-    """On how many more documents a ranking beats attention in the flat model than in the hierarchical one."""
+    """Share of documents on which a ranking beats attention in the flat model, minus that in the hierarchical one."""
     fewer = [
         (model.removed[ranking] < model.removed[ATTENTION])[rows].astype(np.float64)
         for model, rows in zip((flat, hierarchical), common_rows(flat.ids, hierarchical.ids), strict=True)
@@ -218,21 +218,21 @@ def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractio
 
 
 def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iterator[Comparison]:
-    """On how many more documents the flip comes later than earlier; a flip comes before never."""
+    """Share of documents that flip later in the wider model, minus those that flip earlier; never is latest."""
     first, second = common_rows(narrower.ids, wider.ids)
     shares = compare(narrower.removed[ATTENTION][first, None], wider.removed[ATTENTION][second, None])
     yield from _difference(where, shares[:, 0] - shares[:, 2], seed)
 
 
 def _difference(where: str, differences: Float[np.ndarray, " documents"], seed: int) -> Iterator[Comparison]:
-    """The mean of paired differences against 0; nothing where no document is common."""
+    """Compare the mean of paired differences with 0; nothing if the two have no common document."""
     if len(differences):
         (estimate,) = bootstrap_means(differences[:, None], seed)
         yield Comparison(where, estimate, bound(0.0), int(np.count_nonzero(differences)))
 
 
 def _shares(cell: CellResults, larger: Estimate, smaller: Estimate) -> Comparison | None:
-    """Compare two shares of the same documents, on which these two differ."""
+    """Compare two shares of the same documents; the documents on which they differ decide."""
     if larger.value is None or smaller.value is None:
         return None
     return Comparison(cell.cell.name, larger, smaller, larger.count * (larger.value + smaller.value))

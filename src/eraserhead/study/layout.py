@@ -1,9 +1,9 @@
-"""What lies where in a study's folder."""
+"""File names in a study's folder."""
 
 import re
 from dataclasses import dataclass
 
-UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
+UNSAFE = re.compile(r"[^\w.-]+")  # characters to replace in a file name
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class StudyLayout:
         findings: The comparisons of all findings, among the figures.
         context: The figure along the context axis.
         cells: Folder of the cells, each the folder of a training run.
-        failures: Folder of what failed and where.
+        failures: Folder of the tracebacks of cells that failed.
     """
 
     paper: str = "paper.md"
@@ -40,7 +40,7 @@ class StudyLayout:
 
 
 def cell_name(dataset: str, model: str) -> str:
-    """Return what the cell of a model on a data set is called."""
+    """Return the name of the cell of a model on a data set."""
     return f"{dataset}-{model}"
 
 

@@ -1,4 +1,4 @@
-"""``paper.md``: a study's tables, figures and findings in one page, with the figures and their numbers beside it."""
+"""Write ``paper.md``, a page with a study's tables, figures and findings, and the files of its figures."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -48,12 +48,12 @@ COMPARISONS = pa.schema(
     + [(name, pa.float64()) for name in ("smaller", "smaller_low", "smaller_high", "deciding")]
 )
 BLANK_LINES = re.compile(r"\n{3,}")
-DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # of an absolute path, all but its last name
+DIRECTORIES = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"]+/)+")  # the folders of an absolute path
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What is said of the findings of one verdict.
+    """The findings of one verdict.
 
     Attributes:
         verdict: The verdict in words.
@@ -73,8 +73,8 @@ def write_paper(
 ) -> Path:
     """Write ``paper.md`` and ``figures/`` and return the page's path.
 
-    The same results give the same page and the same numbers. Cells that failed, and cells whose results are not
-    finished, are listed and are dashes in the tables.
+    The same results give the same page and the same numbers. Cells that failed or are not finished are listed, and
+    have dashes in the tables.
 
     Args:
         folder: Where to write.
@@ -113,7 +113,7 @@ def write_paper(
 
 
 def statements(found: Sequence[Finding]) -> list[Statement]:
-    """Return what holds, what does not, what is mixed, what is undecided, and what could not be looked at."""
+    """Return the findings by verdict, and last those that could not be tested."""
     words = {
         Verdict.HOLDS: "hold here",
         Verdict.CONTRARY: "do not hold here",
@@ -127,7 +127,7 @@ def statements(found: Sequence[Finding]) -> list[Statement]:
     ]
     grouped.append(
         Statement(
-            "could not be looked at, for want of cells or of documents", [f.claim for f in found if not f.comparisons]
+            "could not be tested, because cells or documents are missing", [f.claim for f in found if not f.comparisons]
         )
     )
     return [statement for statement in grouped if statement.claims]
@@ -175,7 +175,7 @@ def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, P
 
 
 def _draw_context(results: Sequence[CellResults], folder: Path) -> Plate | None:
-    """Draw what moves along the context axis; nothing where no model has a place on it."""
+    """Draw the context figure; nothing if no model is on the context axis."""
     placed = [found for found in results if found.cell.paper_model is not None]
     plate = Plate(folder, STUDY.context)
     if placed:
@@ -184,7 +184,7 @@ def _draw_context(results: Sequence[CellResults], folder: Path) -> Plate | None:
 
 
 def _save_findings(found: Sequence[Finding], folder: Path) -> Plate:
-    """Save the numbers of every comparison; no figure is drawn of them."""
+    """Save the numbers of every comparison, for which there is no figure."""
     plate = Plate(folder, STUDY.findings)
     rows = [
         (finding.key, comparison.where, comparison.verdict.value, *_numbers(comparison))
@@ -205,7 +205,7 @@ def _ends(estimate: Estimate) -> list[float]:
 
 
 def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
-    """Return the cells analysed by the authors' definitions where they differ from ours, by the option."""
+    """Return the cells analysed by the authors' definitions instead of ours, by option."""
     options = {"random_other": "position", "count_never_as": "all"}
     cells = {
         option: ", ".join(found.cell.name for found in results if getattr(found.summary.setup, option) == value)

@@ -37,12 +37,12 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table: what the first columns name is on the left, numbers are on the right.
+    """A table whose first columns are names and whose other columns are numbers.
 
     Attributes:
         headings: Headings of the columns, as Markdown.
-        rows: Texts of the cells; those of the columns of names as they are, the others as Markdown.
-        names: How many columns at the left hold names.
+        rows: Texts of the cells; plain text in the columns of names, Markdown in the others.
+        names: Number of columns of names.
     """
 
     headings: Sequence[str]
@@ -52,12 +52,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Grid:
-    """The cells of a study by data set and model, those without results included.
+    """The cells of a study by data set and model, including those without results.
 
     Attributes:
         datasets: All data sets.
         models: All models, the paper's first.
-        cells: The results that there are, by data set and model.
+        cells: Results by data set and model, where they exist.
     """
 
     datasets: Sequence[str]
@@ -71,22 +71,22 @@ class Grid:
 
     @property
     def rankings(self) -> list[str]:
-        """The rankings that some cells have, the smallest sets last."""
+        """The rankings in any cell's results, the smallest sets last."""
         return ranking_names(self.cells.values())
 
     @property
     def tested(self) -> list[str]:
-        """The rankings whose top is tested alone: neither shuffles nor the smallest sets."""
+        """The rankings that test 1 applies to: all except `random` and the smallest sets."""
         return [name for name in self.rankings if name not in (RANDOM, *YARDSTICKS)]
 
     def of(self, dataset: str, model: str, quantity: Callable[[CellResults], Estimate | None]) -> Estimate | None:
-        """Return an estimate of a cell; null where there is no such cell."""
+        """Return an estimate of a cell; null if the cell has no results."""
         found = self.cells.get((dataset, model))
         return found and quantity(found)
 
 
 def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], failed: Sequence[str]) -> Grid:
-    """Return the grid of all that was asked for: what has results, and what failed."""
+    """Return the grid of all cells: those with results, and those that failed."""
     names = dict.fromkeys([*datasets, *(found.cell.dataset for found in results)])
     models = {found.cell.model for found in results}
     models |= {cell.removeprefix(f"{name}-") for name in names for cell in failed if cell.startswith(f"{name}-")}
@@ -96,7 +96,7 @@ def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistic
 
 
 def dataset_table(datasets: Mapping[str, DatasetStatistics], names: Sequence[str]) -> Table:
-    """Classes, and for each split the documents and the mean words and sentences of one."""
+    """Number of classes, and for each split the number of documents and their mean words and sentences."""
     rows = []
     for name in names:
         found = datasets.get(name)
@@ -104,7 +104,7 @@ def dataset_table(datasets: Mapping[str, DatasetStatistics], names: Sequence[str
             split = found.splits.get(role) if found else None
             sizes = [f"{split.documents:,}", _number(split.words), _number(split.sentences)] if split else [NONE] * 3
             rows.append([name, role, str(found.classes) if found else NONE, *sizes])
-    return Table(["data set", "split", "classes", "documents", "words a document", "sentences a document"], rows)
+    return Table(["data set", "split", "classes", "documents", "words per document", "sentences per document"], rows)
 
 
 def accuracy_table(grid: Grid) -> Table:
@@ -118,7 +118,7 @@ def accuracy_table(grid: Grid) -> Table:
         "largest class",
         "analysed",
     ]
-    headings += ["left out (n < 2)", "tokens cut off", "of documents"]
+    headings += ["left out (under 2 components)", "tokens cut off", "documents cut"]
     rows = []
     for dataset, model, found in grid:
         if found is None:
@@ -156,14 +156,12 @@ def training_table(grid: Grid) -> Table:
         encoder = PurePath(chosen.encoder)
         name = encoder.name if encoder.is_absolute() else chosen.encoder
         rows.append([dataset, model, name, layers, rates, epochs, markdown(str(training.seed))])
-    return Table(
-        ["data set", "model", "encoder", "layers", "learning rate", "epochs (the best)", "seed"], rows, names=4
-    )
+    return Table(["data set", "model", "encoder", "layers", "learning rate", "epochs (best)", "seed"], rows, names=4)
 
 
 def flip_tables(grid: Grid) -> dict[str, Table]:
-    """Test 1's 2x2 table of each cell and ranking, in a row, by data set."""
-    headings = ["model", "top of", "both flip", "top alone", "other alone", "neither", "one draw"]
+    """The 2x2 tables of test 1 by data set, one row per cell and ranking."""
+    headings = ["model", "top of", "both flip", "only top flips", "only other flips", "neither flips", "one draw"]
     tables = {dataset: Table(headings, []) for dataset in grid.datasets}
     for dataset, model, found in grid:
         rows = [_flip_row(model, ranking, found and found.test(ranking)) for ranking in grid.tested]
@@ -195,7 +193,7 @@ def quantity_table(grid: Grid, quantity: str) -> Table:
 
 
 def fewer_table(grid: Grid) -> Table:
-    """Percent of documents on which gradient, and product, need strictly fewer removals than attention."""
+    """Percent of documents on which gradient or product needs strictly fewer removals than attention."""
     rows = []
     for dataset, model, found in grid:
         gradient, product = (found and found.summary.pair(ranking, ATTENTION) for ranking in (GRADIENT, PRODUCT))
@@ -204,7 +202,7 @@ def fewer_table(grid: Grid) -> Table:
         fewer = gradient and known(gradient.fewer)
         count = f"{fewer.count:,}" if fewer else NONE
         rows.append([dataset, model, percent(fewer), published, percent(product and product.fewer), count])
-    headings = ["gradient fewer, %", "the authors' gradient fewer, %", "product fewer, %", "documents here"]
+    headings = ["gradient fewer, %", "gradient fewer, % (authors)", "product fewer, %", "documents"]
     return Table(["data set", "model", *headings], rows)
 
 
@@ -220,12 +218,12 @@ def excess_table(grid: Grid) -> Table:
             cells.append(f"{interval(excess, digits=1)} n={excess.count:,}" if excess else NONE)
             cells.append(percent(ranking and ranking.optimal))
         rows.append([dataset, model, *cells])
-    headings = [heading for name in names for heading in (f"{name}: excess", "optimal, %")]
+    headings = [heading for name in names for heading in (f"{name}: excess", "no excess, %")]
     return Table(["data set", "model", *headings], rows)
 
 
 def context_tables(grid: Grid) -> dict[str, Table]:
-    """How each quantity moves along the context axis, a row a data set and architecture, by the quantity's title."""
+    """Tables by title: each quantity along the context axis, one row per data set and architecture."""
     tables = {}
     for quantity in QUANTITIES:
         rows = []
@@ -242,14 +240,14 @@ def context_tables(grid: Grid) -> dict[str, Table]:
 
 
 def finding_table(found: Sequence[Finding]) -> Table:
-    """What is said of each finding, on how many comparisons, and where it is contrary."""
+    """The verdict on each finding, the counts of its comparisons, and where they are contrary."""
     rows = []
     for finding in found:
         counts = [str(finding.count(verdict)) for verdict in (Verdict.HOLDS, Verdict.CONTRARY, Verdict.UNDECIDED)]
         contrary = [comparison.where for comparison in finding.comparisons if comparison.verdict == Verdict.CONTRARY]
         verdict = VERDICTS[finding.verdict] if finding.comparisons else NONE
         rows.append([finding.claim, finding.measure, verdict, *counts, markdown(", ".join(contrary)) or NONE])
-    return Table(["finding", "compared", "verdict", "holds in", "contrary in", "undecided in", "contrary"], rows)
+    return Table(["finding", "compared", "verdict", "holds in", "contrary in", "undecided in", "contrary where"], rows)
 
 
 def comparison_table(finding: Finding) -> Table:
@@ -262,7 +260,7 @@ def comparison_table(finding: Finding) -> Table:
 
 
 def _alone(estimate: Estimate) -> Estimate:
-    """Leave the interval out."""
+    """Return the estimate without its interval."""
     return replace(estimate, low=estimate.value, high=estimate.value)
 
 

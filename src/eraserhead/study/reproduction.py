@@ -1,4 +1,4 @@
-"""A study cell by cell: trained, erased, skipped where complete, continued where interrupted, listed where failed."""
+"""Run a study cell by cell: skip complete cells, continue interrupted ones, and list those that fail."""
 
 import gc
 import logging
@@ -29,22 +29,23 @@ from eraserhead.training.training import load_splits, train
 
 logger = logging.getLogger("eraserhead")
 
-COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` counts otherwise
-OUT_OF_MEMORY = (
-    "out of memory; lower batch_tokens, or for another study data.max_length, data.max_sentences or "
-    "data.max_sentence_length in its YAML"
-)
-# What torch says where a CPU has no more memory: it has no exception of its own.
+COUNTS_VERSION = f"1 {installed('sentencex')}"  # part of a cache key: raise it when `_counts` changes
+OUT_OF_MEMORY = UserError(
+    "out of memory; lower ", Setting("batch_tokens"), ", or start another study with a lower ",
+    Setting("data.max_length"), ", ", Setting("data.max_sentences"), " or ",
+    Setting("data.max_sentence_length"), " in the YAML file",
+)  # fmt: skip
+# Messages when the CPU is out of memory; torch has no exception for that.
 ALLOCATION = (
     "can't allocate memory", "not enough memory", "Cannot allocate memory", "std::bad_alloc", "out of memory",
     "STATUS_ALLOC_FAILED",
 )  # fmt: skip
-ANALYSIS = ("draws", "seed", "random_other", "count_never_as")  # of `EraseConfig`, that a study sets
+ANALYSIS = ("draws", "seed", "random_other", "count_never_as")  # settings of `EraseConfig` that a study sets
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One cell of a study, to be done.
+    """One cell of a study to train and erase.
 
     Attributes:
         cell: The cell.
@@ -59,32 +60,32 @@ class Plan:
 
 @dataclass(frozen=True)
 class Study:
-    """What has become of a study.
+    """The outcome of a study.
 
     Attributes:
-        cells: Those that are complete.
-        datasets: How large the data sets are, as far as they could be read.
-        failures: Why the other cells failed, by their names.
+        cells: Cells that are complete.
+        datasets: Sizes of the data sets that could be read.
+        failures: Why the other cells failed, by cell name.
     """
 
     cells: list[Cell]
     datasets: dict[str, DatasetStatistics]
-    failures: dict[str, str]
+    failures: dict[str, UserError]
 
 
 def check(plans: Sequence[Plan]) -> None:
-    """Refuse plans that do not fit together, or to what an earlier run has left of them; nothing is done then.
+    """Refuse plans that do not fit together, or differ from the cells of an earlier run, before any cell starts.
 
     Raises:
-        UserError: Naming the first such cell, what differs, and how many there are.
+        UserError: The message names the first such cell, what differs, and how many there are.
     """
     if not plans:
-        raise UserError("there is nothing to do: name one of the datasets and one of the models at least")
+        raise UserError("there is nothing to do: name at least one of the datasets and one of the models")
     precisions = sorted({plan.train.training.mixed_precision for plan in plans})
     if len(precisions) > 1:
         raise UserError(
             Setting("training.mixed_precision"),
-            f": one process has one, not {' and '.join(precisions)}; run them apart",
+            f": one process can only use one, not {' and '.join(precisions)}; run them separately",
         )
     changed = {plan.cell.name: differs for plan in plans if (differs := _changed(plan))}
     if changed:
@@ -93,12 +94,12 @@ def check(plans: Sequence[Plan]) -> None:
             f"{plans[0].cell.folder.parent}: {len(changed)} of these {len(plans)} cells were made in another "
             f"setup, such as {first} (different: {', '.join(changed[first])}); choose another ",
             Setting("output_dir"),
-            ", or delete the cells that are to be done again",
+            ", or delete the cells to run again",
         )
 
 
 def _changed(plan: Plan) -> list[str]:
-    """Name what differs between a cell's plan and what is there of it; what is damaged fails when its turn comes."""
+    """Name what differs between a cell's plan and its existing run; a damaged cell fails later, when it is run."""
     try:
         changed = RunFolder(plan.cell.folder).changed(plan.train) or []
         setup = plan.cell.results.summary().setup if plan.cell.results.complete else None
@@ -108,10 +109,10 @@ def _changed(plan: Plan) -> list[str]:
 
 
 def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
-    """Do all cells, and go on past those that fail; a full disk and an interruption end it.
+    """Run all cells, and go on after cells that fail; a full disk or an interruption ends the study.
 
-    Every process of a distributed run calls this. With several of them, only what all of them refuse alike is gone
-    past: a failure of one leaves the others waiting, so that it ends the run, and the same command continues.
+    Every process of a distributed run calls this. With several processes, the study only goes on after a failure that
+    all of them share; a failure of one process ends the run, since the others would wait. The same command continues.
     """
     accelerator = devices.start(cpu, plans[0].train.training.mixed_precision)
     cells, datasets, failures = [], {}, {}
@@ -127,27 +128,27 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
             trace.unlink(missing_ok=True)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
-                raise  # no other cell would do better
+                raise  # every other cell would fail too
             if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
                 raise
             failures[name] = why_failed(error)
-            devices.tell(accelerator, f"cell {name} failed: {failures[name]}")
+            devices.tell(accelerator, "cell %s failed: %s", name, failures[name])
             if not isinstance(error, UserError):
                 _write_traceback(trace)
         _release()
     return Study(cells, datasets, failures)
 
 
-def why_failed(error: Exception) -> str:
-    """Return in one line why a cell failed, and how to mend it where that is known."""
+def why_failed(error: Exception) -> UserError:
+    """Return in one line why a cell failed, and how to mend it if that is known."""
     text = " ".join(str(error).split())
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in text for words in ALLOCATION):
         return OUT_OF_MEMORY
-    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+    return error if isinstance(error, UserError) else UserError(f"{type(error).__name__}: {text}")
 
 
 def dataset_statistics(config: TrainConfig) -> DatasetStatistics:
-    """Count the documents, words and sentences that a configuration uses; words are what white space separates."""
+    """Count the documents, words and sentences that a configuration uses; words are separated by white space."""
     documents = load_splits(config)
     labels = documents["train"].labels
     assert labels is not None
@@ -179,12 +180,12 @@ def _counts(texts: list[str], language: str, version: str) -> dict[str, list[int
 
 
 def _do(plan: Plan, accelerator: Accelerator) -> None:
-    """Train and erase one cell, as far as that is not done."""
-    RunFolder(plan.cell.folder).changed(plan.train)  # a damaged file is named
+    """Train and erase one cell, unless that is already done."""
+    RunFolder(plan.cell.folder).changed(plan.train)  # raises an error that names a damaged file
     if RunFolder(plan.cell.folder).complete and plan.cell.results.complete:
         plan.cell.results.check_tables()
         read_cells([plan.cell])
-        devices.tell(accelerator, f"{plan.cell.folder}: complete already")
+        devices.tell(accelerator, f"{plan.cell.folder}: already complete")
         return
     train(replace(plan.train, resume=RunFolder(plan.cell.folder).started))
     _release()
@@ -192,7 +193,7 @@ def _do(plan: Plan, accelerator: Accelerator) -> None:
 
 
 def _release() -> None:
-    """Free what the last model took, before the next one comes."""
+    """Free the memory of the last model before the next one is loaded."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -200,6 +201,6 @@ def _release() -> None:
 
 def _write_traceback(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # As `repr` writes them: a message may quote a document, and whoever prints this file has a terminal that obeys.
+    # As `repr` writes them: a message may quote a document, whose control characters a terminal would obey.
     write_text(path, "".join(f"{repr(line)[1:-1]}\n" for line in traceback.format_exc().splitlines()))
-    logger.info(f"what led to it is in {path}")
+    logger.info(f"the traceback is in {path}")

@@ -1,4 +1,4 @@
-"""Sheets of panels, one a model of a study."""
+"""Figures with one panel for each model of a study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from eraserhead.study.cells import ARCHITECTURES, PAPER_MODELS, PaperModel
 
 @dataclass(frozen=True)
 class Sheet:
-    """A figure with a panel for each model: a row an architecture, a column a context; other models below.
+    """A figure with a panel for each model: rows are architectures, columns contexts; other models are below.
 
     Attributes:
         figure: The figure.
-        panels: The panels by model; those of models without results are there too.
+        panels: The panels by model, including models without results.
     """
 
     figure: Figure
@@ -26,12 +26,12 @@ class Sheet:
 
 
 def new_sheet(models: Sequence[str], height: float, sharey: bool = True) -> Sheet:
-    """Return a sheet with empty panels, titled by their models; a gap in the grid says that it is one.
+    """Return a sheet with empty panels, titled by their models; a panel without results says so.
 
     Args:
-        models: The models that there are results of.
+        models: The models that have results.
         height: Height of a panel in inches.
-        sharey: Whether the panels have one vertical axis.
+        sharey: Whether the panels share their vertical axis.
     """
     rows = _rows(models)
     columns = max(len(row) for row in rows)
@@ -52,7 +52,7 @@ def new_sheet(models: Sequence[str], height: float, sharey: bool = True) -> Shee
 
 
 def _rows(models: Sequence[str]) -> list[list[str]]:
-    """Lay out the models: the paper's by architecture and context, as far as there are any, then the others."""
+    """Lay out the models: first the paper's, by architecture and context, then the others."""
     present = [model for model in PAPER_MODELS if model.name in models]
     contexts = [context for context in CONTEXTS if any(model.context == context for model in present)]
     architectures = [each for each in ARCHITECTURES if any(model.architecture == each for model in present)]

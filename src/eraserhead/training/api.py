@@ -1,4 +1,4 @@
-"""Training from Python: data and settings in, the folder of a trained classifier out."""
+"""Training from Python: takes data and settings, and returns the folder of a trained classifier."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eraserhead.data.config import DataConfig
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.settings import check_effects, check_settings
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.training import train as train_to_folder
 
@@ -24,15 +25,15 @@ def train(
     cache_limit: float | None = None,
     cpu: bool | None = None,
 ) -> Path:
-    """Train an attention-pooling classifier, and return its folder, which `erase`, `explain` and `push` take.
+    """Train an attention-pooling classifier, and return its folder for `erase`, `explain` and `push`.
 
-    `eraserhead.AttentionPoolingForSequenceClassification.from_pretrained` loads the model from there.
+    `eraserhead.AttentionPoolingForSequenceClassification.from_pretrained` loads the model from this folder.
 
     Args:
-        data: The documents; or a whole `TrainConfig`, of which the other arguments replace what they name.
+        data: The documents; or a whole `TrainConfig`, whose values the other arguments replace.
         model: Fields of `ModelConfig`, such as ``{"encoder": "bert-base-uncased", "context": "rnn"}``.
         training: Fields of `TrainingConfig`, such as ``{"epochs": 3}``.
-        output_dir: Folder of the run; default: ``runs/`` and the name of the data.
+        output_dir: Folder of the run; default: ``runs/NAME`` with the name of the data.
         resume: Continue the interrupted run in the folder.
         overwrite: Replace the run in the folder.
         cache_limit: Gigabytes that the token vectors of one set of documents may take on disk; default: 20.
@@ -45,7 +46,9 @@ def train(
         raise UserError(f"data is a {type(data).__name__}; give a DataConfig, whose path may name a file of documents")
     config = data if isinstance(data, TrainConfig) else TrainConfig(data=data)
     if config.push_to_hub is not None:
-        raise UserError(f"push_to_hub '{config.push_to_hub}': train first, then push(folder, '{config.push_to_hub}')")
+        raise UserError(
+            Setting("push_to_hub", config.push_to_hub), f": train first, then push(folder, '{config.push_to_hub}')"
+        )
     given = {
         "model": _section(config.model, model, "model"),
         "training": _section(config.training, training, "training"),
@@ -56,14 +59,16 @@ def train(
         "cpu": cpu,
     }
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    check_settings(config)
+    check_effects(config)
     return train_to_folder(config).path
 
 
 def _section(section: Section, given: Section | Mapping[str, Any] | None, name: str) -> Section:
-    """Return a part of the configuration with what is given of it.
+    """Return a section of the configuration with the given fields replaced.
 
     Raises:
-        UserError: Naming every unknown field.
+        UserError: Some fields are unknown; the message names them all.
     """
     if given is None or isinstance(given, type(section)):
         return section if given is None else given

@@ -1,4 +1,4 @@
-"""Where the training loop's batches come from, and what it optimises."""
+"""The batches and the objective of the training loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from eraserhead.training.vectors import encode
 
 
 class Batches(Protocol):
-    """Documents as the inputs of an objective."""
+    """Documents as inputs of the objective."""
 
     @property
     def lengths(self) -> list[int]:
@@ -34,17 +34,17 @@ class Batches(Protocol):
 
     @property
     def without_encoder(self) -> bool:
-        """Whether a batch runs no layer of an encoder, so that more of it fits into memory."""
+        """Whether no encoder layer runs, so that larger batches fit into memory."""
         ...
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        """Return the trained part's arguments for some documents, on the device."""
+        """Return the objective's arguments for some documents, on the device."""
         ...
 
 
 @dataclass(frozen=True)
 class TokenBatches:
-    """Token ids and attention masks, for an encoder that is trained too."""
+    """Token ids and attention masks, for a model whose encoder is trained too."""
 
     rows: Dataset
     lengths: list[int]
@@ -62,7 +62,7 @@ class TokenBatches:
 
 @dataclass(frozen=True)
 class StoredBatches:
-    """Kept token vectors, for a frozen encoder."""
+    """Cached token vectors of a frozen encoder."""
 
     store: VectorStore
     lengths: list[int]
@@ -77,7 +77,7 @@ class StoredBatches:
 
 @dataclass(frozen=True)
 class EncodedBatches:
-    """Token vectors of a frozen encoder, computed whenever they are asked for."""
+    """Token vectors of a frozen encoder, computed for each batch."""
 
     tokens: TokenBatches
     model: AttentionPoolingForSequenceClassification
@@ -94,7 +94,7 @@ class EncodedBatches:
 
     @property
     def without_encoder(self) -> bool:
-        """Whether there is a table of embeddings alone."""
+        """Whether the encoder is only a table of embeddings."""
         return self.tokens.without_encoder
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
@@ -103,7 +103,7 @@ class EncodedBatches:
 
 
 class Objective(nn.Module):
-    """Summed loss and logits; of the head alone where the encoder is frozen."""
+    """Summed loss and logits of the model, or of its head alone if the encoder is frozen."""
 
     def __init__(self, model: AttentionPoolingForSequenceClassification, frozen: bool) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Objective(nn.Module):
 def trained_parameters(
     model: AttentionPoolingForSequenceClassification, training: TrainingConfig
 ) -> list[dict[str, Any]]:
-    """Return AdamW's parameter groups: a learning rate each for head and encoder, and no decay of biases and norms."""
+    """Return AdamW's parameter groups: own learning rates for head and encoder, and no decay of biases and norms."""
     parts: list[tuple[nn.Module, float]] = [(model.head, training.learning_rate)]
     if not training.freeze_encoder:
         parts.append((model.encoder, training.encoder_learning_rate))
@@ -141,7 +141,7 @@ def trained_parameters(
 def predict(
     objective: nn.Module, source: Batches, batches: Sequence[list[int]], accelerator: Accelerator
 ) -> dict[int, Any]:
-    """Return the predicted class of every document, or its labels' states, 0 and 1; all processes' together."""
+    """Return the predicted class of every document, or the states of its labels; gathered from all processes."""
     # Processes have different numbers of batches, so none of them may wait for another in a forward pass.
     objective = accelerator.unwrap_model(objective)
     was_training = objective.training

@@ -1,4 +1,4 @@
-"""How a classifier is trained; light imports only, so that ``--help`` stays quick."""
+"""Options of `train`; light imports only, so that ``--help`` stays quick."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from eraserhead.loading.default_folders import run_folder
 from eraserhead.models.architecture import Architecture
 from eraserhead.settings import LARGEST_SEED, option
 
-PACKAGED = "packaged"  # the encoder that the extra `demo` installs: no download
+PACKAGED = "packaged"  # the encoder that the extra `demo` installs, without a download
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ModelConfig(Architecture):
     Attributes:
         problem_type: ``single_label_classification``, where a document has one class, or
             ``multi_label_classification``, where it may have several labels or none.
-        encoder: Hub id or folder of the pretrained encoder; ``packaged`` is the all-MiniLM-L6-v2 of the extra `demo`.
+        encoder: Hub id or folder of the pretrained encoder; ``packaged`` is all-MiniLM-L6-v2 from the extra `demo`.
         revision: Branch, tag or commit of the encoder.
     """
 
@@ -35,7 +35,7 @@ class ModelConfig(Architecture):
 
     @property
     def architecture(self) -> Architecture:
-        """What stands between encoder and decision."""
+        """The layers between encoder and decision."""
         return Architecture.of(self)
 
 
@@ -44,22 +44,22 @@ class TrainingConfig:
     """How a classifier is trained.
 
     Attributes:
-        freeze_encoder: Train the head alone, on token vectors that are computed once.
-        epochs: Passes over the training documents, at most.
-        batch_size: Documents an optimisation step, over all processes; what does not fit into `batch_tokens` at once
-            is accumulated, so that results do not depend on devices or memory.
+        freeze_encoder: Train only the head, on token vectors that are computed once.
+        epochs: Largest number of passes over the training documents.
+        batch_size: Documents per optimisation step, over all processes. Gradients of batches larger than
+            `batch_tokens` are accumulated, so that results do not depend on devices or memory.
         batch_tokens: Tokens that one device processes at a time, padding included; default: 2,048 on a CPU, 32,768 on
             an accelerator.
         learning_rate: Peak learning rate of the head.
-        encoder_learning_rate: Peak learning rate of the encoder, where it is not frozen.
+        encoder_learning_rate: Peak learning rate of the encoder, if it is not frozen.
         weight_decay: AdamW's weight decay.
         schedule: How learning rates fall: ``linear`` (to 0, after a rise over `warmup`), or ``plateau`` (halved after
             `plateau_patience` epochs without improvement of the validation metric, as in the paper).
-        warmup: Share of all steps over which learning rates rise, before they fall linearly.
+        warmup: Share of all steps in which learning rates rise, before they fall linearly.
         plateau_patience: Epochs without improvement after which learning rates are halved.
         clip_norm: Largest norm of the gradient; 0 switches clipping off.
-        mixed_precision: Precision of the forward pass on devices that have it.
-        metric: Validation metric by which the best epoch is chosen; default: accuracy, of multi-label models micro_f1.
+        mixed_precision: Precision of the forward pass, on devices that support it.
+        metric: Validation metric that decides which epoch is best; default: accuracy, for multi-label models micro_f1.
         patience: Epochs without improvement after which training stops.
         seed: Seed of initial weights, batches and dropout.
         tensorboard: Write curves for tensorboard into the run's folder (extra `tensorboard`).
@@ -93,20 +93,20 @@ class TrainConfig:
     """One training run.
 
     Attributes:
-        output_dir: Folder of the run; default: ``runs/`` and the name on the hub that it is pushed to, or that of its
-            data (``OWNER--NAME``).
+        output_dir: Folder of the run; default: ``runs/NAME``, where NAME is the model's name in `push_to_hub`, else
+            that of the data (``OWNER--NAME``).
         data: The documents.
         model: The classifier.
         training: How it is trained.
         resume: Continue the interrupted run in the folder.
         overwrite: Replace the run in the folder.
         cache_limit: Gigabytes that the token vectors of one set of documents may take on disk, for a frozen encoder;
-            above it, or above the free disk, they are computed again in every epoch.
+            if they need more, or more than is free, they are computed again in every epoch.
         cpu: Use the CPU even where there is an accelerator.
         push_to_hub: Name on the hub (``user/name``) to push the model to; `push` adds erasure results.
-        push_every: ``end`` pushes the finished model, ``best`` also each epoch's that is the best so far, while
-            training goes on.
-        push_private: Create the repository so that nobody else sees it.
+        push_every: ``end`` pushes the finished model; ``best`` also pushes the model after each epoch that is the best
+            so far, while training goes on.
+        push_private: Create a private repository.
     """
 
     output_dir: str | None = None
@@ -115,7 +115,7 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     resume: bool = False
     overwrite: bool = False
-    cache_limit: float = option(20.0, low=0)
+    cache_limit: float = option(20.0, low=0, belongs_to={"training.freeze_encoder": (True,)})
     cpu: bool = False
     push_to_hub: str | None = None
     push_every: Literal["end", "best"] = "end"

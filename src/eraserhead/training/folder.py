@@ -1,4 +1,4 @@
-"""A training run's folder: the one writer, and the one reader, of what is in it.
+"""Read and write the folder of a training run; no other module writes its files.
 
 With ``config.json``, weights and tokenizer it is a model for `from_pretrained`. ``run.yaml`` has the options that
 made it, in the format that ``--config`` takes; the other files are records of their own. `RunLayout` names them all.
@@ -42,7 +42,7 @@ from eraserhead.records import plain, write_record
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.records import EncoderSource, Metrics, TrainingEnvironment, TrainingSetup
 
-# What may differ between a run and its continuation: none of it changes the results.
+# Options that may differ when a run is resumed: they do not change its results.
 FREE_TO_DIFFER = (
     *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens"),
     *("push_to_hub", "push_every", "push_private"),
@@ -84,17 +84,17 @@ class RunFolder(OutputFolder):
 
     @property
     def complete(self) -> bool:
-        """Whether the model is there."""
+        """Whether the model is finished."""
         return self.has(RUN.config)
 
     @property
     def started(self) -> bool:
-        """Whether there is a run, finished or not."""
+        """Whether the folder contains a run, finished or not."""
         return self.has(RUN.run)
 
     @property
     def resumable(self) -> Path | None:
-        """The state to resume from; null where there is none."""
+        """The state to resume from; null if there is none."""
         latest = self.path / RUN.latest
         return next((state for state in (latest, previous(latest)) if state.is_dir()), None)
 
@@ -108,15 +108,15 @@ class RunFolder(OutputFolder):
         return read_options(TrainConfig, self.path, self.again)
 
     def metrics(self) -> Metrics | None:
-        """Read what training came to; null where the folder does not say."""
+        """Read the metrics of the run; null if the folder has none."""
         return self.read(Metrics, RUN.metrics) if self.has(RUN.metrics) else None
 
     def data(self) -> TrainingData | None:
-        """Read which documents it was trained on; null where the folder does not say."""
+        """Read which documents the model was trained on; null if the folder does not say."""
         return read_training_data(self.path, self.again)
 
     def environment(self) -> TrainingEnvironment | None:
-        """Read where it was trained; null where the folder does not say."""
+        """Read where the model was trained; null if the folder does not say."""
         return self.read(TrainingEnvironment, RUN.environment) if self.has(RUN.environment) else None
 
     def check(self, config: TrainConfig) -> None:
@@ -137,51 +137,51 @@ class RunFolder(OutputFolder):
             )
 
     def check_setup(self, setup: TrainingSetup, overwrite: bool) -> None:
-        """Refuse to continue, or to call complete, a run whose documents or encoder have changed since.
+        """Refuse a run whose documents or encoder have changed since it was started.
 
         Raises:
-            UserError: Naming what has changed.
+            UserError: The message names what has changed.
         """
         changed = None if overwrite else self.differing(RUN.setup, setup)
         if changed:
             raise UserError(
-                f"{self.path}: what this run was trained on has changed since ({', '.join(changed)}); choose another ",
+                f"{self.path}: this run's training inputs have changed ({', '.join(changed)}); choose another ",
                 Setting("output_dir"),
                 ", or replace the run with ",
                 Setting("overwrite", True),
             )
 
     def open(self, config: TrainConfig, setup: TrainingSetup) -> None:
-        """Make the folder this run's, after the checks; an earlier run goes where `overwrite` says so."""
+        """Prepare the folder for this run, after the checks; `overwrite` removes an earlier run."""
         if config.overwrite:
             self._clear()
         write_options(self.path, config)
         self.write(RUN.setup, setup)
 
     def save_state(self, accelerator: Accelerator) -> None:
-        """Save all that resuming needs; the previous state stays until the new one is complete."""
+        """Save everything that resuming needs; the previous state stays until the new one is complete."""
         latest = self.path / RUN.latest
         turn = replacing(latest) if accelerator.is_main_process else nullcontext(unfinished_name(latest))
         with turn as unfinished:
             accelerator.wait_for_everyone()
             with full_disk_is_an_os_error(self.path):
-                # On a GPU a recurrent network's weights are views of one buffer, of which safetensors would keep one.
+                # On a GPU a recurrent network's weights are views of one buffer; safetensors would save only one.
                 accelerator.save_state(str(unfinished), safe_serialization=False)
             accelerator.wait_for_everyone()
         accelerator.wait_for_everyone()
 
     def save_best(self, state: Mapping[str, Tensor]) -> None:
-        """Save the trained weights of the best epoch so far; the previous best stays until these are complete."""
+        """Save the trained weights of the best epoch so far; the previous ones stay until these are complete."""
         with replacing(self.best) as unfinished, full_disk_is_an_os_error(self.path):
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, unfinished)
 
     def close(self) -> None:
-        """Remove what resuming would need: the run is complete."""
+        """Remove the files for resuming, since the run is complete."""
         remove(self.path / RUN.checkpoints)
 
     @contextmanager
     def best_model(self) -> Iterator["RunFolder"]:
-        """Give a folder for the model of the best epoch so far; what is written there goes with the context."""
+        """Give a folder for the model of the best epoch so far; it is removed when the context ends."""
         folder = RunFolder(self.path / RUN.best_model)
         remove(folder.path)
         folder.path.mkdir(parents=True)
@@ -195,7 +195,7 @@ class RunFolder(OutputFolder):
     def changed(self, config: TrainConfig) -> list[str] | None:
         """Return the names of what differs from the options of the run here; null where there is none.
 
-        Options that are younger than the run have their defaults in it.
+        Options that did not exist when the run was made count as having their defaults.
         """
         stored = self.config()
         if stored is None:
@@ -203,7 +203,7 @@ class RunFolder(OutputFolder):
         return [name for name in differences(plain(stored), plain(config.with_metric())) if name not in FREE_TO_DIFFER]
 
     def _clear(self) -> None:
-        """Remove what an earlier run wrote, the model's configuration first; folders such as `erasure` stay."""
+        """Remove the files of an earlier run, the model's configuration first; folders such as `erasure` stay."""
         for name in (RUN.config, RUN.checkpoints, RUN.setup, RUN.data, RUN.metrics, RUN.environment):
             remove(self.path / name)
         for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
@@ -213,10 +213,10 @@ class RunFolder(OutputFolder):
 
 @dataclass(frozen=True)
 class Saver:
-    """Writes the model in training, with all that a run's folder says of it.
+    """Writes the model in training, with the records about it.
 
     Attributes:
-        model: The model; its weights are those of the moment.
+        model: The model with its current weights.
         tokenizer: Its tokenizer.
         splits: The documents by role.
         encoder: Where the encoder came from.

@@ -1,4 +1,4 @@
-"""One visible training loop for a CPU, one GPU, or many of them (`accelerate launch`)."""
+"""One training loop for a CPU, one GPU, or several GPUs (`accelerate launch`)."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -21,12 +21,12 @@ from eraserhead.training.records import Epoch, Metrics
 
 @dataclass
 class Progress:
-    """How far a run has come; saved with every checkpoint.
+    """The progress of a run; saved with every checkpoint.
 
     Attributes:
-        epoch: Epochs that are finished.
+        epoch: Number of finished epochs.
         best: Validation metric of the best epoch.
-        best_epoch: Its number, from 1.
+        best_epoch: Number of the best epoch, from 1.
         history: The finished epochs.
     """
 
@@ -36,11 +36,11 @@ class Progress:
     history: list[Epoch] = field(default_factory=list)
 
     def metrics(self, devices: str, test: dict[str, float] | None = None) -> Metrics:
-        """Return the record of what training has come to.
+        """Return the metrics so far as a record.
 
         Args:
             devices: The processes and devices in use.
-            test: Metrics of the test documents, where they are known.
+            test: Metrics of the test documents, if they are known.
         """
         return Metrics(self.best_epoch, tuple(self.history), test, devices)
 
@@ -62,8 +62,8 @@ class Loop:
         config: How to train.
         accelerator: Devices and processes.
         objective: What is optimised, wrapped for distribution.
-        optimizer: AdamW, wrapped.
-        scheduler: Steps once an optimisation step, on every process alike; or once an epoch, by the validation metric.
+        optimizer: AdamW, wrapped for distribution.
+        scheduler: Steps once per optimisation step on every process, or once per epoch by the validation metric.
         batches: Documents by role.
         ordered: Whether classes are ordered.
         progress: How far the run has come.
@@ -79,7 +79,7 @@ class Loop:
     progress: Progress
 
     def epoch(self, epoch: int) -> float:
-        """Train on every document once; returns the mean loss a document."""
+        """Train on every document once; returns the mean loss per document."""
         self.objective.train()
         lengths = self.batches["train"].lengths
         steps = training_steps(lengths, self.config.batch_size, self.config.seed, epoch)
@@ -125,12 +125,12 @@ class Loop:
         return float(mean)
 
     def lower_rates(self, metric: float) -> None:
-        """Lower the learning rates after an epoch, where they follow the validation metric and it has stalled."""
+        """Lower the learning rates after an epoch if the schedule is `plateau` and validation has stalled."""
         if self.config.schedule == "plateau":
             self.scheduler.step(metric)
 
     def evaluate(self, role: str) -> dict[str, float]:
-        """Return the metrics of a role's labelled documents, the same on every process."""
+        """Return the metrics of a role's labelled documents; they are the same on every process."""
         source = self.batches[role]
         labels = source.labels.tolist()
         known = (source.labels.view(len(labels), -1) >= 0).all(-1).nonzero().squeeze(1).tolist()

@@ -20,7 +20,7 @@ class _ClassMetric(evaluate.Metric):
 
 
 class Accuracy(_ClassMetric):
-    """Share of documents whose class is right."""
+    """Share of documents that are classified correctly."""
 
     def _compute(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, *, predictions: Any, references: Any, **options: Any
@@ -29,17 +29,17 @@ class Accuracy(_ClassMetric):
 
 
 class MacroF1(_ClassMetric):
-    """Mean over the classes of F1; 0 for a class that is neither there nor predicted."""
+    """Mean F1 over the classes; 0 for a class that is neither true nor predicted for any document."""
 
     def _compute(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, *, predictions: Any, references: Any, **options: Any
     ) -> dict[str, float]:
-        zero: Any = 0.0  # its annotation knows the word "warn" alone
+        zero: Any = 0.0  # its annotation only allows "warn"
         return {"macro_f1": float(f1_score(references, predictions, average="macro", zero_division=zero))}
 
 
 class MeanAbsoluteError(_ClassMetric):
-    """Mean distance in classes, for labels that are ordered."""
+    """Mean distance between predicted and true class, for ordered classes."""
 
     def _compute(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, *, predictions: Any, references: Any, **options: Any
@@ -59,15 +59,15 @@ class MicroF1(_ClassMetric):
 
 @dataclass(frozen=True)
 class MetricKind:
-    """A metric, and what is said of it.
+    """A metric and its description.
 
     Attributes:
-        metric: What computes it.
-        title: What it is called.
-        hub_name: What the hub calls it.
-        higher_is_better: Whether a larger value is a better one.
-        ordered: Whether it means something for ordered classes alone.
-        several: Whether it says something of its own where a document has several labels alone.
+        metric: Computes the metric.
+        title: Name that people read.
+        hub_name: Name on the hub.
+        higher_is_better: Whether a larger value is better.
+        ordered: Whether it only makes sense for ordered classes.
+        several: Whether it only says something of its own where a document has several labels.
     """
 
     metric: type[_ClassMetric]
@@ -89,7 +89,7 @@ METRICS = {
 
 
 def score(predictions: Sequence[int], references: Sequence[int], ordered: bool) -> dict[str, float]:
-    """Return all metrics of predicted and true class indices; the absolute error only where classes are ordered."""
+    """Return all metrics of predicted and true class indices; the absolute error only if classes are ordered."""
     metrics = [
         kind.metric(keep_in_memory=True) for kind in METRICS.values() if not kind.several and ordered >= kind.ordered
     ]

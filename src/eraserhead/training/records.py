@@ -1,4 +1,4 @@
-"""What a training run leaves in its folder beside the model, each a record of its own."""
+"""The records that a training run writes into its folder beside the model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Epoch:
 
     Attributes:
         epoch: Its number, from 1.
-        loss: Mean training loss a document.
+        loss: Mean training loss per document.
         scores: Metrics of the validation documents by name.
-        seconds: What it took.
+        seconds: Time taken.
     """
 
     epoch: int
@@ -41,12 +41,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What training came to.
+    """The metrics of a training run.
 
     Attributes:
-        best_epoch: Number of the best epoch, from 1, whose weights the model has.
+        best_epoch: Number of the best epoch, from 1; the model has its weights.
         epochs: All epochs.
-        test: Metrics of the test documents by name; null where there are none with labels.
+        test: Metrics of the test documents by name; null if none of them has a label.
         devices: The processes and devices that were in use.
     """
 
@@ -64,7 +64,7 @@ class Metrics:
 
     @property
     def by_role(self) -> dict[str, dict[str, float]]:
-        """Metrics by the role of the documents, of those that there are."""
+        """Metrics by the role of the documents, for the roles that have some."""
         return {"validation": self.validation} | ({} if self.test is None else {"test": self.test})
 
 
@@ -82,7 +82,7 @@ class EncoderSource:
 
     @property
     def from_hub(self) -> bool:
-        """Whether it came from the hub: its commit is known then."""
+        """Whether it came from the hub; only then its commit is known."""
         return self.revision is not None
 
 

@@ -1,4 +1,4 @@
-"""Token vectors as they lie on disk, and batches of them as the arguments of a head."""
+"""Token vectors stored on disk, and batches of them as the arguments of a head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ VECTORS = "vectors.float32"
 
 @dataclass(frozen=True)
 class VectorStore:
-    """Vectors of the pooled tokens of all documents, one document behind the other, memory-mapped.
+    """Vectors of the pooled tokens of all documents, one document after the other, memory-mapped.
 
     Attributes:
         vectors: ``[components of all documents, hidden]``.
-        ends: Where the vectors of each sequence end: of each document, or of each sentence.
-        sentence_ends: Where the sentences of each document end among all of them; null where documents are read whole.
+        ends: End of each sequence in `vectors`; a sequence is a document or a sentence.
+        sentence_ends: End of each document in the list of sentences; null if documents are read as a whole.
     """
 
     vectors: np.ndarray
@@ -30,7 +30,7 @@ class VectorStore:
         return self._whole(documents) if self.sentence_ends is None else self._by_sentence(documents)
 
     def place(self, sequence: int) -> slice:
-        """Return where a sequence's vectors lie."""
+        """Return the rows of a sequence's vectors."""
         return _place(self.ends, sequence)
 
     def _whole(self, documents: Sequence[int]) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ def _place(ends: np.ndarray, number: int) -> slice:
 
 
 def start(ends: np.ndarray, number: int) -> int:
-    """Return where a sequence begins: where the one before it ends, whether or not it exists itself."""
+    """Return the start of a sequence, which is the end of the one before it; it may be one past the last."""
     return int(ends[number - 1]) if number else 0
 
 

@@ -51,8 +51,8 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
 
     Args:
         config: What is trained, on what, and how.
-        on_best: Called on the main process after each epoch that is the best so far, with a folder of the model as it
-            is then; the folder is gone when the call has returned.
+        on_best: Called on the main process after each epoch that is the best so far, with a folder of the current
+            model; the folder is removed after the call.
 
     Raises:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
@@ -65,7 +65,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     accelerator = devices.start(
         config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
     )
-    set_seed(config.training.seed, device_specific=True)  # processes must not drop the same entries
+    set_seed(config.training.seed, device_specific=True)  # dropout must differ between processes
     with devices.main_first(accelerator):
         documents = load_splits(config)
         labels = documents["train"].labels
@@ -83,7 +83,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     )
     folder.check_setup(setup, config.overwrite)
     if folder.complete and not config.overwrite:
-        devices.tell(accelerator, f"{folder.path}: complete already, nothing to do")
+        devices.tell(accelerator, f"{folder.path}: already complete, nothing to do")
         return folder
     _announce(config, splits, labels, accelerator)
     accelerator.wait_for_everyone()
@@ -100,7 +100,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
 
 
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
-    """Load training, validation and, where there are any, test documents."""
+    """Load training, validation and, if there are any, test documents."""
     several = config.model.multi_label
     training = load_documents(config.data, "train", multi_label=several)
     validation = load_documents(config.data, "validation", training.labels, several)
@@ -129,7 +129,7 @@ def prepare(
     scheduler = schedule(optimizer, training, steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
-    with warnings.catch_warnings():  # torch renames an option for which older versions know the old name alone
+    with warnings.catch_warnings():  # torch renamed an option; older versions only know the old name
         warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
         objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
     return Loop(
@@ -145,13 +145,13 @@ def prepare(
 
 
 def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable[[], None] | None = None) -> None:
-    """Train epoch by epoch until patience or the epochs end; every finished epoch can be resumed from."""
+    """Train epoch by epoch until patience or the epochs run out; a run can be resumed after every finished epoch."""
     training, progress = config.training, loop.progress
     if config.resume and folder.resumable is not None:
         loop.accelerator.load_state(str(folder.resumable))
         devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
     elif config.resume:
-        devices.tell(loop.accelerator, "no finished epoch to resume from: starting with the first")
+        devices.tell(loop.accelerator, "no finished epoch to resume from: starting with epoch 1")
     while progress.epoch < training.epochs and progress.epoch - progress.best_epoch < max(training.patience, 1):
         started = time.perf_counter()
         loss = loop.epoch(progress.epoch)
@@ -171,10 +171,10 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
 
 
 def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
-    """Take the best epoch's weights, test them, and write the model."""
+    """Restore the best epoch's weights, test them, and write the model."""
     accelerator, splits = loop.accelerator, saver.splits
     accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
-    accelerator.wait_for_everyone()  # before the main process removes what the others read
+    accelerator.wait_for_everyone()  # the main process removes the file after all have read it
     test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
     if accelerator.is_main_process:
         saver.model.cpu()
@@ -186,7 +186,7 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
 
 
 def _test_documents(data: DataConfig, training: Documents, multi_label: bool) -> Documents | None:
-    """Return the test documents, where there are any that training did not see."""
+    """Return the test documents, if there are any that training did not see."""
     try:
         test = load_documents(data, "test", training.labels, multi_label)
     except MissingSplitError:
@@ -218,7 +218,7 @@ def _batches(
     )
     if not config.training.freeze_encoder:
         return tokens
-    # What is read once is not worth keeping, and looking embeddings up is as quick as reading them from disk.
+    # Vectors that are read once are not worth caching, and looking up embeddings is as quick as reading from disk.
     if role == "test" or embeddings_alone:
         return EncodedBatches(tokens, model)
     budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
@@ -227,7 +227,7 @@ def _batches(
 
 
 def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
-    """Return what lowers the learning rates: step by step, or whenever validation stalls (METHOD section 7)."""
+    """Return the schedule of the learning rates: step by step, or lower when validation stalls (METHOD section 7)."""
     if training.schedule == "linear":
         return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
     better = "max" if METRICS[training.best_by].higher_is_better else "min"
@@ -242,7 +242,7 @@ def _save_best(loop: Loop, folder: RunFolder) -> None:
 
 
 def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> None:
-    """Give the best model so far, in a folder of its own, to who asked for it."""
+    """Write the best model so far into a temporary folder, and call `on_best` with it."""
     if loop.accelerator.is_main_process:
         with folder.best_model() as best:
             saver.save(best, loop.progress.metrics(devices.describe(loop.accelerator)))
@@ -251,7 +251,7 @@ def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> 
 
 
 def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
-    """Say what is trained on, how labels are read, and what the window cuts off."""
+    """Log the sizes of the data, how labels are read, and what the window cuts off."""
     training = config.training
     sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
     lines = [
@@ -266,7 +266,7 @@ def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable,
 
 
 def _leaves_unused(config: TrainConfig) -> bool:
-    """Whether a batch may leave parameters without a gradient: of an encoder, or where no document has a sentence."""
+    """Whether a batch may leave parameters without a gradient: those of an encoder, or those of the sentence layers."""
     return config.model.hierarchical or not config.training.freeze_encoder
 
 

@@ -1,8 +1,8 @@
-"""Token vectors of a frozen encoder, computed once and kept on disk.
+"""Token vectors of a frozen encoder, computed once and cached on disk.
 
 A cache entry is a folder named by a hash of everything that changes the vectors: the encoder's weights and
-configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. It gets
-its name only when it is complete, so that it is never half-written and never stale.
+configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. Entries
+are written atomically.
 """
 
 import json
@@ -50,17 +50,17 @@ def vector_store(
     budget: int,
     limit: float,
 ) -> VectorStore | None:
-    """Return the kept vectors of some documents, computing them where they are not there yet.
+    """Return the cached vectors of some documents, after computing them if they are not cached yet.
 
     Args:
-        model: With its encoder on the device.
-        rows: Tokenised documents, of which a hierarchical model's are lists of sentences.
+        model: The model, with its encoder on the device.
+        rows: Tokenised documents; lists of sentences for a hierarchical model.
         accelerator: All its processes call this together, and share the work.
         budget: Tokens encoded at a time.
-        limit: Gigabytes that may be written.
+        limit: Largest size of the vectors in gigabytes.
 
     Returns:
-        None where the vectors would not fit into `limit` or the free disk; a line says so.
+        None if the vectors do not fit into `limit` or the free disk space; the log says so.
     """
     with devices.main_first(accelerator):
         rows, sentence_ends = _sequences(rows, is_hierarchical(model))
@@ -78,7 +78,7 @@ def vector_store(
 
 
 def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
-    """Return what the encoder sees, a row a sequence: documents, or sentences and where those of each document end."""
+    """Return the sequences that the encoder sees, one per row; for sentences, also where each document ends."""
     rows_of_ids = rows.select_columns(["input_ids", "tokens"])
     if not hierarchical:
         return rows_of_ids, None
@@ -101,7 +101,7 @@ def _sentences(documents: list[list[list[int]]]) -> dict[str, list[Any]]:
 
 
 def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Dataset) -> tuple[str, np.ndarray]:
-    """Hash everything that changes the vectors, and count the pooled tokens of each document on the way."""
+    """Return a hash of everything that changes the vectors, and the number of pooled tokens of each document."""
     config = model.config
     special = [] if config.architecture.pool_special_tokens else config.special_token_ids
     parts = {
@@ -124,22 +124,22 @@ def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Data
 
 
 def _fits(shape: tuple[int, int], folder: Path, limit: float, accelerator: Accelerator) -> bool:
-    """Decide on the main process whether the vectors may be written, and say so."""
+    """Decide on the main process whether the vectors may be written, and log the decision."""
     size = shape[0] * shape[1] * 4
     free = _free_disk(folder.parent)
     fits = broadcast_object_list([size <= min(limit * 1e9, SPARE * free)])[0]
-    message = f"token vectors: {size / 1e9:.2f} GB, kept in {folder}"
+    message = f"token vectors: {size / 1e9:.2f} GB, cached in {folder}"
     if not fits:
         message = (
             f"token vectors: {size / 1e9:.2f} GB would exceed cache_limit ({limit:g} GB) or the free disk "
-            f"({free / 1e9:.1f} GB), so they are computed again in every epoch"
+            f"space ({free / 1e9:.1f} GB), so they are computed again in every epoch"
         )
     devices.tell(accelerator, message)
     return fits
 
 
 def _free_disk(folder: Path) -> int:
-    """Return the bytes that may be written to a folder, which is made; 0 where that is not possible."""
+    """Create a folder, and return the bytes that may be written to it; 0 if that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
@@ -156,9 +156,9 @@ def _write(
     accelerator: Accelerator,
     budget: int,
 ) -> bool:
-    """Compute all vectors, every local process its share; False where the disk does not hold them."""
+    """Compute all vectors, shared among the local processes; returns False if the disk is too small."""
     mark = _mark()
-    # Another run may be quicker: its vectors stay.
+    # If another run has finished first, its vectors stay.
     turn = (
         replacing(folder, mark, keep=True)
         if accelerator.is_local_main_process
@@ -213,14 +213,14 @@ def encode(model: AttentionPoolingForSequenceClassification, inputs: Mapping[str
 
 
 def _mark() -> str:
-    """Return a part of a name that this run's processes on this machine share and no other run uses."""
+    """Return a part of a file name that only the processes of this run on this machine share."""
     run = broadcast_object_list([os.getpid()])[0]
     node = os.environ.get("GROUP_RANK", "0")
     return f"-{run}-{node}"
 
 
 def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator) -> bool:
-    """Reserve the disk space first: a memory map on a full disk would end the process without a word."""
+    """Reserve the disk space first: writing to a memory map on a full disk ends the process without a message."""
     if accelerator.is_local_main_process:
         unfinished.mkdir(parents=True, exist_ok=True)
         try:
@@ -228,7 +228,7 @@ def _reserve(unfinished: Path, shape: tuple[int, int], accelerator: Accelerator)
                 _allocate(file.fileno(), max(1, shape[0] * shape[1] * 4))
         except OSError as error:
             remove(unfinished)
-            devices.tell(accelerator, f"token vectors: not kept ({error.strerror}); computed again in every epoch")
+            devices.tell(accelerator, f"token vectors: not cached ({error.strerror}); computed again in every epoch")
     accelerator.wait_for_everyone()
     return (unfinished / VECTORS).is_file()
 

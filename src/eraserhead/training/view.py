@@ -1,4 +1,4 @@
-"""What training came to, for the terminal; a view of `Metrics`, never a computation."""
+"""Show the `Metrics` of a run on the terminal; nothing is computed here."""
 
 from rich.console import RenderableType
 
