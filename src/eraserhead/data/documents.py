@@ -16,15 +16,7 @@ from numpy.typing import NDArray
 from eraserhead.data import planted, sampling
 from eraserhead.data.columns import FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
-from eraserhead.data.label_sets import (
-    LABELS,
-    NoLabelSetsError,
-    RawLabelSets,
-    label_sets,
-    rarest_labels,
-    read_raw_labels,
-    with_label_sets,
-)
+from eraserhead.data.label_sets import LABELS, RawLabelSets, classes_and_sets, read_raw_labels, with_label_sets
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.provenance import Provenance
@@ -128,7 +120,7 @@ class OpenSplit:
             return _planted_documents(self.config, self.role, self.labels, with_labels)
         rows = self.source.splits[self.split]
         columns = Columns.of(self.config, self.named, rows, self.split, labels_optional=self.role == "test")
-        classes, sets = self._classes()
+        classes, sets = classes_and_sets(self.raw, self.labels, self.split)
         kept = np.arange(len(classes))
         if self.role != "test":
             kept = _labelled(classes, self.split, self.config.no_label is not None)
@@ -141,15 +133,6 @@ class OpenSplit:
             documents = with_label_sets(documents, [sets[row] if with_labels else None for row in chosen])
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
         return Documents(documents, self.labels if with_labels else None, provenance)
-
-    def _classes(self) -> tuple[NDArray[np.int64], Sequence[list[int] | None] | None]:
-        """Return the class of every row, or what stands for it in samples: its rarest label, beside all its labels."""
-        if isinstance(self.raw, RawLabels):
-            return class_indices(self.raw, self.labels, self.split) if self.labels else self.raw.codes, None
-        if self.labels is None:
-            return np.full(len(self.raw.counts), NO_LABEL, dtype=np.int64), [None] * len(self.raw.counts)
-        sets = label_sets(self.raw, self.labels, self.split)
-        return rarest_labels(sets, len(self.labels.names)), sets
 
 
 def open_split(
@@ -170,13 +153,8 @@ def open_split(
         columns = Columns.of(config, named, available, split, labels_optional=role == "test")
     except UserError as error:
         raise UserError(error, *source.hint) from error
-    try:
-        raw = read_raw_labels(available, columns.labels, split, config.no_label, multi_label)
-    except NoLabelSetsError as error:
-        if role != "test" or labels is not None:
-            raise
-        logger.info("%s", f"no accuracy is reported: {error}")
-        raw = read_raw_labels(available, (), split, None, multi_label)
+    optional = role == "test" and labels is None
+    raw = read_raw_labels(available, columns.labels, split, config.no_label, multi_label, optional)
     table = labels or _table(config, named, source, split, raw)
     for remark in remarks(table.names) if table is not None and labels is None else ():
         logger.warning("%s", remark)

@@ -1,6 +1,7 @@
 """Gold labels of documents that may have several: a column of lists, or a column of 0 and 1 for each label."""
 
 import json
+import logging
 from ast import literal_eval
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, arrow_table, class_indices, read_labels
 from eraserhead.errors import Setting, UserError
+
+logger = logging.getLogger("eraserhead")
 
 LABELS = "labels"  # column of a document's labels; null where they are unknown
 FEATURE = List(Value("int64"))
@@ -40,6 +43,11 @@ class RawLabelSets:
 
     flat: RawLabels
     counts: NDArray[np.int64]
+
+    @classmethod
+    def absent(cls, rows: int) -> "RawLabelSets":
+        """Return the labels of a split that has none."""
+        return cls(RawLabels.absent(0), np.full(rows, NO_LABEL, dtype=np.int64))
 
     @property
     def known(self) -> bool:
@@ -71,16 +79,41 @@ def read_label_sets(
 
 
 def read_raw_labels(
-    rows: Dataset, columns: Sequence[str], split: str, no_label: Sequence[str] | None, multi_label: bool
+    rows: Dataset,
+    columns: Sequence[str],
+    split: str,
+    no_label: Sequence[str] | None,
+    multi_label: bool,
+    optional: bool = False,
 ) -> RawLabels | RawLabelSets:
-    """Read the labels of a split: none without columns, one for each document, or several."""
-    if not columns and multi_label:
-        return RawLabelSets(RawLabels.absent(0), np.full(len(rows), NO_LABEL, dtype=np.int64))
+    """Read the labels of a split: none without columns, one for each document, or several.
+
+    Raises:
+        UserError: A column holds something else; where labels are `optional`, one without lists is left out instead.
+    """
     if not columns:
-        return RawLabels.absent(len(rows))
-    if multi_label:
+        return RawLabelSets.absent(len(rows)) if multi_label else RawLabels.absent(len(rows))
+    if not multi_label:
+        return read_labels(rows, columns[0], split, no_label)
+    try:
         return read_label_sets(rows, columns, split, no_label)
-    return read_labels(rows, columns[0], split, no_label)
+    except NoLabelSetsError as error:
+        if not optional:
+            raise
+        logger.info("%s", f"no accuracy is reported: {error}")
+        return RawLabelSets.absent(len(rows))
+
+
+def classes_and_sets(
+    raw: RawLabels | RawLabelSets, table: LabelTable | None, split: str
+) -> tuple[NDArray[np.int64], Sequence[list[int] | None] | None]:
+    """Return the class of every row, or what stands for it in samples, its rarest label, beside all its labels."""
+    if isinstance(raw, RawLabels):
+        return class_indices(raw, table, split) if table else raw.codes, None
+    if table is None:
+        return raw.counts, [None] * len(raw.counts)
+    sets = label_sets(raw, table, split)
+    return rarest_labels(sets, len(table.names)), sets
 
 
 def label_sets(raw: RawLabelSets, table: LabelTable, split: str) -> list[list[int] | None]:

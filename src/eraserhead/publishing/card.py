@@ -9,11 +9,12 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from eraserhead.data.named_sets import NAMED
 from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.config import CountNeverAs
-from eraserhead.erasure.summary import Distribution, LabelScores, Summary
+from eraserhead.erasure.summary import Distribution, Summary
 from eraserhead.erasure.view import LABELS_NOTE, MEANS, YARDSTICK_NOTES, answer, called, site_line
 from eraserhead.loading.setup import SENTENCES
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.facts import Facts
+from eraserhead.publishing.label_scores import accuracy_text, label_rows
 from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.templates import template
@@ -164,27 +165,9 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         ),
         "notes": " ".join(filter(None, notes)),
         "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
-        "accuracy": _accuracy(summary),
-        "labels": _labels(summary.labels),
+        "accuracy": accuracy_text(summary),
+        "labels": _table(["label", "accuracy of its state"], rows) if (rows := label_rows(summary)) else None,
     }
-
-
-def _accuracy(summary: Summary) -> str | None:
-    labels = summary.labels
-    if summary.accuracy.value is None:
-        return None
-    if labels is None:
-        return interval(summary.accuracy)
-    f1 = f"F1 micro {interval(labels.micro_f1)}, macro {interval(labels.macro_f1)}"
-    return f"{interval(summary.accuracy)} of the states of all labels; {f1}"
-
-
-def _labels(labels: LabelScores | None) -> str | None:
-    """Return a table with the accuracy of each label's state; null where there are none, or nothing is known."""
-    known = [] if labels is None else [each for each in labels.accuracy.items() if each[1].value is not None]
-    return (
-        _table(["label", "accuracy of its state"], [[name, interval(each)] for name, each in known]) if known else None
-    )
 
 
 def _fractions(found: Distribution) -> list[str]:
