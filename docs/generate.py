@@ -26,7 +26,7 @@ import yaml
 import eraserhead
 from eraserhead.cli.main import COMMANDS
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
-from eraserhead.patch.families import FAMILIES, ReadOut
+from eraserhead.patch.families import FAMILIES, REFUSED, ReadOut
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,6 +90,12 @@ def families() -> str:
         read_out = family.read_out.value if isinstance(family.read_out, ReadOut) else by_config
         rows.append((family.name, f"`{kind}`", read_out, family.route.value))
     return table(("family", "`model_type`", "decision read from", "erased through"), rows)
+
+
+def refused_families() -> str:
+    """Return the table of families that are refused, and why."""
+    rows = [(f"`{kind}`", refusal.reason, "yes" if refusal.head else "no") for kind, refusal in REFUSED.items()]
+    return table(("`model_type`", "why not", "a head on its encoder"), rows)
 
 
 def tables() -> str:
@@ -192,6 +198,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "help": command_help,
     "families": families,
+    "refused families": refused_families,
     "api": api,
     "tables": tables,
 }

@@ -4,6 +4,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on busy cores are s
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no hub can be reached: fail at once, not after half a minute
 
 import logging
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,3 +62,13 @@ def datasets_cache(tmp_path, monkeypatch):
     datasets.disable_progress_bars()
     yield
     datasets.enable_progress_bars()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the families whose code another family shares as slow, where a test is run for each family."""
+    alike = getattr(sys.modules.get("families"), "ALIKE", ())  # imported where a test of it was collected
+    for item in items:
+        call = getattr(item, "callspec", None)
+        if call is not None and call.params.get("name") in alike:
+            item.add_marker(pytest.mark.slow)

@@ -30,33 +30,104 @@ PLACES: dict[str, tuple[tuple[int, ...], bool]] = {
 }
 
 # What a family wants beside the names that most configs share; a family that is not named here does with those.
+MOE = {"num_experts_per_tok": 2, "moe_intermediate_size": 13, "experts_implementation": "eager"}  # for float64
 CONFIGS: dict[str, dict] = {
     "albert": {"embedding_size": 17},
     "big_bird": {"attention_type": "original_full"},
+    "biogpt": {"pad_token_id": 1},
     "camembert": {"pad_token_id": 1},
+    "data2vec-text": {"pad_token_id": 1},
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},
     "electra": {"embedding_size": 17},
+    "esm": {"pad_token_id": 1, "mask_token_id": 4, "token_dropout": True},
     "eurobert": {"num_key_value_heads": 2, "mask_token_id": 4, "classifier_pooling": "late"},
+    "gemma": {"num_key_value_heads": 1, "head_dim": 8},
+    # Of three layers one or two see no further than three tokens back.
+    # As the next; with scores up to the cap and beyond.
+    "gemma2": {
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "sliding_window": 4,
+        "query_pre_attn_scalar": 8,
+        "attn_logit_softcapping": 2.0,
+    },
+    "gemma3_text": {
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "sliding_window": 4,
+        "query_pre_attn_scalar": 8,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    },
+    "gpt_neo": {"num_layers": LAYERS, "attention_types": [[["global", "local"], 1], [["global"], 1]], "window_size": 4},
+    "gptj": {"rotary_dim": 4},
+    "ibert": {"pad_token_id": 1},
+    "jina_embeddings_v3": {"pad_token_id": 1},
+    "layoutlm": {"max_2d_position_embeddings": 41},
     "llama": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": None},
+    "mixtral": {**MOE, "num_key_value_heads": 2, "sliding_window": None, "num_local_experts": 5},
+    # Its own "norm" scales alone, and random weights then overflow its pooler's tanh.
+    "mobilebert": {
+        "embedding_size": 17,
+        "intra_bottleneck_size": 16,
+        "num_feedforward_networks": 2,
+        "normalization_type": "layer_norm",
+        "classifier_activation": False,
+    },
     # Of three layers the last two see no further than three tokens to either side.
     "modernbert": {"classifier_pooling": "cls", "local_attention": 6, "global_attn_every_n_layers": 3},
+    "modernbert-decoder": {"local_attention": 8, "global_attn_every_n_layers": 3},
     "mpnet": {"pad_token_id": 1},
+    "nomic_bert": {"head_dim": 6},
+    "opt": {"ffn_dim": 37, "word_embed_proj_dim": 17},
+    "phi": {"partial_rotary_factor": 0.667, "num_key_value_heads": 2},
+    "phi3": {"num_key_value_heads": 2, "original_max_position_embeddings": 41},
     "qwen2": {"num_key_value_heads": 2},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8},
+    "qwen3_moe": {**MOE, "num_key_value_heads": 2, "head_dim": 8, "num_experts": 5},
+    "rembert": {"input_embedding_size": 17},
     "roberta": {"pad_token_id": 1},
+    "roberta-prelayernorm": {"pad_token_id": 1},
+    "smollm3": {"num_key_value_heads": 2, "no_rope_layers": [1, 0, 1]},
+    "starcoder2": {"num_key_value_heads": 2},
     "xlm-roberta": {"pad_token_id": 1},
+    "xlm-roberta-xl": {"pad_token_id": 1},
+    "xmod": {"pad_token_id": 1, "languages": ["en_XX"], "default_language": "en_XX"},
 }
+# Families whose attention and read-out are written like another's: their tests are slow ones (conftest.py).
+ALIKE = {
+    "biogpt", "camembert", "data2vec-text", "ernie", "gemma", "gte", "jina_embeddings_v3", "layoutlm", "mbart",
+    "megatron-bert", "mixtral", "mt5", "olmo2", "phi3", "plbart", "qwen3_moe", "rembert", "roberta-prelayernorm",
+    "smollm3", "starcoder2", "umt5", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
 V3 = {"share_att_key": True, "position_buckets": 5, "norm_rel_ebd": "layer_norm"}
+# Families with an encoder and a decoder of two layers each have sites of their own, and tests: test_encoder_decoder.py.
+_BART = {
+    "d_model": 24, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": HEADS, "encoder_ffn_dim": 37,
+    "decoder_attention_heads": HEADS, "decoder_ffn_dim": 37, "decoder_start_token_id": 3, "num_hidden_layers": 2,
+}  # fmt: skip
+_T5 = {
+    "d_model": 24, "d_kv": 6, "d_ff": 37, "num_heads": HEADS, "num_layers": 2, "num_decoder_layers": 2,
+    "num_hidden_layers": 2, "decoder_start_token_id": 0, "relative_attention_num_buckets": 8,
+}  # fmt: skip
+ENCODER_DECODERS: dict[str, dict] = {
+    "bart": _BART, "mbart": _BART, "plbart": _BART, "t5": _T5, "mt5": {**_T5, "feed_forward_proj": "gated-gelu"},
+    "umt5": _T5,
+}  # fmt: skip
 # Every family of the table, whoever adds one, and those kinds of a family that run other code of their model.
 VARIANTS: dict[str, tuple[str, dict]] = {
-    **{family: (family, {}) for family in FAMILIES},
+    **{family: (family, {}) for family in FAMILIES if family not in ENCODER_DECODERS},
     "albert, no layer shared": ("albert", {"num_hidden_groups": LAYERS}),
     "deberta-v2, as v3": ("deberta-v2", V3),
     "deberta-v2, as v3 with a convolution": ("deberta-v2", {**V3, "conv_kernel_size": 3}),
     "eurobert, bos": ("eurobert", {"classifier_pooling": "bos"}),
     "eurobert, mean": ("eurobert", {"classifier_pooling": "mean"}),
     "gpt2, padded with its end of text": ("gpt2", {"pad_token_id": CLOSES}),  # reads the token before the end
+    "gpt_neox, one after the other": ("gpt_neox", {"use_parallel_residual": False}),
+    "esm, rotary": ("esm", {"position_embedding_type": "rotary", "token_dropout": False}),
     "gpt2, scaled by layer": ("gpt2", {"scale_attn_by_inverse_layer_idx": True}),
+    "mistral, in windows": ("mistral", {"sliding_window": 4}),
     "modernbert, mean": ("modernbert", {"classifier_pooling": "mean"}),
     "qwen2, in windows": ("qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}),
 }
@@ -64,7 +135,7 @@ VARIANTS: dict[str, tuple[str, dict]] = {
 
 def new_model(name: str, **config: object) -> PreTrainedModel:
     """A random float64 classifier in eval mode that decides for many classes; no dropout in training either."""
-    family, more = VARIANTS[name]
+    family, more = (name, ENCODER_DECODERS[name]) if name in ENCODER_DECODERS else VARIANTS[name]
     common = {
         "vocab_size": VOCABULARY,
         "hidden_size": 24,
@@ -87,6 +158,9 @@ def new_model(name: str, **config: object) -> PreTrainedModel:
         if buffer_name.endswith("inv_freq"):
             buffer.data = buffer.data.float()
     _randomise(model)
+    if family == "mobilebert":
+        with torch.no_grad():  # or words would see the padding beside them
+            model.get_input_embeddings().weight[0] = 0.0
     for module in model.modules():
         for dropout in ("p", "dropout", "attention_dropout"):
             if isinstance(getattr(module, dropout, None), float):

@@ -11,8 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.method.reading import Reading, ReplayedReading
+from eraserhead.patch.dry_run import find_layers
 from eraserhead.patch.families import FAMILIES, Route
-from eraserhead.patch.layers import find_layers
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.inside.site import SelfAttentionSite

@@ -97,9 +97,13 @@ def read_mapping(path: Path, mend: str) -> dict[str, Any]:
     Raises:
         UserError: The file is damaged; the message ends with `mend`, which says what to do.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(damaged(path, "no regular file", mend))
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    except RecursionError as error:
+        raise UserError(damaged(path, "nested too deeply", mend)) from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(damaged(path, error, mend)) from error
     if not isinstance(content, dict) or not content:
@@ -140,6 +144,8 @@ def refuse_foreign(folder: Path, what: str) -> None:
     Raises:
         UserError: It is a file, or a folder with any file that is not hidden.
     """
+    if "\0" in str(folder):
+        raise UserError(Setting("output_dir", str(folder)), ": no path holds a NUL character")
     if folder.is_file():
         raise UserError(f"{folder}: is a file; ", Setting("output_dir"), " names a folder")
     if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):

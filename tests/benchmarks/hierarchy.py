@@ -13,7 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from eraserhead.data.batching import buckets
 from eraserhead.data.documents import load_documents
-from eraserhead.loading.checkpoints import load_tokenizer, quiet
+from eraserhead.loading.boundary import quiet
+from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.devices import token_budget
 from eraserhead.loading.reader import reader_for
 from eraserhead.models.architecture import Architecture, ContextKind

@@ -28,7 +28,7 @@ from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import tokenize
-from eraserhead.loading.checkpoints import quiet
+from eraserhead.loading.boundary import quiet
 from eraserhead.method.analysis import Analysis
 from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by

@@ -21,7 +21,7 @@ from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import tokenize
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
-from eraserhead.loading.checkpoints import quiet
+from eraserhead.loading.boundary import quiet
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id

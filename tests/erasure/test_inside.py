@@ -1,6 +1,7 @@
 """Erasure inside hub checkpoints, from folders to results: what works, and what is refused in one line."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
-from eraserhead.patch.families import FAMILIES
+from eraserhead.patch.families import FAMILIES, REFUSED
 from eraserhead.sites.inside.site import SelfAttentionSite
 from tables import frames, scores
 from tiny import SPECIAL, WORDS, random_texts, saved_classifier, tiny_tokenizer
@@ -322,6 +323,9 @@ def test_texts_beyond_the_window_are_cut_counted_and_reported(tmp_path, caplog):
     assert summary.truncation.truncated_tokens == 90 + 2 - 64
 
 
+INSIDE = "layer:L, layer:L:all, all, encoder:L, decoder:L and cross:L"  # sites inside a model
+
+
 def refused(tmp_path, match: str, **changes) -> None:
     config = run(tmp_path, **changes)
     with pytest.raises(UserError, match=match) as error:
@@ -363,13 +367,13 @@ def test_options_that_do_not_fit_the_model_are_refused(tmp_path, options, match)
         ({"site": ""}, "^site='': not a site"),
         (
             {"site": "pooling", "heads": [0], "search": "greedy", "memory_budget": 2.0},
-            r"^heads=\[0\]: has no effect at pooling; it belongs to layer:L, layer:L:all and all; "
-            "search='greedy': has no effect at pooling; it belongs to words, layer:L, layer:L:all and all; "
-            "memory_budget=2.0: has no effect at pooling; it belongs to words, layer:L, layer:L:all and all$",
+            rf"^heads=\[0\]: has no effect at pooling; it belongs to {INSIDE}; "
+            f"search='greedy': has no effect at pooling; it belongs to words, {INSIDE}; "
+            f"memory_budget=2.0: has no effect at pooling; it belongs to words, {INSIDE}$",
         ),
         (
             {"site": "words", "special_tokens": False, "search": "greedy"},
-            "^special_tokens=False: has no effect at words; it belongs to layer:L, layer:L:all and all$",
+            f"^special_tokens=False: has no effect at words; it belongs to {INSIDE}$",
         ),
     ],
     ids=str,
@@ -400,10 +404,11 @@ def test_checkpoints_without_one_decision_are_refused(tmp_path):
 
 
 def test_families_that_cannot_be_replayed_are_refused_by_name_before_their_weights_are_loaded(tmp_path):
-    for family in ("longformer", "funnel", "t5"):
+    for family in ("longformer", "funnel", "fnet"):
         folder = tmp_path / family
         AutoConfig.for_model(family).save_pretrained(folder)
-        refused(tmp_path, f"'{family}' model cannot be erased.* known families: albert, bert", model=str(folder))
+        mend = f"an attention-pooling head on its encoder .*`train` with model.encoder='{re.escape(str(folder))}'"
+        refused(tmp_path, f"'{family}' model cannot be erased: {REFUSED[family].reason}; {mend}", model=str(folder))
     AutoConfig.for_model("big_bird", attention_type="block_sparse").save_pretrained(tmp_path / "sparse")
     refused(
         tmp_path,
@@ -412,13 +417,32 @@ def test_families_that_cannot_be_replayed_are_refused_by_name_before_their_weigh
     )
 
 
-def test_pickled_weights_are_refused(tmp_path):
-    folder = tmp_path / "model"
-    checkpoint(folder)
-    state = BertForSequenceClassification.from_pretrained(folder).state_dict()
-    (folder / "model.safetensors").unlink()
-    torch.save(state, folder / "pytorch_model.bin")
-    refused(tmp_path, "no weights in the safetensors format", model=str(folder))
+def classifier(folder: Path, model_type: str, **values) -> str:
+    """A random checkpoint of another family, with the tiny tokenizer."""
+    torch.manual_seed(0)
+    common = {"vocab_size": len(SPECIAL) + 30, "pad_token_id": 0, "eos_token_id": 3, "num_labels": 3, "hidden_size": 24}
+    config = AutoConfig.for_model(model_type, **common, num_hidden_layers=2, num_attention_heads=4, **values)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_family_that_is_not_in_the_table_is_erased_and_the_results_say_so(tmp_path, caplog):
+    model = classifier(tmp_path / "olmo", "olmo", intermediate_size=37)
+    with caplog.at_level("INFO"):
+        folder = erase_to_folder(run(tmp_path, model=model))
+    assert "'olmo' is not in the table of families" in caplog.text
+    assert "read from the last token, was proved by probes of this model" in caplog.text
+    assert folder.summary().setup.site.unlisted == "olmo"
+
+
+def test_an_encoder_with_a_decoder_is_erased_at_its_last_cross_attention(tmp_path):
+    bart = {"encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    model = classifier(tmp_path / "bart", "bart", **bart, encoder_ffn_dim=37, decoder_ffn_dim=37)
+    folder = erase_to_folder(run(tmp_path, model=model))
+    assert folder.summary().setup.site.site == "cross:1"
+    options = {"site": "layer:0", "output_dir": str(tmp_path / "other")}
+    refused(tmp_path, "choose encoder:L, decoder:L, cross:L or all", model=model, **options)
 
 
 def test_damaged_weights_are_refused(tmp_path):
@@ -444,7 +468,7 @@ def test_code_of_the_repository_is_refused_unless_allowed(tmp_path):
     )
     edited(folder, model_type="own", auto_map={"AutoConfig": "configuration_own.OwnConfig"})
     refused(tmp_path, "Python code from its repository .*all your rights.*trust_remote_code=True", model=str(folder))
-    refused(tmp_path, "'own' model cannot be erased", model=str(folder), trust_remote_code=True)
+    refused(tmp_path, "cannot be loaded", model=str(folder), trust_remote_code=True)
 
 
 def test_a_command_that_is_refused_exits_with_two_and_one_line(tmp_path, capsys):
@@ -480,7 +504,7 @@ class MeanBert(BertForSequenceClassification):
 
 def test_a_model_that_is_read_from_elsewhere_than_its_family_is_refused():
     torch.manual_seed(0)
-    with pytest.raises(UserError, match="MeanBert's decision is not read from the first token"):
+    with pytest.raises(UserError, match="from the mean over tokens, and 'bert' models read it from the first token"):
         SelfAttentionSite(MeanBert(tiny_config()).eval())
     assert SelfAttentionSite(BertForSequenceClassification(tiny_config()).eval()).name.layer == 2
 

@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from eraserhead.errors import UserError
+from eraserhead.patch.dry_run import find_layers
 from eraserhead.patch.families import FAMILIES, ReadOut, read_out_positions, roberta_positions
 from eraserhead.patch.interface import AttentionRecord, erasable
-from eraserhead.patch.layers import find_layers
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from families import (
@@ -77,7 +77,7 @@ def test_calls_that_erase_nothing_stay_the_models_own_bit_for_bit(name):
     padded, longest = batch_of(model, documents()), batch_of(model, documents(LENGTHS[:1]))
     unmasked = {"input_ids": longest["input_ids"]}
     for inputs in (padded, longest, unmasked):
-        with torch.no_grad():
+        with torch.no_grad(), in_float64():
             before = model(**inputs).logits
             with erasable(model):
                 inside = model(**inputs).logits
@@ -216,13 +216,13 @@ def test_the_model_is_left_as_it_was(name):
         parameter.requires_grad_(number % 3 > 0)  # someone's frozen parameters stay frozen
     batch = batch_of(model, documents())
     weights, before = copy.deepcopy(model.state_dict()), traces(model)
-    with torch.no_grad():
+    with torch.no_grad(), in_float64():
         logits = model(**batch).logits
     for use in USES.values():
         use(model)
         assert traces(model) == before
         assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
-        with torch.no_grad():
+        with torch.no_grad(), in_float64():
             assert torch.equal(model(**batch).logits, logits)
 
 

@@ -22,24 +22,14 @@ from transformers.models.bert import modeling_bert
 
 from eraserhead.errors import UserError
 from eraserhead.patch.dropout_hook import _are_weights, renormalised
-from eraserhead.patch.families import FAMILIES, Route, UnknownFamilyError
+from eraserhead.patch.dry_run import dry_inputs, find_layers
+from eraserhead.patch.families import FAMILIES, REFUSED, ReadOut, Route, UnknownFamilyError, family_of
 from eraserhead.patch.interface import AttentionRecord, erasable
-from eraserhead.patch.layers import find_layers
 from eraserhead.patch.passes import ErasurePass
+from eraserhead.patch.read_out_probe import read_positions
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
-from families import (
-    HEADS,
-    LAYERS,
-    LENGTHS,
-    Slow,
-    batch_of,
-    documents,
-    in_float64,
-    new_model,
-    slow,
-    tiny,
-)
+from families import HEADS, LAYERS, LENGTHS, VARIANTS, Slow, batch_of, documents, in_float64, new_model, slow, tiny
 
 BOTH_ROUTES = pytest.mark.parametrize("name", ["bert", "llama", "mpnet"])
 ROWS, WIDTH = len(LENGTHS), max(LENGTHS)
@@ -193,7 +183,7 @@ def parameter_gradients(model: PreTrainedModel, reentrant: bool | None) -> dict[
     return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
-CHECKPOINTING = [family for family in FAMILIES if tiny(family).supports_gradient_checkpointing]
+CHECKPOINTING = [family for family in FAMILIES if family in VARIANTS and tiny(family).supports_gradient_checkpointing]
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -397,12 +387,6 @@ def test_weights_are_told_by_rows_that_sum_to_one_or_are_padding():
 
 
 TINY = {"vocab_size": 53, "num_labels": 7, "pad_token_id": 0}
-UNKNOWN = {
-    "longformer": {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "attention_window": 4},
-    "funnel": {"block_sizes": [1, 1], "d_model": 24, "n_head": 4, "d_head": 6, "d_inner": 37},
-    "t5": {"d_model": 24, "num_layers": 2, "num_heads": 4, "d_kv": 6, "d_ff": 37},
-    "xlnet": {"d_model": 24, "n_layer": 2, "n_head": 4, "d_inner": 37},
-}
 
 
 @pytest.mark.parametrize("length", [2, 3])
@@ -435,16 +419,93 @@ def test_a_token_that_follows_cached_ones_sees_them_all(name):
     assert_close(found, expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("model_type", UNKNOWN)
-def test_families_that_are_not_in_the_table_are_refused_with_those_that_are(model_type):
-    config = AutoConfig.for_model(model_type, **TINY, **UNKNOWN[model_type])
-    model = AutoModelForSequenceClassification.from_config(config).eval()
-    with pytest.raises(UnknownFamilyError, match=f"'{model_type}'") as refusal:
+@pytest.mark.parametrize("model_type", REFUSED)
+def test_families_that_cannot_be_erased_are_refused_with_the_reason(model_type):
+    """By their config alone."""
+    config = AutoConfig.for_model(model_type)
+    with pytest.raises(UnknownFamilyError, match=f"cannot be erased: {REFUSED[model_type].reason}"):
+        family_of(config)
+    assert model_type not in FAMILIES
+
+
+def test_attention_that_does_not_pass_the_interface_is_refused_with_the_families_that_are_known():
+    """Of a family that is not in the table: Falcon calls softmax itself."""
+    common = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("falcon", **TINY, **common)).eval()
+    with pytest.raises(
+        UnknownFamilyError, match="'falcon' model cannot be erased: it is not called through"
+    ) as refusal:
         find_layers(model)
-    listed = str(refusal.value).rsplit("known families: ", 1)[1].split(", ")
-    assert listed == sorted(FAMILIES)
-    with pytest.raises(UserError, match=f"'{model_type}'"):
-        SelfAttentionSite(model)
+    assert str(refusal.value).rsplit("known to work are ", 1)[1].split(", ") == sorted(FAMILIES)
+
+
+def test_a_dry_run_that_fails_is_refused_in_one_line():
+    """Of a family that is not in the table; without an id of padding a decoder takes one document at a time."""
+    model = unlisted("olmo")
+    model.config.pad_token_id = None
+    with pytest.raises(UnknownFamilyError, match=r"'olmo' model .* its dry run failed .*no padding token is defined"):
+        find_layers(model)
+
+
+def unlisted(model_type: str) -> PreTrainedModel:
+    """A classifier of a family that is not in the table."""
+    common = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37}
+    assert model_type not in FAMILIES
+    torch.manual_seed(0)
+    return AutoModelForSequenceClassification.from_config(AutoConfig.for_model(model_type, **TINY, **common)).eval()
+
+
+@pytest.mark.parametrize(("model_type", "expected"), [("olmo", ReadOut.LAST), ("roc_bert", ReadOut.FIRST)])
+def test_a_family_that_is_not_in_the_table_is_proved_by_probes(model_type, expected):
+    layers = find_layers(unlisted(model_type))
+    assert (layers.read_out, len(layers), layers.family.listed) == (expected, 2, False)
+    assert SelfAttentionSite(unlisted(model_type)).unlisted == model_type
+    assert SelfAttentionSite(tiny("bert")).unlisted is None
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_read_out_is_probed_by_changing_one_token_vector_at_a_time(name):
+    """Those that the gradient reaches, of a document alone; beside padding, never the padding."""
+    model = tiny(name)
+    layers, inputs = find_layers(model), dry_inputs(model)
+    read = read_positions(model, layers, inputs)
+    for row, length in zip(read, inputs["attention_mask"].sum(-1).tolist(), strict=True):
+        by_gradient = slow(name).read_from(length) if "end of text" not in name else (length - 1,)  # no end in it
+        assert tuple(row.nonzero().flatten().tolist()) == by_gradient
+    assert layers.read_out is layers.family.read_out_of(model.config)
+
+
+def test_a_decision_read_from_two_tokens_is_refused():
+    """Of seven token vectors the first two are averaged."""
+
+    class Two(torch.nn.Module):
+        def forward(self, vectors: Tensor) -> Tensor:
+            return vectors[:, :2].mean(1)
+
+    model = copy.deepcopy(tiny("bert"))
+    model.bert.pooler = Two()
+    with pytest.raises(
+        UnknownFamilyError, match=r"from token vectors \[0, 1\] of 7, and from \[0, 1\] of 4.*first token"
+    ):
+        find_layers(model)
+
+
+def test_a_model_that_sees_padding_is_refused():
+    """MobileBERT joins each word vector to its neighbours'; where padding's is not zero, the last word sees it."""
+    model = copy.deepcopy(tiny("mobilebert"))
+    assert len(find_layers(model)) == LAYERS
+    with torch.no_grad():
+        model.get_input_embeddings().weight[0] = 1.0
+    with pytest.raises(UnknownFamilyError, match=r"'mobilebert' model sees padding: .* decisions depend on the batch"):
+        find_layers(model)
+
+
+def test_dry_inputs_do_not_walk_the_vocabulary():
+    """Nor would they end, of as many ids; special ones are left out."""
+    model = copy.deepcopy(tiny("bert"))
+    model.config.vocab_size = 10**15
+    ids = dry_inputs(model)["input_ids"]
+    assert ids.tolist() == [[1, 4, 5, 6, 7, 8, 9], [10, 11, 12, 13, 0, 0, 0]]
 
 
 def test_sparse_bigbird_is_refused_with_what_to_set():
@@ -523,5 +584,5 @@ def test_a_model_that_reads_its_decision_from_elsewhere_is_refused():
 
     model = copy.deepcopy(tiny("bert"))
     model.bert.pooler = Mean()
-    with pytest.raises(UserError, match="not read from the first token"):
+    with pytest.raises(UserError, match=r"from token vectors \[0, .* 6\] of 7, and from \[0, .* 6\] of 4"):
         SelfAttentionSite(model)

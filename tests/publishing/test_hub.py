@@ -478,7 +478,7 @@ def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tm
         "gated": "gated: ask for access",
         "hidden": "private and there is no token",
         "missing": "not on the hub",
-        "pickled": "pickled ones",
+        "pickled": "refused by torch.load(weights_only=True)",
         "foreign": "--trust_remote_code",
         "revision": "has no revision 'v9'",
         "name": "valid hub id",

@@ -134,7 +134,7 @@ def _group_problems(name: str, value: str, options: Mapping[str, Any]) -> list[U
     """Return what is wrong with the value of a whole group: a YAML file of its options, or a mapping of them."""
     if Path(value).is_file():
         return _file_problems(value, options, f"{name}.")
-    with suppress(yaml.YAMLError):
+    with suppress(yaml.YAMLError, RecursionError):
         content = yaml.safe_load(value)
         if isinstance(content, dict):
             inner = [Given(key, each, "", key) for key, each in leaves(content, options, f"{name}.")]

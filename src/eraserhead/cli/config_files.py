@@ -119,6 +119,8 @@ def _content(file: str) -> dict[str, Any]:
         content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{shown(file)}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise UserError(f"{shown(file)}: is nested too deeply") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{shown(file)}: is not YAML ({' '.join(str(error).split())})") from error
     if content is not None and not isinstance(content, dict):

@@ -131,7 +131,8 @@ def erase(
         overwrite: Replace results of another setup in `output_dir`.
         batch_tokens: Tokens processed at a time.
         site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
-            ``all``; default: the last attention-pooling layer where there is one, else the last layer.
+            ``all``, or of an encoder with a decoder ``encoder:L``, ``decoder:L``, ``cross:L`` or ``all``; default: the
+            last attention-pooling layer where there is one, else the last layer, or its cross attention.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, where there is no exact minimum.

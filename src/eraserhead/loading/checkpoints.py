@@ -1,44 +1,58 @@
 """Load encoders and classifiers from folders or the hub, with what a run's folder records about them."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
-    CONFIG_MAPPING,
-    AutoConfig,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.tokens import NO_WINDOW
-from eraserhead.errors import Setting, UserError
-from eraserhead.loading.checks import check_complete, check_family, check_used, check_weights, give_padding
+from eraserhead.errors import UserError
+from eraserhead.loading.boundary import load, quiet
+from eraserhead.loading.checks import (
+    check_complete,
+    check_family,
+    check_sizes,
+    check_tokenizer,
+    check_unexpected,
+    check_weights,
+    give_padding,
+)
 from eraserhead.loading.defaults import stored_data
-from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_files import WeightFiles, check_finished, check_not_setfit, check_regular, find_weights
+from eraserhead.loading.stored_weights import Fit, check_fit
 from eraserhead.loading.training_data import read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
-from eraserhead.remote.downloads import locate_model
+from eraserhead.remote.downloads import Located, locate_model
 
-# Exceptions of transformers for files that are missing, damaged or of another kind.
-LOADING_ERRORS = (
-    OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, AssertionError, TypeError,
-)  # fmt: skip
-
-Loaded = TypeVar("Loaded")
+# Files of a tokenizer's vocabulary.
+VOCABULARY = (
+    "tokenizer.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.spm",
+    "*.bpe",
+    "*.codes",
+    "*.tiktoken",
+    "*vocab*.txt",
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,7 @@ class Checkpoint:
         data: The data that it was trained on; null if the folder does not say.
         labels: The label table of that data.
         train_split: The split that it was trained on, as written in the ids of its documents.
+        unexpected: Names of weights that its file holds beside the model's, and that its decisions do not depend on.
     """
 
     model: PreTrainedModel
@@ -62,6 +77,7 @@ class Checkpoint:
     data: DataConfig | None
     labels: LabelTable | None
     train_split: str | None
+    unexpected: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -97,17 +113,32 @@ def load_checkpoint(
     """
     check_finished(name)
     located = locate_model(name, revision)
-    folder, options = located.folder, {"trust_remote_code": trust_remote_code}
-    config = load(name, lambda: _config(folder, name, options))
-    if not isinstance(config, AttentionPoolingConfig):
+    with quiet():
+        return _loaded(name, located, dtype, trust_remote_code)
+
+
+def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
+    folder = located.folder
+    check_regular(folder, name)
+    config = read_config(folder, name, classifier=True, trust_remote_code=trust_remote_code)
+    ours = isinstance(config, AttentionPoolingConfig)
+    if not ours:
+        check_not_setfit(folder, name)
         check_family(config, name)
-    model, loading = load(name, lambda: _model_and_report(folder, config, getattr(torch, dtype), options))
-    check_complete(model, loading["missing_keys"], name)
-    if isinstance(config, AttentionPoolingConfig):
-        check_used(loading["unexpected_keys"], name)
+    weights = find_weights(folder, name, located.others)
+    kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # null for code of the repository
+    if kind is None and not trust_remote_code:
+        raise UserError(f"{name}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
+    fit = Fit() if kind is None else check_fit(config, kind, weights, name)
+    options = {"dtype": getattr(torch, dtype), "trust_remote_code": trust_remote_code, "key_mapping": fit.key_mapping}
+    loader = kind or AutoModelForSequenceClassification
+    model, loading = load(name, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
+    check_sizes(loading["mismatched_keys"], name)
+    check_complete(model, loading["missing_keys"], loading["unexpected_keys"], name)
+    unexpected = check_unexpected(loading["unexpected_keys"], name)
     check_weights(model, name)
-    tokenizer = load_tokenizer(folder, name, trust_remote_code)
-    if not isinstance(config, AttentionPoolingConfig):
+    tokenizer = load_tokenizer(folder, name, trust_remote_code, config)
+    if not ours:
         give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
     return Checkpoint(
@@ -118,51 +149,40 @@ def load_checkpoint(
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
         train_split=None if trained_on is None else trained_on.train_split,
+        unexpected=unexpected,
     )
 
 
-def check_finished(name: str) -> None:
-    """Refuse a folder without a model in it.
-
-    Raises:
-        UserError: There is no model; the message says whether its training is unfinished.
-    """
-    if os.path.isdir(name) and not (Path(name) / RUN.config).is_file():
-        unfinished = (Path(name) / RUN.run).is_file()
-        resume = UserError("its training is unfinished: run the same `train` with ", Setting("resume", True))
-        mend = resume if unfinished else "give the folder of a finished run, or a hub id"
-        raise UserError(f"{name}: not a model (no {RUN.config} in it); ", mend)
-
-
-def _config(folder: str, name: str, options: Mapping[str, Any]) -> PreTrainedConfig:
-    """Load a model's config; code in its repository is refused here, before transformers asks about it."""
-    content, _ = PreTrainedConfig.get_config_dict(folder)
-    unknown = content.get("model_type") not in CONFIG_MAPPING
-    if unknown and "AutoConfig" in content.get("auto_map", {}) and not options["trust_remote_code"]:
-        raise UserError(
-            f"{name}: needs Python code from its repository ({content['auto_map']['AutoConfig']}), which would run on "
-            "this machine with all your rights; read it, and then allow it with ",
-            Setting("trust_remote_code", True),
-        )
-    return AutoConfig.from_pretrained(folder, **options)
-
-
-def load_tokenizer(folder: str, name: str | None = None, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    folder: str, name: str | None = None, trust_remote_code: bool = False, config: PreTrainedConfig | None = None
+) -> PreTrainedTokenizerBase:
     """Load the tokenizer of an encoder or classifier.
 
     Args:
         folder: Its folder.
         name: Its name in messages; default: the folder.
         trust_remote_code: Whether code in the folder may run.
+        config: The model's configuration, where it was read already.
 
     Raises:
         UserError: There is none.
     """
     name = name or folder
-    tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code))
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise UserError(f"{name}: has no tokenizer (the vocabulary is empty); save the model's tokenizer beside it")
+    check_regular(folder, name)
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, **({} if config is None else {"config": config})}
+    files = [each for each in os.listdir(folder) if any(fnmatch(each, pattern) for pattern in VOCABULARY)]
+    try:
+        tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, **options), _tokenizer_of(files))
+    except UserError as error:
+        if files:
+            raise
+        raise UserError(f"{name}: has no tokenizer (no vocabulary); save the model's tokenizer beside it") from error
+    load(name, lambda: check_tokenizer(tokenizer, name), _tokenizer_of(files))
     return tokenizer
+
+
+def _tokenizer_of(files: Sequence[str]) -> str:
+    return f"the tokenizer ({', '.join(sorted(files))})" if files else "the tokenizer"
 
 
 def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -183,46 +203,14 @@ def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     return min(tokenizer.model_max_length, positions - max((padding + 1 for padding in paddings), default=0))
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Hide transformers' loading reports and progress bars; their important parts are checked here."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def load(name: str, make: Callable[[], Loaded]) -> Loaded:
-    """Call `make`, which loads from files that may be missing, damaged or of another kind.
-
-    Raises:
-        UserError: It failed; the message is one line.
-    """
-    try:
-        with quiet():
-            return make()
-    except (UserError, torch.OutOfMemoryError):
-        raise
-    except LOADING_ERRORS as error:
-        reason = " ".join(str(error).split())[:300]
-        if isinstance(error, OSError) and "safetensors" in reason:
-            raise UserError(
-                f"{name}: no weights in the safetensors format; pickled ones (pytorch_model.bin) are refused, because "
-                "loading them can run code: if you trust them, load them and convert them with `save_pretrained`"
-            ) from error
-        where = "this folder" if os.path.isdir(name) else "the hub's files of this name"
-        raise UserError(f"{name}: cannot be loaded from {where}: {reason}") from error
-
-
 def _model_and_report(
-    folder: str, config: PreTrainedConfig, dtype: torch.dtype, options: Mapping[str, Any]
+    loader: Any, folder: str, config: PreTrainedConfig, weights: WeightFiles, options: Mapping[str, Any]
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
-    loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-        folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+    return loader.from_pretrained(
+        folder,
+        config=config,
+        use_safetensors=not weights.pickled,
+        ignore_mismatched_sizes=True,  # the report names them
+        output_loading_info=True,
+        **options,
     )
-    return loaded

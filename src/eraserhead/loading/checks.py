@@ -1,7 +1,9 @@
 """Checks that a checkpoint can be erased: a complete classifier of a known family."""
 
 import logging
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,22 +17,47 @@ from eraserhead.patch.families import ReadOut, UnknownFamilyError, family_of
 
 logger = logging.getLogger("eraserhead")
 
+# Weights that no decision depends on, where the classifier itself has none of the name: buffers of older releases,
+# poolers that nothing reads, heads of pretraining, and what weighs a loss.
+LEFTOVER = re.compile(
+    r"(^|\.)(position_ids|inv_freq|(attn|attention)\.(masked_)?bias|pooler\.dense\.(weight|bias))$"
+    r"|^(\w+\.)?(cls\.(predictions|seq_relationship)|lm_head|generator_lm_head|generator_predictions"
+    r"|discriminator_predictions|predictions|sop_classifier|lm_predictions|mask_predictions|vocab_transform"
+    r"|vocab_layer_norm|vocab_projector)\.|^decoder\.(weight|bias)$"
+    r"|^(loss_fct|loss_fn|loss|criterion)\.(pos_)?weight$|^class_weights?$"
+)
+LONGEST_WINDOW = 10**9  # tokens: tokenizers that know no limit give a number above it
+SHOWN = 3
+
 
 def check_family(config: PreTrainedConfig, name: str) -> None:
-    """Refuse a model without a decision, or of an unknown family, before its weights are loaded.
+    """Refuse, before any weights are loaded, models without a decision or of a family that is known not to work.
 
     Raises:
-        UserError: The model is refused; the message says why, and names the known families.
+        UserError: Saying which, why, and what to do instead.
     """
-    try:
+    with instead_of_inside(name):
         family_of(config)
-    except UnknownFamilyError as error:
-        raise UserError(f"{name}: {error}") from error
     if config.problem_type == "regression":
         raise UserError(f"{name}: a regression model ({config.num_labels} output(s)): there is no decision to flip")
 
 
-def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) -> None:
+@contextmanager
+def instead_of_inside(name: str) -> Iterator[None]:
+    """Say what can be done with a model inside of which attention cannot be erased.
+
+    Raises:
+        UserError: With the name of the model, and the command.
+    """
+    try:
+        yield
+    except UnknownFamilyError as error:
+        mend = "; an attention-pooling head on its encoder can be trained and erased instead: `train` with "
+        instead = (mend, Setting("model.encoder", name)) if error.head else ()
+        raise UserError(f"{name}: ", error, *instead) from error
+
+
+def check_complete(model: PreTrainedModel, missing: Collection[str], unexpected: Collection[str], name: str) -> None:
     """Refuse a model whose file lacks weights, such as the classification head.
 
     Raises:
@@ -46,20 +73,49 @@ def check_complete(model: PreTrainedModel, missing: Collection[str], name: str) 
             "an attention-pooling head on it: `train` with ",
             Setting("model.encoder", name),
         )
+    foreign = sorted(key for key in unexpected if not LEFTOVER.search(key))
+    if foreign:
+        raise UserError(
+            f"{name}: its weights have names of another class of model ('{foreign[0]}', and no '{first}'): give the "
+            "model that they were saved from, with its own config.json"
+        )
     raise UserError(f"{name}: {count} weights are missing, such as '{first}'; the file is incomplete")
 
 
-def check_used(unexpected: Collection[str], name: str) -> None:
-    """Refuse an attention-pooling model whose file contains weights of layers that its configuration lacks.
+def check_sizes(mismatched: Collection[tuple[str, Any, Any]], name: str) -> None:
+    """Refuse a model whose file holds a weight of another size, under a name that was translated.
 
     Raises:
         UserError: There are such weights; the message names one of them.
     """
-    ours = sorted(key for key in unexpected if key.startswith(("head.", "encoder.")))
-    if ours:
+    for key, held, wanted in sorted(mismatched, key=str):
         raise UserError(
-            f"{name}: its weights contain '{ours[0]}', which its config.json lacks: the two do not belong together"
+            f"{name}: '{key}' has the size {tuple(held)} in the file, and {tuple(wanted)} by config.json: the two do "
+            "not belong together"
         )
+
+
+def check_unexpected(unexpected: Collection[str], name: str) -> tuple[str, ...]:
+    """Refuse a model whose file holds weights that its configuration does not have, unless decisions ignore them.
+
+    Returns:
+        The names of the weights that decisions do not depend on; a log line names them.
+
+    Raises:
+        UserError: Naming one of the others.
+    """
+    foreign = sorted(key for key in unexpected if not LEFTOVER.search(key))
+    if foreign:
+        more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
+        raise UserError(
+            f"{name}: its weights contain '{foreign[0]}'{more}, which its config.json lacks: the two do not belong "
+            "together, or another class of model computes with it; give the model that the weights were saved from"
+        )
+    left = tuple(sorted(unexpected))
+    if left:
+        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        logger.info(f"{name}: weights that decisions do not depend on are left out: {', '.join(left[:SHOWN])}{more}")
+    return left
 
 
 def check_weights(model: nn.Module, name: str) -> None:
@@ -78,15 +134,35 @@ def check_weights(model: nn.Module, name: str) -> None:
             )
 
 
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Refuse a tokenizer without a vocabulary, or whose limits are no numbers.
+
+    Raises:
+        UserError: Naming the field, where it is one.
+    """
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise UserError(f"{name}: has no tokenizer (the vocabulary is empty); save the model's tokenizer beside it")
+    longest = tokenizer.model_max_length
+    if isinstance(longest, bool) or not isinstance(longest, (int, float)) or longest < 1:
+        raise UserError(
+            f"{name}: tokenizer_config.json: model_max_length is {longest!r}, and must be a number of tokens from 1"
+        )
+    if isinstance(longest, float) and longest < LONGEST_WINDOW:
+        tokenizer.model_max_length = int(longest)
+
+
 def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     """Give a decoder without a padding token its tokenizer's; it needs one to read several documents at a time.
 
     Raises:
         UserError: Neither has a padding token.
     """
-    if named_padding(model.config) is not None or family_of(model.config).read_out_of(model.config) is not ReadOut.LAST:
+    read_out = family_of(model.config).read_out_of(model.config)
+    if named_padding(model.config) is not None or read_out not in (ReadOut.LAST, None):
         return
     padding = named_padding(model.config, tokenizer)
+    if padding is None and read_out is None:
+        return  # of a family that is not known: its dry run tells whether it takes two documents at a time
     if padding is None:
         raise UserError(
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
@@ -103,7 +179,10 @@ def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
         UserError: `largest`, the largest token id in the documents, has no embedding.
     """
     inner: Any = model.encoder if isinstance(model, AttentionPoolingForSequenceClassification) else model
-    embeddings = inner if isinstance(inner, nn.Embedding) else inner.get_input_embeddings()
+    try:
+        embeddings = inner if isinstance(inner, nn.Embedding) else inner.get_input_embeddings()
+    except NotImplementedError:
+        return  # it has no table of embeddings and takes any id: CANINE hashes characters
     known = embeddings.weight.shape[0] if isinstance(embeddings.weight, torch.Tensor) else 0
     if largest >= known:
         raise UserError(

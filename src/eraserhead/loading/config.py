@@ -7,7 +7,6 @@ from eraserhead.settings import option
 
 ONE_SEQUENCE = "an attention-pooling classifier reads one sequence: join the two texts into one"
 
-MULTI_LABEL = "multi_label_classification"  # the `problem_type` of models that decide label by label
 PREDICTED, LARGEST, ALL = "predicted", "largest", "all"  # what stands for labels, which may differ by document
 
 LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # in `DataConfig`
@@ -27,7 +26,9 @@ class SiteConfig:
             sentences in a hierarchical model. ``words``: the attention over the words of its sentences. Inside an
             encoder, ``layer:L``: in layer L, the weights of the position that the decision is read from (default:
             ``layer:-1``, the last); ``layer:L:all``: in layer L, the weights of every position; ``all``: the weights
-            of every position in every layer. Layers count from 0.
+            of every position in every layer. Models with an encoder and a decoder have ``encoder:L`` and, with or
+            without ``:all``, ``decoder:L`` and ``cross:L`` (default: ``cross:-1``), the decoder's attention to the
+            encoder. Layers count from 0.
         heads: Heads whose weights are erased inside an encoder, counted from 0; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, at ``words`` and inside an

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 from eraserhead.files import read_mapping
+from eraserhead.loading.model_config import read_config
 from eraserhead.loading.run_layout import RUN
 
 
@@ -38,8 +39,11 @@ def stored_fingerprint(folder: Path, dtype: str) -> str | None:
         dtype: Precision that it would be loaded in.
 
     Returns:
-        Null if no file contains a weight under its own name or that of a weight that it is tied to.
+        Null if no file contains a weight under its own name or that of a weight that it is tied to, or the files are no
+        safetensors.
     """
+    if not all((folder / name).is_file() for name in weight_files(folder)):
+        return None
     expected = _expected(folder, getattr(torch, dtype))
     with ExitStack() as opened:
         files = [
@@ -62,7 +66,7 @@ def stored_fingerprint(folder: Path, dtype: str) -> str | None:
 
 def _expected(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:
     """Return the weights of a classifier on the meta device, without values; tied weights are the same object."""
-    config = AutoConfig.from_pretrained(folder)
+    config = read_config(str(folder), str(folder), classifier=True)
     with torch.device("meta"):
         model = AutoModelForSequenceClassification.from_config(config, dtype=dtype)
     model.tie_weights()

@@ -18,12 +18,13 @@ from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_types, check_vocabulary
-from eraserhead.loading.config import MULTI_LABEL, ONE_SEQUENCE, SiteConfig
+from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
+from eraserhead.models.architecture import MULTI_LABEL
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.sites.site import Site
 

@@ -45,6 +45,7 @@ class SiteSetup:
         site: Name of the site.
         components: ``tokens`` or ``sentences`` of the text.
         heads: Heads whose weights are erased, inside an encoder; null for all.
+        unlisted: Model type of a family that is not in the table, and was proved by probes of this model alone.
         special_tokens: Whether tokens such as [CLS] are components.
         search: Search for smaller sets than those of the rankings: ``none`` or ``greedy``.
         dtype: Precision of the model.
@@ -54,6 +55,7 @@ class SiteSetup:
     site: str
     components: str = TOKENS
     heads: tuple[int, ...] | None = None
+    unlisted: str | None = None
     special_tokens: bool
     search: str = "none"
     dtype: str

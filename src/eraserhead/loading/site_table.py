@@ -1,5 +1,6 @@
 """The table of sites: their names, the models that have them, how they are opened, and the options that they take."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -9,6 +10,7 @@ from transformers import PreTrainedModel
 
 from eraserhead.errors import Job, Setting, UserError, nearest
 from eraserhead.loading.checkpoints import Checkpoint
+from eraserhead.loading.checks import instead_of_inside
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.reader import is_hierarchical
 from eraserhead.loading.setup import SENTENCES, TOKENS, LabelSetup, SiteSetup
@@ -18,8 +20,10 @@ from eraserhead.models.special_tokens import structural_token_ids
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.pooling import PoolingSite
-from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS, InsideName, Site, float64_device, is_inside, parse_inside
+from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS, Site, float64_device, is_inside, parse_inside
 from eraserhead.sites.words import WordsSite
+
+logger = logging.getLogger("eraserhead")
 
 
 @dataclass(frozen=True)
@@ -160,17 +164,24 @@ def _open_inside(
 ) -> OpenedSite:
     device = float64_device(accelerator.device)
     with_special = config.special_tokens is not False
-    site = SelfAttentionSite(
-        checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
-        InsideName() if config.site is None else parse_inside(config.site),
-        heads=config.heads,
-        left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
-        budget=budget_for(device, config.memory_budget),
-        targets=targets_of(labels, checkpoint.class_names),
-    )
+    with instead_of_inside(checkpoint.name):
+        site = SelfAttentionSite(
+            checkpoint.model.to(device),  # pyright: ignore[reportArgumentType] - its decorator hides the method
+            None if config.site is None else parse_inside(config.site),
+            heads=config.heads,
+            left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
+            budget=budget_for(device, config.memory_budget),
+            targets=targets_of(labels, checkpoint.class_names),
+        )
+    if site.unlisted is not None:
+        logger.info(
+            f"'{site.unlisted}' is not in the table of families: that its attention is erased, and that its decision "
+            f"is read from the {site.runner.read_out.value}, was proved by probes of this model"
+        )
     setup = SiteSetup(
         site=str(site.name),
         heads=None if site.heads is None else tuple(site.heads),
+        unlisted=site.unlisted,
         special_tokens=with_special,
         search=config.search,
         dtype=config.dtype,
@@ -200,9 +211,17 @@ SITES = (
     ),
     SiteKind(
         names=("layer:L", "layer:L:all", ALL_LAYERS),
-        known=is_inside,
+        known=lambda site: is_inside(site) and parse_inside(site).part is None,
         had_by=lambda model: not _has_pooling(model),
         lacking="is read at its attention-pooling layers alone",
+        open=_open_inside,
+        options=REPLAYED | {"heads", "special_tokens"},
+    ),
+    SiteKind(
+        names=("encoder:L", "decoder:L", "cross:L"),
+        known=is_inside,
+        had_by=lambda model: not _has_pooling(model) and model.config.is_encoder_decoder,
+        lacking="is no encoder with a decoder",
         open=_open_inside,
         options=REPLAYED | {"heads", "special_tokens"},
     ),

@@ -6,9 +6,10 @@ from transformers import PreTrainedConfig
 
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.loading.checkpoints import class_names
-from eraserhead.loading.config import ALL, LARGEST, MULTI_LABEL, PREDICTED, SiteConfig
+from eraserhead.loading.config import ALL, LARGEST, PREDICTED, SiteConfig
 from eraserhead.loading.setup import LabelSetup
 from eraserhead.method.cases import Targets
+from eraserhead.models.architecture import MULTI_LABEL
 
 THRESHOLD = 0.5
 

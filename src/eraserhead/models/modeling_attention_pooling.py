@@ -6,25 +6,22 @@ its shapes.
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .architecture import Architecture, Limits
+from .architecture import MULTI_LABEL, SINGLE_LABEL, Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
 from .encoders import empty_encoder, loaded_encoder
 from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
 from .pooling import components_first
 from .special_tokens import structural_token_ids
-
-# Values of `problem_type`, which transformers reads too: its pipeline gives sigmoids of a multi-label model's logits.
-SINGLE_LABEL, MULTI_LABEL = "single_label_classification", "multi_label_classification"
 
 
 @dataclass
@@ -90,6 +87,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         limits: Limits | None = None,
         problem_type: str | None = None,
         revision: str | None = None,
+        encoder_config: PreTrainedConfig | None = None,
+        key_mapping: Mapping[str, str] | None = None,
     ) -> "AttentionPoolingForSequenceClassification":
         """Put a fresh attention-pooling head on a pretrained encoder.
 
@@ -101,6 +100,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             problem_type: ``multi_label_classification`` where each label is decided on by itself; default: one of the
                 classes is.
             revision: Branch, tag or commit of the encoder.
+            encoder_config: Configuration of the encoder; by default read from its config.json.
+            key_mapping: How names of stored weights change, as `from_pretrained` takes it.
 
         Raises:
             ValueError: Fewer than two labels, labels that repeat, more layers than the encoder has, sizes that do not
@@ -110,10 +111,17 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         if len(set(labels)) != len(labels):
             raise ValueError(f"class names repeat: {', '.join(labels)}")
         architecture = architecture or Architecture()
-        full_config = AutoConfig.from_pretrained(encoder, revision=revision)
+        full_config = encoder_config or AutoConfig.from_pretrained(encoder, revision=revision)
         encoder_config = cut_layers(full_config, architecture.encoder_layers)
-        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
-        loaded = loaded_encoder(encoder, encoder_config, revision, embeddings_alone=architecture.encoder_layers == 0)
+        tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision, config=full_config)
+        loaded = loaded_encoder(
+            encoder,
+            encoder_config,
+            revision,
+            embeddings_alone=architecture.encoder_layers == 0,
+            stored_layers=full_config.num_hidden_layers,
+            key_mapping=key_mapping,
+        )
         if os.path.isdir(encoder):
             encoder_config._name_or_path = ""  # a local path should not be published
         config = AttentionPoolingConfig(

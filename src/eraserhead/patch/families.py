@@ -1,6 +1,6 @@
 """The one table of model families: how their attention is reached, and where their decision is read from.
 
-Everything else about a model is found by a dry run (`eraserhead.patch.layers.find_layers`).
+Everything else about a model is found by a dry run (`eraserhead.patch.dry_run.find_layers`).
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedConfig
+
+from eraserhead.errors import UserError
 
 
 class Route(Enum):
@@ -50,13 +52,25 @@ def classifier_pooling(config: PreTrainedConfig) -> ReadOut:
     return {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN}[chosen]
 
 
+def _has_windows(config: PreTrainedConfig) -> bool:
+    """Tell whether a layer's queries see some keys alone, by how far away they stand."""
+    kinds = getattr(config, "layer_types", None) or ()
+    local = any("sliding" in kind or "chunked" in kind for kind in kinds)
+    return local or (not kinds and bool(getattr(config, "sliding_window", None)))
+
+
+def _is_relative(config: PreTrainedConfig) -> bool:
+    return getattr(config, "position_embedding_type", None) not in (None, "absolute")
+
+
 @dataclass(frozen=True)
 class Family:
     """What has to be known about a model family.
 
     Attributes:
         name: Its name in texts.
-        read_out: Where the decision is read from, or a function that tells it from the config.
+        read_out: Where the decision is read from, or a function that tells it from the config; a probe of each model
+            must find the same. None in a family that is not in the table, where the probe alone tells.
         positions: Function from token ids to position ids, in families where position ids alone place a token, so
             that an invisible token can be left out of a row; None where distances or windows go by the index.
         route: How its attention is reached.
@@ -65,23 +79,23 @@ class Family:
     """
 
     name: str
-    read_out: ReadOut | Callable[[PreTrainedConfig], ReadOut]
+    read_out: ReadOut | Callable[[PreTrainedConfig], ReadOut] | None
     positions: Positions | None = None
     route: Route = Route.INTERFACE
     required: tuple[tuple[str, Any], ...] = ()
 
-    def read_out_of(self, config: PreTrainedConfig) -> ReadOut:
-        """Return where a model of this family reads its decision from."""
-        return self.read_out if isinstance(self.read_out, ReadOut) else self.read_out(config)
+    @property
+    def listed(self) -> bool:
+        """Whether the family is in the table, so that the tests prove it."""
+        return self.read_out is not None
+
+    def read_out_of(self, config: PreTrainedConfig) -> ReadOut | None:
+        """Return where a model of this family reads its decision from; null where only a probe can tell."""
+        return self.read_out(config) if callable(self.read_out) else self.read_out
 
     def positions_of(self, config: PreTrainedConfig) -> Positions | None:
         """Return `positions` where leaving out invisible tokens changes nothing else; otherwise None."""
-        windows = any("sliding" in kind or "chunked" in kind for kind in getattr(config, "layer_types", None) or ())
-        return None if windows or self._is_relative(config) else self.positions
-
-    @staticmethod
-    def _is_relative(config: PreTrainedConfig) -> bool:
-        return getattr(config, "position_embedding_type", None) not in (None, "absolute")
+        return None if _has_windows(config) or _is_relative(config) else self.positions
 
 
 # By `config.model_type`.
@@ -89,41 +103,124 @@ FAMILIES: dict[str, Family] = {
     "albert": Family("ALBERT", ReadOut.FIRST, counted),
     "bert": Family("BERT", ReadOut.FIRST, counted),
     "camembert": Family("CamemBERT", ReadOut.FIRST, roberta_positions),
+    "data2vec-text": Family("Data2Vec", ReadOut.FIRST, roberta_positions),
     "distilbert": Family("DistilBERT", ReadOut.FIRST, counted),
     "electra": Family("ELECTRA", ReadOut.FIRST, counted),
+    "ernie": Family("ERNIE", ReadOut.FIRST, counted),
+    "esm": Family("ESM", ReadOut.FIRST),  # scales its embeddings by how many tokens there are
     "eurobert": Family("EuroBERT", classifier_pooling, counted),
+    "gte": Family("GTE", ReadOut.FIRST, counted),
+    "jina_embeddings_v3": Family("Jina Embeddings v3", ReadOut.FIRST, counted),
+    "layoutlm": Family("LayoutLM, text alone", ReadOut.FIRST),
+    "mobilebert": Family("MobileBERT", ReadOut.FIRST),  # joins each word vector to its neighbours'
     "modernbert": Family("ModernBERT", classifier_pooling),
+    "nomic_bert": Family("Nomic BERT", ReadOut.FIRST, counted),
     "roberta": Family("RoBERTa", ReadOut.FIRST, roberta_positions),
+    "roberta-prelayernorm": Family("RoBERTa-PreLayerNorm", ReadOut.FIRST, roberta_positions),
     "xlm-roberta": Family("XLM-RoBERTa", ReadOut.FIRST, roberta_positions),
+    "xlm-roberta-xl": Family("XLM-RoBERTa-XL", ReadOut.FIRST, roberta_positions),
+    "xmod": Family("X-MOD", ReadOut.FIRST, roberta_positions),
+    "biogpt": Family("BioGPT", ReadOut.LAST, counted),
+    "gemma": Family("Gemma", ReadOut.LAST, counted),
+    "gemma2": Family("Gemma 2", ReadOut.LAST),
+    "gemma3_text": Family("Gemma 3", ReadOut.LAST),
     "gpt2": Family("GPT-2", ReadOut.LAST, counted),
+    "gpt_neox": Family("GPT-NeoX", ReadOut.LAST, counted),
     "llama": Family("Llama", ReadOut.LAST, counted),
+    "mistral": Family("Mistral", ReadOut.LAST, counted),
+    "mixtral": Family("Mixtral", ReadOut.LAST, counted),
+    "modernbert-decoder": Family("ModernBERT decoder", ReadOut.LAST),
+    "olmo2": Family("OLMo 2", ReadOut.LAST, counted),
+    "opt": Family("OPT", ReadOut.LAST, counted),
+    "phi": Family("Phi", ReadOut.LAST, counted),
+    "phi3": Family("Phi-3", ReadOut.LAST, counted),
     "qwen2": Family("Qwen2", ReadOut.LAST, counted),
+    "qwen3": Family("Qwen3", ReadOut.LAST, counted),
+    "qwen3_moe": Family("Qwen3 MoE", ReadOut.LAST, counted),
+    "smollm3": Family("SmolLM3", ReadOut.LAST, counted),
+    "starcoder2": Family("StarCoder2", ReadOut.LAST, counted),
+    "bart": Family("BART", ReadOut.LAST),
+    "mbart": Family("mBART", ReadOut.LAST),
+    "mt5": Family("mT5", ReadOut.LAST),
+    "plbart": Family("PLBART", ReadOut.LAST),
+    "t5": Family("T5", ReadOut.LAST),
+    "umt5": Family("UMT5", ReadOut.LAST),
     "big_bird": Family(
         "BigBird, in full attention", ReadOut.FIRST, None, Route.DROPOUT, (("attention_type", "original_full"),)
     ),
     "deberta": Family("DeBERTa", ReadOut.FIRST, None, Route.DROPOUT),
     "deberta-v2": Family("DeBERTa-v2 and -v3", ReadOut.FIRST, None, Route.DROPOUT),
+    "ibert": Family("I-BERT", ReadOut.FIRST, roberta_positions, Route.DROPOUT, (("quant_mode", False),)),
+    "megatron-bert": Family("Megatron-BERT", ReadOut.FIRST, counted, Route.DROPOUT),
     "mpnet": Family("MPNet", ReadOut.FIRST, None, Route.DROPOUT),
+    "rembert": Family("RemBERT", ReadOut.FIRST, counted, Route.DROPOUT),
     "roformer": Family("RoFormer", ReadOut.FIRST, None, Route.DROPOUT),
+    "bloom": Family("BLOOM", ReadOut.LAST, None, Route.DROPOUT),
+    "gpt_neo": Family("GPT-Neo", ReadOut.LAST, None, Route.DROPOUT),
+    "gptj": Family("GPT-J", ReadOut.LAST, counted, Route.DROPOUT),
+    "openai-gpt": Family("GPT", ReadOut.LAST, counted, Route.DROPOUT),
 }
 
 
-class UnknownFamilyError(ValueError):
-    """A model's decisions cannot be replayed; the message says why, and which families can."""
+@dataclass(frozen=True)
+class Refusal:
+    """Why attention inside a family is not erased.
+
+    Attributes:
+        reason: What its attention does instead.
+        head: Whether an attention-pooling head on such an encoder can be trained and erased.
+    """
+
+    reason: str
+    head: bool = True
+
+
+# By `config.model_type`; the tests train a head on each that says so.
+REFUSED: dict[str, Refusal] = {
+    "bigbird_pegasus": Refusal("its encoder attends to blocks of keys, some of them random"),
+    "canine": Refusal("it attends in windows of characters, and among every fourth of them in between", head=False),
+    "convbert": Refusal("half of each layer is a convolution that sees padding, so that decisions depend on the batch"),
+    "fnet": Refusal("it mixes tokens by Fourier transforms, and has no attention weights"),
+    "funnel": Refusal("its layers pool their keys, which are then no tokens any more"),
+    "longformer": Refusal("its attention is computed in blocks of local windows, with no softmax over all keys"),
+    "luke": Refusal("it attends to words and entities in one softmax, with other queries for each"),
+    "mra": Refusal("its attention is an approximation at several resolutions, with no softmax over keys"),
+    "nystromformer": Refusal("its attention goes through landmarks, with no softmax over keys"),
+    "perceiver": Refusal("its decision is read from latent vectors, not from tokens", head=False),
+    "reformer": Refusal("it attends within buckets of hashed keys, with no softmax over all keys", head=False),
+    "yoso": Refusal("its attention weights are sampled by hashing, with no softmax over keys"),
+}
+
+
+class UnknownFamilyError(UserError):
+    """A model whose decisions cannot be replayed; says why."""
+
+    head = True  # whether an attention-pooling head on its encoder may do instead
+
+
+class HeadlessFamilyError(UnknownFamilyError):
+    """The same, where an attention-pooling head would not do either."""
+
+    head = False
+
+
+def known_families() -> str:
+    """Return the model types of the table, as messages name them."""
+    return ", ".join(sorted(FAMILIES))
 
 
 def family_of(config: PreTrainedConfig) -> Family:
-    """Return the family of a model.
+    """Return the family of a model; one that nobody has listed has to be proved by probes of the loaded model.
 
     Raises:
-        UnknownFamilyError: It is not in the table, or its config asks for another kind of attention or read-out.
+        UnknownFamilyError: Its attention is none that can be erased, or its config asks for another kind of attention
+            or read-out than the family has.
     """
-    family = FAMILIES.get(config.model_type)
-    if family is None:
-        raise UnknownFamilyError(
-            f"attention inside a '{config.model_type}' model cannot be erased: it is not known how to reach its "
-            f"attention and where its decision is read from; known families: {', '.join(sorted(FAMILIES))}"
-        )
+    refusal = REFUSED.get(config.model_type)
+    if refusal is not None:
+        error = UnknownFamilyError if refusal.head else HeadlessFamilyError
+        raise error(f"attention inside a '{config.model_type}' model cannot be erased: {refusal.reason}")
+    family = FAMILIES.get(config.model_type, Family(config.model_type, None))
     for name, value in family.required:
         if getattr(config, name, value) != value:
             raise UnknownFamilyError(

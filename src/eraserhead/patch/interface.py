@@ -114,6 +114,10 @@ def _attention(
 ) -> tuple[Tensor, Tensor | None]:
     """Attend as transformers' SDPA does, minus what the pass erases: ``[batch, queries, heads, head size]``."""
     current: ErasurePass | None = kwargs.pop(PASS, None)
+    cap: float | None = kwargs.pop("softcap", None)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if current is None and cap is not None:
+        return _capped_attention(module, query, key, value, attention_mask, scale, cap), None
     if current is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
@@ -121,29 +125,49 @@ def _attention(
     layer = current.layer(module)
     if layer in current.outputs:
         return current.outputs[layer], None
-    keep = current.keep.get(layer)
-    if keep is None and layer not in current.record.layers and layer not in current.record.state_layers:
+    keep, record = current.keep.get(layer), current.record
+    if keep is None and layer not in (*record.layers, *record.state_layers) and cap is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     allowed = _allowed(module, query, key, attention_mask, kwargs.get("is_causal"))
-    if layer in current.record.state_layers:
-        current.record.states[layer] = AttentionStates(query, key, value, allowed, scale)
+    if layer in record.state_layers:
+        record.states[layer] = AttentionStates(query, key, value, allowed, scale, cap)
     if keep is not None:
         rows = mask_rows(keep, (*query.shape[:3], key.shape[2]), layer)
         allowed = rows if allowed is None else allowed & rows
-    if layer not in current.record.layers:
+    if layer not in record.layers and cap is None:
         kwargs["is_causal"] = False  # the mask covers causality
         attended, _ = sdpa_attention_forward(
             module, query, key, value, allowed, scaling=scale, dropout=dropout, **kwargs
         )
         return _zero_where_nothing(attended, allowed if keep is not None else None), None
-    weights = attention_weights((scale * query) @ for_heads(key, query).transpose(-1, -2), allowed)
-    if torch.is_grad_enabled() and not weights.requires_grad:
-        weights.requires_grad_()
-    current.record.weights[layer] = weights
+    scores = capped((scale * query) @ for_heads(key, query).transpose(-1, -2), cap)
+    bias: Tensor | None = kwargs.get("position_bias")  # T5's
+    weights = attention_weights(scores if bias is None else scores + bias, allowed)
+    if layer in record.layers:
+        if torch.is_grad_enabled() and not weights.requires_grad:
+            weights.requires_grad_()
+        record.weights[layer] = weights
     return (weights @ for_heads(value, query)).transpose(1, 2).contiguous(), weights
+
+
+def capped(scores: Tensor, cap: float | None) -> Tensor:
+    """Keep scores between plus and minus a soft cap, as Gemma 2 does; null: as they are."""
+    return scores if cap is None else cap * (scores / cap).tanh()
+
+
+def _capped_attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, cap: float
+) -> Tensor:
+    """Attend with capped scores as transformers' eager attention does, bit for bit: SDPA has no cap."""
+    scores = torch.matmul(query, for_heads(key, query).transpose(2, 3)) * scale
+    scores = torch.tanh(scores / cap) * cap
+    allowed = _allowed(module, query, key, mask, None)
+    if allowed is not None:
+        scores = scores + torch.zeros_like(scores).masked_fill(~allowed, torch.finfo(scores.dtype).min)
+    weights = nn.functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    return torch.matmul(weights, for_heads(value, query)).transpose(1, 2).contiguous()
 
 
 def attention_weights(scores: Tensor, allowed: Tensor | None) -> Tensor:

@@ -23,6 +23,7 @@ class AttentionStates:
         value: Like `key`.
         allowed: Which keys a query may attend to, broadcastable to ``[batch, heads, queries, keys]``; None: all.
         scaling: Factor of the scores.
+        cap: What the scaled scores are softly capped at; null: nothing.
     """
 
     query: Tensor
@@ -30,6 +31,7 @@ class AttentionStates:
     value: Tensor
     allowed: Tensor | None
     scaling: float
+    cap: float | None = None
 
 
 @dataclass

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, PreTrainedConfig
 
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import read_mapping
-from eraserhead.loading.checkpoints import check_finished, load, load_checkpoint
+from eraserhead.loading.boundary import load
+from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import stored_fingerprint, weight_files, weights_fingerprint
+from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_files import check_finished, find_weights
 from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.stored_weights import check_fit
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.publishing.public_names import is_local
@@ -71,6 +75,15 @@ class Source:
         """Names of the files of its weights."""
         files = weight_files(self.folder)
         return files if files == [RUN.weights] else [RUN.index, *files]
+
+    @property
+    def published_as_stored(self) -> bool:
+        """Whether its files are safetensors whose weights have the model's own names."""
+        files = find_weights(str(self.folder), str(self.folder))
+        if files.pickled:
+            return False
+        kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(self.config), None)
+        return kind is None or not check_fit(self.config, kind, files, str(self.folder)).prefix
 
     @property
     def encoder(self) -> str | None:
@@ -142,7 +155,7 @@ def read_source(folder: Path, results: Results | None) -> Source:
     run = RunFolder(folder)
     return Source(
         folder=folder,
-        config=load(str(folder), lambda: AutoConfig.from_pretrained(folder)),
+        config=read_config(str(folder), str(folder), classifier=True),
         config_content=read_mapping(folder / RUN.config, "save the model again"),
         run=run.config(),
         data=run.data(),

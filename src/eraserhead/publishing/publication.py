@@ -15,7 +15,8 @@ from eraserhead.erasure.flip_values import read_flips
 from eraserhead.erasure.results import RESULTS
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping, replacing, write_json, write_text
-from eraserhead.loading.checkpoints import load_tokenizer
+from eraserhead.loading.boundary import quiet
+from eraserhead.loading.checkpoints import load_checkpoint, load_tokenizer
 from eraserhead.loading.run_layout import RUN
 from eraserhead.models import modeling_attention_pooling, pipeline_attention_pooling
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -72,8 +73,7 @@ def write_publication(source: Source, folder: Path, options: Options) -> None:
 
 def _write_model(source: Source, facts: Facts, folder: Path) -> None:
     """Write weights, tokenizer, code and configurations."""
-    for name in source.weights:
-        _link(source.folder / name, folder / name)
+    _write_weights(source, folder)
     load_tokenizer(str(source.folder)).save_pretrained(folder)
     names = {str(source.folder): facts.repository}
     tokenizer = publishable(read_mapping(folder / RUN.tokenizer, "save the tokenizer again"), names)
@@ -83,6 +83,19 @@ def _write_model(source: Source, facts: Facts, folder: Path) -> None:
     write_json(folder / RUN.config, {**own, **(_write_code(folder) if facts.ours else {})})
     if facts.training.known:
         write_record(folder / TRAINING, facts.training)
+
+
+def _write_weights(source: Source, folder: Path) -> None:
+    """Link the files of the weights, or write them as safetensors where they are pickled or named otherwise."""
+    if source.published_as_stored:
+        for name in source.weights:
+            _link(source.folder / name, folder / name)
+        return
+    stored = source.config_content.get("dtype") or source.config_content.get("torch_dtype")
+    model = load_checkpoint(str(source.folder), dtype=stored if stored in ("float16", "bfloat16") else "float32").model
+    with quiet():
+        model.save_pretrained(folder, save_original_format=False)  # which would put the prefix back
+    (folder / RUN.config).unlink()  # which is written from the source's own
 
 
 def _write_code(folder: Path) -> dict[str, Any]:

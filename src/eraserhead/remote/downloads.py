@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import hf_hub_download, is_offline_mode, list_repo_files, snapshot_download
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from eraserhead.errors import Setting, UserError
 from eraserhead.remote.failures import HUB_ERRORS, failure, reason, with_retries
 
-# Files of a model and its tokenizer; weights as safetensors alone, since pickled weights can run code.
+# Files of a model and its tokenizer; weights as safetensors, and as pickles only where there are none.
 MODEL_FILES = (
     *("*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.bpe", "*.codes", "*.spm", "*.tokenizer"),
     *("model.safetensors", "model-*-of-*.safetensors"),
 )
+SAFETENSORS, PICKLED = "*.safetensors", ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 DATASET_FILE = re.compile(r"hf://datasets/([^@]+)@([0-9a-f]{40})/(.+)")
 
@@ -38,10 +39,12 @@ class Located:
     Attributes:
         folder: Its folder; for a hub model, the folder of one commit in the local cache.
         commit: The commit that the hub resolved; None for the user's own folder.
+        others: Names of further files that the hub has, where it has no weights that can be loaded.
     """
 
     folder: str
     commit: str | None
+    others: tuple[str, ...] = ()
 
 
 def locate_model(name: str, revision: str | None = None) -> Located:
@@ -66,7 +69,24 @@ def locate_model(name: str, revision: str | None = None) -> Located:
         folder = Path(_undamaged(ask, name))
     except HUB_ERRORS as error:
         raise UserError(failure(error, name, revision=revision)) from error
-    return Located(str(folder), folder.name)
+    return Located(str(folder), folder.name, _without_safetensors(folder, name))
+
+
+def _without_safetensors(folder: Path, name: str) -> tuple[str, ...]:
+    """Download pickled weights where a model has no others; return what the hub has where it has neither."""
+    if any(folder.glob(SAFETENSORS)):
+        return ()
+    commit = folder.name
+    more = partial(snapshot_download, name, revision=commit, allow_patterns=list(PICKLED), ignore_patterns=["*/*"])
+    try:
+        _undamaged(more, name)
+        if any(found for pattern in PICKLED for found in folder.glob(pattern)):
+            return ()
+        return tuple(with_retries(partial(list_repo_files, name, revision=commit)))
+    except HUB_ERRORS as error:
+        if is_offline_mode():
+            return ()
+        raise UserError(failure(error, name, revision=commit)) from error
 
 
 def fetch_dataset_files(name: str, addresses: Iterable[str]) -> None:

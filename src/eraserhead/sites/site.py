@@ -12,7 +12,8 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.method.reading import Reading
 
 POOLING, WORDS, ALL_LAYERS = "pooling", "words", "all"
-LAYER = re.compile(r"layer:(-?\d+)(:all)?")
+LAYER = re.compile(r"(layer|decoder|cross|encoder):(-?\d+)(:all)?")
+ENCODER, DECODER, CROSS = "encoder", "decoder", "cross"  # parts of a model that has both
 
 
 class Site(Protocol):
@@ -30,18 +31,26 @@ class Site(Protocol):
 
 @dataclass(frozen=True)
 class InsideName:
-    """The name of a site inside an encoder: ``layer:L``, ``layer:L:all`` or ``all``.
+    """The name of a site inside a model: ``layer:L``, ``layer:L:all`` or ``all``.
+
+    Of a model with an encoder and a decoder ``encoder:L``, and ``decoder:L`` or ``cross:L`` in place of ``layer:L``.
 
     Attributes:
         layer: Number of the layer from 0; negative ones count from the last; None: all layers.
         every_query: Whether weights from every query are erased, or from the read-out position alone.
+        part: Of a model with an encoder and a decoder: ``encoder`` or ``decoder`` for the self-attention of either,
+            ``cross`` for the decoder's attention to the encoder; None for other models.
     """
 
     layer: int | None = -1
     every_query: bool = False
+    part: str | None = None
 
     def __str__(self) -> str:
-        return ALL_LAYERS if self.layer is None else f"layer:{self.layer}{':all' * self.every_query}"
+        if self.layer is None:
+            return ALL_LAYERS
+        # In an encoder there is no position that the decision is read from: `all` goes without saying.
+        return f"{self.part or 'layer'}:{self.layer}{':all' * (self.every_query and self.part != ENCODER)}"
 
 
 def is_inside(text: str) -> bool:
@@ -50,7 +59,7 @@ def is_inside(text: str) -> bool:
 
 
 def parse_inside(text: str) -> InsideName:
-    """Read ``layer:L``, ``layer:L:all`` or ``all``.
+    """Read ``layer:L``, ``layer:L:all``, ``all``, or a site of a model with an encoder and a decoder.
 
     Raises:
         UserError: The text is none of these.
@@ -62,9 +71,11 @@ def parse_inside(text: str) -> InsideName:
         raise UserError(
             Setting("site", text),
             ": not a site inside a model; give layer:L (weights of the position that the decision is read from), "
-            "layer:L:all (weights of every position) or all (every layer); layers count from 0",
+            "layer:L:all (weights of every position) or all (every layer), and of a model with an encoder and a "
+            "decoder encoder:L, or decoder:L or cross:L in place of layer:L; layers count from 0",
         )
-    return InsideName(int(found[1]), every_query=found[2] is not None)
+    part, every_query = found[1] if found[1] != "layer" else None, found[3] is not None or found[1] == ENCODER
+    return InsideName(int(found[2]), every_query, part)
 
 
 def float64_device(device: torch.device) -> torch.device:

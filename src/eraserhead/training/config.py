@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from eraserhead.data.config import DataConfig
-from eraserhead.loading.config import MULTI_LABEL
 from eraserhead.loading.default_folders import run_folder
-from eraserhead.models.architecture import Architecture
+from eraserhead.models.architecture import MULTI_LABEL, SINGLE_LABEL, Architecture
 from eraserhead.settings import LARGEST_SEED, option
 
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs, without a download
@@ -24,7 +23,7 @@ class ModelConfig(Architecture):
         revision: Branch, tag or commit of the encoder.
     """
 
-    problem_type: Literal["single_label_classification", "multi_label_classification"] = "single_label_classification"
+    problem_type: Literal["single_label_classification", "multi_label_classification"] = SINGLE_LABEL
     encoder: str = PACKAGED
     revision: str | None = None
 

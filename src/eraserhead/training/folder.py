@@ -33,7 +33,7 @@ from eraserhead.files import (
     unfinished_name,
 )
 from eraserhead.folders import OutputFolder
-from eraserhead.loading.checkpoints import quiet
+from eraserhead.loading.boundary import quiet
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.run_options import read_options, write_options
 from eraserhead.loading.training_data import TrainingData, read_training_data, write_training_data

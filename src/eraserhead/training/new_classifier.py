@@ -2,12 +2,16 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from transformers import AutoConfig
+from transformers import MODEL_MAPPING
 
 from eraserhead.errors import Setting, UserError
-from eraserhead.loading.checkpoints import load
+from eraserhead.loading.boundary import load
 from eraserhead.loading.checks import check_weights
+from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_files import check_finished, check_regular, find_weights
+from eraserhead.loading.stored_weights import check_fit
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.remote.downloads import Located, locate_model
@@ -34,14 +38,27 @@ def new_classifier(
         UserError: The encoder cannot be loaded, or the configuration does not fit it.
     """
     name = config.encoder
-    found = load(name, lambda: AutoConfig.from_pretrained(encoder.folder))
+    check_finished(encoder.folder, name)
+    check_regular(encoder.folder, name)
+    found = read_config(encoder.folder, name, classifier=False)
     if isinstance(found, AttentionPoolingConfig):
         raise UserError(Setting("model.encoder", name), ": is an attention-pooling classifier already; name an encoder")
+    weights = find_weights(encoder.folder, name, encoder.others)
+    kind: Any = MODEL_MAPPING.get(type(found), None)
+    if kind is None:
+        raise UserError(Setting("model.encoder", name), f": transformers has no encoder of type '{found.model_type}'")
+    fit = check_fit(found, kind, weights, name)
     model = load(
         name,
         lambda: AttentionPoolingForSequenceClassification.from_encoder(
-            encoder.folder, labels, config.architecture, problem_type=config.problem_type
+            encoder.folder,
+            labels,
+            config.architecture,
+            problem_type=config.problem_type,
+            encoder_config=found,
+            key_mapping=fit.key_mapping,
         ),
+        "the encoder",
     )
     if encoder.commit is not None:
         model.config.encoder_config._name_or_path = name

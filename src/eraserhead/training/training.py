@@ -72,8 +72,8 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         assert labels is not None
         check_metric(config, labels)
         encoder = locate_encoder(config.model)
-        tokenizer = load_tokenizer(encoder.folder, config.model.encoder)
         model = new_classifier(config.model, encoder, labels.names)
+        tokenizer = load_tokenizer(encoder.folder, config.model.encoder, config=model.config.encoder_config)
         reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
         model.config.limits = asdict(reader.limits)
         splits = {role: Split(found, reader.tokenize(found.rows, tokenizer)) for role, found in documents.items()}

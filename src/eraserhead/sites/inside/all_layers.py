@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eraserhead.models.special_tokens import padding_id
-from eraserhead.patch.families import Positions, ReadOut, family_of
+from eraserhead.patch.families import Positions, ReadOut
 from eraserhead.patch.interface import AttentionRecord
 from eraserhead.sites.inside.runner import Batch, Entries, Runner
 
@@ -60,7 +60,7 @@ class AllLayersReplay:
         runner = self.runner
         if not self.shorten or not runner.all_heads or runner.read_out is ReadOut.MEAN:
             return None
-        return family_of(runner.model.config).positions_of(runner.model.config)
+        return runner.layers.family.positions_of(runner.model.config)
 
     def _masked(
         self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.patch.interface import AttentionRecord, for_heads
+from eraserhead.patch.interface import AttentionRecord, capped, for_heads
 from eraserhead.patch.passes import AttentionStates
 from eraserhead.sites.inside.runner import Batch, Entries, Runner
 
@@ -144,6 +144,7 @@ def _scores(states: AttentionStates, at: Int[Tensor, " documents"]) -> Float[Ten
     heads, size = states.query.shape[1], states.query.shape[-1]
     query = states.query.gather(2, at.view(-1, 1, 1, 1).expand(-1, heads, 1, size))
     scores = ((states.scaling * query) @ for_heads(states.key, states.query).transpose(-1, -2)).squeeze(2)
+    scores = capped(scores, states.cap)
     if states.allowed is None:
         return scores
     allowed = states.allowed.expand(len(at), -1, states.query.shape[2], -1)

@@ -1,7 +1,7 @@
 """A hub classifier and its parts, run within a budget."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,8 +11,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.models.special_tokens import named_padding, structural_token_ids
-from eraserhead.patch.families import ReadOut, family_of, read_out_positions
+from eraserhead.patch.families import ReadOut, read_out_positions
 from eraserhead.patch.layers import Layers
+from eraserhead.patch.read_out_probe import without_cache
 from eraserhead.sites.budget import Budget
 
 
@@ -43,11 +44,20 @@ class Entries:
         weights: One tensor for each layer, ``[rows, heads, queries, keys]``.
         queries: Queries whose weights belong to the site.
         logits: The logits computed from the weights.
+        shifted: Numbers of the tensors whose keys stand for the token before them, as a decoder's inputs do, each with
+            the keys of the document: behind its end a decoder reads the end once more.
     """
 
     weights: list[Float[Tensor, "rows heads queries keys"]]
     queries: Bool[Tensor, "rows queries"]
     logits: Float[Tensor, "rows classes"]
+    shifted: Mapping[int, Bool[Tensor, "rows keys"]] = field(default_factory=dict)
+
+    def by_token(self, number: int, values: Float[Tensor, "rows keys"]) -> Float[Tensor, "rows keys"]:
+        """Return what belongs to each token of what belongs to each key of one of the tensors."""
+        if number not in self.shifted:
+            return values
+        return torch.nn.functional.pad((values * self.shifted[number])[:, 1:], (0, 1))
 
 
 @runtime_checkable
@@ -91,10 +101,14 @@ class Runner:
     heads: Bool[Tensor, " heads"]
     budget: Budget
 
-    @cached_property
+    @property
     def read_out(self) -> ReadOut:
         """Where the decision is read from."""
-        return family_of(self.model.config).read_out_of(self.model.config)
+        return self.layers.read_out
+
+    @cached_property
+    def _caching(self) -> dict[str, Any]:
+        return without_cache(self.model)
 
     @cached_property
     def all_heads(self) -> bool:
@@ -108,8 +122,7 @@ class Runner:
 
     def run(self, inputs: Mapping[str, Tensor], first: int = 0, **erasure: Any) -> Float[Tensor, "rows classes"]:
         """Return the logits of one forward pass that starts at layer `first`; call it inside `erasable`."""
-        caching = {"use_cache": False} if self.read_out is ReadOut.LAST else {}
-        return self.model(**inputs, attention_first=first, **caching, **erasure).logits
+        return self.model(**inputs, attention_first=first, **self._caching, **erasure).logits
 
     def rows(self, tokens: int, layers: int = 1, keys: int | None = None) -> int:
         """Return how many rows of `tokens` tokens may run at a time; at least one.
@@ -119,7 +132,10 @@ class Runner:
             layers: Layers whose intermediate results are held, as for a gradient.
             keys: Keys of each token's attention; default: the row's own tokens.
         """
-        hidden, weights = self.model.config.hidden_size, tokens * self.layers.heads * (tokens if keys is None else keys)
+        hidden, weights = (
+            self.model.config.get_text_config().hidden_size,
+            tokens * self.layers.heads * (tokens if keys is None else keys),
+        )
         row = tokens * (8 * hidden + 2 * self.widest) + 4 * weights
         by_memory = int(self.budget.memory // (layers * row * self.model.dtype.itemsize))
         by_speed = self.budget.replayed_tokens // tokens

@@ -17,15 +17,17 @@ from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.pooling import components_first
-from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError, family_of
+from eraserhead.patch.dry_run import dry_inputs, find_layers, same_logits
+from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
-from eraserhead.patch.layers import dry_inputs, find_layers, same_logits
+from eraserhead.patch.layers import Layers
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.inside.all_layers import read_all_layers
+from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_out import read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner
-from eraserhead.sites.site import InsideName
+from eraserhead.sites.site import CROSS, ENCODER, InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
 
@@ -74,7 +76,7 @@ class SelfAttentionSite:
         """Find the layers of `model`, and choose how the site is replayed.
 
         Args:
-            model: A sequence classifier of a family in `FAMILIES`, in eval mode.
+            model: A sequence classifier, in eval mode.
             name: Where weights are erased; default: in the last layer, from the read-out position.
             heads: Numbers of the heads whose weights are erased, from 0; default: all.
             left_out: Ids of tokens that are no components, such as special tokens: never erased.
@@ -86,20 +88,22 @@ class SelfAttentionSite:
         Raises:
             UserError: The model's attention cannot be erased, or it has no such layer or heads.
         """
-        try:
-            layers = find_layers(model)
-            family = family_of(model.config)
-        except UnknownFamilyError as error:
-            raise UserError(str(error)) from error
-        self.name = _checked_name(name or InsideName(), len(layers), family.read_out_of(model.config))
+        layers = find_layers(model)
+        self.name = _checked_name(name, layers)
         self.heads = _checked_heads(heads, layers.heads)
         self.targets = targets
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
         chosen[slice(None) if self.heads is None else list(self.heads)] = True
         self.runner = Runner(model, layers, chosen, budget or budget_for(model.device))
-        self._read_once = _way_to_read(self.runner, self.name, family.route, shorten)
+        self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
         self._check_replay()
+
+    @property
+    def unlisted(self) -> str | None:
+        """The model type, where its family is not in the table and was proved by probes of this model alone."""
+        model, layers = self.runner.model, self.runner.layers
+        return None if layers.family.listed else model.config.model_type
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> ReplayedReading:
         """Read weights in one forward pass; gradients, if requested, in a backward pass through the layers above.
@@ -143,7 +147,7 @@ class SelfAttentionSite:
 
     @torch.no_grad()
     def _check_replay(self) -> None:
-        """Refuse a model whose decision is not read from where its family reads it."""
+        """Refuse a model whose replay with nothing erased is not what the model computes."""
         model = self.runner.model
         with erasable(model):
             replay = self._read_once(dry_inputs(model))
@@ -151,10 +155,9 @@ class SelfAttentionSite:
             documents = torch.arange(len(mask), device=mask.device)
             replayed = replay.logits(documents, torch.ones_like(mask).unsqueeze(1))[:, 0]
         if not same_logits(replayed, own):
-            raise UserError(
-                f"a {type(model).__name__}'s decision is not read from the {self.runner.read_out.value}, as that of "
-                f"'{model.config.model_type}' models is: with nothing erased its logits would differ by "
-                f"{float((replayed - own).abs().max()):.2g}"
+            raise UnknownFamilyError(
+                f"this '{model.config.model_type}' model cannot be replayed at site {self.name}: with nothing erased "
+                f"its logits would differ by {float((replayed - own).abs().max()):.2g}"
             )
 
     def _gradients_at_once(self, tokens: int) -> int:
@@ -177,13 +180,21 @@ class SelfAttentionSite:
         with _parameters_fixed(self.runner.model):
             entries = replay.entries(rows)
             for slopes in _slopes_in_turns(entries, _margins(entries.logits, logits, decided), gradients):
-                # A layer at a time: their float64 copies are the largest tensors of all.
-                gradient.append(_added(self._over_entries(entries, slope) for slope in slopes))
+                gradient.append(self._over_layers(entries, slopes))
                 weighted = (w.detach().double() * slope for w, slope in zip(entries.weights, slopes, strict=True))
-                product.append(_added(self._over_entries(entries, values) for values in weighted))
-        mean = _added(self._over_entries(entries, weights.detach()) for weights in entries.weights)
+                product.append(self._over_layers(entries, weighted))
+        mean = self._over_layers(entries, (weights.detach() for weights in entries.weights))
         gradient, product = (decided.from_turns(torch.stack(each)) for each in (gradient, product))
         return mean / self._entries_a_key(entries), gradient, product
+
+    def _over_layers(
+        self, entries: Entries, values: Iterable[Float[Tensor, "rows heads queries keys"]]
+    ) -> Float[Tensor, "rows tokens"]:
+        """Sum over all entries of a token, a layer at a time: their float64 copies are the largest tensors of all."""
+        total = torch.zeros(())
+        for number, layer in enumerate(values):
+            total = total + entries.by_token(number, self._over_entries(entries, layer))
+        return total
 
     def _over_entries(
         self, entries: Entries, values: Float[Tensor, "rows heads queries keys"]
@@ -218,14 +229,6 @@ def _slopes_in_turns(
             yield [torch.zeros_like(weights) for weights in entries.weights]
 
 
-def _added(values: Iterable[Float[Tensor, "rows keys"]]) -> Float[Tensor, "rows keys"]:
-    """Return the sum, held one at a time."""
-    total = torch.zeros(())
-    for each in values:
-        total = total + each
-    return total
-
-
 @contextmanager
 def _parameters_fixed(model: PreTrainedModel) -> Iterator[None]:
     """Switch off the parameters' gradients, so that graphs lead to the site's weights alone."""
@@ -241,6 +244,8 @@ def _parameters_fixed(model: PreTrainedModel) -> Iterator[None]:
 
 def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) -> Read:
     """Return the function that reads a batch for the cheapest replay that is exact at a site."""
+    if runner.layers.encoder is not None:
+        return partial(read_encoder_decoder, runner, name)
     if name.layer is None:
         return partial(read_all_layers, runner, shorten)
     if name.every_query or route is Route.DROPOUT:
@@ -248,13 +253,23 @@ def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) 
     return partial(read_at_read_out, runner, name.layer)
 
 
-def _checked_name(name: InsideName, layers: int, read_out: ReadOut) -> InsideName:
+def _checked_name(name: InsideName | None, layers: Layers) -> InsideName:
+    both = layers.encoder is not None
+    name = name or InsideName(part=CROSS if both else None)
     if name.layer is None:
         return name
-    if not -layers <= name.layer < layers:
-        raise UserError(Setting("site", str(name)), f": the model has {layers} layers, numbered from 0 to {layers - 1}")
+    if both != (name.part is not None):
+        has = "encoder:L, decoder:L, cross:L" if both else "layer:L"
+        said = f": a '{layers.family.name}' model has {'an encoder and a decoder' if both else 'layers of one kind'}"
+        raise UserError(Setting("site", str(name)), f"{said}; choose {has} or all")
+    count, of = len(layers), "the model"
+    if layers.encoder is not None:
+        count = layers.encoder if name.part == ENCODER else len(layers) - layers.encoder
+        of = "its encoder" if name.part == ENCODER else "its decoder"
+    if not -count <= name.layer < count:
+        raise UserError(Setting("site", str(name)), f": {of} has {count} layers, numbered from 0 to {count - 1}")
     # A mean is read from every token: METHOD section 6.
-    return InsideName(name.layer % layers, name.every_query or read_out is ReadOut.MEAN)
+    return InsideName(name.layer % count, name.every_query or layers.read_out is ReadOut.MEAN, name.part)
 
 
 def _checked_heads(heads: Sequence[int] | None, count: int) -> tuple[int, ...] | None:
