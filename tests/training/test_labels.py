@@ -121,7 +121,7 @@ def test_one_class_a_document_has_no_micro_f1(tmp_path):
         train(one)
     with pytest.raises(UserError, match=r"metric.*belongs to multi-label models"):
         train(replace(one, training=replace(one.training, metric="micro_f1")))
-    with pytest.raises(UserError, match=r"metric.*wants three ordered classes or more"):
+    with pytest.raises(UserError, match=r"metric.*needs three or more ordered classes"):
         train(replace(run, data=replace(run.data, ordered=True), training=TrainingConfig(metric="mean_absolute_error")))
 
 
