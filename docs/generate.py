@@ -26,7 +26,7 @@ import yaml
 import eraserhead
 from eraserhead.cli.main import COMMANDS
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
-from eraserhead.patch.families import FAMILIES, REFUSED, ReadOut
+from eraserhead.patch.families import FAMILIES, REFUSED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -86,9 +86,7 @@ def families() -> str:
     """Return the table of model families."""
     rows = []
     for kind, family in sorted(FAMILIES.items(), key=lambda item: (item[1].route.value, item[1].name.lower())):
-        by_config = "as `classifier_pooling` says"
-        read_out = family.read_out.value if isinstance(family.read_out, ReadOut) else by_config
-        rows.append((family.name, f"`{kind}`", read_out, family.route.value))
+        rows.append((family.name, f"`{kind}`", family.reads, family.route.value))
     return table(("family", "`model_type`", "decision read from", "erased through"), rows)
 
 

@@ -75,6 +75,13 @@ CONFIGS: dict[str, dict] = {
         "normalization_type": "layer_norm",
         "classifier_activation": False,
     },
+    "squeezebert": {
+        "embedding_size": 24,
+        **dict.fromkeys(("q_groups", "k_groups", "v_groups", "intermediate_groups"), 2),
+        "post_attention_groups": 1,
+        "output_groups": 1,
+        "intermediate_size": 34,
+    },
     # Of three layers the last two see no further than three tokens to either side.
     "modernbert": {"classifier_pooling": "cls", "local_attention": 6, "global_attn_every_n_layers": 3},
     "modernbert-decoder": {"local_attention": 8, "global_attn_every_n_layers": 3},
@@ -115,9 +122,18 @@ ENCODER_DECODERS: dict[str, dict] = {
     "bart": _BART, "mbart": _BART, "plbart": _BART, "t5": _T5, "mt5": {**_T5, "feed_forward_proj": "gated-gelu"},
     "umt5": _T5,
 }  # fmt: skip
+# Variants of families that see padding: documents of one length alone are read together (test_equal_lengths.py).
+EQUAL_LENGTHS: dict[str, tuple[str, dict]] = {
+    "convbert": ("convbert", {"embedding_size": 17, "head_ratio": 1, "conv_kernel_size": 3}),
+    "mobilebert, padding not zero": ("mobilebert", {}),
+    "xlnet": ("xlnet", {"d_model": 24, "n_layer": LAYERS, "n_head": HEADS, "d_inner": 37}),
+    "xlnet, mean": (
+        "xlnet", {"d_model": 24, "n_layer": LAYERS, "n_head": HEADS, "d_inner": 37, "summary_type": "mean"}
+    ),
+}  # fmt: skip
 # Every family of the table, whoever adds one, and those kinds of a family that run other code of their model.
 VARIANTS: dict[str, tuple[str, dict]] = {
-    **{family: (family, {}) for family in FAMILIES if family not in ENCODER_DECODERS},
+    **{family: (family, {}) for family in FAMILIES if family not in {*ENCODER_DECODERS, *EQUAL_LENGTHS}},
     "albert, no layer shared": ("albert", {"num_hidden_groups": LAYERS}),
     "deberta-v2, as v3": ("deberta-v2", V3),
     "deberta-v2, as v3 with a convolution": ("deberta-v2", {**V3, "conv_kernel_size": 3}),
@@ -135,7 +151,7 @@ VARIANTS: dict[str, tuple[str, dict]] = {
 
 def new_model(name: str, **config: object) -> PreTrainedModel:
     """A random float64 classifier in eval mode that decides for many classes; no dropout in training either."""
-    family, more = (name, ENCODER_DECODERS[name]) if name in ENCODER_DECODERS else VARIANTS[name]
+    family, more = (name, ENCODER_DECODERS[name]) if name in ENCODER_DECODERS else {**VARIANTS, **EQUAL_LENGTHS}[name]
     common = {
         "vocab_size": VOCABULARY,
         "hidden_size": 24,
@@ -152,13 +168,15 @@ def new_model(name: str, **config: object) -> PreTrainedModel:
     }
     torch.manual_seed(0)
     named = {**common, **CONFIGS.get(family, {}), **more, **config}
+    if family == "xlnet":
+        del named["max_position_embeddings"]  # it has no limit, and takes none
     model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **named)).eval().double()
     for buffer_name, buffer in model.named_buffers():
         # As some releases have it and others not: `in_float64` leaves angles alone.
         if buffer_name.endswith("inv_freq"):
             buffer.data = buffer.data.float()
     _randomise(model)
-    if family == "mobilebert":
+    if name == "mobilebert":
         with torch.no_grad():  # or words would see the padding beside them
             model.get_input_embeddings().weight[0] = 0.0
     for module in model.modules():
@@ -220,7 +238,7 @@ def in_float64() -> Iterator[None]:
         narrows = torch.float32 is kwargs.get("dtype") or any(torch.float32 is arg for arg in args)
         return values if narrows and values.dtype == torch.float64 else to(values, *args, **kwargs)
 
-    def exact_softmax(values: Tensor, dim: int | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    def exact_softmax(values: Tensor, dim: int | None = None, dtype: torch.dtype | None = None, **stack: int) -> Tensor:
         return softmax(values, dim=dim, dtype=None if values.dtype == torch.float64 else dtype)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -239,7 +257,7 @@ def softmax_edited(edit: Edit) -> Iterator[None]:
     """Edit what the n-th softmax over 4-D scores of a forward pass returns: the attention weights of layer n."""
     softmax, calls = torch.nn.functional.softmax, iter(range(LAYERS))
 
-    def edited(scores: Tensor, dim: int | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    def edited(scores: Tensor, dim: int | None = None, dtype: torch.dtype | None = None, **stack: int) -> Tensor:
         weights = softmax(scores, dim=dim, dtype=dtype)
         return edit(next(calls), weights) if weights.dim() == 4 else weights
 

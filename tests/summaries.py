@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from eraserhead.data.provenance import Provenance, Truncation
+from eraserhead.data.provenance import LabelsRead, Provenance, Truncation
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import (
     Aggregates,
@@ -24,6 +24,7 @@ SETUP = Setup(
     model=ModelSetup("runs/[red]x", None, "x", ("neg", "pos")),
     site=SITE,
     data=DATA,
+    labels=LabelsRead("training"),
     label_map=None,
     limits=Limits(tokens=64),
     rankings=("attention", "gradient", "product"),

@@ -1,4 +1,4 @@
-"""``python -m eraserhead``, which `accelerate launch -m eraserhead` runs."""
+"""``python -m eraserhead``, which `accelerate launch -q -m eraserhead` runs."""
 
 import sys
 

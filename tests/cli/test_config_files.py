@@ -85,7 +85,7 @@ def test_arguments_name_the_files_that_were_found(elsewhere):
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_the_first_line_is_a_command_that_uses_the_file(file, elsewhere, capsys):
     first = file.read_text().splitlines()[0]
-    command = shlex.split(first.removeprefix("# ").replace("accelerate launch -m ", ""))
+    command = shlex.split(first.removeprefix("# ").replace("accelerate launch -q -m ", ""))
     assert command[0] == "eraserhead"
     assert name_of(file) in command
     config = config_of(command[1], COMMANDS[command[1]].config, command[2:])

@@ -19,6 +19,12 @@ def test_buckets_go_from_long_to_short():
     assert buckets(range(8), LENGTHS, 20) == [[4], [1], [6], [2, 3, 0, 5], [7]]
 
 
+def test_documents_of_different_kinds_never_share_a_bucket():
+    """Budget 20, as above; the kinds are told by the documents' numbers, odd and even."""
+    kinds = [document % 2 for document in range(8)]
+    assert buckets(range(8), LENGTHS, 20, kinds) == [[4], [6], [2, 0], [1], [3, 5, 7]]
+
+
 def test_steps_are_a_function_of_seed_and_epoch():
     lengths = [i % 37 + 1 for i in range(211)]
     steps = training_steps(lengths, 8, seed=3, epoch=2)

@@ -467,6 +467,8 @@ def test_labels_that_mean_none(tmp_path, caplog):
     config = {"no_label": ["-"], "validation_size": 1}
     assert {text for role in ("train", "validation") for text, _ in read(path, role, **config)} == set("acde")
     assert "1 of the 5 rows of split 'a' have no label, and are left out, the first is a/1" in caplog.text
+    recorded = [load_documents(DataConfig(path=str(path), **config), role).record for role in ("train", "test")]
+    assert [record.without_label for record in recorded] == [1, 0]
 
 
 def test_minus_one_is_a_class_where_something_else_means_none(tmp_path):

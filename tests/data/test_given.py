@@ -8,6 +8,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from eraserhead.data.documents import Documents
 from eraserhead.data.given import GivenColumns, given_content, given_documents
+from eraserhead.data.provenance import LabelsRead
 from eraserhead.errors import UserError
 
 TEXTS, SECONDS, LABELS = ["a fine cast", "good", "never bad"], ["fine", "bad", "cast"], [1, 0, 2]
@@ -185,6 +186,20 @@ def test_class_names_that_the_model_lacks_have_no_index(caplog):
     assert matched([0, 1, 0], ["good", "bad"]) == [None, None, None]
     assert "no accuracy is reported: the data's classes (good, bad) are not the model's (neg, pos, a=b)" in caplog.text
     assert matched([0, 1, 0], ["good", "bad"], ["good=pos", "bad=neg"]) == [1, 0, 1]
+
+
+def test_it_is_recorded_how_labels_were_read():
+    def read(labels, label_map=None):
+        content = given_content([{"text": "a", "label": label} for label in labels], GivenColumns(), None)
+        return given_documents(content, GivenColumns(), 3, names=MODEL, label_map=label_map).labels_read
+
+    assert read(["pos", "neg"]) == LabelsRead("name", ("neg", "pos"))
+    assert read(["good", "bad"]) == LabelsRead("unmatched", ("bad", "good"))
+    assert read(["good", "bad"], ["good=pos", "bad=neg"]) == LabelsRead("label_map", ("bad", "good"))
+    assert read([0, 2]) == LabelsRead("index")
+    assert given_documents(given_content(["a"], GivenColumns(), None), GivenColumns(), 3).labels_read == LabelsRead(
+        "none"
+    )
 
 
 def test_pairs_of_classes_may_hold_equals_signs():

@@ -18,6 +18,7 @@ from torch.testing import assert_close
 
 import eraserhead
 from eraserhead.data.config import DataConfig
+from eraserhead.data.provenance import LabelsRead
 from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import _evidence, erase_to_folder, own_shards
@@ -247,6 +248,7 @@ def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
     assert again["flips"].equals(whole["flips"])
     assert again["singles"].equals(whole["singles"])
     assert not (tmp_path / "cut" / "shards").exists()
+    assert ResultsFolder(tmp_path / "cut").summary().run.earlier_shards == 1
 
 
 def test_shards_of_another_configuration_are_made_again(tmp_path, monkeypatch):
@@ -351,12 +353,16 @@ def test_labels_are_matched_by_name_or_no_accuracy_is_reported(tmp_path, caplog)
     write_texts(tmp_path, labels=["C", "B", "A"] * 20)
     matched = erase_to_folder(run)
     assert matched.table("documents").to_pandas().label.tolist()[:3] == [2, 1, 0]
+    assert matched.summary().setup.labels == LabelsRead("name", ("A", "B", "C"))
     write_texts(tmp_path, labels=["x", "y", "z"] * 20)
     with caplog.at_level("INFO", "eraserhead"):
         summary = erase_to_folder(replace(run, output_dir=str(tmp_path / "other"))).summary()
     assert "no accuracy is reported" in caplog.text
     assert summary.accuracy.value is None
     assert summary.documents.unlabelled == len(TEXTS)
+    assert summary.setup.labels == LabelsRead("unmatched", ("x", "y", "z"))
+    given = erase_to_folder(replace(run, output_dir=str(tmp_path / "given"), label_map=["x=c", "y=b", "z=a"]))
+    assert given.summary().setup.labels == LabelsRead("label_map", ("x", "y", "z"))
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
@@ -411,11 +417,17 @@ def eraserhead_dataset(texts):
 def test_labels_that_are_no_classes_are_refused_and_unknown_ones_are_not(tmp_path):
     folder = saved_classifier(tmp_path)
     dataset = eraserhead_dataset(TEXTS[:3]).remove_columns("label")
-    for label in (2, 0.5, "pos"):
+    for label in (2, 0.5):
         with pytest.raises(UserError, match="none of the model's classes"):
             eraserhead.erase(folder, dataset.add_column("label", [label] * 3), cpu=True)
+    named = eraserhead.erase(folder, dataset.add_column("label", ["pos"] * 3), cpu=True)
+    assert named.documents.label.tolist() == [1, 1, 1]
+    assert named.summary.setup.labels == LabelsRead("name", ("pos",))
     unknown = eraserhead.erase(folder, dataset.add_column("label", [-1, 0, 1]), cpu=True)
     assert unknown.summary.documents.unlabelled == 1
+    assert unknown.summary.setup.labels == LabelsRead("index")
+    assert unknown.summary.documents.trained_on is None
+    assert unknown.summary.accuracy_unseen is None
 
 
 def test_a_model_by_another_name_continues_and_a_refused_command_leaves_no_mark(tmp_path):

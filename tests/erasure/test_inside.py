@@ -39,7 +39,7 @@ from eraserhead.explanation.explaining import explain
 from eraserhead.patch.families import FAMILIES, REFUSED
 from eraserhead.sites.inside.site import SelfAttentionSite
 from tables import frames, scores
-from tiny import SPECIAL, WORDS, random_texts, saved_classifier, tiny_tokenizer
+from tiny import SPECIAL, WORDS, random_texts, saved_hierarchical, tiny_tokenizer
 
 LABELS = ("neg", "pos", "mixed")
 TEXTS = random_texts(24, seed=5, longest=13)
@@ -220,11 +220,11 @@ def test_sequence_pairs_are_read_as_the_model_reads_them(tmp_path):
     assert result.documents.probabilities.map(list).tolist() == documents.probabilities.map(list).tolist()
 
 
-def test_pairs_are_refused_by_attention_pooling(tmp_path):
-    folder = saved_classifier(tmp_path)
+def test_pairs_are_refused_by_hierarchical_models(tmp_path):
+    folder = saved_hierarchical(tmp_path)
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"text": "a cast", "hypothesis": "a film", "label": "neg"}) + "\n")
-    with pytest.raises(UserError, match=r"^the documents are pairs, and .* reads one sequence: join"):
+    with pytest.raises(UserError, match=r"^the documents are pairs, and .* reads one text, .*: join"):
         erase_to_folder(run(tmp_path, model=folder, data=DataConfig(path=str(path), pair_column="hypothesis")))
 
 
@@ -305,6 +305,7 @@ def test_a_decoder_without_padding_takes_its_tokenizers_or_is_refused(tmp_path, 
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) for text in [*TEXTS, ""]]
     assert results.summary().documents.without_components == 1
+    assert results.summary().setup.model.lent_padding == "[PAD]"
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     for row in documents[documents.n > 0].itertuples():
         ids = torch.tensor([[[*SPECIAL, *WORDS].index(word) for word in row.text.split()]])

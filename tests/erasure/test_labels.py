@@ -90,7 +90,7 @@ def test_an_output_that_decides_is_erased_like_a_model_of_two_classes(tmp_path):
         found = eraserhead.erase(folder, TEXTS, **asked, **options)
         assert compared(found.flips) == compared(twin.flips)
         assert set(found.flips.target) == {"toxic"}
-    assert found.summary.setup.site.labels.threshold_on == "logit"
+    assert found.summary.setup.site.targets.threshold_on == "logit"
     assert found.summary.accuracy.value is None
 
 
@@ -132,7 +132,7 @@ def test_by_default_each_label_that_is_on_is_a_case_and_the_largest_where_none_i
 def test_labels_are_in_the_models_order_whatever_was_asked_for(tmp_path):
     found = eraserhead.erase(multi_label(tmp_path), TEXTS[:3], target=["spam", "toxic"], draws=1, cpu=True)
     assert found.documents.target.tolist() == ["toxic", "spam"] * 3
-    assert found.summary.setup.site.labels.target == ("toxic", "spam")
+    assert found.summary.setup.site.targets.target == ("toxic", "spam")
 
 
 def test_aggregates_average_a_documents_labels_first(tmp_path):
@@ -266,7 +266,7 @@ def test_the_command_line_erases_shows_and_explains_labels(tmp_path, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "labels toxic, spam (on above a probability of 0.3)" in shown
     cases = 2 * sum(len(text.split()) > 1 for text in TEXTS)
-    assert f"labels {cases} states of labels. Each document's labels are averaged first." in shown
+    assert f"decisions {cases} states of labels. Each document's labels are averaged first." in shown
     assert "F1 micro" in shown
     assert "insult" in shown
     assert main(["explain", folder, TEXTS[0], "--target", "spam", "--cpu"]) == 0
@@ -306,5 +306,5 @@ def test_labels_have_a_place_in_results_alone_where_there_are_any(tmp_path):
         assert found.tables[name].column("target").null_count == len(found.tables[name])
     assert found.documents[["labels", "predictions"]].isna().all(axis=None)
     assert found.summary.labels is None
-    assert found.summary.setup.site.labels is None
-    assert replace(found.summary.setup.site, labels=None) == found.summary.setup.site
+    assert found.summary.setup.site.targets is None
+    assert replace(found.summary.setup.site, targets=None) == found.summary.setup.site

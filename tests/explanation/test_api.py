@@ -7,7 +7,7 @@ import eraserhead
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain as explain_config
 from families import new_model
-from tiny import random_texts, saved_classifier, tiny_tokenizer
+from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
 
 TEXT = random_texts(3, longest=11)[2]
 
@@ -34,12 +34,12 @@ def test_a_row_of_erase_has_the_same_flips_as_there(tmp_path):
             assert removed is None or removed == own[name]
 
 
-def test_pairs_are_explained_by_models_that_read_them_and_refused_by_ours(tmp_path):
+def test_pairs_are_explained_by_models_that_read_them_and_refused_by_others(tmp_path):
     model = new_model("bert").float()
     found = eraserhead.explain(model, ("good", "never bad"), tokenizer=tiny_tokenizer(), draws=2, cpu=True)
     assert found.text == "good\nnever bad"
-    with pytest.raises(eraserhead.UserError, match="one sequence: join the two texts into one"):
-        eraserhead.explain(saved_classifier(tmp_path), ("good", "bad"), cpu=True)
+    with pytest.raises(eraserhead.UserError, match="reads one text, sentence by sentence: join the two into one"):
+        eraserhead.explain(saved_hierarchical(tmp_path), ("good", "bad"), cpu=True)
 
 
 @pytest.mark.parametrize(

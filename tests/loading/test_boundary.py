@@ -300,8 +300,10 @@ def test_an_adapter_is_named_with_its_base(folder):
     (folder / "config.json").unlink()
     (folder / WEIGHTS).rename(folder / "adapter_model.safetensors")
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "some/base"}')
-    for use in (as_classifier, as_encoder):
-        refused(folder, r"an adapter \(LORA for some/base\), not a model: merge the two with peft", use)
+    refused(folder, r"an adapter \(LORA for some/base\), not a model: merge the two with peft", as_encoder)
+    (folder / "adapter_model.safetensors").rename(folder / WEIGHTS)  # of a whole model: it is unclear what is meant
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    refused(folder, r"an adapter \(LORA for some/base\), not a model: merge the two with peft", as_classifier)
 
 
 def test_setfits_head_is_named_and_its_encoder_can_be_used(folder):
@@ -320,9 +322,13 @@ def test_the_folder_of_a_model_inside_another_one_is_named(folder):
 @pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}])
 def test_pickled_weights_are_read_as_tensors_alone(folder, caplog, options):
     caplog.set_level("INFO", "eraserhead")
-    expected = weights_fingerprint(load_checkpoint(str(folder)).model)
+    before = load_checkpoint(str(folder))
+    expected = weights_fingerprint(before.model)
+    assert not before.pickled
     pickled(folder, load_file(folder / WEIGHTS), **options)
-    assert weights_fingerprint(load_checkpoint(str(folder)).model) == expected
+    checkpoint = load_checkpoint(str(folder))
+    assert weights_fingerprint(checkpoint.model) == expected
+    assert checkpoint.pickled
     assert "pytorch_model.bin is read by torch.load(weights_only=True)" in caplog.text
     as_encoder(folder)
 

@@ -156,7 +156,7 @@ def test_a_configuration_of_another_kind_of_head_is_refused(tmp_path):
     folder = Path(saved_hierarchical(tmp_path))
     content = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**content, "hierarchical": False}))
-    with pytest.raises(UserError, match=r"knows no 'head\.sentences"):
+    with pytest.raises(UserError, match=r"its weights contain 'head\.sentences"):
         load_checkpoint(str(folder))
 
 

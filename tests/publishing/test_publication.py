@@ -49,7 +49,7 @@ from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.records import EncoderSource, Epoch, Metrics, TrainingEnvironment
 from studies import Document, made_up, random_documents
-from summaries import DATA
+from summaries import DATA, estimate
 from tiny import saved_classifier
 
 TOKEN = "hf_" + "aB3" * 11 + "x"
@@ -362,6 +362,98 @@ def test_the_card_holds_the_numbers_of_the_summary(study):
         assert f"| {100 * never.value:.1f} [{100 * never.low:.1f}, {100 * never.high:.1f}] |" in text
         row = next(line for line in text.splitlines() if line.startswith(f"| {name} | "))
         assert row.endswith(f"| {ranking.fraction.mean.count} |")
+
+
+def test_accuracy_on_documents_that_training_saw_is_not_in_the_metadata(study):
+    """Of no document, of some or of all: what is published is the accuracy over the others, with a sentence."""
+    summary = facts(study).summary
+    counts = dataclasses.replace(summary.documents, trained_on=2, validated_on=1)
+    some = dataclasses.replace(summary, documents=counts, accuracy_unseen=estimate(0.25, 0.125, 0.5, count=4))
+    text = model_card(facts(study, summary=some))
+    accuracy = next(each for each in ModelCard(text).data.eval_results if each.metric_type == "accuracy")
+    assert accuracy.metric_value == 0.25
+    assert accuracy.metric_name == "Accuracy, over the documents that training did not see"
+    assert "(accuracy 0.250 [0.125, 0.500] over the 4 that training did not see)" in text
+    assert f"trained on 2 of the {counts.analysed} documents analysed, and its best epoch was chosen with 1.**" in text
+    fraction = next(each for each in ModelCard(text).data.eval_results if each.metric_type == "erased_fraction_random")
+    assert fraction.metric_name.endswith(f"flips (random; 2 of {counts.analysed} trained on)")
+    text = model_card(facts(study, summary=dataclasses.replace(some, accuracy_unseen=estimate(None, count=0))))
+    assert "accuracy" not in [each.metric_type for each in ModelCard(text).data.eval_results]
+    assert "accuracy" not in text.split("## How to load it")[0].split("# model")[1]
+    unknown = model_card(facts(study))
+    assert "It is not recorded which documents it was trained on" in unknown
+    assert "It is not recorded which documents it was trained on" not in text
+
+
+def test_test_metrics_are_published_over_unseen_documents_alone(study):
+    metrics = Metrics(1, [Epoch(1, 0.5, {"accuracy": 0.5}, 1.0)], {"accuracy": 0.75}, "cpu", {"accuracy": 0.625})
+    data = TrainingData(LabelTable(("a", "b"), {"a": 0, "b": 1}), {"train": DATA, "test": DATA}, {}, {"test": 7})
+    text = model_card(facts(study, training=Training(data=data, metrics=metrics), summary=None))
+    assert [each.metric_value for each in ModelCard(text).data.eval_results] == [0.625]
+    assert "| test (41) | 0.750 |\n| test, not seen in training | 0.625 |" in text
+    assert "- 7 of the 41 test documents were trained on." in text
+    every = dataclasses.replace(metrics, test_unseen=None)
+    text = model_card(facts(study, training=Training(data=data, metrics=every), summary=None))
+    assert ModelCard(text).data.eval_results is None
+
+
+PLACE = {"name": None, "path": "reviews.csv (sha256 0123456789abcdef)"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "note"),
+    [
+        ({"documents": 50}, "--data.name imdb", None),
+        ({}, "--data.name imdb --data.test_size 41", None),
+        ({"seed": 3, "split": "train"},
+         "--data.name imdb --data.test_split train --data.test_size 41 --data.seed 3", None),
+        ({"path": "imdb-copy", "documents": 50, "cleaned": False}, "--data.name imdb --data.clean false", None),
+        ({"name": "user/set", "subset": "ar", "text_columns": ["a", "b c"], "label_column": "y", "documents": 50},
+         """--data.name user/set --data.subset ar --data.text_columns '["a", "b c"]' --data.label_column y""", None),
+        ({"name": "glue", "subset": "mrpc", "text_columns": ["one"], "pair_column": "two", "documents": 50},
+         "--data.name glue --data.subset mrpc --data.text_columns one --data.pair_column two", None),
+        (PLACE, "--data.path DATA.csv", "in the place of `DATA.csv`"),
+        ({"name": "mine", "path": "copy.csv"}, "--data.path DATA.csv", "in the place of `DATA.csv`"),
+        ({"name": "user/set", "path": "copy", "documents": 50}, "--data.name user/set", None),
+        (PLACE | {"path": "corpus", "label_column": None}, "--data.path DATA", "in the place of `DATA`"),
+        ({"name": None, "split": "texts"}, "--data.path DATA.csv", "in the place of `DATA.csv`"),
+        (PLACE | {"label_column": "`x`"}, "--data.path DATA.csv --data.label_column ...", "your own documents"),
+        (PLACE | {"label_column": "a;rm x"}, "--data.path DATA.csv --data.label_column 'a;rm x'", "your own documents"),
+        ({"name": "planted", "documents": 50, "seed": 5},
+         "--data.name planted --data.classes 3 --data.test_size 50 --data.seed 5",
+         "`planted` is a corpus that eraserhead generates"),
+    ],
+)  # fmt: skip
+def test_the_example_names_the_data_that_was_measured_on(study, changes, expected, note):
+    """Whatever the training data are called, the model has three classes here."""
+    summary = facts(study).summary
+    setup = dataclasses.replace(summary.setup, data=dataclasses.replace(DATA, **changes))
+    text = model_card(facts(study, summary=dataclasses.replace(summary, setup=setup), classes=["a", "b", "c"]))
+    assert f"\neraserhead erase user/model {expected} --output_dir erasure\n```\n" in text
+    assert (note is None) == ("Put the path" not in text and "corpus that eraserhead" not in text)
+    assert note is None or note in text
+
+
+def test_the_example_has_the_site_and_is_a_placeholder_where_nothing_is_known(study):
+    summary = facts(study).summary
+    site = dataclasses.replace(summary.setup.site, site="layer:2")
+    setup = dataclasses.replace(summary.setup, site=site)
+    assert "--data.test_size 41 --site layer:2 --output" in model_card(
+        facts(study, summary=dataclasses.replace(summary, setup=setup))
+    )
+    text = model_card(facts(study, summary=None))
+    assert "`eraserhead erase user/model --data.path DATA.csv` measures it" in text
+    assert "imdb" not in text.split("---\n", 2)[2]
+
+
+def test_the_data_set_of_a_metric_is_the_one_it_was_measured_on(study):
+    summary = facts(study).summary
+    for changes, kind in (
+        (PLACE, "reviews.csv"), ({}, "stanfordnlp/imdb"), ({"name": "planted"}, "planted"), ({"name": "u/s"}, "u/s"),
+    ):  # fmt: skip
+        setup = dataclasses.replace(summary.setup, data=dataclasses.replace(DATA, **changes))
+        card = ModelCard(model_card(facts(study, summary=dataclasses.replace(summary, setup=setup))))
+        assert {each.dataset_type for each in card.data.eval_results} == {kind}
 
 
 def test_without_results_the_card_claims_nothing(study):

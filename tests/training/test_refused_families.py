@@ -17,13 +17,17 @@ COMMON = {
     "vocab_size": 27, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 29,
     "max_position_embeddings": 66, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3,
 }  # fmt: skip
+XLM = {
+    "vocab_size": 27, "emb_dim": 16, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 66, "pad_index": 0,
+    "n_langs": 1, "use_lang_emb": False,
+}  # fmt: skip
 CONFIGS: dict[str, dict] = {
     "bigbird_pegasus": {
         "vocab_size": 27, "d_model": 16, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2,
         "decoder_attention_heads": 2, "encoder_ffn_dim": 29, "decoder_ffn_dim": 29, "max_position_embeddings": 66,
         "pad_token_id": 0,
     },
-    "convbert": {**COMMON, "embedding_size": 16, "head_ratio": 1, "conv_kernel_size": 3},
+    "flaubert": XLM,
     "fnet": COMMON,
     "funnel": {"vocab_size": 27, "block_sizes": [1, 1], "d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 29,
                "architectures": ["FunnelModel"]},
@@ -32,6 +36,7 @@ CONFIGS: dict[str, dict] = {
     "nystromformer": COMMON,
     "yoso": {**COMMON, "use_expectation": True},
     "mra": COMMON,
+    "xlm": XLM,
 }  # fmt: skip
 
 

@@ -124,6 +124,7 @@ def test_resumed_training_ends_where_uninterrupted_training_does(tmp_path, monke
     train(replace(cut, resume=True))
     whole, resumed = weights(run.output_dir), weights(cut.output_dir)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert [RunFolder(Path(each.output_dir)).metrics().resumed_after for each in (run, cut)] == [[], [2]]
     drop = {"seconds"}
     assert [{k: v for k, v in epoch.items() if k not in drop} for epoch in history(run.output_dir)] == [
         {k: v for k, v in epoch.items() if k not in drop} for epoch in history(cut.output_dir)

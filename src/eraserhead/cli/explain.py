@@ -1,5 +1,6 @@
 """``eraserhead explain``."""
 
+from accelerate import PartialState
 from datasets import disable_progress_bars
 
 from eraserhead.explanation.config import ExplainConfig
@@ -11,4 +12,6 @@ from eraserhead.showing.terminal import console
 def run(config: ExplainConfig) -> None:
     """Print one explained decision."""
     disable_progress_bars()
-    console().print(explanation_view(explain(config)))
+    explanation = explain(config)
+    if PartialState().is_main_process:
+        console().print(explanation_view(explanation))

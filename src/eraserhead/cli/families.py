@@ -1,7 +1,6 @@
 """``eraserhead families``."""
 
 from collections.abc import Mapping
-from enum import Enum
 
 from rich.console import RenderableType
 
@@ -22,7 +21,6 @@ def families_view(families: Mapping[str, Family]) -> RenderableType:
     for column in table.columns:
         column.justify = "left"
     for name, family in families.items():
-        read_out = family.read_out.value if isinstance(family.read_out, Enum) else "as classifier_pooling says"
         left_out = "yes" if family.positions is not None else "no"
-        add_row(table, name, family.name, family.route.value, read_out, left_out)
+        add_row(table, name, family.name, family.route.value, family.reads, left_out)
     return table

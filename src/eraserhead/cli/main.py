@@ -23,9 +23,10 @@ from eraserhead.cli.config_files import config_files, disagreements, with_found_
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.cli.spelling import Spelling
 from eraserhead.erasure.config import EraseConfig, ShowConfig
-from eraserhead.errors import Job, Setting, Spell, UserError, nearest
+from eraserhead.errors import DocumentError, Job, Setting, Spell, UserError, nearest
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.files import DISK_IS_FULL
+from eraserhead.loading import launcher
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
 from eraserhead.settings import check_settings
@@ -48,7 +49,9 @@ COMMANDS = {
         ("model",),
         defaults=erase_defaults,
     ),
-    "show": Command(ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",)),
+    "show": Command(
+        ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True
+    ),
     "explain": Command(
         ExplainConfig,
         "eraserhead.cli.explain",
@@ -62,6 +65,7 @@ COMMANDS = {
         "eraserhead.cli.push",
         "push a classifier and its erasure results to the hub, with a card that says what its attention is worth",
         ("model", "repository"),
+        alone=True,
     ),
     "reproduce": Command(
         ReproduceConfig,
@@ -72,6 +76,7 @@ COMMANDS = {
         FamiliesConfig,
         "eraserhead.cli.families",
         "list the model families in which attention can be erased",
+        alone=True,
     ),
 }
 
@@ -115,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        return _fail(error.spelled(spell))
+        return _fail(error.spelled(spell), alike=not isinstance(error, DocumentError))
     except KeyboardInterrupt:
         return _fail("interrupted; finished work is kept, and the same command continues (train: with --resume)")
     except OSError as error:
@@ -157,6 +162,8 @@ def _dispatch(arguments: list[str]) -> int:
     if command.defaults is not None:
         parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
         parsed = parse(parser, arguments, command)[name]
+    if command.alone and launcher.rank():
+        return 0
     config = as_config(command, parsed)
     check_settings(config)
     for setting in check_given_effects(config, arguments):
@@ -177,8 +184,12 @@ def _spelling(arguments: Sequence[str]) -> Spelling:
     return Spelling(command.config, command.positional, in_files(arguments, command.config))
 
 
-def _fail(message: str) -> int:
-    print(f"eraserhead: error: {_harmless(message)}", file=sys.stderr)
+def _fail(message: str, alike: bool = False) -> int:
+    """Print why the command ends; of several processes that fail `alike`, the first alone prints it."""
+    line = f"eraserhead: error: {_harmless(message)}"
+    told = launcher.tell_failure(line)
+    if not (told and alike and launcher.rank()):
+        print(line, file=sys.stderr)
     return 2
 
 

@@ -35,6 +35,7 @@ class Command:
         positional: Options that are given by position.
         optional: Positional options that may be left out.
         defaults: Returns defaults that depend on the parsed options, such as the data of a run.
+        alone: Whether the first of several processes does it alone, and the others have nothing to do.
     """
 
     config: type
@@ -43,6 +44,7 @@ class Command:
     positional: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     defaults: Callable[[Any], dict[str, Any]] | None = None
+    alone: bool = False
 
 
 def command_parser(command: Command) -> ArgumentParser:

@@ -15,6 +15,7 @@ from eraserhead.data.named_sets import NAMED
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.files import refuse_foreign
+from eraserhead.loading import devices
 from eraserhead.loading.reader import check_limits
 from eraserhead.loading.run_layout import RUN
 from eraserhead.settings import check_settings
@@ -40,6 +41,7 @@ def run(config: ReproduceConfig) -> None:
     if not (folder / STUDY.cells).is_dir():
         refuse_foreign(folder, "a study")
     check(plans)
+    devices.join(config.cpu)  # refuses a launcher before anything is written
     (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
     study = reproduce(plans, folder, config.cpu)
     if PartialState().is_main_process:

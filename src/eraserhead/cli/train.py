@@ -5,6 +5,7 @@ from accelerate.utils import broadcast_object_list
 from datasets import disable_progress_bars
 
 from eraserhead.errors import UserError
+from eraserhead.loading import devices
 from eraserhead.publishing.facts import Options
 from eraserhead.publishing.hub import Hub, Target, check_name, pushed_line
 from eraserhead.publishing.publisher import Publisher
@@ -41,7 +42,7 @@ def _publisher(config: TrainConfig) -> Publisher | None:
     hub = Hub(Target(config.push_to_hub, config.push_private))
     options = Options(config.push_to_hub)
     problem: list[UserError | None] = [None]
-    if PartialState(cpu=config.cpu).is_main_process:
+    if devices.join(config.cpu).is_main_process:
         try:
             hub.open()
             options = options.or_as_in(hub.card())

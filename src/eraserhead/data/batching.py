@@ -9,7 +9,9 @@ from torch import Tensor
 WINDOW = 50  # training batches that are shuffled and sorted by length together
 
 
-def buckets(documents: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
+def buckets(
+    documents: Sequence[int], lengths: Sequence[int], budget: int, kinds: Sequence[int] | None = None
+) -> list[list[int]]:
     """Split documents into batches of similar length, longest first, within a token budget.
 
     A batch's cost is its number of documents times the length of its longest; a document above the budget has a batch
@@ -19,11 +21,14 @@ def buckets(documents: Sequence[int], lengths: Sequence[int], budget: int) -> li
         documents: Indices into `lengths`.
         lengths: Tokens of every document.
         budget: Most tokens of a batch, padding included.
+        kinds: A number for every document; those of different numbers never share a batch.
     """
+    kind = [0] * len(lengths) if kinds is None else kinds
     batches: list[list[int]] = []
-    for document in sorted(documents, key=lambda index: (-lengths[index], index)):
-        longest = lengths[batches[-1][0]] if batches else 0
-        if batches and longest * (len(batches[-1]) + 1) <= budget:
+    for document in sorted(documents, key=lambda index: (kind[index], -lengths[index], index)):
+        first = batches[-1][0] if batches else None
+        joins = first is not None and kind[first] == kind[document]
+        if joins and lengths[first] * (len(batches[-1]) + 1) <= budget:
             batches[-1].append(document)
         else:
             batches.append([document])

@@ -14,12 +14,12 @@ from datasets import Dataset, Features, List, Value
 from numpy.typing import NDArray
 
 from eraserhead.data import planted, sampling
-from eraserhead.data.columns import FEATURES, Columns, write_documents
+from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.label_sets import LABELS, RawLabelSets, classes_and_sets, read_raw_labels, with_label_sets
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
-from eraserhead.data.provenance import Provenance
+from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.data.requests import PLANTED, check_config, source_of
 from eraserhead.data.sources import Source, pick_split
 from eraserhead.errors import Setting, UserError
@@ -42,20 +42,25 @@ class Documents:
             built-in corpus also has ``evidence``, a list of start, end and grade.
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
+        labels_read: How the labels were read as a model's classes; null of documents without a model.
     """
 
     rows: Dataset
     labels: LabelTable | None
     provenance: Provenance
+    labels_read: LabelsRead | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the ids, texts and labels in their order, whatever the storage and the cache."""
         digest = hashlib.sha256()
-        blocks = self.rows.select_columns(list(FEATURES)).with_format("arrow").iter(ROWS_PER_BLOCK)
+        columns = [name for name in PAIR_FEATURES if name in self.rows.column_names]
+        blocks = self.rows.select_columns(columns).with_format("arrow").iter(ROWS_PER_BLOCK)
         for block in cast(Iterator[pa.Table], blocks):
             for column in ("id", "text"):
                 _update(digest.update, block.column(column).to_pylist())
+            if "second" in columns:  # where a pair is split
+                digest.update(np.asarray(block.column("second"), dtype="<i8").tobytes())
             digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
         if LABELS in self.rows.column_names:
             digest.update(json.dumps(list(self.rows[LABELS])).encode())
@@ -132,6 +137,7 @@ class OpenSplit:
         if sets is not None:
             documents = with_label_sets(documents, [sets[row] if with_labels else None for row in chosen])
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
+        provenance = replace(provenance, without_label=len(classes) - len(kept))
         return Documents(documents, self.labels if with_labels else None, provenance)
 
 

@@ -13,7 +13,7 @@ from eraserhead.data.documents import Documents
 from eraserhead.data.given_labels import given_label_sets, is_missing, labels_by_name, labels_of_columns
 from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.labels import NO_LABEL, class_indices, label_table, matched_labels, read_labels, unmatched
-from eraserhead.data.provenance import Provenance
+from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.errors import Setting, UserError, nearest
 
 logger = logging.getLogger("eraserhead")
@@ -121,9 +121,10 @@ def given_documents(
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
     if names and found.names_classes and not by_label:
-        content["label"] = _matched(found, names, label_map)
+        content["label"], labels_read = _matched(found, names, label_map)
     else:
         content["label"] = _labels(None if by_label else found.labels, len(texts), classes)
+        labels_read = LabelsRead("none" if found.labels is None else "index")
     if found.seconds is not None:
         content["second"] = [len(text) + 1 for text in texts]
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
@@ -131,7 +132,7 @@ def given_documents(
     if by_label:
         rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), names))
     read = (columns.text or "text", columns.pair, columns.label or "label")
-    return Documents(rows, None, _provenance(*read, len(texts)))
+    return Documents(rows, None, _provenance(*read, len(texts)), labels_read)
 
 
 def check_text(text: str, name: str | Setting) -> str:
@@ -228,7 +229,9 @@ def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int 
     return [None if label is None else int(label) for label in found] or [None] * count
 
 
-def _matched(found: Content, names: tuple[str, ...], label_map: Sequence[str] | None) -> list[int | None]:
+def _matched(
+    found: Content, names: tuple[str, ...], label_map: Sequence[str] | None
+) -> tuple[list[int | None], LabelsRead]:
     """Return the model's class indices for labels with names; none at all where some name is no class of the model."""
     labels = [_as_label(label) for label in found.labels or ()]
     feature = ClassLabel(names=list(found.class_names)) if found.class_names else Value("string")
@@ -239,8 +242,9 @@ def _matched(found: Content, names: tuple[str, ...], label_map: Sequence[str] | 
     matched = matched_labels(table, names, label_map)
     if matched is None:
         logger.info("%s", unmatched(table, names))
-        return [None] * len(labels)
-    return [None if index == NO_LABEL else int(index) for index in class_indices(raw, matched, NAME)]
+        return [None] * len(labels), LabelsRead("unmatched", table.names, table.absent)
+    read = LabelsRead("label_map" if label_map else "name", table.names, table.absent)
+    return [None if index == NO_LABEL else int(index) for index in class_indices(raw, matched, NAME)], read
 
 
 def _as_label(label: Any) -> Any:

@@ -1,6 +1,7 @@
 """Where documents come from, and what was cut off them: records without the documents; light imports alone."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Provenance:
         available: Rows of the split.
         seed: Seed of the sample.
         fingerprint: SHA-256 of the documents, see `Documents.fingerprint`; null where nobody has computed it yet.
+        without_label: Rows that training left out because they have no label.
     """
 
     name: str | None
@@ -37,6 +39,24 @@ class Provenance:
     available: int
     seed: int
     fingerprint: str | None = None
+    without_label: int = 0
+
+
+@dataclass(frozen=True)
+class LabelsRead:
+    """How the labels of documents were read as the classes of a model.
+
+    Attributes:
+        by: ``training``, by the table of the model's training; ``name``, by the names of the classes; ``label_map``, by
+            the pairs that were given; ``index``, as indices of the model's classes; ``unmatched``, not at all, since
+            the data's classes are not the model's; ``none``, since there are no labels.
+        classes: The data's own classes, where they were matched with the model's or could not be.
+        empty: Classes of the data without documents.
+    """
+
+    by: Literal["training", "name", "label_map", "index", "unmatched", "none"]
+    classes: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

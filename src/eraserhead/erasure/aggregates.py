@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.flip_values import FlipValues, by_document, read_flips
@@ -27,7 +28,10 @@ from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_qu
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 QUANTITIES = ("fraction", "removed", "mass")
 DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
-DOCUMENT_COLUMNS = ["id", "label", "labels", "prediction", "predictions", "model_prediction", "n", *COUNTS]
+DOCUMENT_COLUMNS = [
+    *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role"),
+    *COUNTS,
+]
 
 
 def aggregate(
@@ -53,6 +57,7 @@ def aggregate(
         documents=_counts(documents, decisions),
         truncation=summed_truncation(table.filter(pa.array(is_first))),
         accuracy=accuracy,
+        accuracy_unseen=_accuracy_unseen(documents, seed, labels),
         yardstick=yardstick,
         rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
         beyond_rankings=_beyond_rankings(flips, seed),
@@ -63,14 +68,18 @@ def aggregate(
 
 
 def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
+    analysed = documents.loc[is_analysed(documents.n)]
+    known = not documents.training_role.isna().any()
     otherwise = decisions.loc[decisions.prediction != decisions.model_prediction]
     return Counts(
         total=len(documents),
-        analysed=int(is_analysed(documents.n).sum()),
+        analysed=len(analysed),
         without_components=int((documents.n == 0).sum()),
         with_one_component=int((documents.n == 1).sum()),
         unlabelled=int(documents.label.isna().sum()),
         decided_otherwise_by_model=otherwise.id.nunique(),
+        trained_on=int((analysed.training_role == TRAIN).sum()) if known else None,
+        validated_on=int((analysed.training_role == VALIDATION).sum()) if known else None,
     )
 
 
@@ -78,6 +87,14 @@ def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
     documents = documents.loc[is_analysed(documents.n)]
     correct = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
     return _mean(correct, seed)
+
+
+def _accuracy_unseen(documents: pd.DataFrame, seed: int, labels: Sequence[str]) -> Estimate | None:
+    """Return the accuracy over documents that training did not see; None where it is not known which it saw."""
+    if documents.training_role.isna().any():
+        return None
+    unseen = documents.loc[documents.training_role == UNSEEN]
+    return label_scores(unseen.loc[is_analysed(unseen.n)], 0, labels, seed)[1] if labels else _accuracy(unseen, seed)
 
 
 def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: int) -> RankingSummary:

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
 from eraserhead.data.label_sets import LABELS
+from eraserhead.data.seen import SeenTexts
 from eraserhead.data.tokens import COUNTS
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
@@ -32,6 +33,8 @@ from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.reading import Reading, cases_of
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
+
+TRAINING_ROLE = "training_role"  # column of documents
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class Analyser:
         """Analyse some documents; return the tables of a shard."""
         lengths = list(rows["tokens"])
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
-        return join_batches([self._batch(rows, batch) for batch in buckets(range(len(lengths)), lengths, budget)])
+        batches = buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
+        return join_batches([self._batch(rows, batch) for batch in batches])
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         opened, config, rankings = self.opened, self.config, registered()
@@ -100,7 +104,7 @@ def erase_documents(
     results = ResultsFolder(config.folder)
     opened = open_model(checkpoint, config, config.data, accelerator)
     with devices.main_first(accelerator):
-        rows = opened.tokenize(documents.rows)
+        rows = with_training_roles(opened.tokenize(documents.rows), checkpoint.seen)
     setup = _setup(opened, documents, config)
     results.check(setup, config.overwrite)
     accelerator.wait_for_everyone()
@@ -111,6 +115,8 @@ def erase_documents(
         results.check_tables()
         devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
         return results
+    earlier = len(results.finished_shards())
+    accelerator.wait_for_everyone()
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)
     analyser = Analyser(opened, accelerator, config)
@@ -122,12 +128,18 @@ def erase_documents(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
             search_seconds=analyser.search_seconds,
+            earlier_shards=earlier,
             **vars(environment()),
         )
         aggregates = aggregate(results, config.seed, config.count_never_as, opened.labels)
         results.finish(Summary(**vars(aggregates), setup=setup, run=run))
     accelerator.wait_for_everyone()
     return results
+
+
+def with_training_roles(rows: Dataset, seen: SeenTexts | None) -> Dataset:
+    """Add what each document was in training, where it is known."""
+    return rows if seen is None else rows.add_column(TRAINING_ROLE, seen.roles(rows))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def batch_text(
@@ -167,6 +179,7 @@ def batch_text(
         starts=None if without else starts,
         ends=None if without else ends,
         counts={name: [rows[name][row] for row in batch] for name in COUNTS if name in rows},
+        training_roles=[rows[TRAINING_ROLE][row] for row in batch] if TRAINING_ROLE in rows else None,
         evidence=_evidence(rows, batch, None if without else starts, None if without else ends),
     )
 
@@ -212,6 +225,7 @@ def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Se
         model=opened.model_setup,
         site=opened.setup,
         data=documents.record,
+        labels=documents.labels_read,
         label_map=config.label_map,
         limits=opened.reader.limits,
         rankings=tuple(ranking.name for ranking in registered()),

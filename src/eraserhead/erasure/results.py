@@ -43,6 +43,7 @@ DOCUMENTS = pa.schema(
         ("truncated_tokens", pa.int32()),
         ("sentences", pa.int32()),
         ("truncated_sentences", pa.int32()),
+        ("training_role", pa.string()),
         ("labels", pa.list_(pa.int32())),
         ("predictions", pa.list_(pa.int32())),
         TARGET,
@@ -93,8 +94,11 @@ SIGNALS = pa.schema(
 )
 SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
 
-# Names of model and data, which may differ: fingerprints identify the two.
-NAMES_ALONE = ("model.name", "data.path")
+# What may differ in the same results: how model and data are named and were read. Fingerprints identify the two.
+NAMES_ALONE = (
+    *("model.name", "model.unexpected", "model.pickled", "model.own_code"),
+    *("data.path", "labels.by", "labels.classes", "labels.empty"),
+)
 
 
 @dataclass(frozen=True)

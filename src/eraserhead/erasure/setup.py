@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from eraserhead.data.provenance import Provenance
+from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.environment import Environment
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.loading.setup import ModelSetup, SiteSetup
@@ -18,6 +18,7 @@ class Setup:
         model: The model.
         site: Where its weights are erased.
         data: The documents, with their fingerprint.
+        labels: How their labels were read.
         label_map: Classes of the data and of the model that mean the same, where they were given.
         limits: What the model reads of a document.
         rankings: Names of the rankings that order components.
@@ -28,11 +29,12 @@ class Setup:
         shard_size: Number of documents in a shard.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     model: ModelSetup
     site: SiteSetup
     data: Provenance
+    labels: LabelsRead | None
     label_map: list[str] | None
     limits: Limits
     rankings: tuple[str, ...]
@@ -48,11 +50,13 @@ class ErasureRun(Environment):
     """How an analysis went; nothing here determines results.
 
     Attributes:
-        seconds: Seconds that the analysis took, without loading.
+        seconds: Seconds that the analysis took, without loading; of an analysis that was continued, the last call's.
         devices: The processes and devices that were in use.
         search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
+        earlier_shards: Shards that were finished before the last call.
     """
 
     seconds: float
     devices: str
     search_seconds: float | None = None
+    earlier_shards: int = 0

@@ -20,6 +20,8 @@ class Counts:
         with_one_component: Those with one component, so that there is nothing to compare.
         unlabelled: Those without a gold class.
         decided_otherwise_by_model: Those whose decision in the model's own precision differs from the one analysed.
+        trained_on: Those analysed that the model was trained on; null where it is not known which it saw in training.
+        validated_on: Those analysed that its best epoch was chosen with; null likewise.
     """
 
     total: int
@@ -28,11 +30,18 @@ class Counts:
     with_one_component: int
     unlabelled: int
     decided_otherwise_by_model: int
+    trained_on: int | None = None
+    validated_on: int | None = None
 
     @property
     def left_out(self) -> int:
         """Documents of fewer than two components."""
         return self.total - self.analysed
+
+    @property
+    def unseen(self) -> int:
+        """Documents analysed that training did not see, as far as it is known."""
+        return self.analysed - (self.trained_on or 0) - (self.validated_on or 0)
 
 
 @dataclass(frozen=True)
@@ -172,6 +181,7 @@ class Aggregates:
         truncation: How much of them was cut off.
         accuracy: Share of the labelled documents whose class is right; of a model that decides label by label, share of
             its labels whose state is.
+        accuracy_unseen: The same over documents that training did not see; null where it is not known which it saw.
         yardstick: The ranking that `excess` and `optimal` compare with: the minimum, or the smallest set found.
         rankings: Test 2 by the name of the ranking.
         beyond_rankings: How often the best set found is smaller than that of every ranking; null where there is a
@@ -184,12 +194,18 @@ class Aggregates:
     documents: Counts
     truncation: Truncation
     accuracy: Estimate
+    accuracy_unseen: Estimate | None = None
     yardstick: str | None
     rankings: dict[str, RankingSummary]
     beyond_rankings: Estimate | None
     pairs: list[Pair]
     tests: dict[str, TestSummary]
     labels: LabelScores | None = None
+
+    @property
+    def fair_accuracy(self) -> Estimate:
+        """The accuracy over documents that training did not see, as far as it is known; only this is published."""
+        return self.accuracy if self.accuracy_unseen is None else self.accuracy_unseen
 
     def pair(self, first: str, second: str) -> Pair | None:
         """Return the comparison of two rankings; null where one of them is missing."""
@@ -205,7 +221,7 @@ class Summary(Aggregates):
         run: How the analysis went.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     setup: Setup
     run: ErasureRun

@@ -76,6 +76,7 @@ class BatchText:
         starts: Offsets of the components' first characters in the text; None for tokenizers without offsets.
         ends: Offsets behind their last characters; None likewise.
         counts: Tokens that the model saw and that were cut off; for documents read by sentence, also sentences.
+        training_roles: What they were in training; None where it is not known.
         evidence: Whether each component overlaps the evidence; None where the evidence is unknown.
         cases: What each row is about, where it is a document and a label.
     """
@@ -88,6 +89,7 @@ class BatchText:
     starts: list[list[int]] | None
     ends: list[list[int]] | None
     counts: Mapping[str, list[int]]
+    training_roles: list[str] | None
     evidence: list[np.ndarray] | None
     cases: CaseTexts | None = None
 
@@ -159,6 +161,7 @@ def _documents(text: BatchText, reading: Reading, analysis: Analysis) -> dict[st
         "single_js": _ragged(analysis.singles.js, lengths),
         "single_decision": _ragged(written(analysis.singles.decision), lengths),
         **{name: text.counts.get(name, nothing) for name in COUNTS},
+        "training_role": text.training_roles or nothing,
     }
 
 

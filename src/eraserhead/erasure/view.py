@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eraserhead.data.provenance import Truncation
+from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
@@ -112,14 +113,16 @@ def site_line(site: SiteSetup) -> str:
     if site.heads is not None:
         parts.append(f"heads {', '.join(map(str, site.heads))}")
     parts.append("special tokens are components" if site.special_tokens else "special tokens left out")
-    if site.labels is not None:
-        parts.append(labels_line(site.labels))
+    if site.targets is not None:
+        parts.append(targets_line(site.targets))
     if site.dtype != "float32":
         parts.append(site.dtype)
+    if site.unlisted is not None:
+        parts.append(f"its family '{site.unlisted}' proved by probes of this model alone")
     return ", ".join(parts)
 
 
-def labels_line(labels: LabelSetup) -> str:
+def targets_line(labels: LabelSetup) -> str:
     """Return which labels are looked at, and when one is on."""
     words: dict[tuple[str, ...], str] = {
         (PREDICTED,): "each label that is on, else the largest",
@@ -132,9 +135,17 @@ def labels_line(labels: LabelSetup) -> str:
 
 def _header(summary: Summary) -> Iterable[str]:
     setup, documents = summary.setup, summary.documents
-    yield f"model      {setup.model.name} ({site_line(setup.site)})"
+    base = setup.model.base
+    merged = "" if base is None else f", a {base.adapter} adapter merged into {base.name}"
+    yield f"model      {setup.model.name}{merged} ({site_line(setup.site)})"
+    if loaded := loading_line(setup.model):
+        yield f"loaded     {loaded}"
     source = " from ".join(part for part in (setup.data.name, setup.data.path) if part) or "given texts"
     yield (f"data       {source}, split {setup.data.split}: {documents.total} documents, {documents.analysed} analysed")
+    if seen := seen_in_training(documents):
+        yield f"training   {seen}"
+    if labels := labels_line(summary):
+        yield f"labels     {labels}"
     left_out = {
         "without components": documents.without_components,
         "with one component": documents.with_one_component,
@@ -153,12 +164,28 @@ def _header(summary: Summary) -> Iterable[str]:
         yield "test 1     the other component is drawn from all positions but the first, the top among them"
     if setup.count_never_as == "all":
         yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
+    if summary.run.earlier_shards:
+        yield f"continued  {summary.run.earlier_shards} shards are of earlier calls; times are the last call's"
+    yield from _accuracy(summary)
+
+
+def _accuracy(summary: Summary) -> Iterable[str]:
     if summary.labels is not None:
-        yield f"labels     {summary.labels.cases} states of labels. {LABELS_NOTE}"
+        yield f"decisions  {summary.labels.cases} states of labels. {LABELS_NOTE}"
     if summary.accuracy.value is not None:
-        yield f"accuracy   {interval(summary.accuracy)}{' of the states of all labels' if summary.labels else ''}"
+        of_what = " of the states of all labels" if summary.labels else ""
+        yield f"accuracy   {interval(summary.accuracy)}{of_what}{_fair(summary)}"
     if summary.labels is not None and summary.labels.micro_f1.value is not None:
         yield f"F1         micro {interval(summary.labels.micro_f1)}, macro {interval(summary.labels.macro_f1)}"
+
+
+def _fair(summary: Summary) -> str:
+    if not seen_in_training(summary.documents):
+        return ""
+    fair = summary.fair_accuracy
+    if not fair.count:
+        return "; training saw every labelled document among them"
+    return f"; {interval(fair)} over the {fair.count:,} documents that training did not see"
 
 
 def _cut_off(cut: Truncation, setup: Setup) -> str:

@@ -9,14 +9,12 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.given import GivenColumns, given_content, given_documents
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
-from eraserhead.explanation.explaining import Explanation, explain_row
+from eraserhead.explanation.explaining import TEXT_ID, Explanation, explain_row
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label
 from eraserhead.settings import as_list, check_settings
-
-ID = "text"  # id of a text that has none; it seeds the random ranking, as on the command line
 
 
 def explain(
@@ -99,6 +97,6 @@ def explain(
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
-    row = given_documents(content, columns, len(names), [ID], names if by_label else (), by_label=by_label).rows
+    row = given_documents(content, columns, len(names), [TEXT_ID], names if by_label else (), by_label=by_label).rows
     config = for_given(config, checkpoint, checkpoint.data, max_length)
     return explain_row(checkpoint, row, config, devices.start(cpu))

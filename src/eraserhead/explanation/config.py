@@ -15,6 +15,7 @@ class ExplainConfig(SiteConfig):
         model: Folder of a run, or folder or hub id of a model.
         text: The text; or give `file` or `id` instead.
         file: File that holds the text.
+        pair: A second text, such as the hypothesis of an inference, which the tokenizer gets with the first as a pair.
         id: Id of one document of the data, such as ``test/17``.
         data: The data that contains the document `id`; default: the test split of the run's own data.
         seed: Seed of the random ranking.
@@ -24,6 +25,7 @@ class ExplainConfig(SiteConfig):
     model: str
     text: str | None = None
     file: str | None = None
+    pair: str | None = None
     id: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     seed: int = option(0, low=0, high=LARGEST_SEED)

@@ -1,5 +1,6 @@
 """Explain one document: its attention word by word, and what each ranking must erase to flip its decision."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import compress
@@ -9,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 
-from eraserhead.data.given import check_text
+from eraserhead.data.given import GivenColumns, check_text, given_content, given_documents
 from eraserhead.data.label_sets import LABELS
 from eraserhead.data.words import word_spans
 from eraserhead.errors import Setting, UserError
@@ -29,6 +30,9 @@ from eraserhead.method.reading import Reading, cases_of
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
+logger = logging.getLogger("eraserhead")
+
+TEXT_ID = "text"  # id of a text that has none; it seeds the random ranking
 SOURCES = ("text", "file", "id")  # settings, of which exactly one must be given
 
 
@@ -84,11 +88,12 @@ class Explanation:
         decision: Name of the class decided for; of `target`, ``on`` or ``off``.
         probabilities: Probability of every class, by class name; of `target`, of ``on`` and ``off``.
         words: The words in reading order; the sentences, where those are the components.
-        inside: The words of each sentence with their attention within it, where the components are sentences.
         rankings: What must be erased along each ranking.
         components: Number of components.
         truncated_tokens: Tokens beyond the model's limits, which it did not see.
         site: Where weights are erased, and which weights.
+        inside: The words of each sentence with their attention within it, where the components are sentences.
+        second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
         target: The label whose state is the decision, of a model that decides label by label; null for other models.
         on: All labels that are on, of such a model.
     """
@@ -103,6 +108,7 @@ class Explanation:
     truncated_tokens: int
     site: SiteSetup
     inside: list[list[Word]] | None = None
+    second: int | None = None
     target: str | None = None
     on: tuple[str, ...] = ()
 
@@ -119,6 +125,10 @@ def explain(config: ExplainConfig) -> Explanation:
     if len(given) != 1:
         named = UserError.joined(given, " and ") if given else "none"
         raise UserError("explain: give one of ", UserError.joined(map(Setting, SOURCES), ", "), ", not ", named)
+    if config.pair is not None and config.id is not None:
+        raise UserError(
+            Setting("pair", config.pair), ": a document of the data brings its own, from ", Setting("data.pair_column")
+        )
     accelerator = devices.start(config.cpu)
     checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
     label_setup(checkpoint.model.config, _one_target(config, checkpoint), checkpoint.name)  # before any data is read
@@ -152,6 +162,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         components=int(reading.lengths[0]),
         truncated_tokens=document["truncated_tokens"],
         site=opened.setup,
+        second=document.get("second"),
         target=None if cases is None else checkpoint.class_names[int(cases.labels[0])],
         on=() if cases is None else tuple(compress(checkpoint.class_names, cases.on[0].tolist())),
     )
@@ -187,7 +198,16 @@ def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
             raise UserError(f"{config.file}: cannot be read as text ({error})") from error
     else:
         text = config.text or ""
-    return Dataset.from_dict({"id": ["text"], "text": [check_text(text, Setting("text"))], "label": [None]})
+    check_text(text, Setting("text"))
+    if config.pair is not None:
+        pair = [(text, check_text(config.pair, Setting("pair")))]
+        return given_documents(given_content(pair, GivenColumns(), None), GivenColumns(), 0, [TEXT_ID]).rows
+    trained_on = checkpoint.data
+    if trained_on is not None and trained_on.pair_column is not None:
+        logger.info(
+            "the model was trained on pairs of texts, and this is one text; give the second with %s", Setting("pair")
+        )
+    return Dataset.from_dict({"id": [TEXT_ID], "text": [text], "label": [None]})
 
 
 def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:

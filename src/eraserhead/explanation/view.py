@@ -57,8 +57,26 @@ def shaded(explanation: "Explanation") -> Text:
     """Return the text shaded by attention, with the smallest set marked; one line per sentence if these are erased."""
     if explanation.inside is not None:
         return _sentences(explanation, explanation.inside)
-    text, position = _shaded_words(explanation.text, explanation.words, 0)
-    return _with_rest(text, explanation, position)
+    if explanation.second is None:
+        text, position = _shaded_words(explanation.text, explanation.words, 0)
+        return _with_rest(text, explanation, position)
+    return _pair(explanation, explanation.second)
+
+
+def _pair(explanation: "Explanation", second: int) -> Text:
+    """Return two texts, each on lines of its own and with a mark where it is cut."""
+    words = explanation.words
+    begins = next((place for place, word in enumerate(words) if word.start >= second), len(words))
+    text, position = _shaded_words(explanation.text, words[:begins], 0)
+    end = second - 1  # of the first; a newline is between them
+    text.append(_unseen(explanation.text[position:end])).append("\n")
+    shaded_words, position = _shaded_words(explanation.text, words[begins:], second)
+    return text.append(shaded_words).append(_unseen(explanation.text[position:]))
+
+
+def _unseen(rest: str) -> Text:
+    """Return what the model did not see of one text of a pair, behind a mark."""
+    return Text().append("✂" if rest.strip() else "").append(_passage(rest), style="dim")
 
 
 def _sentences(explanation: "Explanation", inside: "list[list[Word]]") -> Text:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from transformers import (
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
+from eraserhead.data.seen import SeenTexts
 from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import UserError
+from eraserhead.loading.adapters import Adapter, find_adapter
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checks import (
     check_complete,
@@ -34,9 +37,18 @@ from eraserhead.loading.checks import (
 )
 from eraserhead.loading.defaults import stored_data
 from eraserhead.loading.model_config import read_config
-from eraserhead.loading.model_files import WeightFiles, check_finished, check_not_setfit, check_regular, find_weights
+from eraserhead.loading.model_files import (
+    ADAPTER,
+    WeightFiles,
+    check_finished,
+    check_not_setfit,
+    check_regular,
+    find_weights,
+    is_adapter,
+)
+from eraserhead.loading.setup import BaseSetup
 from eraserhead.loading.stored_weights import Fit, check_fit
-from eraserhead.loading.training_data import read_training_data
+from eraserhead.loading.training_data import read_seen_texts, read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.remote.downloads import Located, locate_model
@@ -53,6 +65,7 @@ VOCABULARY = (
     "*.tiktoken",
     "*vocab*.txt",
 )
+REPOSITORY_CODE = "transformers_modules."  # package of the code that transformers takes from repositories
 
 
 @dataclass(frozen=True)
@@ -66,8 +79,11 @@ class Checkpoint:
         revision: Commit that the hub resolved; null for a folder.
         data: The data that it was trained on; null if the folder does not say.
         labels: The label table of that data.
-        train_split: The split that it was trained on, as written in the ids of its documents.
+        seen: The texts that training saw; null if the folder does not say.
         unexpected: Names of weights that its file holds beside the model's, and that its decisions do not depend on.
+        pickled: Whether its weights come from PyTorch's pickles, rather than from safetensors.
+        lent_padding: The tokenizer's padding token, for a model that names none; null for one that names its own.
+        base: The base model, where it is an adapter merged into that.
     """
 
     model: PreTrainedModel
@@ -76,8 +92,11 @@ class Checkpoint:
     revision: str | None
     data: DataConfig | None
     labels: LabelTable | None
-    train_split: str | None
+    seen: SeenTexts | None
     unexpected: tuple[str, ...] = ()
+    pickled: bool = False
+    lent_padding: str | None = None
+    base: BaseSetup | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -88,6 +107,11 @@ class Checkpoint:
     def padding(self) -> int:
         """The id of padding."""
         return padding_id(self.model.config, self.tokenizer)
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether the model is Python code of its repository."""
+        return type(self.model).__module__.startswith(REPOSITORY_CODE)
 
 
 def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
@@ -111,35 +135,41 @@ def load_checkpoint(
         UserError: The model cannot be found or loaded, has no attention that can be erased, makes no single decision,
             lacks weights, or has weights that are not finite.
     """
-    check_finished(name)
+    if not is_adapter(Path(name)):
+        check_finished(name)
     located = locate_model(name, revision)
     with quiet():
         return _loaded(name, located, dtype, trust_remote_code)
 
 
 def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
-    folder = located.folder
-    check_regular(folder, name)
-    config = read_config(folder, name, classifier=True, trust_remote_code=trust_remote_code)
+    check_regular(located.folder, name)
+    adapter = load(name, lambda: find_adapter(located, name), ADAPTER)
+    at, source = (name, located) if adapter is None else (adapter.base, adapter.located)
+    folder = source.folder
+    check_regular(folder, at)
+    config = read_config(folder, at, classifier=True, trust_remote_code=trust_remote_code)
     ours = isinstance(config, AttentionPoolingConfig)
     if not ours:
-        check_not_setfit(folder, name)
-        check_family(config, name)
-    weights = find_weights(folder, name, located.others)
+        check_not_setfit(folder, at)
+        check_family(config, at)
+    weights = find_weights(folder, at, source.others)
     kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # null for code of the repository
     if kind is None and not trust_remote_code:
         raise UserError(f"{name}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
-    fit = Fit() if kind is None else check_fit(config, kind, weights, name)
+    fit = Fit() if kind is None else check_fit(config, kind, weights, at)
+    if adapter is not None:
+        config = load(name, partial(adapter.configured, config), ADAPTER)
     options = {"dtype": getattr(torch, dtype), "trust_remote_code": trust_remote_code, "key_mapping": fit.key_mapping}
     loader = kind or AutoModelForSequenceClassification
-    model, loading = load(name, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
-    check_sizes(loading["mismatched_keys"], name)
-    check_complete(model, loading["missing_keys"], loading["unexpected_keys"], name)
-    unexpected = check_unexpected(loading["unexpected_keys"], name)
+    model, report = load(at, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)
+    if adapter is None:
+        unexpected = _check_report(model, report, name)
+    else:
+        model, unexpected = _merged(model, report, adapter)
     check_weights(model, name)
-    tokenizer = load_tokenizer(folder, name, trust_remote_code, config)
-    if not ours:
-        give_padding(model, tokenizer, name)
+    tokenizer = load_tokenizer(folder if adapter is None else adapter.tokenizer_folder, name, trust_remote_code, config)
+    lent_padding = None if ours else give_padding(model, tokenizer, name)
     trained_on = read_training_data(Path(name))
     return Checkpoint(
         model=model.eval(),
@@ -148,9 +178,30 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
         revision=located.commit,
         data=stored_data(name),
         labels=None if trained_on is None else trained_on.labels,
-        train_split=None if trained_on is None else trained_on.train_split,
+        seen=read_seen_texts(Path(name)),
         unexpected=unexpected,
+        pickled=weights.pickled,
+        lent_padding=lent_padding,
+        base=None if adapter is None else adapter.setup,
     )
+
+
+def _check_report(model: PreTrainedModel, report: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Refuse weights that do not fit the model; return the names of those that its decisions do not depend on."""
+    check_sizes(report["mismatched_keys"], name)
+    check_complete(model, report["missing_keys"], report["unexpected_keys"], name)
+    return check_unexpected(report["unexpected_keys"], name)
+
+
+def _merged(
+    model: PreTrainedModel, report: Mapping[str, Any], adapter: Adapter
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """Merge an adapter, whose weights take the place of those that its base model lacks or has in another size."""
+    replaced = [key for key, *_ in report["mismatched_keys"]]
+    merged = load(adapter.name, lambda: adapter.merge_into(model, [*report["missing_keys"], *replaced]), ADAPTER)
+    if not report["missing_keys"]:
+        return merged, check_unexpected(report["unexpected_keys"], adapter.base)
+    return merged, tuple(sorted(report["unexpected_keys"]))  # heads for what the encoder was trained on before
 
 
 def load_tokenizer(

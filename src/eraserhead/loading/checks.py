@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -151,18 +152,21 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         tokenizer.model_max_length = int(longest)
 
 
-def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> str | None:
     """Give a decoder without a padding token its tokenizer's; it needs one to read several documents at a time.
+
+    Returns:
+        The token; null if the model needs none, or has its own.
 
     Raises:
         UserError: Neither has a padding token.
     """
     read_out = family_of(model.config).read_out_of(model.config)
     if named_padding(model.config) is not None or read_out not in (ReadOut.LAST, None):
-        return
+        return None
     padding = named_padding(model.config, tokenizer)
     if padding is None and read_out is None:
-        return  # of a family that is not known: its dry run tells whether it takes two documents at a time
+        return None  # of a family that is not known: its dry run tells whether it takes two documents at a time
     if padding is None:
         raise UserError(
             f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
@@ -170,6 +174,7 @@ def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
         )
     logger.info(f"the model has no padding token: the tokenizer's is used ('{tokenizer.pad_token}')")
     model.config.get_text_config().pad_token_id = padding
+    return str(tokenizer.pad_token)
 
 
 def check_vocabulary(model: PreTrainedModel, largest: int, name: str) -> None:
@@ -197,9 +202,26 @@ def check_types(model: PreTrainedModel, largest: int, name: str) -> None:
     Raises:
         UserError: `largest`, the largest type of the documents' tokens, has no embedding.
     """
-    known = getattr(model.config, "type_vocab_size", None)
+    pools = isinstance(model, AttentionPoolingForSequenceClassification)
+    known = getattr(model.config.encoder_config if pools else model.config, "type_vocab_size", None)
     if known and largest >= known:  # 0: the model ignores token types
         raise UserError(
             f"{name}: its tokenizer gives {largest + 1} token types to pairs, but the model knows {known}: it is "
             "another model's tokenizer; save the right one beside the model"
+        )
+
+
+def check_ends(model: PreTrainedModel, rows: Dataset, name: str) -> None:
+    """Refuse documents without an end, where a decoder beside an encoder decides at the end of the text.
+
+    Raises:
+        UserError: A document has none; the message names it.
+    """
+    end = model.config.eos_token_id
+    without = [document for document, ids in zip(rows["id"], rows["input_ids"], strict=True) if end not in ids]
+    if without:
+        raise UserError(
+            f"{name}: its decision is read at the end of the text (id {end}), and {len(without)} of the {len(rows)} "
+            f"documents have none, the first is {without[0]}: its tokenizer does not add it; save one beside the model "
+            "that does"
         )

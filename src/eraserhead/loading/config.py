@@ -5,7 +5,7 @@ from typing import Literal
 
 from eraserhead.settings import option
 
-ONE_SEQUENCE = "an attention-pooling classifier reads one sequence: join the two texts into one"
+ONE_TEXT = "a hierarchical model reads one text, sentence by sentence: join the two into one"
 
 PREDICTED, LARGEST, ALL = "predicted", "largest", "all"  # what stands for labels, which may differ by document
 

@@ -4,14 +4,16 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import DistributedDataParallelKwargs
 from tqdm.auto import tqdm
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.loading.launcher import NO, Launcher, launcher
 from eraserhead.sites.budget import WITHOUT_ENCODER, budget_for
 
 Item = TypeVar("Item")
@@ -19,35 +21,130 @@ Item = TypeVar("Item")
 logger = logging.getLogger("eraserhead")
 
 
-def start(
-    cpu: bool, mixed_precision: str | None = None, log_folder: str | None = None, leaves_unused: bool = False
-) -> Accelerator:
-    """Return the accelerator of this process, and log what it runs on.
+def join(cpu: bool) -> PartialState:
+    """Let this process join those that its launcher started, and return what it is among them.
+
+    On a machine without an accelerator they share the work on the CPU.
 
     Args:
         cpu: Use the CPU even where there is an accelerator.
-        mixed_precision: Precision of training; default: what this process has used before, or full precision.
-        log_folder: Folder of the curves for tensorboard.
-        leaves_unused: Whether a batch may leave parameters without a gradient, as in encoders that have layers which
-            classification does not use.
 
     Raises:
-        UserError: tensorboard is requested but not installed.
+        UserError: The launcher wants what is not there, or what it says and what came of it are not the same: its
+            processes would each do all the work.
+    """
+    said = launcher()
+    together = said.processes > 1
+    on_cpu = cpu or said.cpu or (together and not torch.accelerator.is_available())
+    if together and not on_cpu:
+        check_devices(said, torch.accelerator.device_count())
+    new = not PartialState._shared_state
+    try:
+        state = PartialState(cpu=on_cpu)
+    except (ValueError, RuntimeError, ImportError, KeyError) as error:
+        raise UserError(f"the {said.processes} processes cannot join: {_line(error)}") from error
+    if state.num_processes != said.processes:
+        raise UserError(
+            f"{said.said_by}={said.processes}, and this process works alone, so that each of them would do all the "
+            "work: start them with `torchrun` or `accelerate launch`, add ",
+            Setting("cpu", True),
+            f", or unset {said.said_by}",
+        )
+    if new and on_cpu and not (cpu or said.cpu) and state.is_main_process:
+        logger.info(f"no accelerator here: the {said.processes} processes of the launcher share the work on the CPU")
+    return state
+
+
+def check_devices(said: Launcher, devices: int) -> None:
+    """Refuse more processes on this machine than it has devices.
+
+    Raises:
+        UserError: Saying how many there are.
+    """
+    local = said.local_processes or 1
+    if local > devices:
+        raise UserError(
+            f"the launcher started {local} processes on this machine, which has {devices} accelerator"
+            f"{'s' * (devices > 1)}: start {devices} at most, or add ",
+            Setting("cpu", True),
+        )
+
+
+def start(cpu: bool) -> Accelerator:
+    """Return the accelerator of this process, and say what it runs on; nothing is trained.
+
+    Args:
+        cpu: Use the CPU even where there is an accelerator.
+
+    Raises:
+        UserError: See `join`.
+    """
+    state = join(cpu)
+    # Precision and compiler of the launcher's file are for training; a model is erased as its own option says.
+    accelerator = _accelerator(
+        cpu=state.device == torch.device("cpu"), mixed_precision=None if is_initialized() else NO
+    )
+    tell(accelerator, describe(accelerator))
+    ignored = launcher().for_training
+    if ignored:
+        tell(accelerator, f"{' and '.join(ignored)} of the launcher: for training alone, no effect here")
+    return accelerator
+
+
+def start_training(
+    cpu: bool, mixed_precision: str, log_folder: str | None = None, leaves_unused: bool = False
+) -> Accelerator:
+    """Return the accelerator of this process for training, and say what it runs on.
+
+    Args:
+        cpu: Use the CPU even where there is an accelerator.
+        mixed_precision: Precision of the forward pass.
+        log_folder: Where trackers write curves for tensorboard.
+        leaves_unused: Whether a batch may leave parameters without a gradient, as encoders do that are made for more
+            than classification.
+
+    Raises:
+        UserError: tensorboard is wanted and not installed, the device does not have the precision, or see `join`.
     """
     if log_folder and find_spec("tensorboard") is None:
         raise UserError(
             Setting("training.tensorboard"), ": not installed; `pip install 'eraserhead[tensorboard]'`, or leave it out"
         )
-    accelerator = Accelerator(
-        cpu=cpu,
+    state = join(cpu)
+    if is_initialized() and AcceleratorState().mixed_precision != mixed_precision:
+        AcceleratorState._reset_state()  # of an analysis before, or of another training
+    accelerator = _accelerator(
+        cpu=state.device == torch.device("cpu"),
         mixed_precision=mixed_precision,
         # Processes accumulate different numbers of batches, so synchronising buffers in each batch would hang.
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=leaves_unused)],
         log_with="tensorboard" if log_folder else None,
         project_dir=log_folder,
     )
-    tell(accelerator, describe(accelerator))
+    if mixed_precision != NO and not accelerator.native_amp:  # Accelerate then says nothing and computes in float32
+        device = accelerator.device
+        AcceleratorState._reset_state()
+        raise UserError(
+            Setting("training.mixed_precision", mixed_precision),
+            f": has no effect on {device.type}; ",
+            "choose no, or bf16" if mixed_precision == "fp16" else "choose no",
+        )
+    tell(accelerator, describe_training(accelerator))
     return accelerator
+
+
+def _accelerator(**options: Any) -> Accelerator:
+    try:
+        return Accelerator(**options)
+    except (ValueError, RuntimeError, ImportError) as error:
+        AcceleratorState._reset_state()
+        said = _line(error)
+        mend = [", or give another ", Setting("training.mixed_precision")] if "mixed precision" in said else []
+        raise UserError(f"{said}: change it in `accelerate config`", *mend) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def describe(accelerator: Accelerator) -> str:
@@ -55,8 +152,16 @@ def describe(accelerator: Accelerator) -> str:
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
     count = accelerator.num_processes
-    precision = "" if accelerator.mixed_precision in (None, "no") else f", {accelerator.mixed_precision}"
-    return f"{count} process{'es' if count > 1 else ''}, each on {device.type} ({name}){precision}"
+    return f"{count} process{'es' if count > 1 else ''}, each on {device.type} ({name})"
+
+
+def describe_training(accelerator: Accelerator) -> str:
+    """Return the same, with the precision and the compiler of training where there are any."""
+    precision, plugin = accelerator.mixed_precision, accelerator.state.dynamo_plugin
+    used = [] if precision in (None, NO) else [precision]
+    compiler = NO if plugin is None else plugin.backend.value.lower()
+    used += [] if compiler == NO else [f"compiled by dynamo '{compiler}'"]
+    return ", ".join([describe(accelerator), *used])
 
 
 @contextmanager

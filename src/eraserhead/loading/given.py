@@ -40,6 +40,8 @@ def given_checkpoint(
         if tokenizer is not None:
             raise UserError("tokenizer: the pipeline has its own; leave it out")
         model, tokenizer = model.model, model.tokenizer
+    if hasattr(model, "merge_and_unload"):
+        raise UserError(f"model is a {type(model).__name__}; give model.merge_and_unload(), or the adapter's folder")
     if not isinstance(model, PreTrainedModel):
         raise UserError(
             f"model is a {type(model).__name__}; give a folder, a hub id, a classifier of transformers, or a pipeline"
@@ -54,11 +56,12 @@ def given_checkpoint(
 
 
 def _in_memory(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Checkpoint:
+    lent_padding = None
     if not isinstance(model, AttentionPoolingForSequenceClassification):
         check_family(model.config, "the model")
-        give_padding(model, tokenizer, "the model")
+        lent_padding = give_padding(model, tokenizer, "the model")
     check_weights(model, "the model")
-    return Checkpoint(model.eval(), tokenizer, IN_MEMORY, None, None, None, None)
+    return Checkpoint(model.eval(), tokenizer, IN_MEMORY, None, None, None, None, lent_padding=lent_padding)
 
 
 def for_given(config: Config, checkpoint: Checkpoint, data: DataConfig | None, max_length: int | None) -> Config:

@@ -94,6 +94,12 @@ def check_finished(folder: str, name: str | None = None) -> None:
     raise UserError(f"{missing}; ", found or "give the folder of a finished run, or a hub id")
 
 
+def is_adapter(folder: Path) -> bool:
+    """Tell whether a folder holds an adapter of PEFT, and no whole model beside it."""
+    whole = (RUN.weights, RUN.index, PICKLED, PICKLED_INDEX)
+    return (folder / ADAPTER).is_file() and not any((folder / name).is_file() for name in whole)
+
+
 def find_weights(folder: str, name: str, elsewhere: Collection[str] = ()) -> WeightFiles:
     """Return the files of a model's weights: safetensors, else PyTorch's own.
 

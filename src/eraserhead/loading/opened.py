@@ -1,7 +1,7 @@
 """Open a model at a site, as `erase` and `explain` do first."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,23 +9,24 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
 from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.labels import matched_labels, unmatched
+from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading.checkpoints import Checkpoint
-from eraserhead.loading.checks import check_types, check_vocabulary
-from eraserhead.loading.config import ONE_SEQUENCE, SiteConfig
+from eraserhead.loading.checks import check_ends, check_types, check_vocabulary
+from eraserhead.loading.config import ONE_TEXT, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
 from eraserhead.models.architecture import MULTI_LABEL
-from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.sites.site import Site
 
 logger = logging.getLogger("eraserhead")
@@ -41,6 +42,7 @@ class OpenedModel:
         setup: The site, as results record it.
         device: Device of the model.
         reader: How documents become its inputs.
+        kind_of: Number that documents have to share to be read in one batch; None where any may.
     """
 
     checkpoint: Checkpoint
@@ -48,32 +50,49 @@ class OpenedModel:
     setup: SiteSetup
     device: torch.device
     reader: DocumentReader
+    kind_of: Callable[[Sequence[int]], int] | None = None
 
     @property
     def model_setup(self) -> ModelSetup:
         """The model as results record it."""
         found = self.checkpoint
-        return ModelSetup(found.name, found.revision, weights_fingerprint(found.model), found.class_names)
+        return ModelSetup(
+            found.name,
+            found.revision,
+            weights_fingerprint(found.model),
+            found.class_names,
+            found.base,
+            seen=None if found.seen is None else found.seen.fingerprint,
+            unexpected=found.unexpected,
+            pickled=found.pickled,
+            lent_padding=found.lent_padding,
+            own_code=found.runs_own_code,
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the labels, of a model that decides label by label; else none."""
-        return () if self.setup.labels is None else self.checkpoint.class_names
+        return () if self.setup.targets is None else self.checkpoint.class_names
 
     def tokenize(self, rows: Dataset) -> Dataset:
         """Add the tokens of every document.
 
         Raises:
-            UserError: The documents are pairs that the model cannot read, or a token has no embedding.
+            UserError: The documents are pairs that the model cannot read, a token has no embedding, or a document
+                lacks the end that the model reads its decision from.
         """
         model, name = self.checkpoint.model, self.checkpoint.name
-        if "second" in rows.column_names and isinstance(model, AttentionPoolingForSequenceClassification):
-            raise UserError(f"the documents are pairs, and {ONE_SEQUENCE}")
+        if "second" in rows.column_names and self.reader.hierarchical:
+            raise UserError(f"the documents are pairs, and {ONE_TEXT}")
         tokenized = self.reader.tokenize(rows, self.checkpoint.tokenizer)
-        check_vocabulary(model, largest(tokenized, "input_ids"), name)
-        if TYPES in tokenized.column_names:
-            check_types(model, largest(tokenized, TYPES), name)
+        check_inputs(model, tokenized, name)
+        if model.config.is_encoder_decoder:
+            check_ends(model, tokenized, name)
         return tokenized
+
+    def kinds(self, rows: Mapping[str, Sequence[Any]]) -> list[int] | None:
+        """Return a number for each tokenised document; those of different numbers cannot share a batch."""
+        return None if self.kind_of is None else [self.kind_of(ids) for ids in rows["input_ids"]]
 
     def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:
         """Return the model's inputs for some tokenised documents, on its device."""
@@ -99,6 +118,17 @@ class OpenedModel:
         return reading
 
 
+def check_inputs(model: PreTrainedModel, rows: Dataset, name: str) -> None:
+    """Refuse tokenised documents with a token, or a type of one, that the model has no vector for.
+
+    Raises:
+        UserError: Naming the largest id.
+    """
+    check_vocabulary(model, largest(rows, "input_ids"), name)
+    if TYPES in rows.column_names:
+        check_types(model, largest(rows, TYPES), name)
+
+
 def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, accelerator: Accelerator) -> OpenedModel:
     """Open a loaded model at the site that the options name, on the device in use.
 
@@ -114,7 +144,7 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     at = open_site(checkpoint, config, accelerator)
     reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True)
-    return OpenedModel(checkpoint, at.site, at.setup, at.device, reader)
+    return OpenedModel(checkpoint, at.site, at.setup, at.device, reader, at.kind_of)
 
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
@@ -124,21 +154,20 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
         if label_map:
             raise UserError(Setting("label_map"), ": the run's own data has the model's classes already; leave it out")
         documents = load_documents(data, "test", checkpoint.labels, multi_label)
-        if documents.provenance.split == checkpoint.train_split:
-            logger.info(f"the documents of '{checkpoint.train_split}' include those that the model was trained on")
-        return documents
+        return replace(documents, labels_read=LabelsRead("training"))
     split = open_split(data, "test", multi_label=multi_label)
     if split.labels is None:
-        return split.documents()
+        return replace(split.documents(), labels_read=LabelsRead("none"))
     if split.labels.absent:
         logger.info(split.labels.describe())
     if not multi_label and len(checkpoint.class_names) == 1:
         return _with_one_label(split)
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
+    read = LabelsRead("label_map" if label_map else "name", split.labels.names, split.labels.absent)
     if matched is not None:
-        return split.read_as(matched).documents()
+        return replace(split.read_as(matched).documents(), labels_read=read)
     logger.info("%s", unmatched(split.labels, checkpoint.class_names))
-    return split.documents(with_labels=False)
+    return replace(split.documents(with_labels=False), labels_read=replace(read, by="unmatched"))
 
 
 def _with_one_label(split: OpenSplit) -> Documents:
@@ -151,7 +180,8 @@ def _with_one_label(split: OpenSplit) -> Documents:
         logger.info("no accuracy is reported: the model has a single output, and the data's labels are not 0 and 1")
     sets = [[0] * states[label] if known and label is not None else None for label in documents.rows["label"]]
     without = documents.rows.map(lambda row: {"label": None}, features=documents.rows.features)
-    return replace(documents, rows=with_label_sets(without, sets), labels=None)
+    read = LabelsRead("index" if written and known else "unmatched" if written else "none")
+    return replace(documents, rows=with_label_sets(without, sets), labels=None, labels_read=read)
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:

@@ -15,6 +15,7 @@ class RunLayout:
         run: The options of the run, in the format that `--config` takes.
         setup: Fingerprints of the run's documents and encoder.
         data: The documents, and the label table.
+        seen: Fingerprints of the texts that training saw; they are never pushed.
         metrics: The metrics of the run.
         environment: Versions and the machine.
         checkpoints: The states that `--resume` continues from.
@@ -32,6 +33,7 @@ class RunLayout:
     run: str = "run.yaml"
     setup: str = "setup.json"
     data: str = "data.json"
+    seen: str = "seen_texts.parquet"
     metrics: str = "metrics.json"
     environment: str = "environment.json"
     checkpoints: str = "checkpoints"

@@ -6,6 +6,21 @@ TOKENS, SENTENCES = "tokens", "sentences"  # kinds of components
 
 
 @dataclass(frozen=True)
+class BaseSetup:
+    """The base model of an adapter.
+
+    Attributes:
+        name: Folder or hub id.
+        revision: Commit that the hub resolved; null for a folder.
+        adapter: Kind of the adapter, such as ``LORA``.
+    """
+
+    name: str
+    revision: str | None
+    adapter: str
+
+
+@dataclass(frozen=True)
 class ModelSetup:
     """A model.
 
@@ -14,12 +29,24 @@ class ModelSetup:
         revision: Commit that the hub resolved; null for a folder.
         weights: Fingerprint of the weights as they were loaded.
         classes: Class names in index order.
+        base: The base model, where `name` is an adapter that was merged into it; else null.
+        seen: Fingerprint of the texts that training saw; null where they are not known.
+        unexpected: Weights in its file that the model does not have, and that its decisions do not depend on.
+        pickled: Whether its weights were read from pickles.
+        lent_padding: The tokenizer's padding token, where the model names none of its own and needs one; else null.
+        own_code: Whether Python code of its repository ran.
     """
 
     name: str
     revision: str | None
     weights: str
     classes: tuple[str, ...]
+    base: BaseSetup | None = None
+    seen: str | None = None
+    unexpected: tuple[str, ...] = ()
+    pickled: bool = False
+    lent_padding: str | None = None
+    own_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +76,7 @@ class SiteSetup:
         special_tokens: Whether tokens such as [CLS] are components.
         search: Search for smaller sets than those of the rankings: ``none`` or ``greedy``.
         dtype: Precision of the model.
-        labels: Which labels are decided on; null for a model that decides among its classes.
+        targets: Which labels are decided on; null for a model that decides among its classes.
     """
 
     site: str
@@ -59,4 +86,4 @@ class SiteSetup:
     special_tokens: bool
     search: str = "none"
     dtype: str
-    labels: LabelSetup | None = None
+    targets: LabelSetup | None = None

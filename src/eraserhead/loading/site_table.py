@@ -1,7 +1,7 @@
 """The table of sites: their names, the models that have them, how they are opened, and the options that they take."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -28,11 +28,19 @@ logger = logging.getLogger("eraserhead")
 
 @dataclass(frozen=True)
 class OpenedSite:
-    """A site of a model, as results record it, and the device that the model is on."""
+    """A site of a model, as results record it.
+
+    Attributes:
+        site: The site.
+        setup: What results record of it.
+        device: The device that the model is on.
+        kind_of: Number that documents have to share to be read in one batch; None where any may.
+    """
 
     site: Site
     setup: SiteSetup
     device: torch.device
+    kind_of: Callable[[Sequence[int]], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +163,7 @@ def _pooling_setup(
         special_tokens=architecture.pool_special_tokens,
         search=config.search,
         dtype=config.dtype,
-        labels=labels,
+        targets=labels,
     )
 
 
@@ -178,6 +186,8 @@ def _open_inside(
             f"'{site.unlisted}' is not in the table of families: that its attention is erased, and that its decision "
             f"is read from the {site.runner.read_out.value}, was proved by probes of this model"
         )
+    if site.runner.layers.sees_padding:
+        logger.info("padding changes this model's decisions: only documents of the same length are read together")
     setup = SiteSetup(
         site=str(site.name),
         heads=None if site.heads is None else tuple(site.heads),
@@ -185,9 +195,9 @@ def _open_inside(
         special_tokens=with_special,
         search=config.search,
         dtype=config.dtype,
-        labels=labels,
+        targets=labels,
     )
-    return OpenedSite(site, setup, device)
+    return OpenedSite(site, setup, device, site.kind_of)
 
 
 REPLAYED = frozenset({"search", "memory_budget"})  # where there are no closed forms

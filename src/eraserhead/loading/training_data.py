@@ -1,11 +1,18 @@
-"""Write and read the record, in a model's folder, of the documents that it was trained on."""
+"""Write and read what a model's folder records of the documents that training saw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.provenance import Provenance, Truncation
+from eraserhead.data.seen import TRAIN, VALIDATION, SeenTexts
+from eraserhead.errors import UserError
+from eraserhead.files import damaged
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.run_options import MOVE_IT
 from eraserhead.records import read_record, write_record
@@ -19,6 +26,7 @@ class TrainingData:
         labels: How raw labels became class indices.
         documents: The source of the documents, by role.
         truncation: How much of them was cut off, by role.
+        trained_on: How many validation and test documents have a text that was trained on, by role.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -26,11 +34,7 @@ class TrainingData:
     labels: LabelTable
     documents: dict[str, Provenance]
     truncation: dict[str, Truncation]
-
-    @property
-    def train_split(self) -> str:
-        """The split that was trained on, as in the ids of its documents."""
-        return self.documents["train"].split
+    trained_on: dict[str, int] = field(default_factory=dict)
 
 
 def write_training_data(folder: Path, data: TrainingData) -> None:
@@ -46,3 +50,28 @@ def read_training_data(folder: Path, mend: str = MOVE_IT) -> TrainingData | None
     """
     path = folder / RUN.data
     return read_record(TrainingData, path, mend) if path.is_file() else None
+
+
+def write_seen_texts(folder: Path, seen: SeenTexts) -> None:
+    """Write the fingerprints of the texts that training saw."""
+    found = {TRAIN: seen.trained_on, VALIDATION: seen.validated_on}
+    roles = pa.array([role for role, texts in found.items() for _ in texts], pa.string())
+    table = pa.table({"text": np.concatenate(list(found.values())), "role": roles.dictionary_encode()})
+    pq.write_table(table, folder / RUN.seen)
+
+
+def read_seen_texts(folder: Path) -> SeenTexts | None:
+    """Return the texts that training saw; null if a model's folder does not say.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    path = folder / RUN.seen
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path, columns=["text", "role"])
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(damaged(path, error, MOVE_IT)) from error
+    texts, roles = table.column("text").to_numpy(), np.asarray(table.column("role").cast(pa.string()))
+    return SeenTexts(texts[roles == TRAIN], texts[roles == VALIDATION])

@@ -1,8 +1,10 @@
 """A dry run of a loaded model: finds its layers, and proves on two documents that erasure reaches all of them."""
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,7 +16,7 @@ from transformers.pytorch_utils import Conv1D
 from eraserhead.models.special_tokens import padding_id, structural_token_ids
 from eraserhead.patch.families import Family, ReadOut, Route, UnknownFamilyError, family_of, known_families
 from eraserhead.patch.interface import AttentionRecord, erasable, implementation, locked
-from eraserhead.patch.layers import Layers
+from eraserhead.patch.layers import Layers, replaced_forwards
 from eraserhead.patch.read_out_probe import probed_read_out
 
 DRY_LENGTHS = (7, 4)  # tokens of the two documents of the dry run
@@ -26,7 +28,7 @@ def find_layers(model: PreTrainedModel) -> Layers:
     Raises:
         UnknownFamilyError: The model behaves otherwise than its family does, or than any that can be erased: its
             attention is not called once a layer, what the patch computes is not what the model's own attention does,
-            padding changes its decision, or its decision is read from an unknown place.
+            its decisions depend on the batch, or its decision is read from an unknown place.
     """
     family = family_of(model.config)
     if not any("ForSequenceClassification" in base.__name__ for base in type(model).__mro__):
@@ -51,7 +53,8 @@ def _unreached(model: PreTrainedModel, reason: str) -> UnknownFamilyError:
 
 
 def _find_layers(model: PreTrainedModel, family: Family) -> Layers:
-    inputs = dry_inputs(model)
+    sees_padding = _sees_padding(model)
+    inputs = dry_inputs(model, padded=not sees_padding)
     seen = _watched(model, inputs)
     homes = [_layer_of(model, module) for module in seen.attentions]
     calls = _calls(model, inputs, homes)
@@ -72,10 +75,10 @@ def _find_layers(model: PreTrainedModel, family: Family) -> Layers:
         _check_parts(model, encoder, [record.weights[call] for call in sorted(record.weights)])
     heads = min(weights.shape[1] for weights in record.weights.values())
     projections = _projections(seen.attentions, seen.runs)
-    anywhere = Layers(family, ReadOut.MEAN, tuple(expected), calls[-1][1], heads, projections, encoder)
-    layers = replace(anywhere, read_out=probed_read_out(model, anywhere, inputs))
-    _compare_alone(model, inputs, seen.logits)
-    return layers
+    anywhere = Layers(family, ReadOut.MEAN, tuple(expected), calls[-1][1], heads, projections, encoder, sees_padding)
+    if sees_padding:
+        _compare_alone(model, inputs, seen.logits)
+    return replace(anywhere, read_out=probed_read_out(model, anywhere, inputs))
 
 
 def _encoder_layers(model: PreTrainedModel, homes: list[nn.Module]) -> int | None:
@@ -138,18 +141,28 @@ def _layer_of(model: nn.Module, attention: nn.Module) -> nn.Module:
     return attention
 
 
-def _calls(model: nn.Module, inputs: dict[str, Tensor], modules: list[nn.Module]) -> list[tuple[nn.Module, int | None]]:
-    """Return which of the modules one forward pass calls, in order, and how long a tuple or list each returns."""
-    calls: list[tuple[nn.Module, int | None]] = []
+def _calls(
+    model: nn.Module, inputs: dict[str, Tensor], modules: list[nn.Module]
+) -> list[tuple[nn.Module, int | str | None]]:
+    """Return which of the modules one forward pass calls, in order, and what each returns (`Layers.returned`)."""
+    calls: list[tuple[nn.Module, int | str | None]] = []
 
-    def note(module: nn.Module, args: Any, output: Any) -> None:
-        calls.append((module, len(output) if isinstance(output, (tuple, list)) else None))
+    def note(module: nn.Module, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        output = original(*args, **kwargs)
+        calls.append((module, _returned(output)))
+        return output
 
-    with ExitStack() as hooks:
-        for module in dict.fromkeys(modules):
-            hooks.callback(module.register_forward_hook(note).remove)
+    with ExitStack() as stack:
+        for module in dict.fromkeys(modules):  # not by hooks: SqueezeBERT calls `forward` itself
+            stack.enter_context(replaced_forwards([module], partial(note, module)))
         model(**inputs)
     return calls
+
+
+def _returned(output: Any) -> int | str | None:
+    if isinstance(output, dict):
+        return str(next(iter(output)))
+    return len(output) if isinstance(output, (tuple, list)) else None
 
 
 def _projections(
@@ -172,8 +185,8 @@ def _projections(
     return tuple(found)
 
 
-def dry_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
-    """Return two documents of unequal lengths, for runs that look at how the model works."""
+def dry_inputs(model: PreTrainedModel, padded: bool = True) -> dict[str, Tensor]:
+    """Return two documents for runs that look at how the model works: of unequal lengths, or of the shorter's."""
     config = model.config.get_text_config()
     special = structural_token_ids(model.config)
     ids = list(islice((number for number in range(config.vocab_size) if number not in special), sum(DRY_LENGTHS)))
@@ -183,21 +196,28 @@ def dry_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
         ids[long - 1] = ids[-1] = config.eos_token_id
     rows = [ids[:long], ids[long:] + [padding_id(model.config)] * (long - short)]
     mask = [[1] * long, [1] * short + [0] * (long - short)]
+    width = long if padded else short
     return {
-        "input_ids": torch.tensor(rows, device=model.device),
-        "attention_mask": torch.tensor(mask, device=model.device),
+        "input_ids": torch.tensor(rows, device=model.device)[:, :width],
+        "attention_mask": torch.tensor(mask, device=model.device)[:, :width],
     }
 
 
-def _compare_alone(model: PreTrainedModel, inputs: dict[str, Tensor], beside: Tensor) -> None:
-    """Refuse a model whose decision of a document changes with the padding beside it."""
-    short = DRY_LENGTHS[1]
+def _sees_padding(model: PreTrainedModel) -> bool:
+    """Tell whether a document gives other logits beside a longer one than alone."""
+    inputs, short = dry_inputs(model), DRY_LENGTHS[1]
     alone = model(**{name: values[1:, :short] for name, values in inputs.items()}).logits
+    return not same_logits(alone, model(**inputs).logits[1:])
+
+
+def _compare_alone(model: PreTrainedModel, inputs: dict[str, Tensor], beside: Tensor) -> None:
+    """Refuse a model whose decision of a document changes with another one beside it, of the same length."""
+    alone = model(**{name: values[1:] for name, values in inputs.items()}).logits
     if not same_logits(alone, beside[1:]):
         difference = float((alone - beside[1:]).abs().max())
         raise UnknownFamilyError(
-            f"this '{model.config.model_type}' model sees padding: the logits of a document beside a longer one differ "
-            f"by {difference:.2g} from those of the document alone, so that its decisions depend on the batch"
+            f"decisions of this '{model.config.model_type}' model depend on the batch: the logits of a document beside "
+            f"another one of the same length differ by {difference:.2g} from those of the document alone"
         )
 
 

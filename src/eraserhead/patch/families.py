@@ -3,7 +3,7 @@
 Everything else about a model is found by a dry run (`eraserhead.patch.dry_run.find_layers`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -46,10 +46,39 @@ def roberta_positions(ids: Int[Tensor, "batch tokens"], padding: int) -> Int[Ten
     return present.long().cumsum(-1) * present + padding
 
 
-def classifier_pooling(config: PreTrainedConfig) -> ReadOut:
-    """Return the read-out that a ModernBERT or EuroBERT config names; ``late`` averages the tokens' logits."""
-    chosen: str = getattr(config, "classifier_pooling", "")
-    return {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN}[chosen]
+@dataclass(frozen=True)
+class NamedReadOut:
+    """A read-out that a model's config names.
+
+    Attributes:
+        setting: Name of the config value.
+        known: The read-out that each of its values stands for.
+    """
+
+    setting: str
+    known: Mapping[str, ReadOut]
+
+    def of(self, config: PreTrainedConfig) -> ReadOut:
+        """Return the read-out of a model.
+
+        Raises:
+            UnknownFamilyError: It is none of those that are known.
+        """
+        value = str(getattr(config, self.setting, None))
+        if value not in self.known:
+            raise UnknownFamilyError(
+                f"a '{config.model_type}' model with {self.setting} = {value!r} reads its decision in an unknown way; "
+                f"known are {', '.join(self.known)}"
+            )
+        return self.known[value]
+
+
+# ``late`` averages the tokens' logits.
+POOLING = NamedReadOut(
+    "classifier_pooling",
+    {"cls": ReadOut.FIRST, "bos": ReadOut.FIRST, "mean": ReadOut.MEAN, "late": ReadOut.MEAN},
+)
+SUMMARY = NamedReadOut("summary_type", {"first": ReadOut.FIRST, "last": ReadOut.LAST, "mean": ReadOut.MEAN})
 
 
 def _has_windows(config: PreTrainedConfig) -> bool:
@@ -69,29 +98,40 @@ class Family:
 
     Attributes:
         name: Its name in texts.
-        read_out: Where the decision is read from, or a function that tells it from the config; a probe of each model
-            must find the same. None in a family that is not in the table, where the probe alone tells.
+        read_out: Where the decision is read from, or how the config names it; a probe of each model must find the
+            same. None in a family that is not in the table, where the probe alone tells.
         positions: Function from token ids to position ids, in families where position ids alone place a token, so
             that an invisible token can be left out of a row; None where distances or windows go by the index.
         route: How its attention is reached.
+        wraps: Whether a decoder's first input is the text's last token (a language), and not a start of its own.
+        layout: The axes of the hidden states that its layers pass on: which is documents, which tokens, which width.
         required: Names of config values, with the value that each must have; otherwise the attention is of another
             kind.
     """
 
     name: str
-    read_out: ReadOut | Callable[[PreTrainedConfig], ReadOut] | None
+    read_out: ReadOut | NamedReadOut | None
     positions: Positions | None = None
     route: Route = Route.INTERFACE
     required: tuple[tuple[str, Any], ...] = ()
+    wraps: bool = False
+    layout: tuple[int, int, int] = (0, 1, 2)
 
     @property
     def listed(self) -> bool:
         """Whether the family is in the table, so that the tests prove it."""
         return self.read_out is not None
 
+    @property
+    def reads(self) -> str:
+        """Where the decision is read from, in words."""
+        if isinstance(self.read_out, NamedReadOut):
+            return f"as {self.read_out.setting} says"
+        return "found by a probe" if self.read_out is None else self.read_out.value
+
     def read_out_of(self, config: PreTrainedConfig) -> ReadOut | None:
         """Return where a model of this family reads its decision from; null where only a probe can tell."""
-        return self.read_out(config) if callable(self.read_out) else self.read_out
+        return self.read_out.of(config) if isinstance(self.read_out, NamedReadOut) else self.read_out
 
     def positions_of(self, config: PreTrainedConfig) -> Positions | None:
         """Return `positions` where leaving out invisible tokens changes nothing else; otherwise None."""
@@ -108,12 +148,12 @@ FAMILIES: dict[str, Family] = {
     "electra": Family("ELECTRA", ReadOut.FIRST, counted),
     "ernie": Family("ERNIE", ReadOut.FIRST, counted),
     "esm": Family("ESM", ReadOut.FIRST),  # scales its embeddings by how many tokens there are
-    "eurobert": Family("EuroBERT", classifier_pooling, counted),
+    "eurobert": Family("EuroBERT", POOLING, counted),
     "gte": Family("GTE", ReadOut.FIRST, counted),
     "jina_embeddings_v3": Family("Jina Embeddings v3", ReadOut.FIRST, counted),
     "layoutlm": Family("LayoutLM, text alone", ReadOut.FIRST),
     "mobilebert": Family("MobileBERT", ReadOut.FIRST),  # joins each word vector to its neighbours'
-    "modernbert": Family("ModernBERT", classifier_pooling),
+    "modernbert": Family("ModernBERT", POOLING),
     "nomic_bert": Family("Nomic BERT", ReadOut.FIRST, counted),
     "roberta": Family("RoBERTa", ReadOut.FIRST, roberta_positions),
     "roberta-prelayernorm": Family("RoBERTa-PreLayerNorm", ReadOut.FIRST, roberta_positions),
@@ -140,14 +180,15 @@ FAMILIES: dict[str, Family] = {
     "smollm3": Family("SmolLM3", ReadOut.LAST, counted),
     "starcoder2": Family("StarCoder2", ReadOut.LAST, counted),
     "bart": Family("BART", ReadOut.LAST),
-    "mbart": Family("mBART", ReadOut.LAST),
+    "mbart": Family("mBART", ReadOut.LAST, wraps=True),
     "mt5": Family("mT5", ReadOut.LAST),
-    "plbart": Family("PLBART", ReadOut.LAST),
+    "plbart": Family("PLBART", ReadOut.LAST, wraps=True),
     "t5": Family("T5", ReadOut.LAST),
     "umt5": Family("UMT5", ReadOut.LAST),
     "big_bird": Family(
         "BigBird, in full attention", ReadOut.FIRST, None, Route.DROPOUT, (("attention_type", "original_full"),)
     ),
+    "convbert": Family("ConvBERT", ReadOut.FIRST, None, Route.DROPOUT),  # convolves each word with its neighbours
     "deberta": Family("DeBERTa", ReadOut.FIRST, None, Route.DROPOUT),
     "deberta-v2": Family("DeBERTa-v2 and -v3", ReadOut.FIRST, None, Route.DROPOUT),
     "ibert": Family("I-BERT", ReadOut.FIRST, roberta_positions, Route.DROPOUT, (("quant_mode", False),)),
@@ -155,6 +196,8 @@ FAMILIES: dict[str, Family] = {
     "mpnet": Family("MPNet", ReadOut.FIRST, None, Route.DROPOUT),
     "rembert": Family("RemBERT", ReadOut.FIRST, counted, Route.DROPOUT),
     "roformer": Family("RoFormer", ReadOut.FIRST, None, Route.DROPOUT),
+    "squeezebert": Family("SqueezeBERT", ReadOut.FIRST, counted, Route.DROPOUT, layout=(0, 2, 1)),
+    "xlnet": Family("XLNet", SUMMARY, None, Route.DROPOUT, layout=(1, 0, 2)),
     "bloom": Family("BLOOM", ReadOut.LAST, None, Route.DROPOUT),
     "gpt_neo": Family("GPT-Neo", ReadOut.LAST, None, Route.DROPOUT),
     "gptj": Family("GPT-J", ReadOut.LAST, counted, Route.DROPOUT),
@@ -179,7 +222,7 @@ class Refusal:
 REFUSED: dict[str, Refusal] = {
     "bigbird_pegasus": Refusal("its encoder attends to blocks of keys, some of them random"),
     "canine": Refusal("it attends in windows of characters, and among every fourth of them in between", head=False),
-    "convbert": Refusal("half of each layer is a convolution that sees padding, so that decisions depend on the batch"),
+    "flaubert": Refusal("its attention weights pass through no module that could be reached from outside"),
     "fnet": Refusal("it mixes tokens by Fourier transforms, and has no attention weights"),
     "funnel": Refusal("its layers pool their keys, which are then no tokens any more"),
     "longformer": Refusal("its attention is computed in blocks of local windows, with no softmax over all keys"),
@@ -188,6 +231,7 @@ REFUSED: dict[str, Refusal] = {
     "nystromformer": Refusal("its attention goes through landmarks, with no softmax over keys"),
     "perceiver": Refusal("its decision is read from latent vectors, not from tokens", head=False),
     "reformer": Refusal("it attends within buckets of hashed keys, with no softmax over all keys", head=False),
+    "xlm": Refusal("its attention weights pass through no module that could be reached from outside"),
     "yoso": Refusal("its attention weights are sampled by hashing, with no softmax over keys"),
 }
 
@@ -227,14 +271,13 @@ def family_of(config: PreTrainedConfig) -> Family:
                 f"attention inside a '{config.model_type}' model with {name} = {getattr(config, name)!r} cannot be "
                 f"erased; set {name} to {value!r} in its config.json, or load another model"
             )
-    try:
-        family.read_out_of(config)
-    except KeyError as error:
-        raise UnknownFamilyError(
-            f"a '{config.model_type}' model with classifier_pooling = {error.args[0]!r} reads its decision in an "
-            "unknown way; known are cls, bos, mean and late"
-        ) from error
+    family.read_out_of(config)
     return family
+
+
+def last_ends(ids: Int[Tensor, "batch tokens"], end: int) -> Int[Tensor, " batch"]:
+    """Return the position of the last end of the text in each row, which an encoder-decoder's classifier reads."""
+    return (torch.arange(ids.shape[1], device=ids.device) * (ids == end)).argmax(-1)
 
 
 def read_out_positions(

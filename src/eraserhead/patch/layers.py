@@ -19,19 +19,22 @@ class Layers:
         family: The model's family; one that is not in the table was proved by probes of this model alone.
         read_out: Where its decision is read from.
         modules: One module for each call; ALBERT's single module appears once for each call.
-        returned: Length of the tuple or list that a layer returns; None where it returns the hidden states alone.
+        returned: Length of the tuple or list that a layer returns, or the key in its dictionary; None where it returns
+            the hidden states alone.
         heads: Number of attention heads in a layer.
         encoder: How many of the layers are an encoder's, where a decoder's follow; None where all are of one kind.
+        sees_padding: Whether padding changes decisions, so that only documents of one length are read together.
         projections: For each layer the linear maps to queries, keys and values, each with its width.
     """
 
     family: Family
     read_out: ReadOut
     modules: tuple[nn.Module, ...]
-    returned: int | None
+    returned: int | str | None
     heads: int
     projections: tuple[tuple[tuple[nn.Module, int], ...], ...]
     encoder: int | None = None
+    sees_padding: bool = False
 
     @property
     def attentions(self) -> int:
@@ -60,6 +63,8 @@ class Layers:
             changed: What the model goes on with in place of the last layer's output.
         """
         last = len(self) - 1 if last is None else last
+        layout = self.family.layout
+        back = tuple(layout.index(axis) for axis in range(len(layout)))
         inputs: dict[int, Tensor] = {}
         calls = iter(range(len(self)))
 
@@ -67,19 +72,32 @@ class Layers:
             layer = next(calls)
             given = args[0] if args else kwargs["hidden_states"]
             if layer == first and hidden is not None:
-                given = hidden
+                given = hidden.permute(back)
                 args, kwargs = ((given, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": given})
             if layer in watched:
-                inputs[layer] = given
+                inputs[layer] = given.permute(layout)
             if first <= layer <= last:
                 output = original(*args, **kwargs)
                 if changed is None or layer < len(self) - 1:
                     return output
-                return changed(output) if self.returned is None else (changed(output[0]), *output[1:])
-            return given if self.returned is None else (given, *[None] * (self.returned - 1))
+                vectors = output if self.returned is None else output[self._vectors]
+                return self._as_returned(changed(vectors.permute(layout)).permute(back))
+            return self._as_returned(given)
 
-        with _forwards({id(module): module for module in self.modules}.values(), run):
+        with replaced_forwards({id(module): module for module in self.modules}.values(), run):
             yield inputs
+
+    @property
+    def _vectors(self) -> int | str:
+        """Index of the hidden states in what a layer returns."""
+        return self.returned if isinstance(self.returned, str) else 0
+
+    def _as_returned(self, vectors: Tensor) -> Any:
+        if self.returned is None:
+            return vectors
+        if isinstance(self.returned, str):
+            return {self.returned: vectors}
+        return (vectors, *[None] * (self.returned - 1))
 
     @contextmanager
     def without_projections(self, layer: int) -> Iterator[None]:
@@ -91,12 +109,12 @@ class Layers:
 
         with ExitStack() as stack:
             for module, _ in self.projections[layer]:
-                stack.enter_context(_forwards([module], partial(zeros, module)))
+                stack.enter_context(replaced_forwards([module], partial(zeros, module)))
             yield
 
 
 @contextmanager
-def _forwards(modules: Collection[nn.Module], run: Callable[..., Any]) -> Iterator[None]:
+def replaced_forwards(modules: Collection[nn.Module], run: Callable[..., Any]) -> Iterator[None]:
     """Replace the forward of some modules by ``run(original, ...)`` inside the context."""
     before = [(module, module.__dict__.get("forward")) for module in modules]
     try:

@@ -1,18 +1,19 @@
 """The model card: what a classifier is, what its attention is worth, how to load it, and where its limits are."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from eraserhead.data.named_sets import NAMED
 from eraserhead.data.provenance import Provenance
+from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.summary import Distribution, Summary
 from eraserhead.erasure.view import LABELS_NOTE, MEANS, YARDSTICK_NOTES, answer, called, site_line
 from eraserhead.loading.setup import SENTENCES
 from eraserhead.method.names import Outcome
+from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
+from eraserhead.publishing.example import erase_note, erase_options
 from eraserhead.publishing.facts import Facts
 from eraserhead.publishing.label_scores import accuracy_text, label_rows
 from eraserhead.settings import unused
@@ -22,14 +23,14 @@ from eraserhead.showing.terminal import NEVER, interval, percent
 from eraserhead.training.config import ModelConfig, TrainingConfig
 from eraserhead.training.metrics import METRICS
 
-NAME = re.compile(r"[\w./-]+")
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
 NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
     "beyond_all": "`> all`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
 }
-OWN = "documents without a data set name"
+# In the name of the metric: the metadata keep one name of a data set for all its metrics.
+UNSEEN_ALONE = ", over the documents that training did not see"
 ACCURACY = METRICS["accuracy"]
 
 
@@ -53,7 +54,9 @@ def model_card(facts: Facts) -> str:
         scores=_scores(facts),
         metric_names=[METRICS[name].title for name in facts.test],
         limits=list(_limits(facts)),
-        example_data=_example_data(facts),
+        example=_example(facts),
+        erase_options=erase_options(facts),
+        erase_note=erase_note(facts),
         summary=facts.summary,
         **({} if facts.summary is None else _erasure(facts.summary)),
     )
@@ -83,32 +86,34 @@ def card_data(facts: Facts) -> ModelCardData:
 def _eval_results(facts: Facts) -> Iterator[EvalResult]:
     test = facts.documents.get("test")
     if test is not None:
-        for name, value in facts.test.items():
-            yield _result(test, facts, METRICS[name].hub_name, METRICS[name].title, value)
+        note = UNSEEN_ALONE if facts.test_unseen != facts.test else ""
+        for name, value in facts.test_unseen.items():
+            yield _result(test, METRICS[name].hub_name, METRICS[name].title + note, value)
     if facts.summary is None:
         return
-    data, accuracy = facts.summary.setup.data, facts.summary.accuracy.value
-    if not facts.test and accuracy is not None:
-        yield _result(data, facts, ACCURACY.hub_name, ACCURACY.title, accuracy)
-    if not facts.test and facts.summary.labels is not None:
+    data, documents, accuracy = facts.summary.setup.data, facts.summary.documents, facts.summary.fair_accuracy.value
+    if not facts.test_unseen and accuracy is not None:
+        note = UNSEEN_ALONE if documents.unseen < documents.analysed else ""
+        yield _result(data, ACCURACY.hub_name, ACCURACY.title + note, accuracy)
+    if not facts.test_unseen and facts.summary.labels is not None and documents.unseen == documents.analysed:
         for name in ("micro_f1", "macro_f1"):
             value = getattr(facts.summary.labels, name).value
             if value is not None:
-                yield _result(data, facts, METRICS[name].hub_name, METRICS[name].title, value)
+                yield _result(data, METRICS[name].hub_name, METRICS[name].title, value)
+    seen = f"; {documents.trained_on:,} of {documents.analysed:,} trained on" if documents.trained_on else ""
     for name, ranking in facts.summary.rankings.items():
         median = ranking.fraction.median.value
         if median is not None:
-            metric = f"Median fraction erased before the decision flips ({called(name)})"
-            yield _result(data, facts, f"erased_fraction_{name}", metric, median)
+            metric = f"Median fraction erased before the decision flips ({called(name)}{seen})"
+            yield _result(data, f"erased_fraction_{name}", metric, median)
 
 
-def _result(data: Provenance, facts: Facts, kind: str, name: str, value: float) -> EvalResult:
-    known = next(iter(facts.datasets)) if len(facts.datasets) == 1 else None
+def _result(data: Provenance, kind: str, name: str, value: float) -> EvalResult:
     return EvalResult(
         task_type=TASK,
         task_name="Text classification",
-        dataset_type=known or str(data.name or _place(data) or OWN),
-        dataset_name=f"{_source(data)}, {_rows(data)}",
+        dataset_type=hub_name(data.name) or str(data.name or place(data) or OWN),
+        dataset_name=f"{source(data)}, {rows(data)}",
         dataset_config=data.subset,
         dataset_split=data.split,
         dataset_revision=data.revision,
@@ -155,7 +160,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "answer": answer(summary),
         "site": site_line(setup.site),
         "documents": f"{summary.documents.analysed:,} documents",
-        "evaluated": _describe(setup.data),
+        "evaluated": describe(setup.data),
         "fractions": _table(
             ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "n"],
             fractions,
@@ -166,7 +171,8 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "notes": " ".join(filter(None, notes)),
         "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
         "accuracy": accuracy_text(summary),
-        "labels": _table(["label", "accuracy of its state"], rows) if (rows := label_rows(summary)) else None,
+        "labels": _table(["label", "accuracy of its state"], known) if (known := label_rows(summary)) else None,
+        "seen": seen_in_training(summary.documents),
     }
 
 
@@ -175,40 +181,13 @@ def _fractions(found: Distribution) -> list[str]:
     return [*quartiles, interval(found.mean), str(found.mean.count)]
 
 
-def _describe(data: Provenance) -> str:
-    """Return a data set's name, split, revision and fingerprint in words."""
-    parts = [_source(data), f"split {data.split}"]
-    parts += [f"revision {data.revision}"] if data.revision else []
-    parts += [_rows(data), f"seed {data.seed}"]
-    parts += [f"fingerprint {data.fingerprint[:16]}"] if data.fingerprint else []
-    return ", ".join(parts)
-
-
-def _source(data: Provenance) -> str:
-    """Return the name of a data set, and whether a local copy of it was read."""
-    place = _place(data)
-    if data.name is None:
-        return place or OWN
-    if place is not None:
-        return f"{data.name} (a local copy of {place})" if data.name in NAMED else f"{data.name} ({place})"
-    details = [NAMED[data.name].hub if data.name in NAMED else None, data.subset]
-    return f"{data.name} ({', '.join(filter(None, details))})" if any(details) else data.name
-
-
-def _rows(data: Provenance) -> str:
-    return f"{data.documents:,} of {data.available:,} rows"
-
-
-def _place(data: Provenance) -> str | None:
-    """Return the name of a data set's folder, without the fingerprint, which is shown separately."""
-    return data.path and data.path.partition(" (sha256 ")[0]
-
-
 def _made(facts: Facts) -> Iterator[tuple[str, str]]:
     """Yield what is known about the training, as pairs of a name and a value."""
-    for role, documents in facts.documents.items():
-        yield f"{role} documents", _describe(documents)
     training = facts.training
+    for role, documents in facts.documents.items():
+        cut = training.data and training.data.truncation.get(role)
+        lost = f"; {cut.describe()}" if cut and cut.truncated_documents else ""
+        yield f"{role} documents", f"{describe(documents)}{lost}"
     encoder = training.environment and training.environment.encoder
     if encoder and encoder.revision:
         yield "encoder", f"{encoder.name}, revision {encoder.revision}"
@@ -219,8 +198,11 @@ def _made(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "training", _options(training.config.training)
     if training.metrics is not None:
         yield "best epoch", f"{training.metrics.best_epoch} of {len(training.metrics.epochs)}"
+        yield "devices of training", training.metrics.devices
     if training.environment is not None:
         yield "versions", ", ".join(f"{name} {version}" for name, version in training.environment.versions.items())
+    if facts.summary is not None:
+        yield "devices of the erasure", f"{facts.summary.run.devices}, in {facts.summary.setup.site.dtype}"
 
 
 def _options(options: ModelConfig | TrainingConfig) -> str:
@@ -248,11 +230,14 @@ def _reads(facts: Facts) -> str:
 
 def _scores(facts: Facts) -> list[tuple[str, list[str]]]:
     metrics = facts.training.metrics
-    return [
-        (f"{role} ({facts.documents[role].documents:,})", [f"{scores[name]:.3f}" for name in facts.test])
+    found: list[tuple[str, Mapping[str, float]]] = [
+        (f"{role} ({facts.documents[role].documents:,})", scores)
         for role, scores in ({} if metrics is None else metrics.by_role).items()
         if facts.test and role in facts.documents
     ]
+    if facts.test_unseen and facts.test_unseen != facts.test:
+        found.append(("test, not seen in training", facts.test_unseen))
+    return [(role, [f"{scores[name]:.3f}" for name in facts.test]) for role, scores in found]
 
 
 def _limits(facts: Facts) -> Iterator[str]:
@@ -264,10 +249,19 @@ def _limits(facts: Facts) -> Iterator[str]:
             f"The erasure results hold for {count:,} documents of one data set; on other texts, attention may be worth "
             "more or less."
         )
+        if facts.summary.documents.trained_on is None:
+            yield "It is not recorded which documents it was trained on: some of these may be among them."
+        labels, loaded = labels_line(facts.summary), loading_line(facts.summary.setup.model)
+        if labels is not None:
+            yield f"Labels of these documents: {labels}."
+        if loaded is not None:
+            yield f"Its attention was measured on weights as follows: {loaded}."
         cut = facts.summary.truncation
         if cut.truncated_documents:
             lost = f"{100 * cut.share:.1f} % of all tokens"
             yield f"{cut.truncated_documents} of these documents were cut; together they lost {lost}."
+    if facts.test_trained_on:
+        yield f"{facts.test_trained_on:,} of the {facts.documents['test'].documents:,} test documents were trained on."
     if facts.ours:
         yield f"It reads {_reads(facts)}; the rest is ignored."
         yield (
@@ -283,11 +277,12 @@ def _limits(facts: Facts) -> Iterator[str]:
     yield "It has the biases of its training documents and of its encoder; nobody has examined them."
 
 
-def _example_data(facts: Facts) -> str:
-    """Return a data set for the example: the model's own if its name is safe inside a block of code."""
-    documents = facts.documents.get("test", facts.documents.get("train"))
-    named = (documents and documents.name) or ""
-    return named if NAME.fullmatch(named) else "imdb"
+def _example(facts: Facts) -> str:
+    """Return what the example classifies: a text, or a pair of texts where the model was trained on pairs."""
+    config = facts.training.config
+    if config is None or config.data.pair_column is None:
+        return '"A fine cast, wasted on a script that never wakes up."'
+    return '{"text": "The cast is fine.", "text_pair": "The film is good."}'
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -14,8 +14,9 @@ from eraserhead.loading.targets import decides_by_label
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.architecture import Architecture, Limits
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
+from eraserhead.publishing.data_names import hub_name
 from eraserhead.publishing.model_folder import Source
-from eraserhead.publishing.public_names import is_local, last_part, publishable
+from eraserhead.publishing.public_names import last_part, publishable
 from eraserhead.records import checked, plain
 from eraserhead.training.config import PACKAGED, ModelConfig, TrainingConfig
 from eraserhead.training.records import Metrics, TrainingEnvironment
@@ -95,7 +96,7 @@ class Facts:
         reads: How much of a document it reads; null for the same models.
         training: How it was trained.
         summary: Its erasure results, if there are any.
-        base_model: The encoder, if it is on the hub.
+        base_model: The encoder, or the base model of an adapter, if it is on the hub.
         datasets: Ids of its data sets on the hub.
         license: Licence of the model, by the hub's identifier.
         language: Languages of the documents.
@@ -137,6 +138,16 @@ class Facts:
         """Metrics on the test documents."""
         return (self.training.metrics and self.training.metrics.test) or {}
 
+    @property
+    def test_unseen(self) -> Mapping[str, float]:
+        """Metrics on the test documents that training did not see."""
+        return (self.training.metrics and self.training.metrics.test_unseen) or {}
+
+    @property
+    def test_trained_on(self) -> int:
+        """How many test documents were trained on."""
+        return 0 if self.training.data is None else self.training.data.trained_on.get("test", 0)
+
 
 def gather_facts(source: Source, options: Options) -> Facts:
     """Return the facts to publish from a model's configurations and results, without anything local."""
@@ -150,7 +161,7 @@ def gather_facts(source: Source, options: Options) -> Facts:
         environment=source.environment,
     )
     documents = {} if source.data is None else source.data.documents
-    sets = dict.fromkeys(_hub_name(found.name) for found in documents.values() if found.name)
+    sets = dict.fromkeys(hub_name(found.name) for found in documents.values() if found.name)
     return Facts(
         repository=options.repository,
         family=config.model_type,
@@ -187,11 +198,16 @@ def training_names(source: Source) -> dict[str, str]:
 def _public_summary(summary: Summary, repository: str) -> Summary:
     """Return a summary of results without local paths."""
     model, data = summary.setup.model, summary.setup.data
-    return public(summary, {model.name: repository, **_data_name(data.name, data.path, data.fingerprint)})
+    names = {model.name: repository, **_data_name(data.name, data.path, data.fingerprint)}
+    if model.base is not None and model.base.revision is None:
+        names[model.base.name] = last_part(model.base.name)
+    return public(summary, names)
 
 
 def _base_model(source: Source) -> str | None:
-    """Return the encoder's name on the hub; null where it has none there."""
+    """Return the name on the hub of the encoder, or of an adapter's base model; null where it has none there."""
+    if source.base is not None:
+        return None if source.base.revision is None else source.base.name
     if source.environment is None:
         return PACKAGED_IS if source.run is not None and source.run.model.encoder == PACKAGED else None
     encoder = source.environment.encoder
@@ -205,10 +221,3 @@ def _data_name(name: str | None, path: str | None, fingerprint: str | None) -> d
     known = NAMED[name].hub if name in NAMED else None
     mark = f" (sha256 {fingerprint[:16]})" if fingerprint else ""
     return {path: known or f"{last_part(path)}{mark}"}
-
-
-def _hub_name(name: str | None) -> str | None:
-    """Return a data set's id on the hub; null for one that is built in or lies in a folder."""
-    if name is None or name in NAMED:
-        return None if name is None else NAMED[name].hub
-    return name if "/" in name and not is_local(name) else None

@@ -1,7 +1,10 @@
 """Read a model's folder before it is published."""
 
 import logging
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,14 @@ from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, PreTrainedCo
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
-from eraserhead.files import read_mapping
-from eraserhead.loading.boundary import load
+from eraserhead.files import full_disk_is_an_os_error, read_mapping
+from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import stored_fingerprint, weight_files, weights_fingerprint
 from eraserhead.loading.model_config import read_config
-from eraserhead.loading.model_files import check_finished, find_weights
+from eraserhead.loading.model_files import check_finished, find_weights, is_adapter
 from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.setup import BaseSetup
 from eraserhead.loading.stored_weights import check_fit
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -54,6 +58,8 @@ class Source:
         metrics: The metrics of that run.
         environment: Versions, and the encoder's commit.
         results: Its erasure results.
+        adapter: The folder that was given, of an adapter; `folder` then has the model that it was merged into.
+        base: The base model of that.
     """
 
     folder: Path
@@ -64,6 +70,13 @@ class Source:
     metrics: Metrics | None
     environment: TrainingEnvironment | None
     results: Results | None
+    adapter: Path | None = None
+    base: BaseSetup | None = None
+
+    @property
+    def given(self) -> Path:
+        """The folder that was given."""
+        return self.adapter or self.folder
 
     @property
     def ours(self) -> bool:
@@ -97,7 +110,8 @@ class Source:
     @property
     def paths(self) -> list[str]:
         """Local paths that its folder mentions."""
-        named = [str(self.folder), self.encoder]
+        named = [str(self.folder), str(self.given), self.encoder]
+        named += [] if self.base is None or self.base.revision is not None else [self.base.name]
         named += [] if self.run is None else [self.run.data.path, self.run.output_dir]
         return [path for path in named if path]
 
@@ -127,20 +141,41 @@ def check_source(source: Source) -> None:
     Raises:
         UserError: The model is incomplete, or the results belong to another model.
     """
-    name = str(source.folder)
+    name = str(source.given)
     if source.results is None:
         load_checkpoint(name)
         return
     setup = source.results.summary.setup
-    if load(name, lambda: stored_fingerprint(source.folder, setup.site.dtype)) == setup.model.weights:
+    if (
+        source.adapter is None
+        and load(name, lambda: stored_fingerprint(source.folder, setup.site.dtype)) == setup.model.weights
+    ):
         return
     checkpoint = load_checkpoint(name, dtype=setup.site.dtype)
     if weights_fingerprint(checkpoint.model) != setup.model.weights:
         raise UserError(
-            f"{source.results.folder.path}: erasure results of another model than {source.folder} (its weights "
+            f"{source.results.folder.path}: erasure results of another model than {name} (its weights "
             "differ); erase again, or name the right ones with ",
             Setting("erasure"),
         )
+
+
+@contextmanager
+def source_of(folder: Path, results: Results | None) -> Iterator[Source]:
+    """Read what a model's folder says of it; an adapter is merged into its base model in a folder for the while.
+
+    Raises:
+        UserError: There is no model, or a file is damaged.
+    """
+    if not is_adapter(folder):
+        yield read_source(folder, results)
+        return
+    checkpoint = load_checkpoint(str(folder))
+    with tempfile.TemporaryDirectory() as scratch, full_disk_is_an_os_error(Path(scratch)):
+        with quiet():
+            checkpoint.model.save_pretrained(scratch)
+        checkpoint.tokenizer.save_pretrained(scratch)
+        yield replace(read_source(Path(scratch), results), adapter=folder, base=checkpoint.base)
 
 
 def read_source(folder: Path, results: Results | None) -> Source:

@@ -160,6 +160,6 @@ def _check_leaks(source: Source, facts: Facts, folder: Path) -> None:
     found = leaks(folder, private(source.paths, texts, public, classes))
     if found:
         raise UserError(
-            f"{source.folder}: not published, because it would show {'; '.join(found[:SHOWN])}; mend the file that it "
+            f"{source.given}: not published, because it would show {'; '.join(found[:SHOWN])}; mend the file that it "
             "comes from"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from eraserhead.errors import Setting, UserError
 from eraserhead.publishing.config import PushConfig
 from eraserhead.publishing.hub import Hub, Pushed, Target, check_name, check_reference
-from eraserhead.publishing.model_folder import Source, check_source, find_results, read_source
+from eraserhead.publishing.model_folder import Source, check_source, find_results, source_of
 from eraserhead.publishing.publication import Options, write_publication
 from eraserhead.settings import check_settings
 
@@ -23,13 +23,13 @@ def push_to_hub(config: PushConfig) -> Pushed:
     """
     _check(config)
     folder = Path(config.model)
-    source = read_source(folder, find_results(folder, config.erasure))
-    check_source(source)
     options = Options(config.repository, config.license, tuple(config.language or ()), config.include_texts)
-    if config.dry_run:
-        write_publication(source, folder / PUBLICATION, options)
-        return Pushed(None, False, str(folder / PUBLICATION))
-    return _push(source, options, Target(config.repository, config.private, config.revision, config.tag))
+    with source_of(folder, find_results(folder, config.erasure)) as source:
+        check_source(source)
+        if config.dry_run:
+            write_publication(source, folder / PUBLICATION, options)
+            return Pushed(None, False, str(folder / PUBLICATION))
+        return _push(source, options, Target(config.repository, config.private, config.revision, config.tag))
 
 
 def _push(source: Source, options: Options, target: Target) -> Pushed:

@@ -20,10 +20,12 @@ from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_b
 from eraserhead.errors import Setting, UserError
 from eraserhead.remote.failures import HUB_ERRORS, failure, reason, with_retries
 
+ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # Files of a model and its tokenizer; weights as safetensors, and as pickles only where there are none.
 MODEL_FILES = (
     *("*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.bpe", "*.codes", "*.spm", "*.tokenizer"),
     *("model.safetensors", "model-*-of-*.safetensors"),
+    *ADAPTER_WEIGHTS,
 )
 SAFETENSORS, PICKLED = "*.safetensors", ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -57,7 +57,7 @@ class PoolingSite:
         """Return the components of the last attention: tokens, or the vectors of sentences."""
         model = self.model
         if not isinstance(model.head, HierarchicalHead):
-            return model.components(batch["input_ids"], batch["attention_mask"])
+            return model.components(batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
         found = model.sentences(batch["input_ids"], batch["attention_mask"])
         vectors, _ = model.head.pool_words(model.sentence_groups(found), len(found.input_ids))
         padded, mask = by_document(vectors, found.counts)

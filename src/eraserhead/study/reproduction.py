@@ -19,13 +19,14 @@ from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.files import DISK_IS_FULL, write_text
 from eraserhead.loading import devices
+from eraserhead.loading.launcher import training_precision
 from eraserhead.models.architecture import Limits
 from eraserhead.models.splitting import sentence_spans
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics, read_cells
 from eraserhead.study.layout import STUDY
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
-from eraserhead.training.training import load_splits, train
+from eraserhead.training.training import load_splits, train, with_precision
 
 logger = logging.getLogger("eraserhead")
 
@@ -81,7 +82,7 @@ def check(plans: Sequence[Plan]) -> None:
     """
     if not plans:
         raise UserError("there is nothing to do: name at least one of the datasets and one of the models")
-    precisions = sorted({plan.train.training.mixed_precision for plan in plans})
+    precisions = sorted({training_precision(plan.train.training.mixed_precision) for plan in plans})
     if len(precisions) > 1:
         raise UserError(
             Setting("training.mixed_precision"),
@@ -101,7 +102,7 @@ def check(plans: Sequence[Plan]) -> None:
 def _changed(plan: Plan) -> list[str]:
     """Name what differs between a cell's plan and its existing run; a damaged cell fails later, when it is run."""
     try:
-        changed = RunFolder(plan.cell.folder).changed(plan.train) or []
+        changed = RunFolder(plan.cell.folder).changed(with_precision(plan.train)) or []
         setup = plan.cell.results.summary().setup if plan.cell.results.complete else None
     except UserError:
         return []
@@ -114,7 +115,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
     Every process of a distributed run calls this. With several processes, the study only goes on after a failure that
     all of them share; a failure of one process ends the run, since the others would wait. The same command continues.
     """
-    accelerator = devices.start(cpu, plans[0].train.training.mixed_precision)
+    accelerator = devices.start_training(cpu, training_precision(plans[0].train.training.mixed_precision))
     cells, datasets, failures = [], {}, {}
     for number, plan in enumerate(devices.progress(plans, accelerator, "cells", "cell"), start=1):
         name, trace = plan.cell.name, folder / STUDY.failure(plan.cell.name)

@@ -11,6 +11,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from eraserhead.data.tokens import TYPES
 from eraserhead.loading.reader import DocumentReader
 from eraserhead.method.decision import decide
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -44,7 +45,7 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class TokenBatches:
-    """Token ids and attention masks, for a model whose encoder is trained too."""
+    """Token ids, attention masks and, for pairs, token types, for a model whose encoder is trained too."""
 
     rows: Dataset
     lengths: list[int]
@@ -55,8 +56,9 @@ class TokenBatches:
     without_encoder: bool = False
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
-        """Return ``input_ids`` and ``attention_mask``."""
-        inputs = self.reader.pad(self.rows[list(documents)]["input_ids"], self.padding)
+        """Return ``input_ids``, ``attention_mask`` and, where the rows have them, ``token_type_ids``."""
+        rows = self.rows[list(documents)]
+        inputs = self.reader.pad(rows["input_ids"], self.padding, rows.get(TYPES))
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.documents import Documents
 from eraserhead.data.label_sets import LABELS
+from eraserhead.data.seen import TRAIN, VALIDATION, SeenTexts, TrainingRole
 from eraserhead.data.tokens import truncation
 from eraserhead.environment import environment
 from eraserhead.errors import Setting, UserError
@@ -36,7 +38,7 @@ from eraserhead.folders import OutputFolder
 from eraserhead.loading.boundary import quiet
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.run_options import read_options, write_options
-from eraserhead.loading.training_data import TrainingData, read_training_data, write_training_data
+from eraserhead.loading.training_data import TrainingData, read_training_data, write_seen_texts, write_training_data
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.records import plain, write_record
 from eraserhead.training.config import TrainConfig
@@ -170,6 +172,23 @@ class RunFolder(OutputFolder):
             accelerator.wait_for_everyone()
         accelerator.wait_for_everyone()
 
+    def load_state(self, accelerator: Accelerator) -> None:
+        """Restore the newest state.
+
+        Raises:
+            UserError: It was saved by a run that the launcher compiled otherwise.
+        """
+        state = self.resumable
+        assert state is not None
+        try:
+            accelerator.load_state(str(state))
+        except RuntimeError as error:  # of a compiled model, weights have other names
+            raise UserError(
+                f"{state}: does not fit this model; resume with the dynamo settings of the launcher that the run was "
+                "started with, or replace it with ",
+                Setting("overwrite", True),
+            ) from error
+
     def save_best(self, state: Mapping[str, Tensor]) -> None:
         """Save the trained weights of the best epoch so far; the previous ones stay until these are complete."""
         with replacing(self.best) as unfinished, full_disk_is_an_os_error(self.path):
@@ -204,7 +223,7 @@ class RunFolder(OutputFolder):
 
     def _clear(self) -> None:
         """Remove the files of an earlier run, the model's configuration first; folders such as `erasure` stay."""
-        for name in (RUN.config, RUN.checkpoints, RUN.setup, RUN.data, RUN.metrics, RUN.environment):
+        for name in (RUN.config, RUN.checkpoints, RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment):
             remove(self.path / name)
         for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
             for file in self.path.glob(pattern):
@@ -227,6 +246,16 @@ class Saver:
     splits: dict[str, Split]
     encoder: EncoderSource
 
+    @cached_property
+    def seen(self) -> SeenTexts:
+        """The texts that training sees."""
+        return SeenTexts.of(*(self.splits[role].documents.rows for role in (TRAIN, VALIDATION)))
+
+    @cached_property
+    def roles(self) -> dict[str, list[TrainingRole]]:
+        """What the text of each document is in training, by the role that the document itself was loaded for."""
+        return {role: self.seen.roles(split.documents.rows) for role, split in self.splits.items() if role != TRAIN}
+
     def save(self, folder: RunFolder, metrics: Metrics) -> None:
         """Write a folder's model and records, ``config.json`` last."""
         labels = self.splits["train"].documents.labels
@@ -235,12 +264,14 @@ class Saver:
             labels=labels,
             documents={role: split.documents.record for role, split in self.splits.items()},
             truncation={role: truncation(split.rows) for role, split in self.splits.items()},
+            trained_on={role: found.count(TRAIN) for role, found in self.roles.items()},
         )
         with moving_into(folder.path, last=RUN.config) as unfinished:
             with quiet(), full_disk_is_an_os_error(folder.path):
                 self.model.save_pretrained(unfinished)
             self.tokenizer.save_pretrained(unfinished)
             write_training_data(unfinished, data)
+            write_seen_texts(unfinished, self.seen)
             write_record(unfinished / RUN.metrics, metrics)
             trained_in = TrainingEnvironment(**vars(environment()), encoder=self.encoder)
             write_record(unfinished / RUN.environment, trained_in)

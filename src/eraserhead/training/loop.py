@@ -28,21 +28,26 @@ class Progress:
         best: Validation metric of the best epoch.
         best_epoch: Number of the best epoch, from 1.
         history: The finished epochs.
+        resumed_after: Epochs after which the run was resumed.
     """
 
     epoch: int = 0
     best: float | None = None
     best_epoch: int = 0
     history: list[Epoch] = field(default_factory=list)
+    resumed_after: list[int] = field(default_factory=list)
 
-    def metrics(self, devices: str, test: dict[str, float] | None = None) -> Metrics:
+    def metrics(
+        self, devices: str, test: dict[str, float] | None = None, test_unseen: dict[str, float] | None = None
+    ) -> Metrics:
         """Return the metrics so far as a record.
 
         Args:
             devices: The processes and devices in use.
             test: Metrics of the test documents, if they are known.
+            test_unseen: Metrics of those that training did not see, if there are any.
         """
-        return Metrics(self.best_epoch, tuple(self.history), test, devices)
+        return Metrics(self.best_epoch, tuple(self.history), test, devices, test_unseen, tuple(self.resumed_after))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content, for `Accelerator.register_for_checkpointing`."""
@@ -77,6 +82,11 @@ class Loop:
     batches: dict[str, Batches]
     ordered: bool
     progress: Progress
+
+    @property
+    def uncompiled(self) -> nn.Module:
+        """The objective as it was before it was wrapped: its weights have their own names."""
+        return self.accelerator.unwrap_model(self.objective, keep_torch_compile=False)
 
     def epoch(self, epoch: int) -> float:
         """Train on every document once; returns the mean loss per document."""
@@ -131,14 +141,20 @@ class Loop:
 
     def evaluate(self, role: str) -> dict[str, float]:
         """Return the metrics of a role's labelled documents; they are the same on every process."""
+        return self.scores(role, self.predictions(role))
+
+    def predictions(self, role: str) -> dict[int, Any]:
+        """Return the predicted class of each labelled document of a role; they are the same on every process."""
         source = self.batches[role]
-        labels = source.labels.tolist()
-        known = (source.labels.view(len(labels), -1) >= 0).all(-1).nonzero().squeeze(1).tolist()
-        predicted = predict(self.objective, source, self._split(known, source), self.accelerator)
-        scored = score if source.labels.ndim == 1 else score_labels
-        return scored(
-            [predicted[document] for document in known], [labels[document] for document in known], self.ordered
-        )
+        known = (source.labels.view(len(source.labels), -1) >= 0).all(-1).nonzero().squeeze(1).tolist()
+        return predict(self.objective, source, self._split(known, source), self.accelerator)
+
+    def scores(self, role: str, predicted: dict[int, Any]) -> dict[str, float]:
+        """Return the metrics of documents of a role, by number, with their predicted classes or states of labels."""
+        gold = self.batches[role].labels
+        labels, documents = gold.tolist(), sorted(predicted)
+        scored = score if gold.ndim == 1 else score_labels
+        return scored([predicted[each] for each in documents], [labels[each] for each in documents], self.ordered)
 
     def _split(self, documents: Sequence[int], source: Batches) -> list[list[int]]:
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, source.without_encoder)

@@ -3,7 +3,7 @@
 from eraserhead.data.documents import has_ordered_classes
 from eraserhead.data.labels import LabelTable
 from eraserhead.errors import Setting, UserError
-from eraserhead.loading.config import ONE_SEQUENCE
+from eraserhead.loading.config import ONE_TEXT
 from eraserhead.loading.reader import check_limits
 from eraserhead.training.config import TrainConfig
 
@@ -28,10 +28,10 @@ def check_fit(config: TrainConfig) -> None:
             Setting("training.metric", config.training.metric),
             ": belongs to multi-label models, and is the accuracy where each document has one class; choose accuracy",
         )
-    if config.data.pair_column is not None:
+    if config.data.pair_column is not None and config.model.hierarchical:
         raise UserError(
             Setting("data.pair_column", config.data.pair_column),
-            f": {ONE_SEQUENCE} with ",
+            f": {ONE_TEXT} with ",
             Setting("data.text_columns"),
         )
     check_limits(config.model.hierarchical, config.data)

@@ -48,14 +48,19 @@ class Metrics:
         epochs: All epochs.
         test: Metrics of the test documents by name; null if none of them has a label.
         devices: The processes and devices that were in use.
+        test_unseen: Metrics of those test documents that training did not see, the only ones that are published; null
+            if there are none.
+        resumed_after: Epochs after which the run was interrupted and resumed.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     best_epoch: int
     epochs: Sequence[Epoch]
     test: dict[str, float] | None
     devices: str
+    test_unseen: dict[str, float] | None = None
+    resumed_after: Sequence[int] = ()
 
     @property
     def validation(self) -> dict[str, float]:

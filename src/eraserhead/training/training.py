@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,14 @@ from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmu
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
-from eraserhead.data.tokens import truncation
+from eraserhead.data.seen import UNSEEN
+from eraserhead.data.tokens import TYPES, truncation
 from eraserhead.errors import MissingSplitError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
+from eraserhead.loading.launcher import training_precision
+from eraserhead.loading.opened import check_inputs
 from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
@@ -43,6 +46,8 @@ from eraserhead.training.option_checks import check_fit, check_metric, measures_
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
 from eraserhead.training.vectors import vector_store
 
+INPUTS = ("input_ids", TYPES)  # columns of tokenised rows
+
 OnBest = Callable[[RunFolder], None]
 
 
@@ -60,10 +65,11 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     check_settings(config)
     config = config.with_metric()
     check_fit(config)
+    config = with_precision(config)
     folder = RunFolder(config.folder)
     folder.check(config)
-    accelerator = devices.start(
-        config.cpu, config.training.mixed_precision, _curves(config), leaves_unused=_leaves_unused(config)
+    accelerator = devices.start_training(
+        config.cpu, training_precision(config.training.mixed_precision), _curves(config), _leaves_unused(config)
     )
     set_seed(config.training.seed, device_specific=True)  # dropout must differ between processes
     with devices.main_first(accelerator):
@@ -77,6 +83,8 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
         model.config.limits = asdict(reader.limits)
         splits = {role: Split(found, reader.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
+        for split in splits.values():
+            check_inputs(model, split.rows, config.model.encoder)
     setup = TrainingSetup(
         documents={role: found.fingerprint for role, found in documents.items()},
         encoder=weights_fingerprint(model.encoder),
@@ -97,6 +105,16 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
     return folder
+
+
+def with_precision(config: TrainConfig) -> TrainConfig:
+    """Return a configuration that names its precision, so that the run's folder does: the launcher's by default.
+
+    Raises:
+        UserError: Training does not have it.
+    """
+    precision: Any = training_precision(config.training.mixed_precision)
+    return replace(config, training=replace(config.training, mixed_precision=precision))
 
 
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
@@ -148,7 +166,8 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
     """Train epoch by epoch until patience or the epochs run out; a run can be resumed after every finished epoch."""
     training, progress = config.training, loop.progress
     if config.resume and folder.resumable is not None:
-        loop.accelerator.load_state(str(folder.resumable))
+        folder.load_state(loop.accelerator)
+        progress.resumed_after.append(progress.epoch)
         devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
     elif config.resume:
         devices.tell(loop.accelerator, "no finished epoch to resume from: starting with epoch 1")
@@ -173,12 +192,17 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
 def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     """Restore the best epoch's weights, test them, and write the model."""
     accelerator, splits = loop.accelerator, saver.splits
-    accelerator.unwrap_model(loop.objective).load_state_dict(load_file(folder.best))
+    loop.uncompiled.load_state_dict(load_file(folder.best))
     accelerator.wait_for_everyone()  # the main process removes the file after all have read it
-    test = loop.evaluate("test") if "test" in splits and (splits["test"].labels >= 0).any() else None
+    test = unseen = None
+    if "test" in splits and (splits["test"].labels >= 0).any():
+        predicted = loop.predictions("test")
+        test = loop.scores("test", predicted)
+        fair = {document: predicted[document] for document in predicted if saver.roles["test"][document] == UNSEEN}
+        unseen = loop.scores("test", fair) if fair else None
     if accelerator.is_main_process:
         saver.model.cpu()
-        saver.save(folder, loop.progress.metrics(devices.describe(accelerator), test))
+        saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test, unseen))
         folder.close()
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
@@ -208,7 +232,7 @@ def _batches(
     lengths, labels = list(split.rows["tokens"]), split.labels
     embeddings_alone = config.model.encoder_layers == 0
     tokens = TokenBatches(
-        split.rows.select_columns(["input_ids"]),
+        split.rows.select_columns([name for name in INPUTS if name in split.rows.column_names]),
         lengths,
         labels,
         padding_id(model.config, tokenizer),
@@ -237,7 +261,7 @@ def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: 
 def _save_best(loop: Loop, folder: RunFolder) -> None:
     accelerator = loop.accelerator
     if accelerator.is_main_process:
-        folder.save_best(accelerator.unwrap_model(loop.objective).state_dict())
+        folder.save_best(loop.uncompiled.state_dict())
     accelerator.wait_for_everyone()
 
 
@@ -245,7 +269,7 @@ def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> 
     """Write the best model so far into a temporary folder, and call `on_best` with it."""
     if loop.accelerator.is_main_process:
         with folder.best_model() as best:
-            saver.save(best, loop.progress.metrics(devices.describe(loop.accelerator)))
+            saver.save(best, loop.progress.metrics(devices.describe_training(loop.accelerator)))
             on_best(best)
     loop.accelerator.wait_for_everyone()
 

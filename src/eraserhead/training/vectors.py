@@ -24,6 +24,7 @@ from torch import Tensor
 
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.columns import processes
+from eraserhead.data.tokens import TYPES
 from eraserhead.files import remove, replacing, unfinished_name, write_json
 from eraserhead.loading import devices
 from eraserhead.loading.fingerprints import weights_fingerprint
@@ -79,7 +80,7 @@ def vector_store(
 
 def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
     """Return the sequences that the encoder sees, one per row; for sentences, also where each document ends."""
-    rows_of_ids = rows.select_columns(["input_ids", "tokens"])
+    rows_of_ids = rows.select_columns([name for name in ("input_ids", TYPES, "tokens") if name in rows.column_names])
     if not hierarchical:
         return rows_of_ids, None
     ends = np.cumsum(np.asarray(rows["sentences"]), dtype=np.int64)
@@ -120,6 +121,10 @@ def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Data
         pooled = np.concatenate([[0], (~np.isin(flat, special)).cumsum()])
         ends = lengths.cumsum()
         counts.append(pooled[ends] - pooled[ends - lengths])
+    if TYPES in rows.column_names:  # of pairs
+        for block in rows.select_columns(TYPES).with_format("arrow").iter(BLOCK):
+            types = block.column(TYPES).combine_chunks()  # pyright: ignore[reportAttributeAccessIssue]
+            digest.update(types.flatten().to_numpy().astype("<i4").tobytes())
     return digest.hexdigest(), np.concatenate(counts)
 
 
@@ -187,7 +192,8 @@ def _encoded(
     mine = batches[accelerator.local_process_index :: local_processes]
     model.encoder.eval()
     for sequences in devices.progress(mine, accelerator, "encoding", "batch"):
-        inputs = pad(rows[sequences]["input_ids"], padding_id(model.config))
+        found = rows[sequences]
+        inputs = pad(found["input_ids"], padding_id(model.config), found.get(TYPES))
         with torch.no_grad():
             yield sequences, model.components(**{name: each.to(accelerator.device) for name, each in inputs.items()})
 

@@ -1,8 +1,10 @@
 """Show the `Metrics` of a run on the terminal; nothing is computed here."""
 
+from collections.abc import Mapping
+
 from rich.console import RenderableType
 
-from eraserhead.showing.terminal import add_row, new_table
+from eraserhead.showing.terminal import NONE, add_row, new_table
 from eraserhead.training.records import Metrics
 
 
@@ -13,6 +15,9 @@ def metrics_view(metrics: Metrics) -> RenderableType:
         "documents",
         *(name.replace("_", " ") for name in metrics.validation),
     )
-    for role, scores in metrics.by_role.items():
-        add_row(table, role, *(f"{score:.4f}" for score in scores.values()))
+    rows: dict[str, Mapping[str, float | None]] = {**metrics.by_role}
+    if metrics.test is not None and metrics.test_unseen != metrics.test:
+        rows["test, not seen in training"] = metrics.test_unseen or dict.fromkeys(metrics.test)
+    for role, scores in rows.items():
+        add_row(table, role, *(NONE if score is None else f"{score:.4f}" for score in scores.values()))
     return table

@@ -17,7 +17,18 @@ from eraserhead.patch.dry_run import find_layers
 from eraserhead.patch.families import FAMILIES, ReadOut
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import InsideName, parse_inside
-from families import CLOSES, ENCODER_DECODERS, HEADS, OPENS, VARIANTS, batch_of, documents, in_float64, tiny
+from families import (
+    CLOSES,
+    ENCODER_DECODERS,
+    EQUAL_LENGTHS,
+    HEADS,
+    OPENS,
+    VARIANTS,
+    batch_of,
+    documents,
+    in_float64,
+    tiny,
+)
 from inside_sites import SIGNALS, keep_without
 from readings import evaluated, numbers
 
@@ -59,23 +70,25 @@ def logits(name: str, ids: Sequence[int], edit: Edit, rows: int = 1) -> Tensor:
         return eager(name)(input_ids=torch.tensor([list(ids)] * rows)).logits
 
 
-def entries(place: str, length: int, heads: Sequence[int] | None) -> list[tuple[int, int, int, int, int]]:
+def entries(name: str, place: str, ids: Sequence[int], heads: Sequence[int] | None):
     """Call, head, query, key and the token of the key, of every entry of a site.
 
-    A decoder reads the start of every document, and then the document without its end.
+    A decoder reads the start of every document, and then the document without its end; mBART's reads the end first.
     """
     calls, every_query = SITES[place]
-    queries = range(length) if every_query else (length - 1,)
+    length, wraps = len(ids), FAMILIES[name].wraps
+    end = max(position for position, token in enumerate(ids) if token == CLOSES)
+    queries = range(length) if every_query else (end,)
     return [
-        (call, head, query, token + (KINDS[call] == "decoder"), token)
+        (call, head, query, (token + 1) % length if KINDS[call] == "decoder" else token, token)
         for call, head, query, token in itertools.product(calls, heads or range(HEADS), queries, range(length))
-        if KINDS[call] != "decoder" or token < length - 1
+        if KINDS[call] != "decoder" or token < length - 1 or wraps
     ]
 
 
 def erased_logits(name: str, ids: Sequence[int], place: str, tokens: Collection[int], heads: Sequence[int] | None):
     gone = torch.zeros(len(KINDS), HEADS, len(ids), len(ids), dtype=torch.bool)
-    for call, head, query, key, token in entries(place, len(ids), heads):
+    for call, head, query, key, token in entries(name, place, ids, heads):
         gone[call, head, query, key] = token in tokens
 
     def erase(call: int, weights: Tensor) -> Tensor:
@@ -89,7 +102,7 @@ def erased_logits(name: str, ids: Sequence[int], place: str, tokens: Collection[
 
 def signals_of_tokens(name: str, ids: Sequence[int], place: str, heads: Sequence[int] | None) -> dict[str, Tensor]:
     """Means of weights, and sums of central differences and of weights times differences, over a token's entries."""
-    found = entries(place, len(ids), heads)
+    found = entries(name, place, ids, heads)
     places = torch.tensor(found)
     seen: list[Tensor] = []
 
@@ -130,8 +143,9 @@ every_site = pytest.mark.parametrize(
 
 def test_every_family_of_the_table_is_in_one_oracle_or_the_other():
     families = {family for family, _ in VARIANTS.values()}
-    assert families | set(ENCODER_DECODERS) == set(FAMILIES)
-    assert not families & set(ENCODER_DECODERS)
+    equal = {family for family, _ in EQUAL_LENGTHS.values()}
+    assert families | equal | set(ENCODER_DECODERS) == set(FAMILIES)
+    assert not (families | equal) & set(ENCODER_DECODERS)
 
 
 @every_site
@@ -150,6 +164,35 @@ def test_erasing_equals_an_edited_softmax_of_one_document_at_a_time(name, place,
         assert_close(found[row], expected, rtol=0, atol=1e-10)
     assert (found[:, 3] - found[:, 4]).abs().max() > 1e-3
     assert (found[:, 0] - found[:, 2]).abs().max() > 1e-5
+
+
+@pytest.mark.parametrize("place", ["decoder:0", "cross:-1", "decoder:1:all", "all"])
+@pytest.mark.parametrize("name", ["bart", "mbart", "t5"])
+def test_the_last_of_several_ends_is_read_also_where_a_language_follows(name, place):
+    """mBART's texts are ``words </s> language``; a text that holds the end itself has two of them."""
+    long, short = documents((7, 5))
+    texts = [[*long[:3], CLOSES, *long[4:], 11], [short[0], CLOSES, *short[2:], 13]]
+    sets = [[{0}, {len(ids) - 1}, {1, len(ids) // 2}, set()] for ids in texts]
+    with in_float64():
+        reading = SelfAttentionSite(tiny(name), parse_inside(place)).read(batch_of(tiny(name), texts), SIGNALS)
+        found, read = evaluated(reading, keep_without(reading, sets)), numbers(reading)
+    for row, ids in enumerate(texts):
+        expected = torch.stack([erased_logits(name, ids, place, each, None) for each in sets[row]])
+        assert_close(found[row], expected, rtol=0, atol=1e-10)
+        for signal, values in signals_of_tokens(name, ids, place, None).items():
+            assert_close(read[signal][row, : len(ids)], values, rtol=1e-6, atol=1e-8)
+    assert (found[:, 0] - found[:, 2]).abs().max() > 1e-5
+
+
+@pytest.mark.parametrize("name", ENCODER_DECODERS)
+def test_documents_with_as_many_ends_are_read_together(name):
+    """As the model's own classifier demands; the family's message is the control."""
+    ids = documents((7,))[0]
+    two = [*ids[:3], CLOSES, *ids[4:]]
+    site = SelfAttentionSite(tiny(name))
+    assert [site.kind_of(each) for each in (ids, two)] == [1, 2]
+    with pytest.raises(Exception, match="same number of <eos> tokens"), torch.no_grad():
+        tiny(name)(**batch_of(tiny(name), [ids, two]))
 
 
 @every_site

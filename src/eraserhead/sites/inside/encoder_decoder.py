@@ -1,7 +1,8 @@
 """Erasure in a model with an encoder and a decoder: in one layer of either, in one cross attention, or everywhere.
 
 A decoder reads the document moved on by one position: the key at a position of its self-attention is made of the token
-before it. The first position, which starts every document, is no token's; the last token is no key of it.
+before it. The first position, which starts every document, is no token's; the last token is no key of it. In families
+that wrap (mBART), the last token is the key at the first position.
 """
 
 from collections.abc import Mapping
@@ -52,6 +53,10 @@ class EncoderDecoderReplay:
             return (self.name.layer,)
         return (self._encoder + 2 * self.name.layer + (self.name.part != DECODER),)
 
+    @property
+    def _wraps(self) -> bool:
+        return self.runner.layers.family.wraps
+
     def _is_shifted(self, call: int) -> bool:
         return call >= self._encoder and (call - self._encoder) % 2 == 0
 
@@ -63,7 +68,7 @@ class EncoderDecoderReplay:
         weights = [record.weights[call] for call in self._calls]
         mask = self.batch.mask[documents]
         shifted = {number: mask for number, call in enumerate(self._calls) if self._is_shifted(call)}
-        return Entries(weights, self._queries(documents), logits, shifted)
+        return Entries(weights, self._queries(documents), logits, shifted, self._wraps)
 
     @torch.no_grad()
     def logits(
@@ -79,7 +84,10 @@ class EncoderDecoderReplay:
 
     def _mask(self, call: int, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"]) -> Tensor:
         if self._is_shifted(call):
-            keep = torch.nn.functional.pad(keep[:, :-1], (1, 0), value=True)
+            first = torch.ones_like(keep[:, :1])
+            if self._wraps:
+                first = keep.gather(1, self.batch.mask[documents].sum(-1, keepdim=True) - 1)
+            keep = torch.cat([first, keep[:, :-1]], 1)
         mask = keep.view(len(keep), 1, 1, 1, -1)
         if not self.name.every_query:
             mask = mask | ~self._queries(documents).view(len(keep), 1, 1, -1, 1)

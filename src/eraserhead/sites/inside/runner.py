@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.models.special_tokens import named_padding, structural_token_ids
-from eraserhead.patch.families import ReadOut, read_out_positions
+from eraserhead.patch.families import ReadOut, last_ends, read_out_positions
 from eraserhead.patch.layers import Layers
 from eraserhead.patch.read_out_probe import without_cache
 from eraserhead.sites.budget import Budget
@@ -46,18 +46,22 @@ class Entries:
         logits: The logits computed from the weights.
         shifted: Numbers of the tensors whose keys stand for the token before them, as a decoder's inputs do, each with
             the keys of the document: behind its end a decoder reads the end once more.
+        wrapped: Whether the first key of those stands for the document's last token; otherwise it stands for none.
     """
 
     weights: list[Float[Tensor, "rows heads queries keys"]]
     queries: Bool[Tensor, "rows queries"]
     logits: Float[Tensor, "rows classes"]
     shifted: Mapping[int, Bool[Tensor, "rows keys"]] = field(default_factory=dict)
+    wrapped: bool = False
 
     def by_token(self, number: int, values: Float[Tensor, "rows keys"]) -> Float[Tensor, "rows keys"]:
         """Return what belongs to each token of what belongs to each key of one of the tensors."""
         if number not in self.shifted:
             return values
-        return torch.nn.functional.pad((values * self.shifted[number])[:, 1:], (0, 1))
+        mask = self.shifted[number]
+        moved = torch.nn.functional.pad((values * mask)[:, 1:], (0, 1))
+        return moved.scatter_add(1, mask.sum(-1, keepdim=True) - 1, values[:, :1]) if self.wrapped else moved
 
 
 @runtime_checkable
@@ -144,11 +148,15 @@ class Runner:
     @cached_property
     def widest(self) -> int:
         """Width of the widest intermediate result of a layer."""
-        return max(max(weight.shape) for weight in self.layers.modules[-1].parameters() if weight.dim() == 2)
+        return max(max(weight.shape) for weight in self.layers.modules[-1].parameters() if weight.dim() > 1)
 
     def batch(self, inputs: Mapping[str, Tensor]) -> Batch:
         """Return the inputs with the positions that decisions are read from."""
-        read_out = read_out_positions(self.read_out, inputs["input_ids"], named_padding(self.model.config))
+        ids, config = inputs["input_ids"], self.model.config
+        if self.layers.encoder is not None:
+            read_out = last_ends(ids, config.eos_token_id)  # mBART's texts go on with their language
+        else:
+            read_out = read_out_positions(self.read_out, ids, named_padding(config))
         return Batch(inputs, inputs["attention_mask"].bool(), read_out)
 
     def in_heads(self, keep: Bool[Tensor, "rows 1 1 queries keys"]) -> Bool[Tensor, "rows 1 _ queries keys"]:

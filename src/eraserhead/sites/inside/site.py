@@ -105,6 +105,14 @@ class SelfAttentionSite:
         model, layers = self.runner.model, self.runner.layers
         return None if layers.family.listed else model.config.model_type
 
+    def kind_of(self, ids: Sequence[int]) -> int:
+        """Return a number that documents have to share to be read in one batch."""
+        model, layers = self.runner.model, self.runner.layers
+        if layers.sees_padding:
+            return len(ids)
+        # Classifiers with a decoder demand as many ends of the text in every row.
+        return 0 if layers.encoder is None else list(ids).count(model.config.eos_token_id)
+
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> ReplayedReading:
         """Read weights in one forward pass; gradients, if requested, in a backward pass through the layers above.
 
@@ -115,6 +123,8 @@ class SelfAttentionSite:
 
     def _read(self, inputs: Mapping[str, Tensor], gradients: bool) -> ReplayedReading:
         token_mask = inputs["attention_mask"].bool()
+        if self.runner.layers.sees_padding and not token_mask.all():
+            raise ValueError("padding would change this model's decisions: read documents of one length at a time")
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
         replay = self._read_once(inputs)
@@ -150,7 +160,7 @@ class SelfAttentionSite:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
         model = self.runner.model
         with erasable(model):
-            replay = self._read_once(dry_inputs(model))
+            replay = self._read_once(dry_inputs(model, padded=not self.runner.layers.sees_padding))
             own, mask = replay.model_logits, replay.batch.mask
             documents = torch.arange(len(mask), device=mask.device)
             replayed = replay.logits(documents, torch.ones_like(mask).unsqueeze(1))[:, 0]

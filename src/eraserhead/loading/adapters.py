@@ -1,0 +1,180 @@
+"""Adapters of PEFT: small weights beside a base model, merged into it in memory."""
+
+import copy
+import logging
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+
+from eraserhead.errors import UserError
+from eraserhead.files import read_mapping
+from eraserhead.loading.model_files import ADAPTER, is_adapter
+from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.setup import BaseSetup
+from eraserhead.remote.downloads import ADAPTER_WEIGHTS, Located, locate_model
+
+SAVE_AGAIN = "save the adapter again"
+PREFIX, SAVED = "base_model.model.", ".modules_to_save"  # what PEFT adds to the names of weights
+UNUSUAL = 7919  # number of classes that no size of a model equals by chance
+
+logger = logging.getLogger("eraserhead")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter and its base model.
+
+    Attributes:
+        folder: Where the adapter's files are.
+        name: What messages call it.
+        kind: Its method, such as ``LORA``.
+        classifies: Whether it was made for classification, so that a head belongs to it.
+        base: Folder or hub id of the base model.
+        located: Where that is.
+        weights: The adapter's weights, under the names that they have in the merged model.
+    """
+
+    folder: str
+    name: str
+    kind: str
+    classifies: bool
+    base: str
+    located: Located
+    weights: Mapping[str, Tensor]
+
+    @property
+    def setup(self) -> BaseSetup:
+        """The base model as results record it."""
+        return BaseSetup(self.base, self.located.commit, self.kind)
+
+    @property
+    def tokenizer_folder(self) -> str:
+        """Where the tokenizer is: beside the adapter, else with the base model."""
+        return self.folder if (Path(self.folder) / RUN.tokenizer).is_file() else self.located.folder
+
+    def configured(self, config: PreTrainedConfig) -> PreTrainedConfig:
+        """Return the base model's configuration with as many classes as the adapter's head has, and their names.
+
+        Names are those of a ``config.json`` beside the adapter, where there is one.
+
+        Raises:
+            UserError: A classifier's adapter has no head, or names as many classes as it does not have.
+        """
+        config = copy.deepcopy(config)
+        own = next((self.weights[name] for name in _output_names(config) if name in self.weights), None)
+        if own is None and self.classifies:
+            raise self._without_head(" and ".join(_output_names(config)))
+        classes: Any = config.num_labels if own is None else len(own)
+        if classes != config.num_labels:
+            config.num_labels = classes
+        path = Path(self.folder) / RUN.config
+        names = read_mapping(path, SAVE_AGAIN).get("id2label") if path.is_file() else None
+        if names:
+            if set(map(str, names)) != set(map(str, range(classes))):
+                raise UserError(f"{path}: id2label must name the classes 0 to {classes - 1}; mend it there")
+            config.id2label = {index: str(names[str(index)]) for index in range(classes)}
+            config.label2id = {name: index for index, name in config.id2label.items()}
+        return config
+
+    def merge_into(self, model: PreTrainedModel, missing: Collection[str]) -> PreTrainedModel:
+        """Merge the adapter into its base model.
+
+        Args:
+            model: The base model; its modules are changed.
+            missing: Names of weights that the base model's file lacks.
+
+        Raises:
+            UserError: A weight is in neither file, or one of the adapter belongs to another model.
+        """
+        still_missing = sorted(set(missing) - set(self.weights))
+        if still_missing:
+            raise self._without_head(still_missing[0])
+        from peft import PeftModel  # noqa: PLC0415 - an extra
+
+        adapted = PeftModel.from_pretrained(model, self.folder, torch_device="cpu")
+        merged: Any = adapted.merge_and_unload(safe_merge=True)
+        return merged
+
+    def _without_head(self, missing: str) -> UserError:
+        return UserError(
+            f"{self.name}: this adapter has no classification head ('{missing}' is neither in its weights nor in "
+            f"{self.base}): save it again with that layer among PEFT's modules_to_save, or give the merged model"
+        )
+
+
+def find_adapter(located: Located, name: str) -> Adapter | None:
+    """Return the adapter in a folder; null where there is none, or a whole model too.
+
+    Args:
+        located: The folder.
+        name: What messages call it.
+
+    Raises:
+        UserError: PEFT is not installed, the adapter's files are damaged or missing, its kind cannot be merged, or its
+            base model cannot be found.
+    """
+    folder = Path(located.folder)
+    if not is_adapter(folder):
+        return None
+    if find_spec("peft") is None:
+        raise UserError(f"{name}: an adapter ({ADAPTER}), which needs PEFT: `pip install 'eraserhead[adapters]'`")
+    content = read_mapping(folder / ADAPTER, SAVE_AGAIN)
+    _check(content, folder, name)
+    base = content["base_model_name_or_path"]
+    revision = content.get("revision")
+    # A folder of this machine has no revisions, whatever PEFT wrote.
+    found = locate_model(base, None if os.path.isdir(base) else revision)
+    logger.info(f"{name}: an adapter ({content['peft_type']}), merged into {base} in memory")
+    return Adapter(
+        folder=str(folder),
+        name=name,
+        kind=str(content["peft_type"]),
+        classifies=content.get("task_type") == "SEQ_CLS",
+        base=base,
+        located=found,
+        weights=_weights(folder),
+    )
+
+
+def _check(content: Mapping[str, Any], folder: Path, name: str) -> None:
+    """Refuse what PEFT would answer with a traceback, or would look for elsewhere."""
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING  # noqa: PLC0415 - an extra
+    from peft.utils import PeftType  # noqa: PLC0415
+
+    file, kind, base = folder / ADAPTER, content.get("peft_type"), content.get("base_model_name_or_path")
+    if not isinstance(kind, str) or kind not in PeftType.__members__:
+        raise UserError(f"{file}: no kind of adapter in peft_type ({kind!r}) that this version of PEFT knows")
+    if PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]().is_prompt_learning:
+        raise UserError(
+            f"{name}: a {kind} adapter puts vectors in front of the text and leaves the weights as they are, so that "
+            "it cannot be merged; train a LoRA, for example"
+        )
+    if content.get("megatron_config"):
+        raise UserError(f"{file}: megatron_config would import code that it names; leave it out")
+    if not isinstance(base, str) or not base:
+        raise UserError(f"{file}: names no base model (base_model_name_or_path); write its folder or hub id there")
+    if not any((folder / weights).is_file() for weights in ADAPTER_WEIGHTS):
+        raise UserError(f"{name}: has no {' or '.join(ADAPTER_WEIGHTS)}; {SAVE_AGAIN}")
+
+
+def _weights(folder: Path) -> dict[str, Tensor]:
+    from peft import load_peft_weights  # noqa: PLC0415 - an extra
+
+    stored = load_peft_weights(str(folder), device="cpu")  # pickled ones as tensors alone: they run no code
+    return {name.removeprefix(PREFIX).replace(SAVED, ""): tensor for name, tensor in stored.items()}
+
+
+def _output_names(config: PreTrainedConfig) -> list[str]:
+    """Return the names of the weights that give each class its logit."""
+    config = copy.deepcopy(config)
+    config.num_labels = UNUSUAL
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    return [name for name, tensor in model.state_dict().items() if tensor.ndim and len(tensor) == UNUSUAL]

@@ -1,0 +1,92 @@
+"""The options of the card's example command: the data that the model was measured on, or a placeholder for it."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import PLANTED
+from eraserhead.data.named_sets import NAMED, NamedSet
+from eraserhead.data.provenance import Provenance
+from eraserhead.publishing.data_names import place
+from eraserhead.publishing.facts import Facts
+from eraserhead.sites.site import POOLING
+
+PLACEHOLDER = "DATA"  # in the place of a path of the user's machine
+ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+PLAIN = re.compile(r"[^\W\d][\w.-]*")
+DEFAULTS = DataConfig()
+
+
+def measured_data(facts: Facts) -> Provenance | None:
+    """Return the documents that it was measured on, else those of its test or its training, if they are known."""
+    if facts.summary is not None:
+        return facts.summary.setup.data
+    return facts.documents.get("test", facts.documents.get("train"))
+
+
+def erase_options(facts: Facts) -> str:
+    """Return the options of ``erase`` that name the documents and the site, safe inside a block of code."""
+    data = measured_data(facts)
+    options = [("data.path", f"{PLACEHOLDER}.csv")] if data is None else [*_data_options(data, len(facts.classes))]
+    site = None if facts.summary is None else facts.summary.setup.site.site
+    options += [] if site in (None, POOLING) else [("site", site)]
+    return " ".join(f"--{name} {_word(value)}" for name, value in options)
+
+
+def erase_note(facts: Facts) -> str | None:
+    """Return what has to be said of the documents that the command names."""
+    data = measured_data(facts)
+    if data is not None and data.name == PLANTED:
+        return f"`{PLANTED}` is a corpus that eraserhead generates: its texts were made up by a grammar."
+    named = _source_options(data) if data is not None else {"data.path": f"{PLACEHOLDER}.csv"}
+    if "data.path" in named:
+        return f"Put the path of your own documents in the place of `{named['data.path']}`."
+    return None
+
+
+def _source_options(data: Provenance) -> dict[str, str]:
+    """Return the option that names a data set: its id, or a placeholder for a file or folder."""
+    public = data.name is not None and (data.name in NAMED or data.path is None or "/" in data.name)
+    if data.name is not None and public and ID.fullmatch(data.name):
+        return {"data.name": data.name}
+    local = place(data)
+    return {"data.path": PLACEHOLDER + (".csv" if local is None else PurePath(local).suffix)}
+
+
+def _data_options(data: Provenance, classes: int) -> Iterator[tuple[str, str]]:
+    source, named = _source_options(data), NAMED.get(data.name or "", NamedSet())
+    yield from source.items()
+    if data.name == PLANTED:
+        yield from [("data.classes", str(classes))] if classes != DEFAULTS.classes else []
+    if data.subset not in (None, named.subset):
+        yield "data.subset", str(data.subset)
+    if tuple(data.text_columns) != named.text_columns:
+        yield "data.text_columns", _list(data.text_columns)
+    if data.pair_column is not None:
+        yield "data.pair_column", data.pair_column
+    if data.label_column not in (None, named.label_column):
+        yield "data.label_column", str(data.label_column)
+    if "data.name" not in source:
+        return
+    if data.split != DEFAULTS.test_split:
+        yield "data.test_split", data.split
+    if named.hub is not None and not data.cleaned:
+        yield "data.clean", "false"
+    sampled = data.documents < data.available or data.name == PLANTED
+    if sampled:
+        yield "data.test_size", str(data.documents)
+    if sampled and data.seed != DEFAULTS.seed:
+        yield "data.seed", str(data.seed)
+
+
+def _list(names: Sequence[str]) -> str:
+    """Return names as the value of an option, between commas where no name could be taken for more than that."""
+    return ",".join(names) if all(map(PLAIN.fullmatch, names)) else json.dumps(list(names), ensure_ascii=False)
+
+
+def _word(value: str) -> str:
+    """Return a value as one word of a shell; one that could end the block of code becomes a placeholder."""
+    return shlex.quote(value) if value.isprintable() and "`" not in value else "..."
