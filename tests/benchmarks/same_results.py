@@ -77,6 +77,7 @@ READ = ["--data.name", "planted", "--data.test_size", "11", "--data.max_length",
 # Names of the first edition and those of today.
 RENAMED = {"configuration": "setup"}
 SIGNALS = ("attention", "gradient", "product")  # columns of `documents` that became rows of `signals`
+ADDED = ("target", "labels", "predictions")  # columns of models that decide label by label, null for all others
 NOT_RESULTS = ("configuration", "setup", "run", "format")  # of a summary: names, times and machines
 
 
@@ -156,7 +157,13 @@ def differences(before: Path, after: Path) -> list[str]:
     old, new = tables(before), tables(after)
     found = [f"table {name}: in one of the two alone" for name in sorted(old.keys() ^ new.keys())]
     for name in sorted(old.keys() & new.keys()):
-        columns = sorted(set(old[name].column_names) ^ set(new[name].column_names))
+        added = [
+            column for column in ADDED if column in new[name].column_names and not old[name].column_names.count(column)
+        ]
+        found += [
+            f"{name}.{column}: is not null" for column in added if new[name].column(column).null_count < len(new[name])
+        ]
+        columns = sorted((set(old[name].column_names) ^ set(new[name].column_names)) - set(added))
         found += [f"{name}.{column}: in one of the two alone" for column in columns]
         for column in old[name].column_names:
             if column in new[name].column_names:

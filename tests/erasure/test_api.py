@@ -124,7 +124,7 @@ def test_what_is_no_folder_is_not_read():
 
 def test_the_signals_are_the_scores_of_each_ranking(tmp_path):
     signals = eraserhead.erase(saved_classifier(tmp_path), TEXTS, draws=2, cpu=True).signals
-    assert list(signals.columns) == ["id", "ranking", "scores"]
+    assert list(signals.columns) == ["id", "ranking", "scores", "target"]
     assert set(signals.id) == {f"texts/{number}" for number in range(len(TEXTS))}
 
 

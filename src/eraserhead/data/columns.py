@@ -32,23 +32,27 @@ def processes(rows: int) -> int | None:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of the source, and the rule that cleans each text column; `pair` is the column of a second sequence."""
+    """Columns of the source, and the rule that cleans each text column; `pair` is the column of a second sequence.
+
+    There is one column of labels, or one for each label, or none.
+    """
 
     text: tuple[str, ...]
     pair: str | None
-    label: str | None
+    labels: tuple[str, ...]
     clean: Callable[[str], str]
 
     @classmethod
     def of(cls, config: DataConfig, named: NamedSet, rows: Dataset, split: str, labels_optional: bool) -> "Columns":
         """Take the columns from the configuration, else from the named set, and check that all exist."""
         text = tuple(config.text_columns or named.text_columns)
-        label: str | None = config.label_column or named.label_column
+        several, one = config.label_columns, config.label_column or named.label_column
+        labels, setting = (tuple(several), "label_columns") if several else ((one,), "label_column")
         known = rows.column_names
-        may_lack_labels = labels_optional and config.label_column is None and label not in known
+        may_lack_labels = labels_optional and not several and config.label_column is None and one not in known
         wanted = [(column, "text_columns") for column in text]
         wanted += [(config.pair_column, "pair_column")] * (config.pair_column is not None)
-        wanted += [(label, "label_column")] * (not may_lack_labels)
+        wanted += [] if may_lack_labels else [(label, setting) for label in labels]
         missing = [
             UserError(Setting(f"data.{setting}", column), f": no such column{nearest(str(column), known)}")
             for column, setting in wanted
@@ -57,13 +61,15 @@ class Columns:
         unfit = [
             UserError(Setting(f"data.{setting}", column), ": holds no text")
             for column, setting in wanted
-            if setting != "label_column" and column in known and not _holds_text(rows, str(column))
+            if setting not in ("label_column", "label_columns")
+            and column in known
+            and not _holds_text(rows, str(column))
         ]
         problems = missing + unfit
         if problems:
             raise UserError(UserError.joined(problems), f"; split '{split}' has the columns {', '.join(known)}")
         clean = config.clean if config.clean is not None else named.hub is not None
-        return cls(text, config.pair_column, None if may_lack_labels else label, named.clean if clean else unchanged)
+        return cls(text, config.pair_column, () if may_lack_labels else labels, named.clean if clean else unchanged)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ class DataConfig:
         text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
         pair_column: Column of a second sequence, such as the hypothesis of an inference data set; the tokenizer gets
             both as a pair.
-        label_column: Column of the gold class; default: the named set's own, else ``label``.
+        label_column: Column of the gold class, or of a list of labels for multi-label models; default: the named set's
+            own, else ``label``.
+        label_columns: Columns of 0 and 1, one for each label of a multi-label model, in place of a column of lists;
+            their names are the labels.
         no_label: Labels that mean that a document has none, such as ``-`` where annotators disagree; training leaves
             these documents out. Null and empty always mean it; ``-1`` does where this is not given.
         encoding: How the characters of a text file are encoded, such as ``cp1252``; default: what its byte order mark
@@ -62,6 +65,7 @@ class DataConfig:
     text_columns: list[str] | None = None
     pair_column: str | None = None
     label_column: str | None = None
+    label_columns: list[str] | None = None
     no_label: list[str] | None = None
     encoding: str | None = None
     separator: str | None = None

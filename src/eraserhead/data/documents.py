@@ -1,8 +1,9 @@
 """Documents: text, gold class and an id that names the source row, from a `DataConfig`."""
 
 import hashlib
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal, cast
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from eraserhead.data import planted, sampling
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
-from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, read_labels, remarks
+from eraserhead.data.label_sets import LABELS, RawLabelSets, classes_and_sets, read_raw_labels, with_label_sets
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.data.requests import PLANTED, check_config, source_of
@@ -36,7 +38,8 @@ class Documents:
 
     Attributes:
         rows: Columns ``id`` (split and row number in the source), ``text`` (never null), ``label`` (class index or
-            null); the built-in corpus also has ``evidence``, a list of start, end and grade.
+            null); for multi-label models ``labels`` (a list of label numbers, or null), ``label`` being null; the
+            built-in corpus also has ``evidence``, a list of start, end and grade.
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
         labels_read: How the labels were read as a model's classes; null of documents without a model.
@@ -59,6 +62,8 @@ class Documents:
             if "second" in columns:  # where a pair is split
                 digest.update(np.asarray(block.column("second"), dtype="<i8").tobytes())
             digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
+        if LABELS in self.rows.column_names:
+            digest.update(json.dumps(list(self.rows[LABELS])).encode())
         return digest.hexdigest()
 
     @property
@@ -67,7 +72,9 @@ class Documents:
         return replace(self.provenance, fingerprint=self.fingerprint)
 
 
-def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = None) -> Documents:
+def load_documents(
+    config: DataConfig, role: Role, labels: LabelTable | None = None, multi_label: bool = False
+) -> Documents:
     """Load the documents of one role.
 
     Training and held-out validation documents are disjoint and depend on the configuration alone, not on which of them
@@ -78,11 +85,12 @@ def load_documents(config: DataConfig, role: Role, labels: LabelTable | None = N
         role: What they are for. Without ``validation_split``, validation documents are held out of training.
         labels: Table to read the labels with, usually that of the training documents; by default it is made from the
             training split, or from the split itself where there is none.
+        multi_label: Whether a document may have several labels.
 
     Raises:
         UserError: If the source cannot be read, or does not have the splits, columns, labels or rows asked for.
     """
-    return open_split(config, role, labels).documents()
+    return open_split(config, role, labels, multi_label).documents()
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class OpenSplit:
     named: NamedSet
     source: Source | None
     split: str
-    raw: RawLabels
+    raw: RawLabels | RawLabelSets
     labels: LabelTable | None
 
     def read_as(self, labels: LabelTable) -> "OpenSplit":
@@ -117,23 +125,27 @@ class OpenSplit:
             return _planted_documents(self.config, self.role, self.labels, with_labels)
         rows = self.source.splits[self.split]
         columns = Columns.of(self.config, self.named, rows, self.split, labels_optional=self.role == "test")
-        classes = class_indices(self.raw, self.labels, self.split) if self.labels else self.raw.codes
+        classes, sets = classes_and_sets(self.raw, self.labels, self.split)
         kept = np.arange(len(classes))
         if self.role != "test":
             kept = _labelled(classes, self.split, self.config.no_label is not None)
         chosen = kept[_choose(self.config, self.role, classes[kept])]
         if self.role == "train":
-            _check_classes(classes[chosen], self.split)
-        written = classes[chosen] if with_labels else np.full(len(chosen), NO_LABEL, dtype=np.int64)
+            _check_classes(classes[chosen] if sets is None else [sets[row] for row in chosen], self.split)
+        written = classes[chosen] if with_labels and sets is None else np.full(len(chosen), NO_LABEL, dtype=np.int64)
         documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
+        if sets is not None:
+            documents = with_label_sets(documents, [sets[row] if with_labels else None for row in chosen])
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
         provenance = replace(provenance, without_label=len(classes) - len(kept))
         return Documents(documents, self.labels if with_labels else None, provenance)
 
 
-def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None) -> OpenSplit:
+def open_split(
+    config: DataConfig, role: Role, labels: LabelTable | None = None, multi_label: bool = False
+) -> OpenSplit:
     """Read the labels of a role's split; see `load_documents`."""
-    check_config(config)
+    check_config(config, multi_label)
     named = NAMED.get(config.name or "", NamedSet())
     if config.name == PLANTED:
         names = planted.label_names(config.classes)
@@ -147,9 +159,8 @@ def open_split(config: DataConfig, role: Role, labels: LabelTable | None = None)
         columns = Columns.of(config, named, available, split, labels_optional=role == "test")
     except UserError as error:
         raise UserError(error, *source.hint) from error
-    raw = RawLabels.absent(len(available))
-    if columns.label:
-        raw = read_labels(available, columns.label, split, config.no_label)
+    optional = role == "test" and labels is None
+    raw = read_raw_labels(available, columns.labels, split, config.no_label, multi_label, optional)
     table = labels or _table(config, named, source, split, raw)
     for remark in remarks(table.names) if table is not None and labels is None else ():
         logger.warning("%s", remark)
@@ -182,14 +193,18 @@ def _wanted_split(config: DataConfig, role: Role) -> tuple[str, str]:
     return config.train_split, "data.train_split"
 
 
-def _table(config: DataConfig, named: NamedSet, source: Source, split: str, raw: RawLabels) -> LabelTable | None:
+def _table(
+    config: DataConfig, named: NamedSet, source: Source, split: str, raw: RawLabels | RawLabelSets
+) -> LabelTable | None:
     """Make the table from the training split, else from the split itself; None where neither has a label."""
-    column = config.label_column or named.label_column
+    columns = config.label_columns or [config.label_column or named.label_column]
     training = None if source.single or split == config.train_split else source.splits.get(config.train_split)
     candidates = [raw]
-    if training is not None and column in training.column_names:
-        candidates.insert(0, read_labels(training, column, config.train_split, config.no_label))
-    return next((label_table(labels, named.class_names) for labels in candidates if labels.known), None)
+    if training is not None and set(columns) <= set(training.column_names):
+        several = isinstance(raw, RawLabelSets)
+        candidates.insert(0, read_raw_labels(training, columns, config.train_split, config.no_label, several))
+    flat = (labels.flat if isinstance(labels, RawLabelSets) else labels for labels in candidates if labels.known)
+    return next((label_table(labels, named.class_names) for labels in flat), None)
 
 
 def _choose(config: DataConfig, role: Role, classes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -219,8 +234,9 @@ def _labelled(classes: NDArray[np.int64], split: str, leave_out: bool) -> NDArra
     return np.flatnonzero(classes != NO_LABEL)
 
 
-def _check_classes(classes: NDArray[np.int64], split: str) -> None:
-    if len(np.unique(classes)) < 2:
+def _check_classes(classes: Sequence[int] | Sequence[list[int] | None] | NDArray[np.int64], split: str) -> None:
+    """Refuse training documents among which there is nothing to tell apart."""
+    if len({str(own) for own in classes}) < 2:
         raise UserError(
             f"the {len(classes)} training documents of split '{split}' are all of one class; two or more are needed"
         )
@@ -237,7 +253,7 @@ def _provenance(
         split=split,
         text_columns=list(columns.text),
         pair_column=columns.pair,
-        label_column=columns.label,
+        label_column=", ".join(columns.labels) or None,
         cleaned=columns.clean is not unchanged,
         documents=documents,
         available=len(source.splits[split]),

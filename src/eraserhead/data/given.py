@@ -10,6 +10,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
+from eraserhead.data.given_labels import given_label_sets, is_missing, labels_by_name, labels_of_columns
+from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.labels import NO_LABEL, class_indices, label_table, matched_labels, read_labels, unmatched
 from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.errors import Setting, UserError, nearest
@@ -30,17 +32,21 @@ class GivenColumns:
     Attributes:
         text: Column of the texts; default: ``text``.
         pair: Column of a second sequence; default: none.
-        label: Column of class indices, or of names of classes; default: ``label``, where there is one.
+        label: Column of class indices, or of names of classes, or of lists of either for models that decide label by
+            label; default: ``label``, where there is one.
+        labels: Columns of 0 and 1, one for each label of such a model, in place of a column of lists.
     """
 
     text: str | None = None
     pair: str | None = None
     label: str | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def named(self) -> dict[str, str]:
         """The columns that the caller names, by argument."""
         named = {"text_column": self.text, "pair_column": self.pair, "label_column": self.label}
+        named |= {f"label_columns[{place}]": column for place, column in enumerate(self.labels)}
         return {argument: column for argument, column in named.items() if column is not None}
 
 
@@ -93,6 +99,7 @@ def given_documents(
     ids: Sequence[str] | None = None,
     names: tuple[str, ...] = (),
     label_map: Sequence[str] | None = None,
+    by_label: bool = False,
 ) -> Documents:
     """Return documents with the given content.
 
@@ -106,21 +113,24 @@ def given_documents(
         ids: Ids of documents without a column for them; default: numbers.
         names: The model's class names.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
+        by_label: Whether the model decides label by label, so that a document may have several labels.
 
     Raises:
         UserError: A label is none of the model's classes, or two documents have the same id.
     """
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
-    if names and found.names_classes:
+    if names and found.names_classes and not by_label:
         content["label"], labels_read = _matched(found, names, label_map)
     else:
-        content["label"] = _labels(found.labels, len(texts), classes)
+        content["label"] = _labels(None if by_label else found.labels, len(texts), classes)
         labels_read = LabelsRead("none" if found.labels is None else "index")
     if found.seconds is not None:
         content["second"] = [len(text) + 1 for text in texts]
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
+    if by_label:
+        rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), names))
     read = (columns.text or "text", columns.pair, columns.label or "label")
     return Documents(rows, None, _provenance(*read, len(texts)), labels_read)
 
@@ -156,7 +166,9 @@ def _one_split(data: Any, split: str | None) -> Any:
 
 def _content(data: Any, columns: GivenColumns) -> Content:
     if isinstance(data, (Dataset, pd.DataFrame)):
-        return replace(_from_table(_table(data), columns), class_names=_class_names(data, columns.label or "label"))
+        found = _from_table(_table(data), columns)
+        found = replace(found, labels=labels_by_name(found.labels, data, columns.label or "label"))
+        return replace(found, class_names=_class_names(data, columns.label or "label"))
     if isinstance(data, (str, bytes, Mapping, Set)) or not isinstance(data, Iterable) or getattr(data, "ndim", 1) != 1:
         raise UserError(f"data is {_type(data)}; give {TAKEN}")
     rows = list(data)
@@ -193,7 +205,7 @@ def _from_table(table: Table, columns: GivenColumns) -> Content:
     return Content(
         table[wanted["text_column"]],
         None if columns.pair is None else table[columns.pair],
-        table.get(columns.label or "label"),
+        labels_of_columns(table, columns.labels) if columns.labels else table.get(columns.label or "label"),
         table.get("id"),
     )
 
@@ -210,7 +222,7 @@ def _checked(texts: Sequence[Any]) -> list[str]:
 
 def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
     """Return class indices; None, NaN, pandas' NA and -1 (as on the hub) stand for no label."""
-    found = [None if _is_missing(label) else label for label in labels or ()]
+    found = [None if is_missing(label) else label for label in labels or ()]
     wrong = next((label for label in found if label is not None and label not in range(classes)), None)
     if wrong is not None:
         raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
@@ -237,7 +249,7 @@ def _matched(
 
 def _as_label(label: Any) -> Any:
     """Return a label with null for NaN, and a whole float as the number that it is."""
-    if _is_missing(label):
+    if is_missing(label):
         return None
     return int(label) if isinstance(label, float) and label.is_integer() else label
 
@@ -245,11 +257,6 @@ def _as_label(label: Any) -> Any:
 def _class_names(data: Dataset | pd.DataFrame, column: str) -> tuple[str, ...]:
     feature = data.features.get(column) if isinstance(data, Dataset) else None
     return tuple(feature.names) if isinstance(feature, ClassLabel) else ()
-
-
-def _is_missing(label: Any) -> bool:
-    # In this order: pandas' NA compares as NA, which is neither true nor false, and only NaN differs from itself.
-    return label is None or label is pd.NA or label in (NO_LABEL,) or label != label  # noqa: PLR0124
 
 
 def _ids(given: Sequence[Any] | None, count: int) -> list[str]:

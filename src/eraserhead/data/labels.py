@@ -124,8 +124,10 @@ def label_table(raw: RawLabels, known_names: tuple[str, ...] = ()) -> LabelTable
     return LabelTable(raw.values, {value: index for index, value in enumerate(raw.values)})
 
 
-def class_indices(raw: RawLabels, table: LabelTable, split: str) -> NDArray[np.int64]:
-    """Return the class index of every row, `NO_LABEL` where it has none.
+def class_indices(
+    raw: RawLabels, table: LabelTable, split: str, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return the class index of every row, `NO_LABEL` where it has none; `rows` numbers them, where a row has several.
 
     A column with class names of its own is read by name where `table` knows those names, so that two sources that
     number the same classes differently agree; otherwise its numbers are looked up in ``table.mapping``.
@@ -138,6 +140,7 @@ def class_indices(raw: RawLabels, table: LabelTable, split: str) -> NDArray[np.i
     for place, (value, index) in enumerate(zip(raw.values, found, strict=True)):
         if index is None:
             row = int(np.argmax(raw.codes == place))
+            row = row if rows is None else int(rows[row])
             raise UserError(f"label {value} of document {split}/{row} is none of the classes {_known(table)}")
     return np.array([*found, NO_LABEL], dtype=np.int64)[raw.codes]
 

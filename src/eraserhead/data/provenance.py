@@ -16,7 +16,8 @@ class Provenance:
         split: Split that the rows come from, as in the ids.
         text_columns: Columns joined into the text.
         pair_column: Column of the second sequence, if any.
-        label_column: Column of the gold class; None where the source has none.
+        label_column: Column of the gold class; where each label has a column of its own, all of them, with commas; None
+            where the source has none.
         cleaned: Whether the named set's escapes were undone.
         documents: Documents used.
         available: Rows of the split.

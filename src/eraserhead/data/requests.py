@@ -12,14 +12,16 @@ from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
 
 PLANTED = "planted"
+LABEL_COLUMN = Setting("data.label_column")
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5", "koi8-r")
 DIALECT = ("encoding", "separator", "quoting", "column_names", "field")
 OUTER = (  # settings that the built-in corpus has no use for
-    *("path", "subset", "revision", "text_columns", "pair_column", "label_column", "clean", "no_label"), *DIALECT,
+    *("path", "subset", "revision", "text_columns", "pair_column", "label_column", "label_columns", "clean"),
+    *("no_label", *DIALECT),
 )  # fmt: skip
 
 
-def check_config(config: DataConfig) -> None:
+def check_config(config: DataConfig, multi_label: bool = False) -> None:
     """Raise `UserError` with everything that is wrong with the configuration by itself."""
     problems = list(setting_problems(config, "data."))
 
@@ -37,7 +39,7 @@ def check_config(config: DataConfig) -> None:
         refuse("clean", f": only {', '.join(NAMED)} have a rule for cleaning")
     if config.text_columns is not None and not config.text_columns:
         refuse("text_columns", ": name one column or more")
-    for name, why in _dialect_problems(config):
+    for name, why in (*_dialect_problems(config), *_label_problems(config, multi_label)):
         refuse(name, why)
     if config.name == PLANTED:
         given = [Setting(f"data.{name}") for name in OUTER if getattr(config, name) is not None]
@@ -69,7 +71,7 @@ def _read(config: DataConfig, named: NamedSet) -> Source:
 
 def _with_inner_columns(source: Source, config: DataConfig) -> Source:
     """Return the source with the columns inside objects as ``outer.inner``, where such a name is asked for."""
-    asked = [*(config.text_columns or ()), config.pair_column, config.label_column]
+    asked = [*(config.text_columns or ()), config.pair_column, config.label_column, *(config.label_columns or ())]
     inner = {name for name in asked if name is not None and "." in name}
     splits = {
         split: rows.flatten() if inner - set(rows.column_names) else rows for split, rows in source.splits.items()
@@ -83,6 +85,18 @@ def dialect_of(config: DataConfig, named: NamedSet) -> DialectSettings:
     return DialectSettings(
         config.encoding, config.separator, config.quoting, names, config.field, usual_names=named.headerless
     )
+
+
+def _label_problems(config: DataConfig, multi_label: bool) -> Iterator[tuple[str, str | UserError]]:
+    several = config.label_columns
+    if several is not None and not multi_label:
+        yield "label_columns", UserError(": belongs to multi-label models; name one column with ", LABEL_COLUMN)
+    elif several is not None and config.label_column is not None:
+        yield "label_columns", UserError(": give it or ", LABEL_COLUMN, ", not both")
+    elif several is not None and (len(several) < 2 or len(set(several)) < len(several)):
+        yield "label_columns", ": name two different columns or more"
+    if config.name == PLANTED and multi_label:
+        yield "name", ": its documents have one class each, and the model is a multi-label one"
 
 
 def _dialect_problems(config: DataConfig) -> Iterator[tuple[str, str]]:

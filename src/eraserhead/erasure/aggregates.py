@@ -1,14 +1,17 @@
 """Aggregates over documents, from the tables of a results folder (METHOD sections 3 to 5)."""
 
+from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
-from eraserhead.erasure.flip_values import FlipValues, read_flips
+from eraserhead.erasure.flip_values import FlipValues, by_document, read_flips
+from eraserhead.erasure.label_scores import label_scores
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.summary import (
     Aggregates,
@@ -25,43 +28,56 @@ from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_qu
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 QUANTITIES = ("fraction", "removed", "mass")
 DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
-DOCUMENT_COLUMNS = ["id", "label", "prediction", "model_prediction", "n", "training_role", *COUNTS]
+DOCUMENT_COLUMNS = [
+    *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role"),
+    *COUNTS,
+]
 
 
-def aggregate(results: ResultsFolder, seed: int, count_never_as: CountNeverAs = "beyond_all") -> Aggregates:
+def aggregate(
+    results: ResultsFolder, seed: int, count_never_as: CountNeverAs = "beyond_all", labels: Sequence[str] = ()
+) -> Aggregates:
     """Return all aggregates with their 95 % bootstrap intervals over documents.
+
+    Of a model that decides label by label, `labels` are the names; a document's decisions are averaged first.
 
     Documents with fewer than two components are counted and left out of every aggregate. With `count_never_as` ``all``,
     a document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
     """
     table = results.table("documents", DOCUMENT_COLUMNS)
-    documents = table.to_pandas()
+    decisions = table.to_pandas()
+    is_first = ~decisions.id.duplicated()
+    documents = decisions.loc[is_first]
+    analysed, cases = documents.loc[is_analysed(documents.n)], int(is_analysed(decisions.n).sum())
+    scores, accuracy = label_scores(analysed, cases, labels, seed) if labels else (None, _accuracy(documents, seed))
     flips = read_flips(results, count_never_as)
-    singles = results.analysed("singles").to_pandas()
+    singles = results.analysed("singles").to_pandas().set_index("id")
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
     return Aggregates(
-        documents=_counts(documents),
-        truncation=summed_truncation(table),
-        accuracy=_accuracy(documents, seed),
-        accuracy_unseen=_accuracy_unseen(documents, seed),
+        documents=_counts(documents, decisions),
+        truncation=summed_truncation(table.filter(pa.array(is_first))),
+        accuracy=accuracy,
+        accuracy_unseen=_accuracy_unseen(documents, seed, labels),
         yardstick=yardstick,
         rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
         beyond_rankings=_beyond_rankings(flips, seed),
         pairs=_pairs(flips, seed),
         tests={str(name): _test(rows, seed) for name, rows in singles.groupby("ranking", sort=False)},
+        labels=scores,
     )
 
 
-def _counts(documents: pd.DataFrame) -> Counts:
+def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
     analysed = documents.loc[is_analysed(documents.n)]
     known = not documents.training_role.isna().any()
+    otherwise = decisions.loc[decisions.prediction != decisions.model_prediction]
     return Counts(
         total=len(documents),
         analysed=len(analysed),
         without_components=int((documents.n == 0).sum()),
         with_one_component=int((documents.n == 1).sum()),
         unlabelled=int(documents.label.isna().sum()),
-        decided_otherwise_by_model=int((documents.prediction != documents.model_prediction).sum()),
+        decided_otherwise_by_model=otherwise.id.nunique(),
         trained_on=int((analysed.training_role == TRAIN).sum()) if known else None,
         validated_on=int((analysed.training_role == VALIDATION).sum()) if known else None,
     )
@@ -73,11 +89,12 @@ def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
     return _mean(correct, seed)
 
 
-def _accuracy_unseen(documents: pd.DataFrame, seed: int) -> Estimate | None:
+def _accuracy_unseen(documents: pd.DataFrame, seed: int, labels: Sequence[str]) -> Estimate | None:
     """Return the accuracy over documents that training did not see; None where it is not known which it saw."""
     if documents.training_role.isna().any():
         return None
-    return _accuracy(documents.loc[documents.training_role == UNSEEN], seed)
+    unseen = documents.loc[documents.training_role == UNSEEN]
+    return label_scores(unseen.loc[is_analysed(unseen.n)], 0, labels, seed)[1] if labels else _accuracy(unseen, seed)
 
 
 def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: int) -> RankingSummary:
@@ -88,7 +105,7 @@ def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: i
     columns["evidence_auc"] = _mean_where_number(flips.evidence_auc)
     if name == RANDOM:
         columns["spread"] = _spread(flips.numbers("fraction"))
-    means = _means(columns, seed)
+    means = _means({name: by_document(flips.ids, values) for name, values in columns.items()}, seed)
     return RankingSummary(
         outcomes={outcome.label: means[outcome.label] for outcome in Outcome},
         **{quantity: _distribution(flips, quantity, means[quantity], seed) for quantity in QUANTITIES},
@@ -100,8 +117,9 @@ def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: i
 
 
 def _distribution(flips: FlipValues, quantity: str, mean: Estimate, seed: int) -> Distribution:
-    """Average each document's draws first; one draw that never flips makes the average larger than everything."""
-    quartiles = bootstrap_quantiles(flips.values(quantity).mean(1), list(QUARTILES.values()), seed)
+    """Average each document's decisions and draws first; one that never flips makes the average beyond everything."""
+    averages = by_document(flips.ids, flips.values(quantity).mean(1))
+    quartiles = bootstrap_quantiles(averages, list(QUARTILES.values()), seed)
     return Distribution(**dict(zip(QUARTILES, quartiles, strict=True)), mean=mean)
 
 
@@ -122,7 +140,9 @@ def _beyond_rankings(flips: dict[str, FlipValues], seed: int) -> Estimate | None
     if BEST_FOUND not in flips:
         return None
     others = [found.removed.min(1) for name, found in flips.items() if name != BEST_FOUND]
-    return _mean((flips[BEST_FOUND].removed[:, 0] < np.min(others, axis=0)).astype(float), seed)
+    best = flips[BEST_FOUND]
+    smaller = (best.removed[:, 0] < np.min(others, axis=0)).astype(float)
+    return _mean(by_document(best.ids, smaller), seed)
 
 
 def _mean_where_number(values: np.ndarray) -> np.ndarray:
@@ -146,7 +166,7 @@ def _pairs(flips: dict[str, FlipValues], seed: int) -> list[Pair]:
 def _pair(first: str, second: str, flips: dict[str, FlipValues], seed: int) -> Pair:
     removed = flips[first].removed, flips[second].removed
     shares = compare(*removed) if len(removed[0]) else np.empty((0, 3))
-    return Pair(first, second, *bootstrap_means(shares, seed))
+    return Pair(first, second, *bootstrap_means(by_document(flips[first].ids, shares), seed))
 
 
 def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
@@ -157,7 +177,7 @@ def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
     differences = {name: rows[name].to_numpy(dtype=float) for name in DIFFERENCES}
     # All at once, so that all means share the same resamples.
     columns = [*exact.values(), *drawn.values(), *differences.values()]
-    means = iter(bootstrap_means(np.stack(columns, axis=1), seed))
+    means = iter(bootstrap_means(by_document(rows.index.to_numpy(), np.stack(columns, axis=1)), seed))
     return TestSummary(
         exact=SingleErasureTable(**dict(zip(exact, means, strict=False))),
         drawn=SingleErasureTable(**dict(zip(drawn, means, strict=False))),

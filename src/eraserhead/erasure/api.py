@@ -23,6 +23,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
+from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.names import RandomOther
 from eraserhead.settings import as_list, check_effects, check_settings
 
@@ -77,6 +78,7 @@ def erase(
     text_column: str | None = None,
     pair_column: str | None = None,
     label_column: str | None = None,
+    label_columns: Sequence[str] | None = None,
     max_length: int | None = None,
     draws: int = 10,
     seed: int = 0,
@@ -91,6 +93,9 @@ def erase(
     search: Literal["none", "greedy"] = "none",
     label_map: Sequence[str] | None = None,
     memory_budget: float = 1.0,
+    target: str | Sequence[str] | None = None,
+    threshold: float | None = None,
+    threshold_on: Literal["probability", "logit"] = "probability",
     revision: str | None = None,
     dtype: Dtype | None = None,
     trust_remote_code: bool = False,
@@ -110,7 +115,9 @@ def erase(
         text_column: Column of the texts in rows; default: ``text``.
         pair_column: Column of a second sequence in rows, which the tokenizer gets as a pair with the text.
         label_column: Column of the gold classes in rows, used for accuracy alone: names, or indices of the model's
-            classes, or of the names that a data set has for them; default: ``label``, where there is one.
+            classes, or of the names that a data set has for them; default: ``label``, where there is one. For a model
+            that decides label by label, lists of these.
+        label_columns: Columns of 0 and 1 in rows, one for each label of such a model, in place of a column of lists.
         max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
             run says, else what the model was trained on, else its window.
         draws: Number of random orders tried for each document.
@@ -131,6 +138,11 @@ def erase(
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, where there is no exact minimum.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
         memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
+        target: Labels of a multi-label model whose states are looked at: ``predicted`` (the default: each label that is
+            on, and the one with the largest logit where none is), ``all``, or names.
+        threshold: Where a label of a multi-label model is on: above this probability, by default 0.5. A model with a
+            single output, such as a reranker, decides only where this is given.
+        threshold_on: What `threshold` is: a ``probability`` (of the sigmoid), or a raw ``logit``.
         revision: Branch, tag or commit of a model on the hub.
         dtype: Precision to load a named model in; default: float32.
         trust_remote_code: Run Python code that a named model's repository brings with it.
@@ -156,6 +168,9 @@ def erase(
         search=search,
         label_map=as_list(label_map),
         memory_budget=memory_budget,
+        target=[target] if isinstance(target, str) else as_list(target),
+        threshold=threshold,
+        threshold_on=threshold_on,
         revision=revision,
         dtype="float32" if dtype is None else dtype,
         trust_remote_code=trust_remote_code,
@@ -164,14 +179,17 @@ def erase(
     check_settings(config)
     check_effects(config)
     check_site(config)
-    columns = GivenColumns(text_column, pair_column, label_column)
+    columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()))
     content = _content(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
+    label_setup(checkpoint.model.config, config, checkpoint.name)  # refuses, before any document is read
     if content is None:
         documents = documents_for(checkpoint, asked, config.label_map)
     else:
-        names = checkpoint.class_names
-        documents = given_documents(content, columns, len(names), names=names, label_map=config.label_map)
+        names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
+        documents = given_documents(
+            content, columns, len(names), names=names, label_map=config.label_map, by_label=by_label
+        )
     with tempfile.TemporaryDirectory() as scratch:
         config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
         config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))

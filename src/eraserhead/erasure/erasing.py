@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
+from eraserhead.data.label_sets import LABELS
 from eraserhead.data.seen import SeenTexts
 from eraserhead.data.tokens import COUNTS
 from eraserhead.environment import environment
@@ -20,15 +21,16 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.tabulate import BatchText, join_batches, tabulate
+from eraserhead.erasure.tabulate import BatchText, case_texts, join_batches, tabulate
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
+from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Draws, analyse
-from eraserhead.method.reading import Reading
+from eraserhead.method.reading import Reading, cases_of
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
@@ -64,14 +66,17 @@ class Analyser:
         return join_batches([self._batch(rows, batch) for batch in batches])
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
-        opened, config = self.opened, self.config
-        ids, rankings = [rows["id"][row] for row in batch], registered()
+        opened, config, rankings = self.opened, self.config, registered()
         reading = opened.read(rows, batch, signals_of(rankings))
+        cases = cases_of(reading)
+        batch = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+        ids = [rows["id"][row] for row in batch]
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
         draws = Draws(ids, config.seed, config.draws, config.random_other)
         analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
-        text = batch_text(rows, batch, reading, opened.checkpoint.tokenizer, opened.setup.components)
+        checkpoint = opened.checkpoint
+        text = batch_text(rows, batch, reading, checkpoint.tokenizer, opened.setup.components, opened.labels)
         return tabulate(text, reading, rankings, analysis)
 
 
@@ -86,6 +91,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
+        label_setup(checkpoint.model.config, config, checkpoint.name)  # refuses, before any document is read
         check_limits(is_hierarchical(checkpoint.model), config.data)
         documents = documents_for(checkpoint, config.data, config.label_map)
     return erase_documents(checkpoint, documents, config, accelerator)
@@ -125,7 +131,7 @@ def erase_documents(
             earlier_shards=earlier,
             **vars(environment()),
         )
-        aggregates = aggregate(results, config.seed, config.count_never_as)
+        aggregates = aggregate(results, config.seed, config.count_never_as, opened.labels)
         results.finish(Summary(**vars(aggregates), setup=setup, run=run))
     accelerator.wait_for_everyone()
     return results
@@ -142,8 +148,18 @@ def batch_text(
     reading: Reading,
     tokenizer: PreTrainedTokenizerBase,
     components: str,
+    classes: Sequence[str] = (),
 ) -> BatchText:
-    """Collect the texts of a batch's documents, component by component."""
+    """Collect the texts of a batch's documents, component by component.
+
+    Args:
+        rows: The tokenised documents.
+        batch: Number of each row's document; those of cases may repeat.
+        reading: What was read of them.
+        tokenizer: The model's tokenizer.
+        components: What components are.
+        classes: Names of the labels, of a model that decides label by label.
+    """
     found = [
         components_of({name: rows[name][row] for name in COMPONENT_COLUMNS if name in rows}, tokenizer, components).at(
             positions[:length]
@@ -158,6 +174,7 @@ def batch_text(
         ids=[rows["id"][row] for row in batch],
         texts=[rows["text"][row] for row in batch],
         labels=[rows["label"][row] for row in batch],
+        cases=case_texts(reading, [rows[LABELS][row] for row in batch] if LABELS in rows else None, classes),
         components=[each.names for each in found],
         starts=None if without else starts,
         ends=None if without else ends,

@@ -13,15 +13,17 @@ import pandas as pd
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.results import ResultsFolder
 
-COLUMNS = ("id", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc")
+COLUMNS = ("id", "target", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc")
 
 
 @dataclass(frozen=True)
 class FlipValues:
-    """First flips along one ranking, ``[documents, draws]``; rankings other than random have one draw.
+    """First flips along one ranking, ``[decisions, draws]``; rankings other than random have one draw.
+
+    A decision is a document, or of a model that decides label by label a document and a label.
 
     Attributes:
-        ids: The documents.
+        ids: The document of each decision.
         outcome: Labels of `Outcome`.
         never: Where nothing flips.
         removed: Components erased; where nothing flips, infinity or the number of all components, as counted.
@@ -47,6 +49,12 @@ class FlipValues:
         values = self.values(quantity)
         return np.where(np.isinf(values), np.nan, values)
 
+    @property
+    def shares(self) -> np.ndarray:
+        """What each decision and draw counts, so that every document counts 1, ``[decisions, draws]``."""
+        _, documents, decisions = np.unique(self.ids, return_inverse=True, return_counts=True)
+        return np.broadcast_to(1 / (decisions[documents] * self.never.shape[1])[:, None], self.never.shape)
+
 
 def read_flips(results: ResultsFolder, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
     """Return the first flips of the documents that are analysed, by ranking in the order of the table."""
@@ -54,12 +62,29 @@ def read_flips(results: ResultsFolder, count_never_as: CountNeverAs) -> dict[str
 
 
 def flips_by_ranking(rows: pd.DataFrame, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
-    """Return the rows of a table of flips by ranking; every document has as many draws as the others."""
-    documents = max(rows.id.nunique(), 1)
+    """Return the rows of a table of flips by ranking; every decision has as many draws as the others."""
+    keys = [name for name in ("id", "target") if name in rows]
+    decisions = max(int((~rows[keys].duplicated()).sum()), 1)
     return {
-        str(name): _values(found, max(len(found) // documents, 1), count_never_as)
+        str(name): _values(found, max(len(found) // decisions, 1), count_never_as)
         for name, found in rows.groupby("ranking", sort=False)
     }
+
+
+def by_document(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Average values ``[decisions, ...]`` over each document's decisions, those that are numbers; NaN where none is.
+
+    Infinity is a number here: it makes the average infinite. Documents come in the order in which they appear.
+    """
+    _, first, documents = np.unique(ids, return_index=True, return_inverse=True)
+    if len(first) == len(ids):
+        return values
+    documents = first.argsort().argsort()[documents]
+    sums, counts = (np.zeros((len(first), *values.shape[1:])) for _ in range(2))
+    exists = ~np.isnan(values)
+    np.add.at(sums, documents, np.where(exists, values, 0.0))
+    np.add.at(counts, documents, exists)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _values(rows: pd.DataFrame, draws: int, count_never_as: CountNeverAs) -> FlipValues:

@@ -24,6 +24,7 @@ from eraserhead.files import (
 from eraserhead.folders import OutputFolder
 from eraserhead.method.names import FEWEST_COMPONENTS
 
+TARGET = ("target", pa.string())  # of every table: the label that a row is about; null where a document is one decision
 DOCUMENTS = pa.schema(
     [
         ("id", pa.string()),
@@ -43,6 +44,9 @@ DOCUMENTS = pa.schema(
         ("sentences", pa.int32()),
         ("truncated_sentences", pa.int32()),
         ("training_role", pa.string()),
+        ("labels", pa.list_(pa.int32())),
+        ("predictions", pa.list_(pa.int32())),
+        TARGET,
     ]
 )
 FLIPS = pa.schema(
@@ -57,6 +61,7 @@ FLIPS = pa.schema(
         ("outcome", pa.string()),
         ("order", pa.list_(pa.int32())),
         ("evidence_auc", pa.float64()),
+        TARGET,
     ]
 )
 SINGLES = pa.schema(
@@ -76,6 +81,7 @@ SINGLES = pa.schema(
         ("share_negative", pa.float64()),
         ("share_zero", pa.float64()),
         ("share_random_flips", pa.float64()),
+        TARGET,
     ]
 )
 SIGNALS = pa.schema(
@@ -83,6 +89,7 @@ SIGNALS = pa.schema(
         ("id", pa.string()),
         ("ranking", pa.string()),
         ("scores", pa.list_(pa.float64())),
+        TARGET,
     ]
 )
 SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}

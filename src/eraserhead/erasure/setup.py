@@ -29,7 +29,7 @@ class Setup:
         shard_size: Number of documents in a shard.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     model: ModelSetup
     site: SiteSetup

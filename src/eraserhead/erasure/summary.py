@@ -155,6 +155,23 @@ class TestSummary:
     delta_attention: Estimate
 
 
+@dataclass(frozen=True)
+class LabelScores:
+    """How well a model decides that decides label by label, over the analysed documents whose labels are known.
+
+    Attributes:
+        cases: Number of documents and labels that the aggregates are made of; a document's are averaged first.
+        accuracy: Share of the documents on which a label's state is right, by label.
+        micro_f1: F1 of all labels' counts together.
+        macro_f1: Mean of the labels' F1; 0 for a label that is neither there nor decided for.
+    """
+
+    cases: int
+    accuracy: dict[str, Estimate]
+    micro_f1: Estimate
+    macro_f1: Estimate
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
     """Everything that is computed from the tables of a folder of results.
@@ -162,7 +179,8 @@ class Aggregates:
     Attributes:
         documents: How many there are.
         truncation: How much of them was cut off.
-        accuracy: Share of the labelled documents whose class is right.
+        accuracy: Share of the labelled documents whose class is right; of a model that decides label by label, share of
+            its labels whose state is.
         accuracy_unseen: The same over documents that training did not see; null where it is not known which it saw.
         yardstick: The ranking that `excess` and `optimal` compare with: the minimum, or the smallest set found.
         rankings: Test 2 by the name of the ranking.
@@ -170,6 +188,7 @@ class Aggregates:
             minimum.
         pairs: All ordered pairs of rankings.
         tests: Test 1 by the name of the ranking.
+        labels: Scores by label, of a model that decides label by label; else null.
     """
 
     documents: Counts
@@ -181,6 +200,7 @@ class Aggregates:
     beyond_rankings: Estimate | None
     pairs: list[Pair]
     tests: dict[str, TestSummary]
+    labels: LabelScores | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:
@@ -201,7 +221,7 @@ class Summary(Aggregates):
         run: How the analysis went.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     setup: Setup
     run: ErasureRun

@@ -12,8 +12,9 @@ from eraserhead.data.provenance import Truncation
 from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.setup import Setup
-from eraserhead.erasure.summary import Pair, RankingSummary, Summary
-from eraserhead.loading.setup import SENTENCES, SiteSetup
+from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
+from eraserhead.loading.config import ALL, LARGEST, PREDICTED
+from eraserhead.loading.setup import SENTENCES, LabelSetup, SiteSetup
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
@@ -32,6 +33,8 @@ NOTES = (
     "for quantiles; one that never flips makes the average > all."
 )
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
+LABELS_NOTE = "Each document's labels are averaged first."
+LABELS = "Share of the documents on which a label's state is right"
 OUTCOMES = "Outcome of erasing along a ranking, % of documents"
 FRACTION = "Fraction of the components erased before the decision flips"
 YARDSTICK_TITLES = {
@@ -52,6 +55,7 @@ TESTS: dict[RandomOther, str] = {
 def summary_view(summary: Summary) -> RenderableType:
     """Return everything that `eraserhead show` prints."""
     tables = (
+        *([] if summary.labels is None else [_labels(summary.labels)]),
         _fractions(summary.rankings),
         _outcomes(summary.rankings),
         _yardstick(summary),
@@ -109,11 +113,24 @@ def site_line(site: SiteSetup) -> str:
     if site.heads is not None:
         parts.append(f"heads {', '.join(map(str, site.heads))}")
     parts.append("special tokens are components" if site.special_tokens else "special tokens left out")
+    if site.targets is not None:
+        parts.append(targets_line(site.targets))
     if site.dtype != "float32":
         parts.append(site.dtype)
     if site.unlisted is not None:
         parts.append(f"its family '{site.unlisted}' proved by probes of this model alone")
     return ", ".join(parts)
+
+
+def targets_line(labels: LabelSetup) -> str:
+    """Return which labels are looked at, and when one is on."""
+    words: dict[tuple[str, ...], str] = {
+        (PREDICTED,): "each label that is on, else the largest",
+        (LARGEST,): "the largest label",
+        (ALL,): "all labels",
+    }
+    named = words.get(labels.target) or f"label{'s' * (len(labels.target) > 1)} {', '.join(labels.target)}"
+    return f"{named} (on above a {labels.threshold_on} of {labels.threshold:g})"
 
 
 def _header(summary: Summary) -> Iterable[str]:
@@ -149,8 +166,17 @@ def _header(summary: Summary) -> Iterable[str]:
         yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
     if summary.run.earlier_shards:
         yield f"continued  {summary.run.earlier_shards} shards are of earlier calls; times are the last call's"
+    yield from _accuracy(summary)
+
+
+def _accuracy(summary: Summary) -> Iterable[str]:
+    if summary.labels is not None:
+        yield f"decisions  {summary.labels.cases} states of labels. {LABELS_NOTE}"
     if summary.accuracy.value is not None:
-        yield f"accuracy   {interval(summary.accuracy)}{_fair(summary)}"
+        of_what = " of the states of all labels" if summary.labels else ""
+        yield f"accuracy   {interval(summary.accuracy)}{of_what}{_fair(summary)}"
+    if summary.labels is not None and summary.labels.micro_f1.value is not None:
+        yield f"F1         micro {interval(summary.labels.micro_f1)}, macro {interval(summary.labels.macro_f1)}"
 
 
 def _fair(summary: Summary) -> str:
@@ -176,6 +202,15 @@ def _cut_off(cut: Truncation, setup: Setup) -> str:
 def _notes(summary: Summary) -> str:
     notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
     return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
+
+
+def _labels(labels: LabelScores) -> Table:
+    """Return the accuracy of each label's state; no rows where no labels are known."""
+    table = new_table(LABELS, "label", "accuracy")
+    for label, accuracy in labels.accuracy.items():
+        if accuracy.value is not None:
+            add_row(table, label, interval(accuracy))
+    return table
 
 
 def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:

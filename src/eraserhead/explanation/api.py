@@ -13,6 +13,7 @@ from eraserhead.explanation.explaining import TEXT_ID, Explanation, explain_row
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.site_table import check_site
+from eraserhead.loading.targets import decides_by_label
 from eraserhead.settings import as_list, check_settings
 
 
@@ -32,6 +33,9 @@ def explain(
     special_tokens: bool | None = None,
     search: Literal["none", "greedy"] = "none",
     memory_budget: float = 1.0,
+    target: str | None = None,
+    threshold: float | None = None,
+    threshold_on: Literal["probability", "logit"] = "probability",
     revision: str | None = None,
     dtype: Dtype | None = None,
     trust_remote_code: bool = False,
@@ -56,6 +60,9 @@ def explain(
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for a smaller flipping set, where there is no exact minimum.
         memory_budget: Gigabytes that the erasures at ``words`` and inside an encoder may take.
+        target: The label of a multi-label model whose state is explained; default: the one with the largest logit.
+        threshold: Where a label is on, as in `eraserhead.erase`.
+        threshold_on: What `threshold` is, likewise.
         revision: Branch, tag or commit of a model on the hub.
         dtype: Precision to load a named model in; default: float32.
         trust_remote_code: Run Python code that a named model's repository brings with it.
@@ -76,6 +83,9 @@ def explain(
         special_tokens=special_tokens,
         search=search,
         memory_budget=memory_budget,
+        target=[target] if isinstance(target, str) else as_list(target),
+        threshold=threshold,
+        threshold_on=threshold_on,
         revision=revision,
         dtype="float32" if dtype is None else dtype,
         trust_remote_code=trust_remote_code,
@@ -86,6 +96,7 @@ def explain(
     columns = GivenColumns(text_column, pair_column, label_column)
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
-    row = given_documents(content, columns, len(checkpoint.class_names), [TEXT_ID]).rows
+    names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
+    row = given_documents(content, columns, len(names), [TEXT_ID], names if by_label else (), by_label=by_label).rows
     config = for_given(config, checkpoint, checkpoint.data, max_length)
     return explain_row(checkpoint, row, config, devices.start(cpu))

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import torch
@@ -10,18 +11,22 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from eraserhead.data.given import GivenColumns, check_text, given_content, given_documents
+from eraserhead.data.label_sets import LABELS
 from eraserhead.data.words import word_spans
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import Components, components_of
+from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.opened import documents_for, open_model
 from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
 from eraserhead.loading.site_table import check_site
+from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
+from eraserhead.method.cases import STATES, Cases
 from eraserhead.method.names import PRODUCT, RANDOM, YARDSTICKS, Outcome
-from eraserhead.method.reading import Reading
+from eraserhead.method.reading import Reading, cases_of
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
@@ -79,9 +84,9 @@ class Explanation:
 
     Attributes:
         text: The cleaned text.
-        label: Name of the gold class, where it is known.
-        decision: Name of the class decided for.
-        probabilities: Probability of every class, by class name.
+        label: Name of the gold class, where it is known; of `target`, ``on`` or ``off``.
+        decision: Name of the class decided for; of `target`, ``on`` or ``off``.
+        probabilities: Probability of every class, by class name; of `target`, of ``on`` and ``off``.
         words: The words in reading order; the sentences, where those are the components.
         rankings: What must be erased along each ranking.
         components: Number of components.
@@ -89,6 +94,8 @@ class Explanation:
         site: Where weights are erased, and which weights.
         inside: The words of each sentence with their attention within it, where the components are sentences.
         second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
+        target: The label whose state is the decision, of a model that decides label by label; null for other models.
+        on: All labels that are on, of such a model.
     """
 
     text: str
@@ -102,6 +109,8 @@ class Explanation:
     site: SiteSetup
     inside: list[list[Word]] | None = None
     second: int | None = None
+    target: str | None = None
+    on: tuple[str, ...] = ()
 
 
 def explain(config: ExplainConfig) -> Explanation:
@@ -122,12 +131,13 @@ def explain(config: ExplainConfig) -> Explanation:
         )
     accelerator = devices.start(config.cpu)
     checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
+    label_setup(checkpoint.model.config, _one_target(config, checkpoint), checkpoint.name)  # before any data is read
     return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
 
 
 def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
     """Explain the one document of `row`."""
-    opened = open_model(checkpoint, config, config.data, accelerator)
+    opened = open_model(checkpoint, _one_target(config, checkpoint), config.data, accelerator)
     rows = opened.tokenize(row)[:]
     rankings = registered()
     reading = opened.read(rows, [0], signals_of(rankings) | {PRODUCT})
@@ -136,12 +146,14 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     draws = Draws([document["id"]], config.seed, config.draws)
     analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
     components = components_of(document, checkpoint.tokenizer, opened.setup.components)
-    names = checkpoint.class_names
+    cases = cases_of(reading)
+    names = checkpoint.class_names if cases is None else STATES
+    label = document["label"] if cases is None else _state(document.get(LABELS), cases)
     probabilities = reading.unerased.logits.softmax(-1)[0].tolist()
     by_sentence = opened.setup.components == SENTENCES
     return Explanation(
         text=document["text"],
-        label=None if document["label"] is None else names[document["label"]],
+        label=None if label is None else names[label],
         decision=names[int(reading.unerased.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
         words=_words(document["text"], components, reading, analysis, by_sentence),
@@ -151,7 +163,28 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         truncated_tokens=document["truncated_tokens"],
         site=opened.setup,
         second=document.get("second"),
+        target=None if cases is None else checkpoint.class_names[int(cases.labels[0])],
+        on=() if cases is None else tuple(compress(checkpoint.class_names, cases.on[0].tolist())),
     )
+
+
+def _one_target(config: ExplainConfig, checkpoint: Checkpoint) -> ExplainConfig:
+    """Return the options with one label, of a model that decides label by label: by default the largest.
+
+    Raises:
+        UserError: They name several.
+    """
+    if not decides_by_label(checkpoint.model.config):
+        return config
+    if config.target in (None, [PREDICTED]):
+        return replace(config, target=[LARGEST])
+    if config.target is not None and (len(config.target) > 1 or config.target == [ALL]):
+        raise UserError(Setting("target", config.target), ": one label is explained at a time; name it")
+    return config
+
+
+def _state(labels: list[int] | None, cases: Cases) -> int | None:
+    return None if labels is None else int(int(cases.labels[0]) in labels)
 
 
 def _row(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # needed for annotations only
     from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
 
 LINE_ENDS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
+MOST_LABELS = 8  # that are named in a line
 LONGEST = 60  # characters of a sentence in a table
 FAINT = 0.05  # share of the strongest attention below which a word is not shaded
 
@@ -35,6 +36,7 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     legend += " ✂: the model did not see the text after it." if explanation.truncated_tokens else ""
     return Group(
         literal(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
+        *([] if explanation.target is None else [literal(_target(explanation, explanation.target))]),
         literal(site_line(explanation.site)),
         Text(),
         *([] if explanation.components else [Text("no components to attend to: the bias alone decides")]),
@@ -43,6 +45,12 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
         Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
         Padding(_explained(explanation), (1, 0, 0, 0)),
     )
+
+
+def _target(explanation: "Explanation", target: str) -> str:
+    """Return one line on the label whose state is explained, and on those that are on."""
+    on = ", ".join(explanation.on) if len(explanation.on) <= MOST_LABELS else f"{len(explanation.on)} labels"
+    return f"label:    {target} is {explanation.decision}; on: {on or 'none'}; another one is explained with target"
 
 
 def shaded(explanation: "Explanation") -> Text:

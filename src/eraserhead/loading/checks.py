@@ -1,4 +1,4 @@
-"""Checks that a checkpoint can be erased: a complete classifier with one decision, of a known family."""
+"""Checks that a checkpoint can be erased: a complete classifier of a known family."""
 
 import logging
 import re
@@ -32,18 +32,15 @@ SHOWN = 3
 
 
 def check_family(config: PreTrainedConfig, name: str) -> None:
-    """Refuse, before any weights are loaded, models without a single decision or of a family that is known not to work.
+    """Refuse, before any weights are loaded, models without a decision or of a family that is known not to work.
 
     Raises:
         UserError: Saying which, why, and what to do instead.
     """
     with instead_of_inside(name):
         family_of(config)
-    labels = config.num_labels
-    if labels == 1 or config.problem_type == "regression":
-        raise UserError(f"{name}: a regression model ({labels} output(s)): there is no decision to flip")
-    if config.problem_type == "multi_label_classification":
-        raise UserError(f"{name}: a multi-label model: it makes {labels} decisions, not one that could flip")
+    if config.problem_type == "regression":
+        raise UserError(f"{name}: a regression model ({config.num_labels} output(s)): there is no decision to flip")
 
 
 @contextmanager

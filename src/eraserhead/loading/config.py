@@ -7,6 +7,8 @@ from eraserhead.settings import option
 
 ONE_TEXT = "a hierarchical model reads one text, sentence by sentence: join the two into one"
 
+PREDICTED, LARGEST, ALL = "predicted", "largest", "all"  # what stands for labels, which may differ by document
+
 LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # in `DataConfig`
 
 
@@ -33,6 +35,12 @@ class SiteConfig:
             encoder; slow.
         memory_budget: Gigabytes that the erasures at ``words`` and inside an encoder may take, beyond the model and
             its batch; one erasure of one document is always run.
+        target: Labels of a multi-label model whose states are looked at: ``predicted`` (the default: each label that is
+            on, and the one with the largest logit where none is), ``largest``, ``all``, or names; `explain` shows one
+            label, by default the largest.
+        threshold: Where a label of a multi-label model is on: above this probability, by default 0.5. A model with a
+            single output, such as a reranker, decides only where this is given.
+        threshold_on: What `threshold` is: a ``probability`` (of the sigmoid, between 0 and 1), or a raw ``logit``.
         cpu: Use the CPU even where there is an accelerator.
     """
 
@@ -44,4 +52,7 @@ class SiteConfig:
     special_tokens: bool | None = None
     search: Literal["none", "greedy"] = "none"
     memory_budget: float = option(1.0, low=1e-3)
+    target: list[str] | None = None
+    threshold: float | None = None
+    threshold_on: Literal["probability", "logit"] = "probability"
     cpu: bool = False

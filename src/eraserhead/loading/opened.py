@@ -12,7 +12,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Documents, load_documents, open_split
+from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
+from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.labels import matched_labels, unmatched
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
@@ -25,6 +26,7 @@ from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
+from eraserhead.models.architecture import MULTI_LABEL
 from eraserhead.sites.site import Site
 
 logger = logging.getLogger("eraserhead")
@@ -66,6 +68,11 @@ class OpenedModel:
             lent_padding=found.lent_padding,
             own_code=found.runs_own_code,
         )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels, of a model that decides label by label; else none."""
+        return () if self.setup.targets is None else self.checkpoint.class_names
 
     def tokenize(self, rows: Dataset) -> Dataset:
         """Add the tokens of every document.
@@ -142,22 +149,39 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
     """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
+    multi_label = checkpoint.model.config.problem_type == MULTI_LABEL
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         if label_map:
             raise UserError(Setting("label_map"), ": the run's own data has the model's classes already; leave it out")
-        documents = load_documents(data, "test", checkpoint.labels)
+        documents = load_documents(data, "test", checkpoint.labels, multi_label)
         return replace(documents, labels_read=LabelsRead("training"))
-    split = open_split(data, "test")
+    split = open_split(data, "test", multi_label=multi_label)
     if split.labels is None:
         return replace(split.documents(), labels_read=LabelsRead("none"))
     if split.labels.absent:
         logger.info(split.labels.describe())
+    if not multi_label and len(checkpoint.class_names) == 1:
+        return _with_one_label(split)
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     read = LabelsRead("label_map" if label_map else "name", split.labels.names, split.labels.absent)
     if matched is not None:
         return replace(split.read_as(matched).documents(), labels_read=read)
     logger.info("%s", unmatched(split.labels, checkpoint.class_names))
     return replace(split.documents(with_labels=False), labels_read=replace(read, by="unmatched"))
+
+
+def _with_one_label(split: OpenSplit) -> Documents:
+    """Load documents for a model with a single output: labels are read where they are 0 and 1."""
+    documents = split.documents()
+    written = {} if split.labels is None else {raw.casefold(): index for raw, index in split.labels.mapping.items()}
+    states = {index: raw in ("1", "true") for raw, index in written.items()}
+    known = set(written) <= {"0", "1"} or set(written) <= {"false", "true"}
+    if not known:
+        logger.info("no accuracy is reported: the model has a single output, and the data's labels are not 0 and 1")
+    sets = [[0] * states[label] if known and label is not None else None for label in documents.rows["label"]]
+    without = documents.rows.map(lambda row: {"label": None}, features=documents.rows.features)
+    read = LabelsRead("index" if written and known else "unmatched" if written else "none")
+    return replace(documents, rows=with_label_sets(without, sets), labels=None, labels_read=read)
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:

@@ -49,6 +49,21 @@ class ModelSetup:
     own_code: bool = False
 
 
+@dataclass(frozen=True)
+class LabelSetup:
+    """How a model that decides label by label does so.
+
+    Attributes:
+        target: The labels whose states are looked at, or ``predicted`` or ``all``.
+        threshold: A label is on above it.
+        threshold_on: What the threshold is: a ``probability`` or a ``logit``.
+    """
+
+    target: tuple[str, ...]
+    threshold: float
+    threshold_on: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class SiteSetup:
     """Where weights are erased.
@@ -61,6 +76,7 @@ class SiteSetup:
         special_tokens: Whether tokens such as [CLS] are components.
         search: Search for smaller sets than those of the rankings: ``none`` or ``greedy``.
         dtype: Precision of the model.
+        targets: Which labels are decided on; null for a model that decides among its classes.
     """
 
     site: str
@@ -70,3 +86,4 @@ class SiteSetup:
     special_tokens: bool
     search: str = "none"
     dtype: str
+    targets: LabelSetup | None = None

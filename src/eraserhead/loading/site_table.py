@@ -13,7 +13,8 @@ from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import instead_of_inside
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.reader import is_hierarchical
-from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
+from eraserhead.loading.setup import SENTENCES, TOKENS, LabelSetup, SiteSetup
+from eraserhead.loading.targets import check_threshold, label_setup, targets_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import structural_token_ids
 from eraserhead.sites.budget import budget_for
@@ -59,16 +60,17 @@ class SiteKind:
     known: Callable[[str], bool]
     had_by: Callable[[PreTrainedModel], bool]
     lacking: str | UserError
-    open: Callable[[Checkpoint, SiteConfig, Accelerator], OpenedSite]
+    open: Callable[[Checkpoint, SiteConfig, Accelerator, LabelSetup | None], OpenedSite]
     options: frozenset[str] = frozenset()
 
 
 def check_site(config: SiteConfig) -> None:
-    """Refuse, before any model is loaded, a wrong name of a site, and options without effect at the site.
+    """Refuse, before any model is loaded, a wrong name of a site or threshold, and options without effect at the site.
 
     Raises:
-        UserError: There is no such site, or options have no effect at it.
+        UserError: There is no such site, options have no effect at it, or a threshold is none.
     """
+    check_threshold(config)
     if config.site is not None:
         _raise(_without_effect(_kind_of(config.site), config))
 
@@ -80,6 +82,7 @@ def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerat
         UserError: The model has no such site, or options have no effect at it.
     """
     model = checkpoint.model
+    labels = label_setup(model.config, config, checkpoint.name)
     own = [kind for kind in SITES if kind.had_by(model)]
     kind, problems = own[0] if config.site is None else _kind_of(config.site), []
     if kind not in own:
@@ -87,7 +90,7 @@ def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerat
         problems.append(UserError(Setting("site", config.site), *said))
         kind = own[0]
     _raise([*problems, *_without_effect(kind, config)])
-    return kind.open(checkpoint, config, accelerator)
+    return kind.open(checkpoint, config, accelerator, labels)
 
 
 def _kind_of(site: str) -> SiteKind:
@@ -126,16 +129,22 @@ def _has_pooling(model: PreTrainedModel) -> bool:
     return isinstance(model, AttentionPoolingForSequenceClassification)
 
 
-def _open_pooling(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
+def _open_pooling(
+    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator, labels: LabelSetup | None
+) -> OpenedSite:
     model = _on(checkpoint, accelerator.device)
-    site = PoolingSite(model, budget_for(model.device, config.memory_budget))
-    return OpenedSite(site, _pooling_setup(model, config, by_word=False), accelerator.device)
+    targets = targets_of(labels, checkpoint.class_names)
+    site = PoolingSite(model, budget_for(model.device, config.memory_budget), targets)
+    return OpenedSite(site, _pooling_setup(model, config, labels, by_word=False), accelerator.device)
 
 
-def _open_words(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
+def _open_words(
+    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator, labels: LabelSetup | None
+) -> OpenedSite:
     model = _on(checkpoint, accelerator.device)
-    site = WordsSite(model, budget_for(model.device, config.memory_budget))
-    return OpenedSite(site, _pooling_setup(model, config, by_word=True), accelerator.device)
+    targets = targets_of(labels, checkpoint.class_names)
+    site = WordsSite(model, budget_for(model.device, config.memory_budget), targets)
+    return OpenedSite(site, _pooling_setup(model, config, labels, by_word=True), accelerator.device)
 
 
 def _on(checkpoint: Checkpoint, device: torch.device) -> AttentionPoolingForSequenceClassification:
@@ -144,7 +153,9 @@ def _on(checkpoint: Checkpoint, device: torch.device) -> AttentionPoolingForSequ
     return checkpoint.model
 
 
-def _pooling_setup(model: AttentionPoolingForSequenceClassification, config: SiteConfig, by_word: bool) -> SiteSetup:
+def _pooling_setup(
+    model: AttentionPoolingForSequenceClassification, config: SiteConfig, labels: LabelSetup | None, by_word: bool
+) -> SiteSetup:
     architecture = model.config.architecture
     return SiteSetup(
         site=WORDS if by_word else POOLING,
@@ -152,10 +163,13 @@ def _pooling_setup(model: AttentionPoolingForSequenceClassification, config: Sit
         special_tokens=architecture.pool_special_tokens,
         search=config.search,
         dtype=config.dtype,
+        targets=labels,
     )
 
 
-def _open_inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator) -> OpenedSite:
+def _open_inside(
+    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator, labels: LabelSetup | None
+) -> OpenedSite:
     device = float64_device(accelerator.device)
     with_special = config.special_tokens is not False
     with instead_of_inside(checkpoint.name):
@@ -165,6 +179,7 @@ def _open_inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accele
             heads=config.heads,
             left_out=() if with_special else structural_token_ids(checkpoint.tokenizer),
             budget=budget_for(device, config.memory_budget),
+            targets=targets_of(labels, checkpoint.class_names),
         )
     if site.unlisted is not None:
         logger.info(
@@ -180,6 +195,7 @@ def _open_inside(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accele
         special_tokens=with_special,
         search=config.search,
         dtype=config.dtype,
+        targets=labels,
     )
     return OpenedSite(site, setup, device, site.kind_of)
 

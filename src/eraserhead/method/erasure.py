@@ -57,16 +57,19 @@ class Evaluation:
 def evaluate_unerased(
     weights: Float[Tensor, "batch components"],
     component_logits: Float[Tensor, "batch components classes"],
-    bias: Float[Tensor, " classes"],
+    bias: Float[Tensor, "*#biases classes"],
 ) -> Evaluation:
-    """Evaluate an affine head with nothing erased: ``sum_i a_i u_i / sum_i a_i + b``, or ``b`` without any mass."""
+    """Evaluate an affine head with nothing erased: ``sum_i a_i u_i / sum_i a_i + b``, or ``b`` without any mass.
+
+    Here and below, rows of a batch share one bias, or have one each.
+    """
     return _evaluation(_weighted(weights, component_logits, bias).sum(1), bias)
 
 
 def evaluate_singles(
     weights: Float[Tensor, "batch components"],
     component_logits: Float[Tensor, "batch components classes"],
-    bias: Float[Tensor, " classes"],
+    bias: Float[Tensor, "*#biases classes"],
 ) -> Evaluation:
     """Evaluate an affine head with each component erased alone, ``[batch, components]`` evaluations.
 
@@ -76,24 +79,24 @@ def evaluate_singles(
     weighted = _weighted(weights, component_logits, bias)
     before = weighted.cumsum(1).roll(1, dims=1)
     before[:, :1] = 0
-    return _evaluation(before + sums_after(weighted, dim=1), bias)
+    return _evaluation(before + sums_after(weighted, dim=1), bias.unsqueeze(-2))
 
 
 def evaluate_kept(
     weights: Float[Tensor, "rows components"],
     component_logits: Float[Tensor, "rows components classes"],
-    bias: Float[Tensor, " classes"],
+    bias: Float[Tensor, "*#biases classes"],
     keep: Bool[Tensor, "rows erasures components"],
 ) -> Evaluation:
     """Evaluate an affine head with everything outside each keep mask erased."""
     weighted = _weighted(weights, component_logits, bias)
-    return _evaluation(keep.to(weighted.dtype) @ weighted, bias)
+    return _evaluation(keep.to(weighted.dtype) @ weighted, bias.unsqueeze(-2))
 
 
 def evaluate_prefixes(
     weights: Float[Tensor, "batch components"],
     component_logits: Float[Tensor, "batch components classes"],
-    bias: Float[Tensor, " classes"],
+    bias: Float[Tensor, "*#biases classes"],
     order: Int[Tensor, "batch components"],
 ) -> Evaluation:
     """Evaluate an affine head with the first 1, 2, ..., all components of `order` erased.
@@ -101,17 +104,18 @@ def evaluate_prefixes(
     Each kept sum is a suffix sum of non-negative masses, so a kept mass is 0 exactly where no positive weight is kept.
     """
     weighted = _weighted(weights, component_logits, bias)
-    return _evaluation(sums_after(weighted.gather(1, order.unsqueeze(-1).expand_as(weighted)), dim=1), bias)
+    sums = sums_after(weighted.gather(1, order.unsqueeze(-1).expand_as(weighted)), dim=1)
+    return _evaluation(sums, bias.unsqueeze(-2))
 
 
 def _weighted(
     weights: Float[Tensor, "batch components"],
     component_logits: Float[Tensor, "batch components classes"],
-    bias: Float[Tensor, " classes"],
+    bias: Float[Tensor, "*#biases classes"],
 ) -> Float[Tensor, "batch components classes_and_mass"]:
     """Return ``a_i (u_i + b)`` with ``a_i`` itself as a last column, all lifted."""
     lifted = (weights * LIFT).unsqueeze(-1)
-    return torch.cat([lifted * (component_logits + bias), lifted], dim=-1)
+    return torch.cat([lifted * (component_logits + bias.unsqueeze(-2)), lifted], dim=-1)
 
 
 def sums_after(values: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
@@ -124,7 +128,7 @@ def sums_after(values: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
     return sums
 
 
-def _evaluation(sums: Float[Tensor, "*batch classes_and_mass"], bias: Float[Tensor, " classes"]) -> Evaluation:
+def _evaluation(sums: Float[Tensor, "*batch classes_and_mass"], bias: Float[Tensor, "*#biases classes"]) -> Evaluation:
     mass = sums[..., -1]
     keeps_mass = mass > 0
     scaled_logits = torch.where(keeps_mass.unsqueeze(-1), sums[..., :-1], bias)

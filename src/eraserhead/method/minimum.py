@@ -12,7 +12,7 @@ from eraserhead.method.margins import margins
 def minimal_order(
     weights: Float[Tensor, "batch components"],
     component_logits: Float[Tensor, "batch components classes"],
-    bias: Float[Tensor, " classes"],
+    bias: Float[Tensor, "*#biases classes"],
     mask: Bool[Tensor, "batch components"],
     decision: Int[Tensor, " batch"],
 ) -> Int[Tensor, "batch components"]:
@@ -26,7 +26,7 @@ def minimal_order(
     """
     by_weight = torch.where(mask, weights, torch.inf).argsort(dim=-1, stable=True)
     light_first = weights.gather(1, by_weight) * LIFT
-    logits = (component_logits + bias).gather(1, by_weight.unsqueeze(-1).expand_as(component_logits))
+    logits = (component_logits + bias.unsqueeze(-2)).gather(1, by_weight.unsqueeze(-1).expand_as(component_logits))
     ahead = -margins(logits, decision.unsqueeze(1).expand(-1, logits.shape[1])).transpose(1, 2)
     terms = light_first.unsqueeze(1) * ahead
     terms, position = terms.sort(dim=-1, stable=True)

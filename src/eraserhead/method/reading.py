@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.cases import Cases
 from eraserhead.method.erasure import (
     LIFT,
     Evaluation,
@@ -31,6 +32,7 @@ MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
 class Reading(Protocol):
     """A batch read at a site: its attention weights, and its decisions with components erased.
 
+    A row is a decision: a document, or of a model that decides label by label a case (`method.cases`).
     Components come first in each row, padding behind them. All numbers are float64. Nothing here tells whether the
     weights come from a pooling layer or from inside a hub checkpoint.
     """
@@ -94,27 +96,30 @@ class AffineReading:
     Attributes:
         weights: See `Reading`, as for the other fields.
         component_logits: ``W v_i``, the logits of each component without the bias.
-        bias: ``b``.
+        bias: ``b``; of cases, which differ in it, one each.
+        cases: The cases that the rows are; None where each row is a document.
     """
 
     weights: Float[Tensor, "batch components"]
     component_logits: Float[Tensor, "batch components classes"]
-    bias: Float[Tensor, " classes"]
+    bias: Float[Tensor, "*#biases classes"]
     mask: Bool[Tensor, "batch components"]
     positions: Int[Tensor, "batch components"]
     unerased: Evaluation
     model_decision: Int[Tensor, " batch"]
     signals: Mapping[str, Float[Tensor, "batch components"]]
+    cases: Cases | None = None
 
     @classmethod
     def of(
         cls,
         weights: Float[Tensor, "batch components"],
         component_logits: Float[Tensor, "batch components classes"],
-        bias: Float[Tensor, " classes"],
+        bias: Float[Tensor, "*#biases classes"],
         mask: Bool[Tensor, "batch components"],
         positions: Int[Tensor, "batch components"] | None = None,
         model_decision: Int[Tensor, " batch"] | None = None,
+        cases: Cases | None = None,
     ) -> "AffineReading":
         """Evaluate an affine head; by default component i is at position i, and the model makes the same decisions."""
         unerased = evaluate_unerased(weights, component_logits, bias)
@@ -131,6 +136,7 @@ class AffineReading:
             unerased=unerased,
             model_decision=unerased.decision if model_decision is None else model_decision,
             signals=affine_signals(unerased, weights, gradient),
+            cases=cases,
         )
 
     @property
@@ -140,7 +146,8 @@ class AffineReading:
 
     def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
         """Evaluate the head again; agrees with `singles` and `first_flips` up to the rounding of sums."""
-        return evaluate_kept(self.weights[rows], self.component_logits[rows], self.bias, keep)
+        bias = self.bias if self.bias.dim() == 1 else self.bias[rows]
+        return evaluate_kept(self.weights[rows], self.component_logits[rows], bias, keep)
 
     def singles(self) -> Evaluation:
         """Decide without each component, by prefix and suffix sums."""
@@ -170,6 +177,7 @@ class ReplayedReading:
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
+        cases: The cases that the rows are; None where each row is a document.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -183,6 +191,7 @@ class ReplayedReading:
         [Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Float[Tensor, "rows erasures classes"]
     ]
     mask_entries: int
+    cases: Cases | None = None
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
@@ -209,6 +218,11 @@ class ReplayedReading:
 
     def minimum(self) -> None:
         """Return None: there is no closed form."""
+
+
+def cases_of(reading: Reading) -> Cases | None:
+    """Return the cases that a reading's rows are; None where each row is a document."""
+    return reading.cases if isinstance(reading, (AffineReading, ReplayedReading)) else None
 
 
 def affine_signals(

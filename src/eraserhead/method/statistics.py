@@ -1,10 +1,10 @@
 """Estimates over documents with bootstrap intervals (METHOD section 4, aggregates)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -42,6 +42,23 @@ def bootstrap_means(
         _estimate(_mean(columns[exists[:, column], column]), means[:, column], int(exists[:, column].sum()))
         for column in range(columns.shape[1])
     ]
+
+
+def bootstrap_of_sums(
+    columns: Shaped[np.ndarray, "documents columns"],
+    statistic: Callable[[Float[np.ndarray, "rows columns"]], Float[np.ndarray, "rows statistics"]],
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> list[Estimate]:
+    """Return statistics that follow from each column's sum over the documents, such as F1 from counts."""
+    values = columns.astype(np.float64)
+    if not len(values):
+        return [Estimate(None, None, None, 0)] * statistic(values.sum(0, keepdims=True)).shape[1]
+    resampled = np.concatenate(
+        [statistic(counts @ values) for counts in _resample_counts(len(values), resamples, seed)]
+    )
+    whole = statistic(values.sum(0, keepdims=True))[0]
+    return [_estimate(whole[place], resampled[:, place], len(values)) for place in range(len(whole))]
 
 
 def bootstrap_quantiles(

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 ContextKind = Literal["none", "conv", "rnn", "transformer"]
 CONTEXTS: tuple[str, ...] = get_args(ContextKind)  # ordered by how far they mix context
+# Values of `problem_type`, which transformers reads too: its pipeline gives sigmoids of a multi-label model's logits.
+SINGLE_LABEL, MULTI_LABEL = "single_label_classification", "multi_label_classification"
 # Metadata of the fields below: "low" and "high" bound a number, "belongs_to" names the settings that give it an effect.
 SHARE = {"low": 0, "high": 0.99}
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .architecture import Architecture, Limits
+from .architecture import MULTI_LABEL, SINGLE_LABEL, Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
 from .encoders import empty_encoder, loaded_encoder
 from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
@@ -58,7 +58,9 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
     def __init__(self, config: AttentionPoolingConfig) -> None:
         super().__init__(config)
         classes = len(config.id2label or ())
-        if classes < 2:
+        if config.problem_type not in (None, SINGLE_LABEL, MULTI_LABEL):
+            raise ValueError(f"a classifier decides: problem_type '{config.problem_type}' makes no decision")
+        if classes < 2 and config.problem_type != MULTI_LABEL:
             raise ValueError(f"a classifier has two classes or more, not {classes}: there is nothing to decide")
         self.encoder = empty_encoder(config)
         head = HierarchicalHead if config.architecture.hierarchical else FlatHead
@@ -83,6 +85,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         architecture: Architecture | None = None,
         *,
         limits: Limits | None = None,
+        problem_type: str | None = None,
         revision: str | None = None,
         encoder_config: PreTrainedConfig | None = None,
         key_mapping: Mapping[str, str] | None = None,
@@ -94,6 +97,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             labels: Class names in index order.
             architecture: Layers between the encoder and the decision; default: attention over all tokens.
             limits: How much of a document the model reads; `pipeline` cuts texts there.
+            problem_type: ``multi_label_classification`` where each label is decided on by itself; default: one of the
+                classes is.
             revision: Branch, tag or commit of the encoder.
             encoder_config: Configuration of the encoder; by default read from its config.json.
             key_mapping: How names of stored weights change, as `from_pretrained` takes it.
@@ -125,6 +130,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             special_token_ids=structural_token_ids(tokenizer),
             limits=asdict(limits or Limits()),
             pad_token_id=tokenizer.pad_token_id,
+            problem_type=None if problem_type == SINGLE_LABEL else problem_type,
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
             **asdict(architecture),
@@ -208,7 +214,8 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
                 framed by the tokenizer as a text of its own.
             attention_mask: Shape of `input_ids`, 0 at padding; a sentence of padding alone is ignored.
             token_type_ids: Shape of `input_ids`, for encoders that take them.
-            labels: ``[batch]``, class indices; with them the loss is computed.
+            labels: ``[batch]``, class indices; of a multi-label model ``[batch, labels]``, 1 where a label is on. With
+                them the loss is computed.
             keep: ``[batch, tokens]``, for a hierarchical model ``[batch, sentences]``; False where the weight in the
                 last attention is erased: set to 0, the others renormalised. Everything before that attention is
                 unchanged. Where nothing is kept, the logits are the bias.
@@ -235,8 +242,18 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         else:
             output = self._classify_tokens(self.head, input_ids, attention_mask, token_type_ids, keep)
         assert output.logits is not None
-        output.loss = None if labels is None else cross_entropy(output.logits.float(), labels)
+        output.loss = None if labels is None else self._loss(output.logits, labels)
         return output.to_tuple() if return_dict is False else output
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean over documents of the cross-entropy, or of the mean binary one of each document's labels."""
+        if self.config.problem_type != MULTI_LABEL:
+            return cross_entropy(logits.float(), labels)
+        if labels.shape != logits.shape:
+            raise ValueError(
+                f"labels are {tuple(labels.shape)}, and must be {tuple(logits.shape)}, 1 where a label is on"
+            )
+        return binary_cross_entropy_with_logits(logits.float(), labels.float())
 
     def _classify_tokens(
         self,

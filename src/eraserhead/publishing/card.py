@@ -9,12 +9,13 @@ from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.summary import Distribution, Summary
-from eraserhead.erasure.view import MEANS, YARDSTICK_NOTES, answer, called, site_line
+from eraserhead.erasure.view import LABELS_NOTE, MEANS, YARDSTICK_NOTES, answer, called, site_line
 from eraserhead.loading.setup import SENTENCES
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
 from eraserhead.publishing.example import erase_note, erase_options
 from eraserhead.publishing.facts import Facts
+from eraserhead.publishing.label_scores import accuracy_text, label_rows
 from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.templates import template
@@ -44,6 +45,7 @@ def model_card(facts: Facts) -> str:
         repository=facts.repository,
         what=_what(facts),
         classes=facts.classes,
+        tells=_tells(facts),
         ours=facts.ours,
         hierarchical=facts.architecture is not None and facts.architecture.hierarchical,
         texts=facts.texts,
@@ -93,6 +95,11 @@ def _eval_results(facts: Facts) -> Iterator[EvalResult]:
     if not facts.test_unseen and accuracy is not None:
         note = UNSEEN_ALONE if documents.unseen < documents.analysed else ""
         yield _result(data, ACCURACY.hub_name, ACCURACY.title + note, accuracy)
+    if not facts.test_unseen and facts.summary.labels is not None and documents.unseen == documents.analysed:
+        for name in ("micro_f1", "macro_f1"):
+            value = getattr(facts.summary.labels, name).value
+            if value is not None:
+                yield _result(data, METRICS[name].hub_name, METRICS[name].title, value)
     seen = f"; {documents.trained_on:,} of {documents.analysed:,} trained on" if documents.trained_on else ""
     for name, ranking in facts.summary.rankings.items():
         median = ranking.fraction.median.value
@@ -127,6 +134,14 @@ def _what(facts: Facts) -> str:
     return f"A text classifier: the {part} of {encoder}{context}, {over}, and one affine layer"
 
 
+def _tells(facts: Facts) -> str:
+    """Return what kind of decision it makes, as the beginning of a sentence that names its classes."""
+    count = len(facts.classes)
+    if not facts.by_label:
+        return f"It tells {count} classes apart"
+    return f"It decides on {count} labels, each by itself" if count > 1 else "It gives one score"
+
+
 def _erasure(summary: Summary) -> dict[str, Any]:
     setup = summary.setup
     fractions = [[called(name), *_fractions(found.fraction)] for name, found in summary.rankings.items()]
@@ -135,7 +150,12 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         for name, found in summary.rankings.items()
     ]
     nothing_left = {Outcome.BIAS_ONLY: "only when no attention is left"}
-    notes = (YARDSTICK_NOTES.get(summary.yardstick or ""), NEVERS[setup.count_never_as], MEANS[setup.count_never_as])
+    notes = (
+        LABELS_NOTE if summary.labels else None,
+        YARDSTICK_NOTES.get(summary.yardstick or ""),
+        NEVERS[setup.count_never_as],
+        MEANS[setup.count_never_as],
+    )
     return {
         "answer": answer(summary),
         "site": site_line(setup.site),
@@ -150,18 +170,10 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         ),
         "notes": " ".join(filter(None, notes)),
         "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
-        "accuracy": _accuracy(summary),
+        "accuracy": accuracy_text(summary),
+        "labels": _table(["label", "accuracy of its state"], known) if (known := label_rows(summary)) else None,
         "seen": seen_in_training(summary.documents),
     }
-
-
-def _accuracy(summary: Summary) -> str | None:
-    """Return the accuracy over documents that training did not see, and over how many where it saw some."""
-    fair, documents = summary.fair_accuracy, summary.documents
-    if fair.value is None:
-        return None
-    over = f" over the {fair.count:,} that training did not see" if documents.unseen < documents.analysed else ""
-    return interval(fair) + over
 
 
 def _fractions(found: Distribution) -> list[str]:

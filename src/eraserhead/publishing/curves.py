@@ -64,8 +64,9 @@ def draw_curves(flips: Mapping[str, FlipValues], path: Path) -> None:
 
 def flipped_shares(flips: FlipValues) -> np.ndarray:
     """Return the steps of a ranking's curve as ``[steps, 2]``: where it rises, and its height after that."""
-    flipped = np.sort(flips.fraction[~flips.never])
-    heights = np.arange(1, len(flipped) + 1) / max(flips.never.size, 1)
+    flipped = flips.fraction[~flips.never]
+    order, documents = flipped.argsort(kind="stable"), max(len(np.unique(flips.ids)), 1)
+    flipped, heights = flipped[order], flips.shares[~flips.never][order].cumsum() / documents
     last = heights[-1] if len(heights) else 0.0
     return np.column_stack([[0.0, *flipped, 1.0], [0.0, *heights, last]])
 

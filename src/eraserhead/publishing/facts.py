@@ -10,6 +10,7 @@ from eraserhead.data.named_sets import NAMED
 from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.summary import Summary
 from eraserhead.loading.checkpoints import class_names
+from eraserhead.loading.targets import decides_by_label
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.architecture import Architecture, Limits
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -89,6 +90,7 @@ class Facts:
         repository: Its name on the hub.
         family: Its model type.
         classes: Class names in index order.
+        by_label: Whether it decides label by label, not among its classes.
         architecture: The layers between encoder and decision; null unless it is an attention-pooling classifier.
         encoder_family: Model type of its encoder; null for the same models.
         reads: How much of a document it reads; null for the same models.
@@ -104,6 +106,7 @@ class Facts:
     repository: str
     family: str
     classes: Sequence[str]
+    by_label: bool
     architecture: Architecture | None
     encoder_family: str | None
     reads: Limits | None
@@ -163,6 +166,7 @@ def gather_facts(source: Source, options: Options) -> Facts:
         repository=options.repository,
         family=config.model_type,
         classes=class_names(config),
+        by_label=decides_by_label(config),
         architecture=None if ours is None else ours.architecture,
         encoder_family=None if ours is None else ours.encoder_config.model_type,
         reads=None if ours is None else ours.reads,

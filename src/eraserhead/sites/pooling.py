@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.cases import Targets, two_classes
 from eraserhead.method.decision import decide
+from eraserhead.method.erasure import evaluate_unerased
 from eraserhead.method.reading import AffineReading
 from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -21,8 +23,14 @@ class PoolingSite:
     Components are the tokens of a flat model, or the sentences of a hierarchical one.
     """
 
-    def __init__(self, model: AttentionPoolingForSequenceClassification, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        model: AttentionPoolingForSequenceClassification,
+        budget: Budget | None = None,
+        targets: Targets | None = None,
+    ) -> None:
         self.model = model
+        self.targets = targets
         self.budget = budget or budget_for(model.device)
 
     @torch.no_grad()
@@ -33,14 +41,17 @@ class PoolingSite:
         scores = head.last.pooling.scores(vectors)
         pooled, _ = attend(vectors, scores, group.mask)
         device = float64_device(vectors.device)
-        return pooled_reading(
+        read = (
             scores.to(device),
             component_logits(vectors.to(device), head.classifier.weight.to(device), self.budget.vectors),
             head.classifier.bias.to(device).double(),
             group.mask.to(device),
             group.positions.to(device),
-            decide(head.classifier(pooled)).to(device),
         )
+        logits = head.classifier(pooled).to(device)
+        if self.targets is None:
+            return pooled_reading(*read, decide(logits))
+        return pooled_cases(*read, logits, self.targets)
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:
         """Return the components of the last attention: tokens, or the vectors of sentences."""
@@ -73,6 +84,46 @@ def pooled_reading(
     model_decision: Int[Tensor, " batch"],
 ) -> AffineReading:
     """Evaluate the affine head on components, which come first in each row; the softmax is taken in float64."""
-    weights = scores.double().masked_fill(~mask, torch.finfo(torch.float64).min).softmax(-1) * mask
-    logits = logits.masked_fill(~mask.unsqueeze(-1), 0.0)  # whatever stands at padding, NaN included, takes no part
+    weights, logits = _float64_weights(scores, mask), _without_padding(logits, mask)
     return AffineReading.of(weights, logits, bias, mask, positions, model_decision)
+
+
+def pooled_cases(
+    scores: Float[Tensor, "batch components"],
+    logits: Float[Tensor, "batch components labels"],
+    bias: Float[Tensor, " labels"],
+    mask: Bool[Tensor, "batch components"],
+    positions: Int[Tensor, "batch components"],
+    model_logits: Float[Tensor, "batch labels"],
+    targets: Targets,
+) -> AffineReading:
+    """Evaluate the head as `pooled_reading` does, where it decides label by label: an affine head of its own for each.
+
+    The cut belongs to the bias.
+    """
+    weights, logits = _float64_weights(scores, mask), _without_padding(logits, mask)
+    above = bias - targets.cut
+    cases = targets.cases(evaluate_unerased(weights, logits, above).scaled_logits)
+    rows = cases.documents
+    return AffineReading.of(
+        weights[rows],
+        two_classes(cases.own(logits)),
+        two_classes(above[cases.labels]),
+        mask[rows],
+        positions[rows],
+        decide(cases.decisive(model_logits)),
+        cases,
+    )
+
+
+def _float64_weights(
+    scores: Float[Tensor, "batch components"], mask: Bool[Tensor, "batch components"]
+) -> Float[Tensor, "batch components"]:
+    return scores.double().masked_fill(~mask, torch.finfo(torch.float64).min).softmax(-1) * mask
+
+
+def _without_padding(
+    logits: Float[Tensor, "batch components classes"], mask: Bool[Tensor, "batch components"]
+) -> Float[Tensor, "batch components classes"]:
+    """Return the logits with 0 at padding: whatever stands there, NaN included, takes no part."""
+    return logits.masked_fill(~mask.unsqueeze(-1), 0.0)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from eraserhead.method.cases import Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation, erase
 from eraserhead.method.margins import rival_weights, soft_margin
@@ -87,9 +88,15 @@ class WordsSite:
     computed again. The head is not affine in the word attention, so there is no closed form.
     """
 
-    def __init__(self, model: AttentionPoolingForSequenceClassification, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        model: AttentionPoolingForSequenceClassification,
+        budget: Budget | None = None,
+        targets: Targets | None = None,
+    ) -> None:
         assert isinstance(model.head, HierarchicalHead)
         self.model = model
+        self.targets = targets
         self.device = float64_device(model.device)
         self.head: HierarchicalHead = copy.deepcopy(model.head).to(self.device).double().eval().requires_grad_(False)
         self.budget = budget or budget_for(model.device)
@@ -103,25 +110,31 @@ class WordsSite:
         documents, own = self._documents(batch)
         found = [self._read(document) for document in documents]
         logits = torch.stack([each.logits for each in found])
+        decided = decisions(logits, self.targets)
+        rows, decisive = decided.documents, decided.decisive(logits)
         weights, gradient, inside, positions, mask = self._components(documents, found)
-        unerased = Evaluation(logits, torch.ones_like(logits[:, 0]), (weights > 0).any(-1))
+        unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
         return ReplayedReading(
-            weights=weights,
-            mask=mask,
-            positions=positions,
+            weights=weights[rows],
+            mask=mask[rows],
+            positions=positions[rows],
             unerased=unerased,
-            model_decision=decide(own.to(self.device)),
-            signals=summed_signals(unerased, gradient, inside * gradient),
-            outside=torch.zeros_like(logits[:, 0]),
-            replay=WordsReplay(self.head, documents, self.budget.memory),
+            model_decision=decide(decided.decisive(own.to(self.device))),
+            signals=summed_signals(unerased, gradient, inside[rows] * gradient),
+            outside=torch.zeros_like(decisive[:, 0]),
+            replay=decided.replay(WordsReplay(self.head, documents, self.budget.memory)),
             mask_entries=self.budget.mask_entries,
+            cases=decided.cases,
         )
 
     def _components(self, documents: tuple[Document, ...], found: list["_ReadDocument"]) -> tuple[Tensor, ...]:
-        """Return weights, gradients, weights within sentences, positions and mask ``[batch, components]``."""
+        """Return weights, gradients, weights within sentences, positions and mask ``[batch, components]``.
+
+        Gradients have a row for each decision.
+        """
         columns = [
             [each.weights for each in found],
-            [each.gradient for each in found],
+            [gradient for each in found for gradient in each.gradients],
             [each.weights[each.mask] for each in documents],
             [each.positions for each in documents],
             [torch.ones_like(each.positions).bool() for each in documents],
@@ -132,17 +145,22 @@ class WordsSite:
         return tuple(each.new_zeros(len(each), 1) for each in padded)  # no document has a token
 
     def _read(self, document: Document) -> "_ReadDocument":
-        """Return logits, tokens' weights, and the margin's derivative by each token's weight in its sentence."""
+        """Return logits, tokens' weights, and the margins' derivatives by each token's weight in its sentence."""
         free = document.weights.clone().requires_grad_()
         # In eval mode cuDNN gives no gradients of recurrent networks; and every evaluation must use the same kernels.
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
             logits, sentence_weights = decide_from_words(self.head, document, free.unsqueeze(0))
             unerased = logits.detach()
-            margin = soft_margin(logits, decide(unerased), rival_weights(unerased))
+            decided = decisions(unerased, self.targets)
+            decisive = decided.decisive(unerased)
+            margins = soft_margin(decided.decisive(logits), decide(decisive), rival_weights(decisive))
             some = len(document.positions) > 0
-            (gradient,) = torch.autograd.grad(margin.sum(), free) if some else (torch.zeros_like(free),)
+            gradients = [
+                torch.autograd.grad(margin, free, retain_graph=True)[0] if some else torch.zeros_like(free)
+                for margin in margins
+            ]
         weights = document.weights * sentence_weights.detach()[0].unsqueeze(-1)
-        return _ReadDocument(unerased[0], weights[document.mask], gradient[document.mask])
+        return _ReadDocument(unerased[0], weights[document.mask], [each[document.mask] for each in gradients])
 
     @torch.no_grad()
     def _documents(self, batch: Mapping[str, Tensor]) -> tuple[tuple[Document, ...], Float[Tensor, "batch classes"]]:
@@ -212,8 +230,8 @@ def _document(sentences: list[_Sentence], slots: Int[Tensor, "sentences tokens"]
 
 
 class _ReadDocument(NamedTuple):
-    """One document as read: logits ``[classes]``, weights and gradient ``[components]``."""
+    """One document as read: logits ``[classes]``, weights and each decision's gradient ``[components]``."""
 
     logits: Tensor
     weights: Tensor
-    gradient: Tensor
+    gradients: list[Tensor]

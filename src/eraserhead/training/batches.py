@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from eraserhead.data.tokens import TYPES
 from eraserhead.loading.reader import DocumentReader
@@ -30,7 +30,7 @@ class Batches(Protocol):
 
     @property
     def labels(self) -> Tensor:
-        """Gold classes, -1 where unknown."""
+        """Gold classes, or rows of 0 and 1 for the labels of a multi-label model; -1 where unknown."""
         ...
 
     @property
@@ -105,7 +105,7 @@ class EncodedBatches:
 
 
 class Objective(nn.Module):
-    """Summed cross-entropy and logits of the model, or of its head alone if the encoder is frozen."""
+    """Summed loss and logits of the model, or of its head alone if the encoder is frozen."""
 
     def __init__(self, model: AttentionPoolingForSequenceClassification, frozen: bool) -> None:
         super().__init__()
@@ -113,9 +113,13 @@ class Objective(nn.Module):
         self.frozen = frozen
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss, summed over the batch, and logits ``[batch, classes]``."""
+        """Return the loss, summed over the batch's documents, and logits ``[batch, classes]``."""
         logits = self.trained(**inputs)[0] if self.frozen else self.trained(**inputs).logits
-        return cross_entropy(logits.float(), labels, reduction="sum"), logits
+        if labels.ndim == 1:
+            return cross_entropy(logits.float(), labels, reduction="sum"), logits
+        return binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="sum") / labels.shape[
+            1
+        ], logits
 
 
 def trained_parameters(
@@ -138,16 +142,18 @@ def trained_parameters(
 
 def predict(
     objective: nn.Module, source: Batches, batches: Sequence[list[int]], accelerator: Accelerator
-) -> dict[int, int]:
-    """Return the predicted class of every document, gathered from all processes."""
+) -> dict[int, Any]:
+    """Return the predicted class of every document, or the states of its labels; gathered from all processes."""
     # Processes have different numbers of batches, so none of them may wait for another in a forward pass.
     objective = accelerator.unwrap_model(objective)
     was_training = objective.training
     objective.eval()
-    found: list[tuple[int, int]] = []
+    found: list[tuple[int, Any]] = []
     with torch.no_grad():
         for documents in batches[accelerator.process_index :: accelerator.num_processes]:
-            _, logits = objective(source.batch(documents), source.labels[documents].clamp(min=0).to(accelerator.device))
-            found += zip(documents, decide(logits).tolist(), strict=True)
+            labels = source.labels[documents]
+            _, logits = objective(source.batch(documents), labels.clamp(min=0).to(accelerator.device))
+            decided = decide(logits) if labels.ndim == 1 else (logits > 0).int()
+            found += zip(documents, decided.tolist(), strict=True)
     objective.train(was_training)
     return dict(gather_object(found))

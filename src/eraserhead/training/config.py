@@ -1,12 +1,12 @@
 """Options of `train`; light imports only, so that ``--help`` stays quick."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from eraserhead.data.config import DataConfig
 from eraserhead.loading.default_folders import run_folder
-from eraserhead.models.architecture import Architecture
+from eraserhead.models.architecture import MULTI_LABEL, SINGLE_LABEL, Architecture
 from eraserhead.settings import LARGEST_SEED, option
 
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs, without a download
@@ -17,12 +17,20 @@ class ModelConfig(Architecture):
     """An attention-pooling classifier.
 
     Attributes:
+        problem_type: ``single_label_classification``, where a document has one class, or
+            ``multi_label_classification``, where it may have several labels or none.
         encoder: Hub id or folder of the pretrained encoder; ``packaged`` is all-MiniLM-L6-v2 from the extra `demo`.
         revision: Branch, tag or commit of the encoder.
     """
 
+    problem_type: Literal["single_label_classification", "multi_label_classification"] = SINGLE_LABEL
     encoder: str = PACKAGED
     revision: str | None = None
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a document may have several labels."""
+        return self.problem_type == MULTI_LABEL
 
     @property
     def architecture(self) -> Architecture:
@@ -51,7 +59,7 @@ class TrainingConfig:
         clip_norm: Largest norm of the gradient; 0 switches clipping off.
         mixed_precision: Precision of the forward pass, on devices that support it; default: that of the file of
             `accelerate launch`, else ``no``.
-        metric: Validation metric that decides which epoch is best.
+        metric: Validation metric that decides which epoch is best; default: accuracy, for multi-label models micro_f1.
         patience: Epochs without improvement after which training stops.
         seed: Seed of initial weights, batches and dropout.
         tensorboard: Write curves for tensorboard into the run's folder (extra `tensorboard`).
@@ -69,10 +77,15 @@ class TrainingConfig:
     plateau_patience: int = option(1, low=1, belongs_to={"schedule": ("plateau",)})
     clip_norm: float = option(1.0, low=0)
     mixed_precision: Literal["no", "fp16", "bf16"] | None = None
-    metric: Literal["accuracy", "macro_f1", "mean_absolute_error"] = "accuracy"
+    metric: Literal["accuracy", "macro_f1", "micro_f1", "mean_absolute_error"] | None = None
     patience: int = option(3, low=1)
     seed: int = option(0, low=0, high=LARGEST_SEED)
     tensorboard: bool = False
+
+    @property
+    def best_by(self) -> str:
+        """The validation metric that chooses the best epoch; see `TrainConfig.with_metric`."""
+        return self.metric or "accuracy"
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,11 @@ class TrainConfig:
     push_to_hub: str | None = None
     push_every: Literal["end", "best"] = "end"
     push_private: bool = False
+
+    def with_metric(self) -> "TrainConfig":
+        """Return the same with the metric that the kind of model calls for, where none is chosen."""
+        default = "micro_f1" if self.model.multi_label else "accuracy"
+        return replace(self, training=replace(self.training, metric=self.training.metric or default))
 
     @property
     def folder(self) -> Path:

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.documents import Documents
+from eraserhead.data.label_sets import LABELS
 from eraserhead.data.seen import TRAIN, VALIDATION, SeenTexts, TrainingRole
 from eraserhead.data.tokens import truncation
 from eraserhead.environment import environment
@@ -64,8 +65,16 @@ class Split:
 
     @property
     def labels(self) -> torch.Tensor:
-        """Gold classes, -1 where unknown."""
+        """Gold classes, or rows of 0 and 1 for the labels of a multi-label model; -1 where unknown."""
+        if LABELS in self.rows.column_names:
+            return self._states(len(self.documents.labels.names if self.documents.labels else ()))
         return torch.tensor([-1 if label is None else label for label in self.rows["label"]])
+
+    def _states(self, labels: int) -> torch.Tensor:
+        states = torch.zeros(len(self.rows), labels, dtype=torch.long)
+        for row, own in enumerate(self.rows[LABELS]):
+            states[row, slice(None) if own is None else own] = -1 if own is None else 1
+        return states
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,7 @@ class RunFolder(OutputFolder):
         stored = self.config()
         if stored is None:
             return None
-        return [name for name in differences(plain(stored), plain(config)) if name not in FREE_TO_DIFFER]
+        return [name for name in differences(plain(stored), plain(config.with_metric())) if name not in FREE_TO_DIFFER]
 
     def _clear(self) -> None:
         """Remove the files of an earlier run, the model's configuration first; folders such as `erasure` stay."""

@@ -15,7 +15,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.metrics import score
+from eraserhead.training.metrics import score, score_labels
 from eraserhead.training.records import Epoch, Metrics
 
 
@@ -154,17 +154,18 @@ class Loop:
         every, others = (self.scores("test", found) if found else None for found in (predicted, fair))
         return every, others
 
-    def predictions(self, role: str) -> dict[int, int]:
+    def predictions(self, role: str) -> dict[int, Any]:
         """Return the predicted class of each labelled document of a role; they are the same on every process."""
         source = self.batches[role]
-        known = [document for document, label in enumerate(source.labels.tolist()) if label >= 0]
+        known = (source.labels.view(len(source.labels), -1) >= 0).all(-1).nonzero().squeeze(1).tolist()
         return predict(self.objective, source, self._split(known, source), self.accelerator)
 
-    def scores(self, role: str, predicted: dict[int, int]) -> dict[str, float]:
-        """Return the metrics of documents of a role, by number, with their predicted classes."""
-        labels = self.batches[role].labels.tolist()
-        documents = sorted(predicted)
-        return score([predicted[each] for each in documents], [labels[each] for each in documents], self.ordered)
+    def scores(self, role: str, predicted: dict[int, Any]) -> dict[str, float]:
+        """Return the metrics of documents of a role, by number, with their predicted classes or states of labels."""
+        gold = self.batches[role].labels
+        labels, documents = gold.tolist(), sorted(predicted)
+        scored = score if gold.ndim == 1 else score_labels
+        return scored([predicted[each] for each in documents], [labels[each] for each in documents], self.ordered)
 
     def _split(self, documents: Sequence[int], source: Batches) -> list[list[int]]:
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, source.without_encoder)

@@ -47,6 +47,16 @@ class MeanAbsoluteError(_ClassMetric):
         return {"mean_absolute_error": float(np.mean(np.abs(np.subtract(predictions, references))))}
 
 
+class MicroF1(_ClassMetric):
+    """F1 of all labels' counts together, for models with several labels a document."""
+
+    def _compute(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, predictions: Any, references: Any, **options: Any
+    ) -> dict[str, float]:
+        zero: Any = 0.0  # its annotation knows the word "warn" alone
+        return {"micro_f1": float(f1_score(references, predictions, average="micro", zero_division=zero))}
+
+
 @dataclass(frozen=True)
 class MetricKind:
     """A metric and its description.
@@ -57,6 +67,7 @@ class MetricKind:
         hub_name: Name on the hub.
         higher_is_better: Whether a larger value is better.
         ordered: Whether it only makes sense for ordered classes.
+        several: Whether it only says something of its own where a document has several labels.
     """
 
     metric: type[_ClassMetric]
@@ -64,11 +75,13 @@ class MetricKind:
     hub_name: str
     higher_is_better: bool = True
     ordered: bool = False
+    several: bool = False
 
 
 METRICS = {
     "accuracy": MetricKind(Accuracy, "Accuracy", "accuracy"),
     "macro_f1": MetricKind(MacroF1, "Macro F1", "f1"),
+    "micro_f1": MetricKind(MicroF1, "Micro F1", "f1", several=True),
     "mean_absolute_error": MetricKind(
         MeanAbsoluteError, "Mean absolute error", "mae", higher_is_better=False, ordered=True
     ),
@@ -77,10 +90,21 @@ METRICS = {
 
 def score(predictions: Sequence[int], references: Sequence[int], ordered: bool) -> dict[str, float]:
     """Return all metrics of predicted and true class indices; the absolute error only if classes are ordered."""
-    metrics = [kind.metric(keep_in_memory=True) for kind in METRICS.values() if ordered or not kind.ordered]
+    metrics = [
+        kind.metric(keep_in_memory=True) for kind in METRICS.values() if not kind.several and ordered >= kind.ordered
+    ]
     result = evaluate.combine(metrics).compute(predictions=list(predictions), references=list(references))
     assert result is not None
     return result
+
+
+def score_labels(
+    predictions: Sequence[Sequence[int]], references: Sequence[Sequence[int]], ordered: bool = False
+) -> dict[str, float]:
+    """Return all metrics of predicted and true states of labels, 0 or 1; accuracy is the share of states right."""
+    metrics = [kind.metric(keep_in_memory=True) for kind in METRICS.values() if not kind.ordered]
+    states = {"predictions": np.array(predictions), "references": np.array(references)}
+    return {name: value for metric in metrics for name, value in metric._compute(**states).items()}
 
 
 def improves(metric: str, value: float, best: float | None) -> bool:

@@ -51,7 +51,12 @@ def new_classifier(
     model = load(
         name,
         lambda: AttentionPoolingForSequenceClassification.from_encoder(
-            encoder.folder, labels, config.architecture, encoder_config=found, key_mapping=fit.key_mapping
+            encoder.folder,
+            labels,
+            config.architecture,
+            problem_type=config.problem_type,
+            encoder_config=found,
+            key_mapping=fit.key_mapping,
         ),
         "the encoder",
     )

@@ -23,6 +23,11 @@ def check_fit(config: TrainConfig) -> None:
             Setting("push_to_hub", "user/name"),
             "; leave them out, or add it",
         )
+    if config.training.metric == "micro_f1" and not config.model.multi_label:
+        raise UserError(
+            Setting("training.metric", config.training.metric),
+            ": belongs to multi-label models, and is the accuracy where each document has one class; choose accuracy",
+        )
     if config.data.pair_column is not None and config.model.hierarchical:
         raise UserError(
             Setting("data.pair_column", config.data.pair_column),
@@ -49,4 +54,4 @@ def check_metric(config: TrainConfig, labels: LabelTable) -> None:
 
 def measures_distance(config: TrainConfig, classes: int) -> bool:
     """Whether the mean absolute error says more than accuracy: there are three or more ordered classes."""
-    return has_ordered_classes(config.data) and classes > 2
+    return has_ordered_classes(config.data) and classes > 2 and not config.model.multi_label

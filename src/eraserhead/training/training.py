@@ -63,6 +63,7 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
     """
     check_settings(config)
+    config = config.with_metric()
     check_fit(config)
     config = with_precision(config)
     folder = RunFolder(config.folder)
@@ -118,9 +119,11 @@ def with_precision(config: TrainConfig) -> TrainConfig:
 
 def load_splits(config: TrainConfig) -> dict[str, Documents]:
     """Load training, validation and, if there are any, test documents."""
-    training = load_documents(config.data, "train")
-    documents = {"train": training, "validation": load_documents(config.data, "validation", training.labels)}
-    test = _test_documents(config.data, training)
+    several = config.model.multi_label
+    training = load_documents(config.data, "train", multi_label=several)
+    validation = load_documents(config.data, "validation", training.labels, several)
+    documents = {"train": training, "validation": validation}
+    test = _test_documents(config.data, training, several)
     return documents if test is None else {**documents, "test": test}
 
 
@@ -173,9 +176,9 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
         loss = loop.epoch(progress.epoch)
         metrics = loop.evaluate("validation")
         progress.epoch += 1
-        loop.lower_rates(metrics[training.metric])
-        if improves(training.metric, metrics[training.metric], progress.best):
-            progress.best, progress.best_epoch = metrics[training.metric], progress.epoch
+        loop.lower_rates(metrics[training.best_by])
+        if improves(training.best_by, metrics[training.best_by], progress.best):
+            progress.best, progress.best_epoch = metrics[training.best_by], progress.epoch
             _save_best(loop, folder)
         epoch = Epoch(progress.epoch, loss, metrics, time.perf_counter() - started)
         progress.history.append(epoch)
@@ -202,10 +205,10 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
         tracker.finish()
 
 
-def _test_documents(data: DataConfig, training: Documents) -> Documents | None:
+def _test_documents(data: DataConfig, training: Documents, multi_label: bool) -> Documents | None:
     """Return the test documents, if there are any that training did not see."""
     try:
-        test = load_documents(data, "test", training.labels)
+        test = load_documents(data, "test", training.labels, multi_label)
     except MissingSplitError:
         if data.test_split != DataConfig().test_split:
             raise
@@ -247,7 +250,7 @@ def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: 
     """Return the schedule of the learning rates: step by step, or lower when validation stalls (METHOD section 7)."""
     if training.schedule == "linear":
         return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
-    better = "max" if METRICS[training.metric].higher_is_better else "min"
+    better = "max" if METRICS[training.best_by].higher_is_better else "min"
     return ReduceLROnPlateau(optimizer, better, factor=0.5, patience=training.plateau_patience - 1, threshold=0.0)
 
 

@@ -1,6 +1,6 @@
 """The sites inside a hub classifier, in its self-attention (METHOD section 6)."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
@@ -70,6 +71,7 @@ class SelfAttentionSite:
         left_out: Sequence[int] = (),
         budget: Budget | None = None,
         shorten: bool = True,
+        targets: Targets | None = None,
     ) -> None:
         """Find the layers of `model`, and choose how the site is replayed.
 
@@ -81,6 +83,7 @@ class SelfAttentionSite:
             budget: How much runs at a time; default: what suits the model's device.
             shorten: Whether tokens that are invisible everywhere may be left out of their rows, which is
                 faster and changes no result.
+            targets: Which labels are decided on, of a model that decides label by label.
 
         Raises:
             UserError: The model's attention cannot be erased, or it has no such layer or heads.
@@ -88,6 +91,7 @@ class SelfAttentionSite:
         layers = find_layers(model)
         self.name = _checked_name(name, layers)
         self.heads = _checked_heads(heads, layers.heads)
+        self.targets = targets
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
         chosen[slice(None) if self.heads is None else list(self.heads)] = True
@@ -126,23 +130,29 @@ class SelfAttentionSite:
         replay = self._read_once(inputs)
         documents = torch.arange(len(token_mask), device=token_mask.device)
         logits = replay.logits(documents, torch.ones_like(token_mask).unsqueeze(1))[:, 0].double()
+        decided = decisions(logits, self.targets)
         sums = [
-            self._sums(replay, rows, logits[rows], gradients)
+            self._sums(replay, rows, logits[rows], decided.among(rows), gradients)
             for rows in documents.split(self._gradients_at_once(token_mask.shape[1]))
         ]
-        weights, gradient, product = (torch.cat(parts) * token_mask for parts in zip(*sums, strict=True))
-        unerased = Evaluation(logits, torch.ones_like(logits[:, 0]), (weights > 0).any(-1))
-        gradient, product = (each.gather(1, positions) * mask for each in (gradient, product))
+        weights, gradient, product = (torch.cat(parts) for parts in zip(*sums, strict=True))
+        weights, rows = weights * token_mask, decided.documents
+        decisive = decided.decisive(logits)
+        unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
+        gradient, product = (
+            (each * token_mask[rows]).gather(1, positions[rows]) * mask[rows] for each in (gradient, product)
+        )
         return ReplayedReading(
-            weights=weights.gather(1, positions) * mask,
-            mask=mask,
-            positions=positions,
+            weights=(weights.gather(1, positions) * mask)[rows],
+            mask=mask[rows],
+            positions=positions[rows],
             unerased=unerased,
-            model_decision=decide(replay.model_logits),
+            model_decision=decide(decided.decisive(replay.model_logits)),
             signals=summed_signals(unerased, gradient, product) if gradients else {},
-            outside=(weights * ~components).sum(-1),
-            replay=InsideReplay(self.runner.model, replay, mask, positions),
+            outside=(weights * ~components).sum(-1)[rows],
+            replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
             mask_entries=self.runner.budget.mask_entries,
+            cases=decided.cases,
         )
 
     @torch.no_grad()
@@ -165,23 +175,36 @@ class SelfAttentionSite:
         return self.runner.rows(tokens, layers=len(self.runner.layers) - first)
 
     def _sums(
-        self, replay: Replay, rows: Int[Tensor, " rows"], logits: Float[Tensor, "rows classes"], gradients: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return for every token the mean of its weights, and the sums of gradients and of weights times gradients."""
+        self,
+        replay: Replay,
+        rows: Int[Tensor, " rows"],
+        logits: Float[Tensor, "rows outputs"],
+        decided: OneEach | Cases,
+        gradients: bool,
+    ) -> tuple[Float[Tensor, "rows keys"], Float[Tensor, "decisions keys"], Float[Tensor, "decisions keys"]]:
+        """Return for every token the mean of its weights, and the sums of gradients and of weights times gradients.
+
+        One pass serves all decisions; each document's first, its second and so on take a backward pass together.
+        """
+        gradient, product = [], []
         with _parameters_fixed(self.runner.model):
             entries = replay.entries(rows)
-            slopes = [torch.zeros_like(weights) for weights in entries.weights]
-            if gradients:
-                margin = soft_margin(entries.logits.double(), decide(logits), rival_weights(logits))
-                slopes = torch.autograd.grad(margin.sum(), entries.weights)
-        mean = gradient = product = torch.zeros(())
-        # A layer at a time: their float64 copies are the largest tensors of all.
-        for number, (weights, slope) in enumerate(zip(entries.weights, slopes, strict=True)):
-            mean = mean + entries.by_token(number, self._over_entries(entries, weights.detach()))
-            gradient = gradient + entries.by_token(number, self._over_entries(entries, slope))
-            both = self._over_entries(entries, weights.detach().double() * slope)
-            product = product + entries.by_token(number, both)
+            for slopes in _slopes_in_turns(entries, _margins(entries.logits, logits, decided), gradients):
+                gradient.append(self._over_layers(entries, slopes))
+                weighted = (w.detach().double() * slope for w, slope in zip(entries.weights, slopes, strict=True))
+                product.append(self._over_layers(entries, weighted))
+        mean = self._over_layers(entries, (weights.detach() for weights in entries.weights))
+        gradient, product = (decided.from_turns(torch.stack(each)) for each in (gradient, product))
         return mean / self._entries_a_key(entries), gradient, product
+
+    def _over_layers(
+        self, entries: Entries, values: Iterable[Float[Tensor, "rows heads queries keys"]]
+    ) -> Float[Tensor, "rows tokens"]:
+        """Sum over all entries of a token, a layer at a time: their float64 copies are the largest tensors of all."""
+        total = torch.zeros(())
+        for number, layer in enumerate(values):
+            total = total + entries.by_token(number, self._over_entries(entries, layer))
+        return total
 
     def _over_entries(
         self, entries: Entries, values: Float[Tensor, "rows heads queries keys"]
@@ -194,6 +217,26 @@ class SelfAttentionSite:
         heads = int(self.runner.heads.sum())
         count = len(entries.weights) * heads * entries.queries.sum(-1, keepdim=True)
         return count.clamp(min=1).double()
+
+
+def _margins(
+    logits: Float[Tensor, "rows outputs"], unerased: Float[Tensor, "rows outputs"], decided: OneEach | Cases
+) -> Float[Tensor, "turns rows"]:
+    """Return the margins of each document's first decision, of its second, and so on."""
+    decisive = decided.decisive(unerased)
+    margins = soft_margin(decided.decisive(logits.double()), decide(decisive), rival_weights(decisive))
+    return decided.in_turns(margins)
+
+
+def _slopes_in_turns(
+    entries: Entries, margins: Float[Tensor, "turns rows"], gradients: bool
+) -> Iterator[Sequence[Float[Tensor, "rows heads queries keys"]]]:
+    """Yield the derivatives of the margins by all weights, one turn after the other; zeros without `gradients`."""
+    for turn, margin in enumerate(margins):
+        if gradients:
+            yield torch.autograd.grad(margin.sum(), entries.weights, retain_graph=turn + 1 < len(margins))
+        else:
+            yield [torch.zeros_like(weights) for weights in entries.weights]
 
 
 @contextmanager

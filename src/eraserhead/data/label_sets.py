@@ -1,0 +1,214 @@
+"""Gold labels of documents that may have several: a column of lists, or a column of 0 and 1 for each label."""
+
+import json
+import logging
+from ast import literal_eval
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from datasets import ClassLabel, Dataset, Features, List, Value
+from datasets.table import InMemoryTable
+from numpy.typing import NDArray
+
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, arrow_table, class_indices, read_labels
+from eraserhead.errors import Setting, UserError
+
+logger = logging.getLogger("eraserhead")
+
+LABELS = "labels"  # column of a document's labels; null where they are unknown
+FEATURE = List(Value("int64"))
+STATES = {"0": False, "1": True, "false": False, "true": True}  # of a label, as a column of its own writes them
+EXPECTED = (
+    '; expected a list for each document, such as ["a", "b"] or [0, 2], or a column of 0 and 1 for each label: ',
+    Setting("data.label_columns"),
+)
+
+
+class NoLabelSetsError(UserError):
+    """A column of labels holds one for each document, and no lists."""
+
+
+@dataclass(frozen=True)
+class RawLabelSets:
+    """The labels of one split, as the source writes them.
+
+    Attributes:
+        flat: All labels, row after row.
+        counts: How many each row has; `NO_LABEL` where they are unknown.
+    """
+
+    flat: RawLabels
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def absent(cls, rows: int) -> "RawLabelSets":
+        """Return the labels of a split that has none."""
+        return cls(RawLabels.absent(0), np.full(rows, NO_LABEL, dtype=np.int64))
+
+    @property
+    def known(self) -> bool:
+        """True where there are values or names to make a table from."""
+        return self.flat.known
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each label."""
+        return np.repeat(np.arange(len(self.counts)), np.maximum(self.counts, 0))
+
+
+def read_label_sets(
+    rows: Dataset, columns: Sequence[str], split: str, no_label: Sequence[str] | None = None
+) -> RawLabelSets:
+    """Read a column of lists, or several columns of 0 and 1, whose names are the labels.
+
+    A list holds names or numbers; a text may hold one as JSON writes it. Null and the empty text are no list: the
+    labels are unknown. An empty list is known to have none. A column of 0 and 1 that holds something else that
+    `no_label` names, -1 where it names nothing, makes the labels unknown too.
+
+    Raises:
+        NoLabelSetsError: The one column holds no lists.
+        UserError: A column holds something else; the message names a value and its row.
+    """
+    if len(columns) == 1:
+        return _of_lists(rows, columns[0], split)
+    return _of_columns(rows, columns, split, no_label)
+
+
+def read_raw_labels(
+    rows: Dataset,
+    columns: Sequence[str],
+    split: str,
+    no_label: Sequence[str] | None,
+    multi_label: bool,
+    optional: bool = False,
+) -> RawLabels | RawLabelSets:
+    """Read the labels of a split: none without columns, one for each document, or several.
+
+    Raises:
+        UserError: A column holds something else; where labels are `optional`, one without lists is left out instead.
+    """
+    if not columns:
+        return RawLabelSets.absent(len(rows)) if multi_label else RawLabels.absent(len(rows))
+    if not multi_label:
+        return read_labels(rows, columns[0], split, no_label)
+    try:
+        return read_label_sets(rows, columns, split, no_label)
+    except NoLabelSetsError as error:
+        if not optional:
+            raise
+        logger.info("%s", f"no accuracy is reported: {error}")
+        return RawLabelSets.absent(len(rows))
+
+
+def classes_and_sets(
+    raw: RawLabels | RawLabelSets, table: LabelTable | None, split: str
+) -> tuple[NDArray[np.int64], Sequence[list[int] | None] | None]:
+    """Return the class of every row, or what stands for it in samples, its rarest label, beside all its labels."""
+    if isinstance(raw, RawLabels):
+        return class_indices(raw, table, split) if table else raw.codes, None
+    if table is None:
+        return raw.counts, [None] * len(raw.counts)
+    sets = label_sets(raw, table, split)
+    return rarest_labels(sets, len(table.names)), sets
+
+
+def label_sets(raw: RawLabelSets, table: LabelTable, split: str) -> list[list[int] | None]:
+    """Return the ascending label numbers of every row; None where they are unknown.
+
+    Raises:
+        UserError: A label is none of the table's; the message names it, its row and the labels.
+    """
+    found = class_indices(raw.flat, table, split, raw.rows)
+    ends = np.maximum(raw.counts, 0).cumsum()
+    return [
+        None if count == NO_LABEL else sorted(set(found[end - count : end].tolist()))
+        for end, count in zip(ends, raw.counts, strict=True)
+    ]
+
+
+def rarest_labels(sets: Sequence[Sequence[int] | None], labels: int) -> NDArray[np.int64]:
+    """Return each row's rarest label, by which samples are stratified; `labels` for none, `NO_LABEL` where unknown."""
+    counts = np.bincount([label for own in sets for label in own or ()], minlength=labels)
+    return np.array(
+        [
+            NO_LABEL if own is None else min(own, key=lambda label: (counts[label], label), default=labels)
+            for own in sets
+        ],
+        dtype=np.int64,
+    )
+
+
+def with_label_sets(documents: Dataset, sets: Sequence[Sequence[int] | None]) -> Dataset:
+    """Add the column of labels to documents."""
+    column: Any = list(sets)
+    return documents.add_column(LABELS, column, feature=FEATURE)  # pyright: ignore[reportCallIssue] - its stub is older
+
+
+def _of_lists(rows: Dataset, column: str, split: str) -> RawLabelSets:
+    lists, feature = arrow_table(rows, [column]).column(column).combine_chunks(), rows.features[column]
+    inner = getattr(feature, "feature", None)
+    if pa.types.is_string(lists.type) or pa.types.is_large_string(lists.type):
+        lists = _parsed(lists.to_pylist(), column, split)
+    kind = getattr(lists.type, "value_type", None)
+    if kind is None or not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_null(kind)):
+        raise NoLabelSetsError(f"label column '{column}' holds {lists.type}", *EXPECTED)
+    counts = np.asarray(lists.value_lengths().fill_null(NO_LABEL), dtype=np.int64)
+    flat = lists.flatten().cast(pa.string()) if pa.types.is_null(kind) else lists.flatten()
+    features = Features({column: inner}) if isinstance(inner, ClassLabel) else None
+    values = Dataset(InMemoryTable(pa.table({column: flat})))
+    raw = RawLabelSets(read_labels(values if features is None else values.cast(features), column, split), counts)
+    without = np.flatnonzero(raw.flat.codes == NO_LABEL)
+    if len(without):
+        raise UserError(
+            f"label column '{column}': the list of document {split}/{raw.rows[without[0]]} has an empty label"
+        )
+    return raw
+
+
+def _parsed(texts: Sequence[str | None], column: str, split: str) -> pa.ListArray:
+    """Read lists that are written as text, in JSON or as Python writes them."""
+    read = [_as_list(text) if text and text.strip() else None for text in texts]
+    wrong = [row for row, own in enumerate(read) if own is not None and not _is_list_of_labels(own)]
+    if wrong and len(wrong) == sum(own is not None for own in read):
+        raise NoLabelSetsError(f"label column '{column}' holds texts such as '{texts[wrong[0]]}'", *EXPECTED)
+    if wrong:
+        row = wrong[0]
+        raise UserError(f"label column '{column}': document {split}/{row} has '{texts[row]}'", *EXPECTED)
+    return pa.array([None if own is None else list(map(str, own)) for own in read], pa.list_(pa.string()))
+
+
+def _is_list_of_labels(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(each, (str, int)) and each not in ("", True) for each in found)
+
+
+def _as_list(text: str) -> Any:
+    for read in (json.loads, literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(text)
+    return text
+
+
+def _of_columns(rows: Dataset, columns: Sequence[str], split: str, no_label: Sequence[str] | None) -> RawLabelSets:
+    states = np.stack([_states(rows, column, split, no_label) for column in columns], axis=1)
+    known = (states != NO_LABEL).all(1)
+    on = (states == 1) & known[:, None]
+    names = tuple(map(str, range(len(columns))))
+    flat = RawLabels(names, np.nonzero(on)[1].astype(np.int64), tuple(columns))
+    return RawLabelSets(flat, np.where(known, on.sum(1), NO_LABEL).astype(np.int64))
+
+
+def _states(rows: Dataset, column: str, split: str, no_label: Sequence[str] | None) -> NDArray[np.int64]:
+    """Return a column's 0 and 1, `NO_LABEL` where it has neither."""
+    raw = read_labels(rows, column, split, no_label)
+    wrong = next((place for place, value in enumerate(raw.values) if value.casefold() not in STATES), None)
+    if wrong is not None:
+        row = int(np.argmax(raw.codes == wrong))
+        raise UserError(
+            Setting("data.label_columns"), f": document {split}/{row} has {raw.values[wrong]} in '{column}', not 0 or 1"
+        )
+    of_values = [int(STATES[value.casefold()]) for value in raw.values]
+    return np.array([*of_values, NO_LABEL], dtype=np.int64)[raw.codes]

@@ -1,0 +1,51 @@
+"""How well a model decides that decides label by label."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from eraserhead.erasure.summary import LabelScores
+from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_of_sums
+
+
+def label_scores(
+    documents: pd.DataFrame, cases: int, classes: Sequence[str], seed: int
+) -> tuple[LabelScores, Estimate]:
+    """Return the scores of each label, and the share of all labels' states that are right.
+
+    Args:
+        documents: One row for each document; those without labels are left out.
+        cases: Number of documents and labels that the aggregates are made of.
+        classes: Names of the labels.
+        seed: Seed of the bootstrap.
+    """
+    labelled = documents.loc[documents.labels.notna()]
+    gold, found = (_states(labelled[column], len(classes)) for column in ("labels", "predictions"))
+    right = (gold == found).astype(float)
+    micro, macro = bootstrap_of_sums(np.concatenate([gold & found, gold & ~found, ~gold & found], axis=1), f1, seed)
+    scores = LabelScores(
+        cases=cases,
+        accuracy=dict(zip(classes, bootstrap_means(right, seed), strict=True)),
+        micro_f1=micro,
+        macro_f1=macro,
+    )
+    return scores, bootstrap_means(right.mean(1, keepdims=True), seed)[0]
+
+
+def f1(sums: Float[np.ndarray, "rows hits_misses_and_false"]) -> Float[np.ndarray, "rows 2"]:
+    """Return micro and macro F1 of each label's hits, misses and false alarms; a label without any has 0."""
+    hits, misses, false = np.split(sums, 3, axis=1)
+
+    def of(hit: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+        return 2 * hit / np.maximum(2 * hit + wrong, 1)
+
+    return np.stack([of(hits.sum(1), (misses + false).sum(1)), of(hits, misses + false).mean(1)], axis=1)
+
+
+def _states(lists: pd.Series, labels: int) -> Bool[np.ndarray, "documents labels"]:
+    states = np.zeros((len(lists), labels), dtype=bool)
+    for row, own in enumerate(lists):
+        states[row, own.astype(int)] = True
+    return states
