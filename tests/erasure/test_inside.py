@@ -39,7 +39,7 @@ from eraserhead.explanation.explaining import explain
 from eraserhead.patch.families import FAMILIES, REFUSED
 from eraserhead.sites.inside.site import SelfAttentionSite
 from tables import frames, scores
-from tiny import SPECIAL, WORDS, random_texts, saved_hierarchical, tiny_tokenizer
+from tiny import SPECIAL, WORDS, random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
 
 LABELS = ("neg", "pos", "mixed")
 TEXTS = random_texts(24, seed=5, longest=13)
