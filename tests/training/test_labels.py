@@ -78,6 +78,8 @@ def test_a_trained_model_knows_its_labels_and_is_erased(tmp_path, columns, froze
     found = eraserhead.erase(folder, replace(config(tmp_path, columns).data, test_split="train"), draws=1, cpu=True)
     assert found.summary.labels is not None
     assert found.summary.accuracy.value > 0.8
+    assert found.summary.accuracy_unseen is not None
+    assert found.summary.accuracy_unseen.value is None  # training saw them all
     assert tuple(found.summary.labels.accuracy) == names
 
 
