@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
-from hashlib import blake2b
 from pathlib import Path
 
 import torch
+import xxhash
 from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
@@ -80,7 +80,7 @@ def _source(name: str, expected: dict[str, Tensor], stored: Collection[str]) -> 
 
 
 def _digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    digest = blake2b(digest_size=16)
+    digest = xxhash.xxh3_128()  # a sixteenth of the time of blake2b; nobody has to be kept from forging it
     for name, tensor in tensors:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
