@@ -570,6 +570,7 @@ def test_the_provenance_is_json(tmp_path):
         "available": 14,
         "seed": 3,
         "fingerprint": None,
+        "without_label": 0,
     }
 
 
