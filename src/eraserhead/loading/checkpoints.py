@@ -36,7 +36,7 @@ from eraserhead.loading.checks import (
     give_padding,
 )
 from eraserhead.loading.defaults import stored_data
-from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_config import class_for, read_config
 from eraserhead.loading.model_files import (
     ADAPTER,
     WeightFiles,
@@ -154,7 +154,7 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
         check_not_setfit(folder, at)
         check_family(config, at)
     weights = find_weights(folder, at, source.others)
-    kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # null for code of the repository
+    kind = class_for(config, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING)  # null for code of the repository
     if kind is None and not trust_remote_code:
         raise UserError(f"{name}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
     fit = Fit() if kind is None else check_fit(config, kind, weights, at)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
+from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
 from eraserhead.errors import Setting, UserError
@@ -81,6 +81,21 @@ def read_config(folder: str, name: str, classifier: bool, trust_remote_code: boo
     config._attn_implementation = None
     config.return_dict = True
     return config
+
+
+def class_for(config: PreTrainedConfig, classes: Mapping[Any, Any]) -> type[PreTrainedModel] | None:
+    """Return the class that transformers' Auto class builds for a config; null where it has none.
+
+    Args:
+        config: The model's configuration.
+        classes: The Auto class's mapping of configurations. Where that names several classes, the config's own
+            `architectures` choose, else the first is taken.
+    """
+    found = classes.get(type(config), None)
+    if not isinstance(found, (tuple, list)):
+        return found
+    named = config.architectures or []
+    return next((kind for kind in found if kind.__name__ in named), found[0])
 
 
 def check_layers(config: PreTrainedConfig, tensors: int, name: str) -> None:
@@ -246,8 +261,8 @@ def _check_inverse(given: Any, numbers: Mapping[str, int], file: str) -> None:
 def _check_sizes(config: PreTrainedConfig, file: str) -> None:
     for owner in _parts(config):
         for field, least in LEAST.items():
-            value = getattr(owner, field, None)
             own = owner.attribute_map.get(field, field)
+            value = vars(owner).get(own)  # from the file; what a class computes may be -1, as XLNet's positions are
             default = getattr(type(owner), own, None)
             if isinstance(value, int) and value < least and value != default:
                 raise UserError(f"{file}: {own} is {value}, and must be {least} or more")

@@ -17,7 +17,7 @@ from eraserhead.files import full_disk_is_an_os_error, read_mapping
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import stored_fingerprint, weight_files, weights_fingerprint
-from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_config import class_for, read_config
 from eraserhead.loading.model_files import check_finished, find_weights, is_adapter
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.setup import BaseSetup
@@ -95,7 +95,7 @@ class Source:
         files = find_weights(str(self.folder), str(self.folder))
         if files.pickled:
             return False
-        kind: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(self.config), None)
+        kind = class_for(self.config, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING)
         return kind is None or not check_fit(self.config, kind, files, str(self.folder)).prefix
 
     @property

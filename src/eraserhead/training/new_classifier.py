@@ -2,14 +2,13 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from transformers import MODEL_MAPPING
 
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.boundary import load
 from eraserhead.loading.checks import check_weights
-from eraserhead.loading.model_config import read_config
+from eraserhead.loading.model_config import class_for, read_config
 from eraserhead.loading.model_files import check_finished, check_regular, find_weights
 from eraserhead.loading.stored_weights import check_fit
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
@@ -44,7 +43,7 @@ def new_classifier(
     if isinstance(found, AttentionPoolingConfig):
         raise UserError(Setting("model.encoder", name), ": is an attention-pooling classifier already; name an encoder")
     weights = find_weights(encoder.folder, name, encoder.others)
-    kind: Any = MODEL_MAPPING.get(type(found), None)
+    kind = class_for(found, MODEL_MAPPING)
     if kind is None:
         raise UserError(Setting("model.encoder", name), f": transformers has no encoder of type '{found.model_type}'")
     fit = check_fit(found, kind, weights, name)
