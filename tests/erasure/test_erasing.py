@@ -223,9 +223,8 @@ def test_counting_nevers_as_all_changes_the_summary_alone(tmp_path):
     assert summary.tests == default.summary().tests
 
 
-def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
-    whole = frames(erase_to_folder(config(tmp_path)))
-    cut = config(tmp_path, output_dir=str(tmp_path / "cut"))
+def interrupt_after_one_shard(run: EraseConfig, monkeypatch):
+    """Run it until its second shard; return how a shard is written otherwise."""
     write = ResultsFolder.write_shard
 
     def interrupted(self, number, tables):
@@ -235,7 +234,14 @@ def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ResultsFolder, "write_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        erase_to_folder(cut)
+        erase_to_folder(run)
+    return write
+
+
+def test_an_interrupted_run_continues_and_ends_the_same(tmp_path, monkeypatch):
+    whole = frames(erase_to_folder(config(tmp_path)))
+    cut = config(tmp_path, output_dir=str(tmp_path / "cut"))
+    write = interrupt_after_one_shard(cut, monkeypatch)
     unfinished_name(tmp_path / "cut" / "shards" / "000001").mkdir()  # as a process that is killed leaves it
     assert ResultsFolder(tmp_path / "cut").finished_shards() == {0}
     assert not (tmp_path / "cut" / "flips.parquet").exists()
@@ -255,16 +261,7 @@ def test_shards_of_another_configuration_are_made_again(tmp_path, monkeypatch):
     """Six documents in two full shards; the first one of seed 0 is there when seed 1 is asked for."""
     run = config(tmp_path, shard_size=3)
     write_texts(tmp_path, TEXTS[:6])
-    write, written = ResultsFolder.write_shard, []
-
-    def interrupted(self, number, tables):
-        if number == 1:
-            raise KeyboardInterrupt
-        write(self, number, tables)
-
-    monkeypatch.setattr(ResultsFolder, "write_shard", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        erase_to_folder(run)
+    write, written = interrupt_after_one_shard(run, monkeypatch), []
     with pytest.raises(UserError, match=r"different: seed.*overwrite=True"):
         erase_to_folder(replace(run, seed=1))
     assert ResultsFolder(tmp_path / "results").finished_shards() == {0}

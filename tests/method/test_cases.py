@@ -1,6 +1,7 @@
 """Documents and labels as cases: closed forms, and models among whose classes the same is decided."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from eraserhead.method.names import MINIMUM, Outcome
 from eraserhead.method.reading import AffineReading, ReplayedReading
 from eraserhead.sites.pooling import pooled_cases
 from heads import Head, one, random_head
-from readings import analysed, evaluated
+from readings import analysed, evaluated, replayed
 from references import exhaustive_minimum
 
 LENGTHS = [11, 7, 5, 3, 2, 1]
@@ -117,18 +118,7 @@ def replayed_cases(head: Head, targets: Targets, asked: list[int]) -> ReplayedRe
         return evaluated(whole, keep, rows.tolist())
 
     assert reading.cases is not None
-    return ReplayedReading(
-        weights=reading.weights,
-        mask=reading.mask,
-        positions=reading.positions,
-        unerased=reading.unerased,
-        model_decision=reading.model_decision,
-        signals=reading.signals,
-        outside=torch.zeros(len(reading.mask)).double(),
-        replay=reading.cases.replay(replay),
-        mask_entries=10**6,
-        cases=reading.cases,
-    )
+    return replace(replayed(reading), signals=reading.signals, replay=reading.cases.replay(replay), cases=reading.cases)
 
 
 def test_replayed_cases_share_what_is_the_same_for_all_labels():

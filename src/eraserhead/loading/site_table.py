@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
 from accelerate import Accelerator
@@ -129,22 +130,17 @@ def _has_pooling(model: PreTrainedModel) -> bool:
     return isinstance(model, AttentionPoolingForSequenceClassification)
 
 
-def _open_pooling(
-    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator, labels: LabelSetup | None
+def _open_own(
+    kind: type[PoolingSite | WordsSite],
+    checkpoint: Checkpoint,
+    config: SiteConfig,
+    accelerator: Accelerator,
+    labels: LabelSetup | None,
 ) -> OpenedSite:
+    """Open one of the attention layers of our own models."""
     model = _on(checkpoint, accelerator.device)
-    targets = targets_of(labels, checkpoint.class_names)
-    site = PoolingSite(model, budget_for(model.device, config.memory_budget), targets)
-    return OpenedSite(site, _pooling_setup(model, config, labels, by_word=False), accelerator.device)
-
-
-def _open_words(
-    checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerator, labels: LabelSetup | None
-) -> OpenedSite:
-    model = _on(checkpoint, accelerator.device)
-    targets = targets_of(labels, checkpoint.class_names)
-    site = WordsSite(model, budget_for(model.device, config.memory_budget), targets)
-    return OpenedSite(site, _pooling_setup(model, config, labels, by_word=True), accelerator.device)
+    site = kind(model, budget_for(model.device, config.memory_budget), targets_of(labels, checkpoint.class_names))
+    return OpenedSite(site, _own_setup(model, config, labels, kind is WordsSite), accelerator.device)
 
 
 def _on(checkpoint: Checkpoint, device: torch.device) -> AttentionPoolingForSequenceClassification:
@@ -153,7 +149,7 @@ def _on(checkpoint: Checkpoint, device: torch.device) -> AttentionPoolingForSequ
     return checkpoint.model
 
 
-def _pooling_setup(
+def _own_setup(
     model: AttentionPoolingForSequenceClassification, config: SiteConfig, labels: LabelSetup | None, by_word: bool
 ) -> SiteSetup:
     architecture = model.config.architecture
@@ -209,14 +205,14 @@ SITES = (
         known=POOLING.__eq__,
         had_by=_has_pooling,
         lacking=UserError("has no attention-pooling layer (", Job("train"), " puts one on an encoder)"),
-        open=_open_pooling,
+        open=partial(_open_own, PoolingSite),
     ),
     SiteKind(
         names=(WORDS,),
         known=WORDS.__eq__,
         had_by=is_hierarchical,
         lacking="has no attention over the words of sentences",
-        open=_open_words,
+        open=partial(_open_own, WordsSite),
         options=REPLAYED,
     ),
     SiteKind(
