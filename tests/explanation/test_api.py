@@ -19,8 +19,9 @@ def test_a_text_is_explained_as_on_the_command_line(tmp_path):
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     assert eraserhead.explain(folder, TEXT, cpu=True) == expected
     assert eraserhead.explain(model, {"text": TEXT}, tokenizer=tiny_tokenizer(), cpu=True) == expected
-    labelled = eraserhead.explain(folder, {"review": TEXT, "stars": 1}, text_column="review", label_column="stars")
-    assert labelled.label == "pos"
+    for label in (1, "pos"):
+        row = {"review": TEXT, "stars": label}
+        assert eraserhead.explain(folder, row, text_column="review", label_column="stars").label == "pos"
 
 
 def test_a_row_of_erase_has_the_same_flips_as_there(tmp_path):

@@ -26,7 +26,7 @@ from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.run_options import write_options
-from eraserhead.loading.setup import ModelSetup
+from eraserhead.loading.setup import LabelSetup, ModelSetup
 from eraserhead.loading.training_data import TrainingData, write_training_data
 from eraserhead.method.names import Outcome
 from eraserhead.publishing import leaks as leaks_module
@@ -418,6 +418,8 @@ PLACE = {"name": None, "path": "reviews.csv (sha256 0123456789abcdef)"}
         (PLACE | {"path": "corpus", "label_column": None}, "--data.path DATA", "in the place of `DATA`"),
         ({"name": None, "split": "texts"}, "--data.path DATA.csv", "in the place of `DATA.csv`"),
         (PLACE | {"label_column": "`x`"}, "--data.path DATA.csv --data.label_column ...", "your own documents"),
+        (PLACE | {"label_column": "joy, anger"}, """--data.path DATA.csv --data.label_columns '["joy", "anger"]'""",
+         "your own documents"),
         (PLACE | {"label_column": "a;rm x"}, "--data.path DATA.csv --data.label_column 'a;rm x'", "your own documents"),
         ({"name": "planted", "documents": 50, "seed": 5},
          "--data.name planted --data.classes 3 --data.test_size 50 --data.seed 5",
@@ -444,6 +446,31 @@ def test_the_example_has_the_site_and_is_a_placeholder_where_nothing_is_known(st
     text = model_card(facts(study, summary=None))
     assert "`eraserhead erase user/model --data.path DATA.csv` measures it" in text
     assert "imdb" not in text.split("---\n", 2)[2]
+
+
+@pytest.mark.parametrize(
+    ("classes", "targets", "options"),
+    [
+        (["a", "b", "c"], LabelSetup(("predicted",), 0.5, "probability"), ""),
+        (
+            ["a", "b", "c"],
+            LabelSetup(("a", "b c"), 0.25, "probability"),
+            """ --target '["a", "b c"]' --threshold 0.25""",
+        ),
+        (["score"], LabelSetup(("predicted",), 0.5, "probability"), " --threshold 0.5"),
+        (["score"], LabelSetup(("predicted",), -1.5, "logit"), " --threshold -1.5 --threshold_on logit"),
+    ],
+)
+def test_the_example_decides_as_the_measurement_did(study, classes, targets, options):
+    summary = facts(study).summary
+    setup = dataclasses.replace(summary.setup, site=dataclasses.replace(summary.setup.site, targets=targets))
+    text = model_card(facts(study, summary=dataclasses.replace(summary, setup=setup), classes=classes))
+    assert f" --data.name imdb --data.test_size 41{options} --output_dir erasure\n" in text
+
+
+def test_the_example_of_an_unmeasured_model_with_one_output_asks_for_a_threshold(study):
+    text = model_card(facts(study, summary=None, classes=["score"]))
+    assert "`eraserhead erase user/model --data.path DATA.csv --threshold THRESHOLD` measures it" in text
 
 
 def test_the_data_set_of_a_metric_is_the_one_it_was_measured_on(study):

@@ -126,6 +126,13 @@ def test_a_mistake_in_a_file_is_named_before_anything_is_done(configs, tmp_path,
     assert not (tmp_path / "study").exists()
 
 
+def test_a_model_that_decides_label_by_label_is_refused_before_anything_is_done(configs, tmp_path, capsys):
+    write_yaml(configs / "model/han-rnn.yaml", {"model": {"problem_type": "multi_label_classification"}})
+    assert main(arguments(configs, tmp_path / "study")) == 2
+    assert "multi_label_classification: a study compares models that decide among classes" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
 class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 

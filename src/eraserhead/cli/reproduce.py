@@ -118,6 +118,9 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         cpu=config.cpu,
     )
     check_settings(train)
+    if train.model.multi_label:
+        multi = Setting("model.problem_type", train.model.problem_type)
+        raise UserError(f"{cell.name}: ", multi, ": a study compares models that decide among classes; leave it out")
     try:
         check_limits(train.model.hierarchical, train.data)
     except UserError as error:

@@ -19,7 +19,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.label_sets import LABELS, RawLabelSets, classes_and_sets, read_raw_labels, with_label_sets
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
-from eraserhead.data.provenance import LabelsRead, Provenance
+from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
 from eraserhead.data.requests import PLANTED, check_config, source_of
 from eraserhead.data.sources import Source, pick_split
 from eraserhead.errors import Setting, UserError
@@ -253,7 +253,7 @@ def _provenance(
         split=split,
         text_columns=list(columns.text),
         pair_column=columns.pair,
-        label_column=", ".join(columns.labels) or None,
+        label_column=COLUMNS_BETWEEN.join(columns.labels) or None,
         cleaned=columns.clean is not unchanged,
         documents=documents,
         available=len(source.splits[split]),

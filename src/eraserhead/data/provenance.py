@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+COLUMNS_BETWEEN = ", "  # between the columns of several labels, where one text names them all
+
 
 @dataclass(frozen=True)
 class Provenance:

@@ -11,7 +11,7 @@ from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.flip_values import FlipValues, by_document, read_flips
-from eraserhead.erasure.label_scores import label_scores
+from eraserhead.erasure.label_scores import label_accuracy, label_scores
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.summary import (
     Aggregates,
@@ -49,21 +49,20 @@ def aggregate(
     is_first = ~decisions.id.duplicated()
     documents = decisions.loc[is_first]
     analysed, cases = documents.loc[is_analysed(documents.n)], int(is_analysed(decisions.n).sum())
-    scores, accuracy = label_scores(analysed, cases, labels, seed) if labels else (None, _accuracy(documents, seed))
     flips = read_flips(results, count_never_as)
     singles = results.analysed("singles").to_pandas().set_index("id")
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
     return Aggregates(
         documents=_counts(documents, decisions),
         truncation=summed_truncation(table.filter(pa.array(is_first))),
-        accuracy=accuracy,
+        accuracy=label_accuracy(analysed, labels, seed) if labels else _accuracy(documents, seed),
         accuracy_unseen=_accuracy_unseen(documents, seed, labels),
         yardstick=yardstick,
         rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
         beyond_rankings=_beyond_rankings(flips, seed),
         pairs=_pairs(flips, seed),
         tests={str(name): _test(rows, seed) for name, rows in singles.groupby("ranking", sort=False)},
-        labels=scores,
+        labels=label_scores(analysed, cases, labels, seed) if labels else None,
     )
 
 
@@ -94,7 +93,7 @@ def _accuracy_unseen(documents: pd.DataFrame, seed: int, labels: Sequence[str]) 
     if documents.training_role.isna().any():
         return None
     unseen = documents.loc[documents.training_role == UNSEEN]
-    return label_scores(unseen.loc[is_analysed(unseen.n)], 0, labels, seed)[1] if labels else _accuracy(unseen, seed)
+    return label_accuracy(unseen.loc[is_analysed(unseen.n)], labels, seed) if labels else _accuracy(unseen, seed)
 
 
 def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: int) -> RankingSummary:

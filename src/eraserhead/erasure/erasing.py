@@ -160,10 +160,13 @@ def batch_text(
         components: What components are.
         classes: Names of the labels, of a model that decides label by label.
     """
+    columns = [name for name in COMPONENT_COLUMNS if name in rows]
+    whole = {
+        row: components_of({name: rows[name][row] for name in columns}, tokenizer, components)
+        for row in dict.fromkeys(batch)
+    }
     found = [
-        components_of({name: rows[name][row] for name in COMPONENT_COLUMNS if name in rows}, tokenizer, components).at(
-            positions[:length]
-        )
+        whole[row].at(positions[:length])
         for row, positions, length in zip(batch, reading.positions.tolist(), reading.lengths.tolist(), strict=True)
     ]
     starts = [each.starts for each in found if each.starts is not None]

@@ -10,10 +10,14 @@ from eraserhead.erasure.summary import LabelScores
 from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_of_sums
 
 
-def label_scores(
-    documents: pd.DataFrame, cases: int, classes: Sequence[str], seed: int
-) -> tuple[LabelScores, Estimate]:
-    """Return the scores of each label, and the share of all labels' states that are right.
+def label_accuracy(documents: pd.DataFrame, classes: Sequence[str], seed: int) -> Estimate:
+    """Return the share of all labels' states that are right, over the documents that have labels."""
+    gold, found = _gold_and_found(documents, classes)
+    return bootstrap_means((gold == found).astype(float).mean(1, keepdims=True), seed)[0]
+
+
+def label_scores(documents: pd.DataFrame, cases: int, classes: Sequence[str], seed: int) -> LabelScores:
+    """Return the scores of each label.
 
     Args:
         documents: One row for each document; those without labels are left out.
@@ -21,17 +25,14 @@ def label_scores(
         classes: Names of the labels.
         seed: Seed of the bootstrap.
     """
-    labelled = documents.loc[documents.labels.notna()]
-    gold, found = (_states(labelled[column], len(classes)) for column in ("labels", "predictions"))
-    right = (gold == found).astype(float)
+    gold, found = _gold_and_found(documents, classes)
     micro, macro = bootstrap_of_sums(np.concatenate([gold & found, gold & ~found, ~gold & found], axis=1), f1, seed)
-    scores = LabelScores(
+    return LabelScores(
         cases=cases,
-        accuracy=dict(zip(classes, bootstrap_means(right, seed), strict=True)),
+        accuracy=dict(zip(classes, bootstrap_means((gold == found).astype(float), seed), strict=True)),
         micro_f1=micro,
         macro_f1=macro,
     )
-    return scores, bootstrap_means(right.mean(1, keepdims=True), seed)[0]
 
 
 def f1(sums: Float[np.ndarray, "rows hits_misses_and_false"]) -> Float[np.ndarray, "rows 2"]:
@@ -42,6 +43,13 @@ def f1(sums: Float[np.ndarray, "rows hits_misses_and_false"]) -> Float[np.ndarra
         return 2 * hit / np.maximum(2 * hit + wrong, 1)
 
     return np.stack([of(hits.sum(1), (misses + false).sum(1)), of(hits, misses + false).mean(1)], axis=1)
+
+
+def _gold_and_found(
+    documents: pd.DataFrame, classes: Sequence[str]
+) -> tuple[Bool[np.ndarray, "documents labels"], Bool[np.ndarray, "documents labels"]]:
+    labelled = documents.loc[documents.labels.notna()]
+    return _states(labelled.labels, len(classes)), _states(labelled.predictions, len(classes))
 
 
 def _states(lists: pd.Series, labels: int) -> Bool[np.ndarray, "documents labels"]:

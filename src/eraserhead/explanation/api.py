@@ -50,7 +50,7 @@ def explain(
         tokenizer: The tokenizer, where `model` is a classifier in memory.
         text_column: Column of the text in a row; default: ``text``.
         pair_column: Column of a second sequence in a row.
-        label_column: Column of the gold class in a row, as an index; default: ``label``, where there is one.
+        label_column: Column of the gold class in a row, as an index or a name; default: ``label``, where there is one.
         max_length: Largest number of tokens, for models that read the text as a whole; default: as in
             `eraserhead.erase`.
         draws: Number of random orders tried.
@@ -97,6 +97,6 @@ def explain(
     content = given_content([text], columns, None)
     checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
     names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
-    row = given_documents(content, columns, len(names), [TEXT_ID], names if by_label else (), by_label=by_label).rows
+    row = given_documents(content, columns, len(names), [TEXT_ID], names, by_label=by_label).rows
     config = for_given(config, checkpoint, checkpoint.data, max_length)
     return explain_row(checkpoint, row, config, devices.start(cpu))

@@ -86,7 +86,7 @@ def card_data(facts: Facts) -> ModelCardData:
 def _eval_results(facts: Facts) -> Iterator[EvalResult]:
     test = facts.documents.get("test")
     if test is not None:
-        note = UNSEEN_ALONE if facts.test_unseen != facts.test else ""
+        note = UNSEEN_ALONE if facts.test_overlaps else ""
         for name, value in facts.test_unseen.items():
             yield _result(test, METRICS[name].hub_name, METRICS[name].title + note, value)
     if facts.summary is None:
@@ -235,7 +235,7 @@ def _scores(facts: Facts) -> list[tuple[str, list[str]]]:
         for role, scores in ({} if metrics is None else metrics.by_role).items()
         if facts.test and role in facts.documents
     ]
-    if facts.test_unseen and facts.test_unseen != facts.test:
+    if facts.test_unseen and facts.test_overlaps:
         found.append(("test, not seen in training", facts.test_unseen))
     return [(role, [f"{scores[name]:.3f}" for name in facts.test]) for role, scores in found]
 

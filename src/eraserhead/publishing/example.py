@@ -9,12 +9,15 @@ from pathlib import PurePath
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import PLANTED
 from eraserhead.data.named_sets import NAMED, NamedSet
-from eraserhead.data.provenance import Provenance
+from eraserhead.data.provenance import COLUMNS_BETWEEN, Provenance
+from eraserhead.loading.config import PREDICTED
+from eraserhead.loading.targets import THRESHOLD as DEFAULT_THRESHOLD
 from eraserhead.publishing.data_names import place
 from eraserhead.publishing.facts import Facts
 from eraserhead.sites.site import POOLING
 
 PLACEHOLDER = "DATA"  # in the place of a path of the user's machine
+THRESHOLD = "THRESHOLD"  # in the place of one that nobody has chosen yet
 ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 PLAIN = re.compile(r"[^\W\d][\w.-]*")
 DEFAULTS = DataConfig()
@@ -33,18 +36,38 @@ def erase_options(facts: Facts) -> str:
     options = [("data.path", f"{PLACEHOLDER}.csv")] if data is None else [*_data_options(data, len(facts.classes))]
     site = None if facts.summary is None else facts.summary.setup.site.site
     options += [] if site in (None, POOLING) else [("site", site)]
+    options += _decision_options(facts)
     return " ".join(f"--{name} {_word(value)}" for name, value in options)
 
 
 def erase_note(facts: Facts) -> str | None:
-    """Return what has to be said of the documents that the command names."""
-    data = measured_data(facts)
+    """Return what has to be said of the documents that the command names, and of its placeholders."""
+    data, notes = measured_data(facts), []
     if data is not None and data.name == PLANTED:
-        return f"`{PLANTED}` is a corpus that eraserhead generates: its texts were made up by a grammar."
+        notes.append(f"`{PLANTED}` is a corpus that eraserhead generates: its texts were made up by a grammar.")
     named = _source_options(data) if data is not None else {"data.path": f"{PLACEHOLDER}.csv"}
     if "data.path" in named:
-        return f"Put the path of your own documents in the place of `{named['data.path']}`."
-    return None
+        notes.append(f"Put the path of your own documents in the place of `{named['data.path']}`.")
+    if _needs_threshold(facts):
+        notes.append(f"Put the probability above which the model's one output decides in the place of `{THRESHOLD}`.")
+    return " ".join(notes) or None
+
+
+def _needs_threshold(facts: Facts) -> bool:
+    return facts.summary is None and len(facts.classes) == 1
+
+
+def _decision_options(facts: Facts) -> list[tuple[str, str]]:
+    """Return what a model that decides label by label was asked for, where it is not what it does unasked."""
+    if _needs_threshold(facts):
+        return [("threshold", THRESHOLD)]
+    asked = None if facts.summary is None else facts.summary.setup.site.targets
+    if asked is None:
+        return []
+    options = [] if asked.target == (PREDICTED,) else [("target", _list(asked.target))]
+    if len(facts.classes) == 1 or (asked.threshold, asked.threshold_on) != (DEFAULT_THRESHOLD, "probability"):
+        options.append(("threshold", f"{asked.threshold:g}"))
+    return options + ([] if asked.threshold_on == "probability" else [("threshold_on", asked.threshold_on)])
 
 
 def _source_options(data: Provenance) -> dict[str, str]:
@@ -67,7 +90,9 @@ def _data_options(data: Provenance, classes: int) -> Iterator[tuple[str, str]]:
         yield "data.text_columns", _list(data.text_columns)
     if data.pair_column is not None:
         yield "data.pair_column", data.pair_column
-    if data.label_column not in (None, named.label_column):
+    if data.label_column is not None and COLUMNS_BETWEEN in data.label_column:
+        yield "data.label_columns", _list(data.label_column.split(COLUMNS_BETWEEN))
+    elif data.label_column not in (None, named.label_column):
         yield "data.label_column", str(data.label_column)
     if "data.name" not in source:
         return

@@ -144,6 +144,11 @@ class Facts:
         return (self.training.metrics and self.training.metrics.test_unseen) or {}
 
     @property
+    def test_overlaps(self) -> bool:
+        """Whether training saw some of the test documents; texts that chose its best epoch are not counted by role."""
+        return self.test_trained_on > 0 or self.test_unseen != self.test
+
+    @property
     def test_trained_on(self) -> int:
         """How many test documents were trained on."""
         return 0 if self.training.data is None else self.training.data.trained_on.get("test", 0)

@@ -126,7 +126,6 @@ def find_results(folder: Path, erasure: str | None = None) -> Results | None:
     if erasure is None and not results.complete:
         return None
     summary = results.summary()
-    results.check_tables()
     if not summary.documents.analysed:
         logger.info(f"{results.path}: no document could be analysed; there are no results to publish")
         return None
@@ -143,7 +142,8 @@ def check_source(source: Source) -> None:
     """
     name = str(source.given)
     if source.results is None:
-        load_checkpoint(name)
+        if source.adapter is None:  # `source_of` has loaded an adapter
+            load_checkpoint(name)
         return
     setup = source.results.summary.setup
     if (

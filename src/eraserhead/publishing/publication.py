@@ -126,7 +126,7 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
     if all(map(rows.fullmatch, ids)):
         _link(tables.path / FLIPS, folder / FLIPS)
     else:  # ids from the user may contain anything, such as a name or a text
-        numbers = {name: f"document/{row}" for row, name in enumerate(ids)}
+        numbers = {name: f"document/{row}" for row, name in enumerate(dict.fromkeys(ids))}
         _number_documents(tables.path / FLIPS, folder / FLIPS, numbers)
     if facts.texts:
         for name in (DOCUMENTS, SIGNALS):

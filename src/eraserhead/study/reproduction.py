@@ -184,7 +184,6 @@ def _do(plan: Plan, accelerator: Accelerator) -> None:
     """Train and erase one cell, unless that is already done."""
     RunFolder(plan.cell.folder).changed(plan.train)  # raises an error that names a damaged file
     if RunFolder(plan.cell.folder).complete and plan.cell.results.complete:
-        plan.cell.results.check_tables()
         read_cells([plan.cell])
         devices.tell(accelerator, f"{plan.cell.folder}: already complete")
         return
