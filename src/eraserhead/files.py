@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from safetensors import SafetensorError
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.yaml_text import read_yaml
 
 UNFINISHED, PREVIOUS = ".unfinished", ".previous"  # suffixes of what is written, and of what it replaces
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -101,10 +101,10 @@ def read_mapping(path: Path, mend: str) -> dict[str, Any]:
         raise UserError(damaged(path, "no regular file", mend))
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+        content = read_yaml(text) if path.suffix == ".yaml" else json.loads(text)
     except RecursionError as error:
         raise UserError(damaged(path, "nested too deeply", mend)) from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(damaged(path, error, mend)) from error
     if not isinstance(content, dict) or not content:
         raise UserError(damaged(path, "no mapping in it", mend))

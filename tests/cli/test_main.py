@@ -136,13 +136,16 @@ def test_unknown_options_and_keys_are_named_all_at_once_with_the_nearest(tmp_pat
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("data: [", "is not YAML"),
+        ("data: [", "config.yaml: is not YAML (line 1: while parsing a flow node, expected the node content"),
+        ("seed: 1\nencoder: 2020-13-45\n", "config.yaml: is not YAML (line 2: a value of no such kind (month must be"),
+        ("data: {name: !!int ''}\n", "config.yaml: is not YAML (line 1: a value of no such kind)"),
+        ("[" * 9999, "config.yaml: is not YAML (nested too deeply)"),
         ("- 1\n", "is not a mapping"),
         ("data: 5\n", "config.yaml: data: must be a group of options"),
         ("training:\n", "config.yaml: training: must be a group of options"),
         (None, "no such file here, and none in the package"),
     ],
-    ids=["broken", "list", "number", "empty", "missing"],
+    ids=["broken", "date", "type", "deep", "list", "number", "empty", "missing"],
 )
 def test_unreadable_configs(tmp_path, capfd, content, message):
     file = tmp_path / "config.yaml"
@@ -265,6 +268,9 @@ def test_mistakes_in_groups_name_the_file_and_the_key(tmp_path, monkeypatch, cap
     assert refused(capfd, name, *PLACES[name], f"--{group}", "5").startswith(f"--{group} 5: no such file; it names a ")
     inline = refused(capfd, name, *PLACES[name], f"--{group}", f"{{{last}x: 1}}")
     assert inline.endswith(f"unknown key '{group}.{last}x'; did you mean '{group}.{last}'?")
+    broken = f"{{{last}: 2020-13-45}}"
+    line = refused(capfd, name, *PLACES[name], f"--{group}", broken)
+    assert line.startswith(f"--{group} {broken}: is not YAML (line 1: a value of no such kind (month")
 
 
 @pytest.mark.parametrize(
@@ -293,6 +299,7 @@ def test_near_misses_are_named(tmp_path, monkeypatch, capfd, arguments, message)
         ),
         (["--model.filters", "7"], "--model.context conv or --model.sentence_context conv; leave it out, or add that"),
         (["--model.sentence_context", "rnn"], "has no effect without --model.hierarchical;"),
+        (["--model", "{sentence_context: rnn}"], "--model.sentence_context rnn: has no effect without --model.hierarc"),
         (["--cache_limit", "3", "--training.freeze_encoder", "false"], "--cache_limit 3.0: has no effect without"),
         (
             ["--config", "same.yaml"],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.config import EraseConfig
+from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.default_folders import results_folder, run_folder
 from eraserhead.training.config import TrainConfig
 
@@ -33,9 +34,24 @@ def test_no_two_choices_of_what_is_erased_share_a_folder(tmp_path, monkeypatch):
         "layer:1:all",
     ]
     heads = [None, [0], [0, 1], [10], [1]]
-    choices = product(models, sites, heads, (None, False))
-    folders = [results_folder(model, revision, *rest) for (model, revision), *rest in choices]
+    choices = [
+        SiteConfig(revision=revision, site=site, heads=some, special_tokens=special)
+        for (_, revision), site, some, special in product(models, sites, heads, (None, False))
+    ]
+    names = [model for (model, _), *_ in product(models, sites, heads, (None, False))]
+    folders = list(map(results_folder, names, choices))
     assert len(set(folders)) == len(folders) == 6 * 10 * 5 * 2
+
+
+def test_no_two_choices_of_what_is_decided_share_a_folder():
+    targets = [None, ["all"], ["a", "b"], ["a-b"], ["a b"], ["a_b"], ["a/b"], ["a" * 99 + "b"], ["a" * 99 + "c"]]
+    thresholds = [(None, "probability"), (0.5, "probability"), (0.5, "logit"), (-0.5, "logit"), (0.05, "logit")]
+    folders = [
+        results_folder("a/model", SiteConfig(target=target, threshold=threshold, threshold_on=on))
+        for target, (threshold, on) in product(targets, thresholds)
+    ]
+    assert len(set(folders)) == len(folders) == 9 * 5
+    assert max(len(folder.name) for folder in folders) < 255
 
 
 def test_results_are_called_after_what_is_erased(tmp_path):
@@ -48,6 +64,9 @@ def test_results_are_called_after_what_is_erased(tmp_path):
     )
     assert EraseConfig(model=here, special_tokens=False).folder == tmp_path / "erasure-without-special-tokens"
     assert EraseConfig(model=here, special_tokens=True).folder == tmp_path / "erasure"
+    assert EraseConfig(model=here, target=["toxic", "b", "b"]).folder == tmp_path / "erasure-target-b-toxic"
+    decided = EraseConfig(model=here, site="all", target=["all"], threshold=-1.5, threshold_on="logit")
+    assert decided.folder == tmp_path / "erasure-all-target-all-threshold-logit-minus1.5"
     assert EraseConfig(model="user/model").folder == Path("runs/user--model+erasure")
     assert EraseConfig(model="user/model", revision="pr/3").folder == Path("runs/user--model@pr_3+erasure")
     assert EraseConfig(model="user/model", output_dir="there").folder == Path("there")

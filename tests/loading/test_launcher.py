@@ -6,10 +6,11 @@ import pytest
 import torch
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils.environment import get_cpu_distributed_information
 
 from eraserhead.errors import UserError
 from eraserhead.loading import devices
-from eraserhead.loading.launcher import WORLD, Launcher, launcher, tell_failure, training_precision
+from eraserhead.loading.launcher import RANK, WORLD, Launcher, launcher, rank, tell_failure, training_precision
 
 
 def test_no_launcher_is_one_process_in_full_precision():
@@ -35,6 +36,15 @@ def test_the_launchers_file_is_read_as_accelerate_writes_it():
 @pytest.mark.parametrize("variable", WORLD)
 def test_every_launcher_that_accelerate_knows_is_counted(variable):
     assert launcher({variable: "3"}).processes == 3
+
+
+@pytest.mark.parametrize("variable", RANK)
+def test_a_process_has_the_number_that_accelerate_gives_it(monkeypatch, variable):
+    for name in RANK:
+        monkeypatch.delenv(name, raising=False)
+    assert rank() == get_cpu_distributed_information().rank == 0
+    monkeypatch.setenv(variable, "2")
+    assert rank() == get_cpu_distributed_information().rank == 2
 
 
 @pytest.mark.parametrize(

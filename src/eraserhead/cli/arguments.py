@@ -10,7 +10,16 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from eraserhead.cli.config_files import OPTION, Given, config_files, find_config, given_in, leaves, near_file, shown
+from eraserhead.cli.config_files import (
+    OPTION,
+    Given,
+    config_files,
+    find_config,
+    given_in,
+    given_inline,
+    near_file,
+    shown,
+)
 from eraserhead.errors import Setting, UserError, closest, did_you_mean
 from eraserhead.settings import idle_settings
 
@@ -114,7 +123,11 @@ def _given(arguments: Sequence[str], config: type) -> dict[str, tuple[int, Given
         found[name] = (place, None)
         group = f"{name}." if is_dataclass(options.get(name)) else ""
         if value is not None and (group or name == OPTION.removeprefix("--")):
-            with suppress(UserError):
+            with suppress(UserError, ValueError):
+                inline = given_inline(value, options, group) if group and not Path(value).is_file() else None
+                if inline is not None:
+                    found |= {given.name: (place, None) for given in inline}
+                    continue
                 file = value if group else str(find_config(value))
                 found |= {given.name: (place, given) for given in given_in(file, options, group)}
     return found
@@ -134,11 +147,12 @@ def _group_problems(name: str, value: str, options: Mapping[str, Any]) -> list[U
     """Return what is wrong with the value of a whole group: a YAML file of its options, or a mapping of them."""
     if Path(value).is_file():
         return _file_problems(value, options, f"{name}.")
-    with suppress(yaml.YAMLError, RecursionError):
-        content = yaml.safe_load(value)
-        if isinstance(content, dict):
-            inner = [Given(key, each, "", key) for key, each in leaves(content, options, f"{name}.")]
-            return [UserError(f"--{name} {value}: {problem}") for problem in _problems(inner, options)]
+    try:
+        inline = given_inline(value, options, f"{name}.")
+    except ValueError as error:
+        return [UserError(f"--{name} {value}: is not YAML ({error})")]
+    if inline is not None:
+        return [UserError(f"--{name} {value}: {problem}") for problem in _problems(inline, options)]
     hint = near_file(Path(value)) or f"; it names a YAML file of options, and one alone is given as --{name}.NAME VALUE"
     return [UserError(f"--{name} {value}: no such file{hint}")]
 

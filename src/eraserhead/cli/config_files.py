@@ -5,9 +5,8 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eraserhead.errors import UserError, closest, did_you_mean, nearest
+from eraserhead.yaml_text import read_yaml
 
 INSTALLED, CHECKOUT = Path(__file__).parents[1] / "configs", Path(__file__).parents[3] / "configs"
 PACKAGED = INSTALLED if INSTALLED.is_dir() else CHECKOUT  # a wheel holds them; an editable install reads the checkout's
@@ -109,6 +108,23 @@ def given_in(file: str, options: Mapping[str, Any], group: str = "") -> Iterator
             yield Given(name, value, file, key)
 
 
+def given_inline(value: str, options: Mapping[str, Any], group: str) -> list[Given] | None:
+    """Return the options in the value of a group (``--data '{max_length: 9}'``); null where it is no mapping.
+
+    Raises:
+        ValueError: It begins as a mapping does and is no YAML; the message says why.
+    """
+    try:
+        content = read_yaml(value)
+    except ValueError:
+        if value.lstrip().startswith("{"):
+            raise
+        return None  # the name of a file
+    if not isinstance(content, dict):
+        return None
+    return [Given(name, each, "", name) for name, each in leaves(content, options, group)]
+
+
 def near_file(file: Path) -> str:
     """Return a hint at the YAML file beside `file` that has nearly its name, or nothing."""
     return nearest(file.name, sorted(each.name for each in file.parent.glob("*.yaml")))
@@ -116,13 +132,11 @@ def near_file(file: Path) -> str:
 
 def _content(file: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        content = read_yaml(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{shown(file)}: cannot be read ({error.strerror})") from error
-    except RecursionError as error:
-        raise UserError(f"{shown(file)}: is nested too deeply") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{shown(file)}: is not YAML ({' '.join(str(error).split())})") from error
+    except ValueError as error:
+        raise UserError(f"{shown(file)}: is not YAML ({error})") from error
     if content is not None and not isinstance(content, dict):
         raise UserError(f"{shown(file)}: is not a mapping of options")
     return content or {}

@@ -1,7 +1,7 @@
 """Default folders of runs and results; light imports only, as in `config`.
 
-Two models, data sets or sites never share a folder: a hub id keeps its owner (``owner--name``; no id can contain
-``--``), and a path gets a digest of its location.
+Two models, data sets, sites, choices of labels or thresholds never share a folder: a hub id keeps its owner
+(``owner--name``; no id can contain ``--``), and a path gets a digest of its location.
 """
 
 import re
@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.run_layout import RUN
 
 RUNS = "runs"  # parent of folders that are not inside a model's folder
 OWNER, REVISION, SUBSET, RESULTS = "--", "@", "+", "+"  # hub ids cannot contain these
 DIGEST = 8  # hexadecimal digits
+LONGEST = 60  # characters of the names of labels
 
 
 def run_folder(pushed_to: str | None, name: str | None, subset: str | None, path: str | None) -> Path:
@@ -25,25 +27,37 @@ def run_folder(pushed_to: str | None, name: str | None, subset: str | None, path
     return Path(RUNS) / ("unnamed" if path is None else _path_name(path))
 
 
-def results_folder(
-    model: str,
-    revision: str | None,
-    site: str | None,
-    heads: Sequence[int] | None,
-    special_tokens: bool | None,
-) -> Path:
+def results_folder(model: str, options: SiteConfig) -> Path:
     """Return the folder of erasure results, in the model's folder or in ``runs``; its name says what is erased."""
-    parts = [RUN.erasure]
-    if site is not None:
-        parts += [_from_the_end(part) for part in site.split(":")]
-    if heads is not None:
-        parts += ["heads", *map(str, sorted(set(heads)))]
-    if special_tokens is False:
-        parts += ["without-special-tokens"]
-    name = "-".join(map(_safe, parts))
+    name = "-".join(map(_safe, [RUN.erasure, *_what_is_erased(options), *_what_is_decided(options)]))
     if Path(model).is_dir():
         return Path(model) / name
-    return Path(RUNS) / "".join([_hub_name(model), *([REVISION, _safe(revision)] if revision else []), RESULTS, name])
+    revision = [REVISION, _safe(options.revision)] if options.revision else []
+    return Path(RUNS) / "".join([_hub_name(model), *revision, RESULTS, name])
+
+
+def _what_is_erased(options: SiteConfig) -> list[str]:
+    parts = [] if options.site is None else [_from_the_end(part) for part in options.site.split(":")]
+    if options.heads is not None:
+        parts += ["heads", *map(str, sorted(set(options.heads)))]
+    return parts + (["without-special-tokens"] if options.special_tokens is False else [])
+
+
+def _what_is_decided(options: SiteConfig) -> list[str]:
+    """Return which labels are looked at, of a model that decides label by label, and when one is on."""
+    parts = [] if options.target is None else ["target", _label_names(sorted(set(options.target)))]
+    if options.threshold is not None:
+        on_logit = ["logit"] if options.threshold_on == "logit" else []
+        parts += ["threshold", *on_logit, repr(float(options.threshold)).replace("-", "minus", 1)]
+    return parts
+
+
+def _label_names(labels: Sequence[str]) -> str:
+    """Join the names of labels; those that are long, or no plain words, get a digest behind them."""
+    joined = "-".join(map(_safe, labels))
+    if len(joined) <= LONGEST and all(re.fullmatch(r"\w+", label) for label in labels):
+        return joined
+    return f"{joined[:LONGEST]}-{_digest(repr(labels))}"
 
 
 def _from_the_end(part: str) -> str:
@@ -60,7 +74,11 @@ def _hub_name(name: str) -> str:
 
 def _path_name(path: str) -> str:
     place = Path(path).expanduser().absolute()
-    return f"{_safe(place.stem)}-{sha256(str(place).encode()).hexdigest()[:DIGEST]}"
+    return f"{_safe(place.stem)}-{_digest(str(place))}"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:DIGEST]
 
 
 def _safe(part: str) -> str:

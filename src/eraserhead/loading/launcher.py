@@ -13,6 +13,7 @@ from pathlib import Path
 from eraserhead.errors import Setting, UserError
 
 WORLD = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+RANK = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")  # in accelerate's order
 LOCAL = ("LOCAL_WORLD_SIZE", "MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "MV2_COMM_WORLD_LOCAL_SIZE")
 NO = "no"
 
@@ -90,8 +91,8 @@ def launcher(environment: Mapping[str, str] | None = None) -> Launcher:
 
 def rank() -> int:
     """Return the number of this process among those that work together."""
-    given = os.environ.get("RANK", "")
-    return int(given) if given.isdecimal() else 0
+    given = (os.environ.get(name, "") for name in RANK)
+    return next((int(number) for number in given if number.isdecimal()), 0)
 
 
 def tell_failure(line: str) -> bool:
