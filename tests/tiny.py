@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import AutoModel, BertConfig, PreTrainedTokenizerFast
+from transformers import AutoModel, AutoModelForSequenceClassification, BertConfig, PreTrainedTokenizerFast
 
 from eraserhead.data.batching import pad_sentences
 from eraserhead.models.architecture import Architecture
@@ -76,6 +76,37 @@ def tiny_encoder(folder: Path, seed: int = 0, layers: int = 3) -> str:
     )
     AutoModel.from_config(config).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+OWN_CODE = """from torch import nn
+from transformers import BertModel, BertPreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class OwnForSequenceClassification(BertPreTrainedModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self.bert = BertModel(config)
+        self.decider = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(self, input_ids=None, attention_mask=None, **kwargs):
+        kwargs.pop("labels", None)
+        pooled = self.bert(input_ids, attention_mask=attention_mask, **kwargs).pooler_output
+        return SequenceClassifierOutput(logits=-self.decider(pooled))
+"""
+
+
+def with_own_code(folder: Path) -> str:
+    """Give the tiny encoder in a folder a classifier that is Python code beside it, and a head."""
+    config = folder / "config.json"
+    code = {"auto_map": {"AutoModelForSequenceClassification": "modeling_own.OwnForSequenceClassification"}}
+    config.write_text(json.dumps(json.loads(config.read_text()) | code))
+    (folder / "modeling_own.py").write_text(OWN_CODE)
+    torch.manual_seed(3)
+    options = {"trust_remote_code": True, "initializer_range": 0.7}
+    AutoModelForSequenceClassification.from_pretrained(folder, **options).save_pretrained(folder)
     return str(folder)
 
 

@@ -17,7 +17,7 @@ from eraserhead.loading import adapters
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.setup import BaseSetup
 from eraserhead.publishing.api import push
-from tiny import random_texts, tiny_encoder, tiny_tokenizer
+from tiny import random_texts, tiny_encoder, tiny_tokenizer, with_own_code
 
 TEXTS = random_texts(7)
 
@@ -92,6 +92,15 @@ def test_a_head_of_the_base_model_gives_way_to_the_adapters(tmp_path):
     (tmp_path / "adapter" / "config.json").write_text(json.dumps({"model_type": "bert", "id2label": {"0": "bad"}}))
     with pytest.raises(UserError, match="id2label must name the classes 0 to 2"):
         load_checkpoint(str(tmp_path / "adapter"))
+
+
+def test_the_base_model_may_be_code_of_its_repository(tmp_path):
+    base = with_own_code(Path(tiny_encoder(tmp_path / "base")))
+    own = AutoModelForSequenceClassification.from_pretrained(base, trust_remote_code=True)
+    theirs = adapted(tmp_path, own, modules_to_save=["decider"])
+    found = load_checkpoint(str(tmp_path / "adapter"), trust_remote_code=True)
+    assert_close(logits(found.model), logits(theirs), rtol=0, atol=1e-6)
+    assert found.runs_own_code
 
 
 def test_the_tokenizer_beside_the_adapter_comes_first(tmp_path):

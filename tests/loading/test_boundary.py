@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
     CanineConfig,
@@ -31,7 +32,7 @@ from eraserhead.remote.downloads import locate_model
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.new_classifier import new_classifier
 from eraserhead.training.training import train
-from tiny import SPECIAL, WORDS, labelled_file, random_texts, tiny_encoder, tiny_tokenizer
+from tiny import SPECIAL, WORDS, labelled_file, random_texts, tiny_encoder, tiny_tokenizer, with_own_code
 
 WEIGHTS, BIN, INDEX = "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"
 SECONDS = 5  # of processor time, within which every folder is refused
@@ -125,6 +126,18 @@ KERNEL = "asks for the kernel 'some/kernel' from the hub"
 def test_a_config_that_describes_no_model_of_these_weights_is_refused_by_its_field(folder, use, changes, match):
     configured(folder, **changes)
     refused(folder, match, use)
+
+
+def test_code_for_a_type_that_transformers_knows_runs_where_it_may(tmp_path):
+    folder = with_own_code(Path(tiny_encoder(tmp_path / "own")))
+    found = load_checkpoint(folder, trust_remote_code=True)
+    theirs = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
+    inputs = tiny_tokenizer()(random_texts(7), return_tensors="pt", padding=True)
+    with torch.no_grad():
+        assert torch.equal(found.model(**inputs).logits, theirs(**inputs).logits)
+    assert found.runs_own_code
+    found = erase(folder, random_texts(3), cpu=True, draws=1, site="layer:-1", trust_remote_code=True)
+    assert found.summary.setup.model.own_code
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class Adapter:
         base: Folder or hub id of the base model.
         located: Where that is.
         weights: The adapter's weights, under the names that they have in the merged model.
+        trust_remote_code: Whether code of the base model's repository may run.
     """
 
     folder: str
@@ -48,6 +49,7 @@ class Adapter:
     base: str
     located: Located
     weights: Mapping[str, Tensor]
+    trust_remote_code: bool = False
 
     @property
     def setup(self) -> BaseSetup:
@@ -68,9 +70,10 @@ class Adapter:
             UserError: A classifier's adapter has no head, or names as many classes as it does not have.
         """
         config = copy.deepcopy(config)
-        own = next((self.weights[name] for name in _output_names(config) if name in self.weights), None)
+        outputs = self._output_names(config)
+        own = next((self.weights[name] for name in outputs if name in self.weights), None)
         if own is None and self.classifies:
-            raise self._without_head(" and ".join(_output_names(config)))
+            raise self._without_head(" and ".join(outputs))
         classes: Any = config.num_labels if own is None else len(own)
         if classes != config.num_labels:
             config.num_labels = classes
@@ -102,6 +105,15 @@ class Adapter:
         merged: Any = adapted.merge_and_unload(safe_merge=True)
         return merged
 
+    def _output_names(self, config: PreTrainedConfig) -> list[str]:
+        """Return the names of the base model's weights that give each class its logit."""
+        config = copy.deepcopy(config)
+        config.num_labels = UNUSUAL
+        config.name_or_path = self.located.folder  # where transformers looks for code
+        with torch.device("meta"):
+            model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=self.trust_remote_code)
+        return [name for name, tensor in model.state_dict().items() if tensor.ndim and len(tensor) == UNUSUAL]
+
     def _without_head(self, missing: str) -> UserError:
         return UserError(
             f"{self.name}: this adapter has no classification head ('{missing}' is neither in its weights nor in "
@@ -109,12 +121,13 @@ class Adapter:
         )
 
 
-def find_adapter(located: Located, name: str) -> Adapter | None:
+def find_adapter(located: Located, name: str, trust_remote_code: bool = False) -> Adapter | None:
     """Return the adapter in a folder; null where there is none, or a whole model too.
 
     Args:
         located: The folder.
         name: What messages call it.
+        trust_remote_code: Whether code of its base model's repository may run.
 
     Raises:
         UserError: PEFT is not installed, the adapter's files are damaged or missing, its kind cannot be merged, or its
@@ -140,6 +153,7 @@ def find_adapter(located: Located, name: str) -> Adapter | None:
         base=base,
         located=found,
         weights=_weights(folder),
+        trust_remote_code=trust_remote_code,
     )
 
 
@@ -169,12 +183,3 @@ def _weights(folder: Path) -> dict[str, Tensor]:
 
     stored = load_peft_weights(str(folder), device="cpu")  # pickled ones as tensors alone: they run no code
     return {name.removeprefix(PREFIX).replace(SAVED, ""): tensor for name, tensor in stored.items()}
-
-
-def _output_names(config: PreTrainedConfig) -> list[str]:
-    """Return the names of the weights that give each class its logit."""
-    config = copy.deepcopy(config)
-    config.num_labels = UNUSUAL
-    with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(config)
-    return [name for name, tensor in model.state_dict().items() if tensor.ndim and len(tensor) == UNUSUAL]

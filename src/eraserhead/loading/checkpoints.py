@@ -36,7 +36,7 @@ from eraserhead.loading.checks import (
     give_padding,
 )
 from eraserhead.loading.defaults import stored_data
-from eraserhead.loading.model_config import class_for, read_config
+from eraserhead.loading.model_config import brings_classifier, class_for, read_config
 from eraserhead.loading.model_files import (
     ADAPTER,
     WeightFiles,
@@ -144,7 +144,7 @@ def load_checkpoint(
 
 def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
     check_regular(located.folder, name)
-    adapter = load(name, lambda: find_adapter(located, name), ADAPTER)
+    adapter = load(name, lambda: find_adapter(located, name, trust_remote_code), ADAPTER)
     at, source = (name, located) if adapter is None else (adapter.base, adapter.located)
     folder = source.folder
     check_regular(folder, at)
@@ -154,7 +154,8 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
         check_not_setfit(folder, at)
         check_family(config, at)
     weights = find_weights(folder, at, source.others)
-    kind = class_for(config, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING)  # null for code of the repository
+    own_code = trust_remote_code and brings_classifier(config)
+    kind = None if own_code else class_for(config, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING)
     if kind is None and not trust_remote_code:
         raise UserError(f"{name}: transformers has no class of sequence classifiers of the type '{config.model_type}'")
     fit = Fit() if kind is None else check_fit(config, kind, weights, at)

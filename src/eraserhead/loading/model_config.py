@@ -36,6 +36,7 @@ LEAST = {
 MOST_CLASSES = 1_000_000
 MOST_LAYERS = 1000  # where the file of weights holds fewer tensors than that
 SHOWN = 5
+CLASSIFIER = "AutoModelForSequenceClassification"  # key of auto_map
 PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
 
 
@@ -96,6 +97,12 @@ def class_for(config: PreTrainedConfig, classes: Mapping[Any, Any]) -> type[PreT
         return found
     named = config.architectures or []
     return next((kind for kind in found if kind.__name__ in named), found[0])
+
+
+def brings_classifier(config: PreTrainedConfig) -> bool:
+    """Tell whether the model's repository has code for a classifier, which transformers runs where it is allowed to."""
+    code = getattr(config, "auto_map", None)
+    return isinstance(code, dict) and CLASSIFIER in code and not isinstance(config, AttentionPoolingConfig)
 
 
 def check_layers(config: PreTrainedConfig, tensors: int, name: str) -> None:
@@ -182,7 +189,7 @@ def _refuse_code(content: Mapping[str, Any], name: str, trusted: bool) -> bool:
     known = isinstance(kind, str) and kind in CONFIG_MAPPING
     if isinstance(code, dict) and code and not trusted:
         # Of the classes, the one that says most about where the model differs.
-        first = next((key for key in ("AutoConfig", "AutoModelForSequenceClassification") if key in code), min(code))
+        first = next((key for key in ("AutoConfig", CLASSIFIER) if key in code), min(code))
         of_type = f" for the model_type {kind!r}" if known else ""
         instead = f"; or take auto_map out of its {RUN.config}, if transformers' own '{kind}' is the same model"
         raise UserError(
