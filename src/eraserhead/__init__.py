@@ -18,7 +18,7 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.erasure.api import read as read
     from eraserhead.errors import UserError as UserError
     from eraserhead.explanation.api import explain as explain
-    from eraserhead.explanation.explaining import Explanation as Explanation
+    from eraserhead.explanation.explained import Explanation as Explanation
     from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig as AttentionPoolingConfig
     from eraserhead.models.modeling_attention_pooling import (
         AttentionPoolingForSequenceClassification as AttentionPoolingForSequenceClassification,
@@ -37,7 +37,7 @@ _HOMES = {
     "AttentionRecord": "eraserhead.patch.passes",
     "DataConfig": "eraserhead.data.config",
     "Erasure": "eraserhead.erasure.api",
-    "Explanation": "eraserhead.explanation.explaining",
+    "Explanation": "eraserhead.explanation.explained",
     "UserError": "eraserhead.errors",
     "erasable": "eraserhead.patch.interface",
     "erase": "eraserhead.erasure.api",

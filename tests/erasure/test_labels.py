@@ -13,8 +13,12 @@ from transformers import AutoModelForSequenceClassification
 
 import eraserhead
 from eraserhead.cli.main import main
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.flip_values import by_document
 from eraserhead.errors import UserError
+from eraserhead.explanation.config import ExplainConfig
+from eraserhead.explanation.explaining import explain
 from labels import LABELS, SENTENCES, TEXTS, logit, multi_label, single_output, two_classes
 from tiny import saved_classifier, tiny_tokenizer
 
@@ -233,15 +237,53 @@ def test_options_of_labels_are_refused_where_one_class_is_decided_for(tmp_path, 
         eraserhead.erase(saved_classifier(tmp_path), TEXTS, draws=1, cpu=True, **option)
 
 
+def test_words_for_labels_that_are_names_of_labels_are_refused(tmp_path):
+    """But not the default, nor where they stand beside other labels."""
+    folder = multi_label(tmp_path)
+    config = tmp_path / "model" / "config.json"
+    names = dict(enumerate(["predicted", "largest", "all", "spam"]))
+    numbers = {name: number for number, name in names.items()}
+    config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": names, "label2id": numbers}))
+    for word in ("predicted", "largest", "all"):
+        with pytest.raises(UserError, match=rf"target='{word}': stands for .*rename that label in id2label"):
+            eraserhead.erase(folder, TEXTS, target=[word, word], cpu=True)
+    options = {"draws": 1, "cpu": True}
+    default = eraserhead.erase(folder, TEXTS, **options)
+    assert set(default.flips.target) > {"predicted"}
+    assert default.summary.setup.site.targets.target == ("predicted",)
+    named = eraserhead.erase(folder, TEXTS, target=["spam", "all"], **options)
+    assert set(named.flips.target) == {"all", "spam"}
+
+
 def test_an_output_without_a_threshold_and_a_regression_are_refused(tmp_path):
     folder = single_output(tmp_path)
     with pytest.raises(UserError, match=r"one output.*no decision to flip.*threshold") as error:
         eraserhead.erase(folder, TEXTS, draws=1, cpu=True)
     assert "\n" not in str(error.value)
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    torch.nn.init.constant_(model.classifier.weight, torch.nan)
+    model.save_pretrained(folder)
+    for ask in (
+        lambda: erase_to_folder(EraseConfig(model=folder, cpu=True)),
+        lambda: explain(ExplainConfig(model=folder, text=TEXTS[0], cpu=True)),
+        lambda: eraserhead.explain(folder, TEXTS[0], cpu=True),
+        lambda: eraserhead.erase(model, TEXTS, tokenizer=tiny_tokenizer(), cpu=True),
+    ):
+        with pytest.raises(UserError, match="one output"):  # before the weights are loaded, which are NaN
+            ask()
     config = tmp_path / "model" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "problem_type": "regression"}))
     with pytest.raises(UserError, match="a regression model"):
         eraserhead.erase(folder, TEXTS, threshold=0.5, draws=1, cpu=True)
+
+
+def test_a_label_map_has_no_effect_on_a_single_output(tmp_path):
+    folder = single_output(tmp_path)
+    path = tmp_path / "texts.csv"
+    path.write_text("text,label\nfine,yes\n")
+    for data in ([{"text": "fine", "label": "yes"}], eraserhead.DataConfig(path=str(path))):
+        with pytest.raises(UserError, match="label_map: has no effect"):
+            eraserhead.erase(folder, data, threshold=0.5, label_map=["yes=toxic"], cpu=True)
 
 
 def test_labels_that_are_not_the_models_are_refused(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from eraserhead.erasure.view import answer, summary_view
-from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
+from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
 from summaries import SETUP, SITE, estimate, full_ranking, full_summary, pair
 

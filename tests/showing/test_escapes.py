@@ -17,7 +17,7 @@ from rich.console import Console
 
 from eraserhead.cli.main import main
 from eraserhead.erasure.view import summary_view
-from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
+from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
 from eraserhead.loading.run_options import write_options
 from eraserhead.showing.escapes import markdown, visible

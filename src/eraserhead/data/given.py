@@ -116,8 +116,10 @@ def given_documents(
         by_label: Whether the model decides label by label, so that a document may have several labels.
 
     Raises:
-        UserError: A label is none of the model's classes, or two documents have the same id.
+        UserError: A label is none of the model's classes, two documents have the same id, or `label_map` has no effect.
     """
+    if label_map and by_label:
+        raise UserError(Setting("label_map"), ": has no effect on labels of a model that decides label by label")
     texts = list(found.texts)
     content: dict[str, list[Any]] = {"id": _ids(ids if found.ids is None else found.ids, len(texts)), "text": texts}
     if names and found.names_classes and not by_label:

@@ -181,8 +181,9 @@ def erase(
     check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()))
     content = _content(data, columns, split, config.label_map)
-    checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
-    label_setup(checkpoint.model.config, config, checkpoint.name)  # refuses, before any document is read
+    checkpoint = given_checkpoint(
+        *(model, tokenizer, revision, dtype, trust_remote_code), lambda found, name: label_setup(found, config, name)
+    )
     if content is None:
         documents = documents_for(checkpoint, asked, config.label_map)
     else:

@@ -90,8 +90,13 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     check_site(config)
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
-        checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
-        label_setup(checkpoint.model.config, config, checkpoint.name)  # refuses, before any document is read
+        checkpoint = load_checkpoint(
+            config.model,
+            config.revision,
+            config.dtype,
+            config.trust_remote_code,
+            lambda found, name: label_setup(found, config, name),
+        )
         check_limits(is_hierarchical(checkpoint.model), config.data)
         documents = documents_for(checkpoint, config.data, config.label_map)
     return erase_documents(checkpoint, documents, config, accelerator)

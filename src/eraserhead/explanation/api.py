@@ -9,11 +9,12 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.given import GivenColumns, given_content, given_documents
 from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
-from eraserhead.explanation.explaining import TEXT_ID, Explanation, explain_row
+from eraserhead.explanation.explained import Explanation
+from eraserhead.explanation.explaining import TEXT_ID, explain_row, one_target
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.site_table import check_site
-from eraserhead.loading.targets import decides_by_label
+from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.settings import as_list, check_settings
 
 
@@ -95,7 +96,10 @@ def explain(
     check_site(config)
     columns = GivenColumns(text_column, pair_column, label_column)
     content = given_content([text], columns, None)
-    checkpoint = given_checkpoint(model, tokenizer, revision, dtype, trust_remote_code)
+    checkpoint = given_checkpoint(
+        *(model, tokenizer, revision, dtype, trust_remote_code),
+        lambda found, name: label_setup(found, one_target(config, found), name),
+    )
     names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
     row = given_documents(content, columns, len(names), [TEXT_ID], names, by_label=by_label).rows
     config = for_given(config, checkpoint, checkpoint.data, max_length)

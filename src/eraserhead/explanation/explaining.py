@@ -2,25 +2,27 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import compress
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from datasets import Dataset
+from transformers import PreTrainedConfig
 
 from eraserhead.data.given import GivenColumns, check_text, given_content, given_documents
 from eraserhead.data.label_sets import LABELS
 from eraserhead.data.words import word_spans
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
+from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import Components, components_of
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.opened import documents_for, open_model
-from eraserhead.loading.setup import SENTENCES, TOKENS, SiteSetup
+from eraserhead.loading.setup import SENTENCES, TOKENS
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
@@ -34,83 +36,6 @@ logger = logging.getLogger("eraserhead")
 
 TEXT_ID = "text"  # id of a text that has none; it seeds the random ranking
 SOURCES = ("text", "file", "id")  # settings, of which exactly one must be given
-
-
-@dataclass(frozen=True)
-class Word:
-    """One word or one sentence; or a component that covers no text, such as [CLS].
-
-    Attributes:
-        name: As it is written in the text; the component itself where it covers no text.
-        start: Offset of its first character in the text; equal to `end` where it covers no text.
-        end: Offset after its last character.
-        attention: Sum of its components' weights.
-        gradient: Sum over its components of ``a_i d p_c / d a_i``.
-        erased: Whether one of its components belongs to the smallest flipping set.
-    """
-
-    name: str
-    start: int
-    end: int
-    attention: float
-    gradient: float
-    erased: bool
-
-
-@dataclass(frozen=True)
-class RankingExplained:
-    """What must be erased along one ranking until the decision flips.
-
-    Attributes:
-        ranking: Its name; for `random`, numbers are means over the draws that flip.
-        removed: Components erased at the first flip; null where nothing flips.
-        mass: Their share of the attention; null where nothing flips.
-        outcome: `flip`, `bias_only` or `never`; for `random` the most frequent one among the draws.
-        becomes: Class decided for after the flip; null where nothing flips, and for `random`.
-        draws: For `random` only: how many draws flip, and how many there are.
-    """
-
-    ranking: str
-    removed: float | None
-    mass: float | None
-    outcome: str
-    becomes: str | None
-    draws: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """One decision and what it rests on.
-
-    Attributes:
-        text: The cleaned text.
-        label: Name of the gold class, where it is known; of `target`, ``on`` or ``off``.
-        decision: Name of the class decided for; of `target`, ``on`` or ``off``.
-        probabilities: Probability of every class, by class name; of `target`, of ``on`` and ``off``.
-        words: The words in reading order; the sentences, where those are the components.
-        rankings: What must be erased along each ranking.
-        components: Number of components.
-        truncated_tokens: Tokens beyond the model's limits, which it did not see.
-        site: Where weights are erased, and which weights.
-        inside: The words of each sentence with their attention within it, where the components are sentences.
-        second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
-        target: The label whose state is the decision, of a model that decides label by label; null for other models.
-        on: All labels that are on, of such a model.
-    """
-
-    text: str
-    label: str | None
-    decision: str
-    probabilities: dict[str, float]
-    words: list[Word]
-    rankings: list[RankingExplained]
-    components: int
-    truncated_tokens: int
-    site: SiteSetup
-    inside: list[list[Word]] | None = None
-    second: int | None = None
-    target: str | None = None
-    on: tuple[str, ...] = ()
 
 
 def explain(config: ExplainConfig) -> Explanation:
@@ -130,14 +55,19 @@ def explain(config: ExplainConfig) -> Explanation:
             Setting("pair", config.pair), ": a document of the data brings its own, from ", Setting("data.pair_column")
         )
     accelerator = devices.start(config.cpu)
-    checkpoint = load_checkpoint(config.model, config.revision, config.dtype, config.trust_remote_code)
-    label_setup(checkpoint.model.config, _one_target(config, checkpoint), checkpoint.name)  # before any data is read
+    checkpoint = load_checkpoint(
+        config.model,
+        config.revision,
+        config.dtype,
+        config.trust_remote_code,
+        lambda found, name: label_setup(found, one_target(config, found), name),
+    )
     return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
 
 
 def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
     """Explain the one document of `row`."""
-    opened = open_model(checkpoint, _one_target(config, checkpoint), config.data, accelerator)
+    opened = open_model(checkpoint, one_target(config, checkpoint.model.config), config.data, accelerator)
     rows = opened.tokenize(row)[:]
     rankings = registered()
     reading = opened.read(rows, [0], signals_of(rankings) | {PRODUCT})
@@ -168,13 +98,13 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     )
 
 
-def _one_target(config: ExplainConfig, checkpoint: Checkpoint) -> ExplainConfig:
+def one_target(config: ExplainConfig, found: PreTrainedConfig) -> ExplainConfig:
     """Return the options with one label, of a model that decides label by label: by default the largest.
 
     Raises:
         UserError: They name several.
     """
-    if not decides_by_label(checkpoint.model.config):
+    if not decides_by_label(found):
         return config
     if config.target in (None, [PREDICTED]):
         return replace(config, target=[LARGEST])

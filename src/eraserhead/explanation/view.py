@@ -15,7 +15,7 @@ from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import NEVER, NONE, add_row, literal, new_table
 
 if TYPE_CHECKING:  # needed for annotations only
-    from eraserhead.explanation.explaining import Explanation, RankingExplained, Word
+    from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 
 LINE_ENDS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
 MOST_LABELS = 8  # that are named in a line

@@ -1,7 +1,7 @@
 """Load encoders and classifiers from folders or the hub, with what a run's folder records about them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
@@ -65,6 +65,7 @@ VOCABULARY = (
     "*.tiktoken",
     "*vocab*.txt",
 )
+ConfigCheck = Callable[[PreTrainedConfig, str], object]  # refuses a configuration; the text is the model's name
 REPOSITORY_CODE = "transformers_modules."  # package of the code that transformers takes from repositories
 
 
@@ -121,7 +122,11 @@ def class_names(config: PreTrainedConfig) -> tuple[str, ...]:
 
 
 def load_checkpoint(
-    name: str, revision: str | None = None, dtype: str = "float32", trust_remote_code: bool = False
+    name: str,
+    revision: str | None = None,
+    dtype: str = "float32",
+    trust_remote_code: bool = False,
+    check: ConfigCheck | None = None,
 ) -> Checkpoint:
     """Load a classifier and its tokenizer.
 
@@ -130,6 +135,7 @@ def load_checkpoint(
         revision: Branch, tag or commit on the hub.
         dtype: Precision to load it in.
         trust_remote_code: Whether code in the model's repository may run.
+        check: What else the configuration has to pass before weights are loaded.
 
     Raises:
         UserError: The model cannot be found or loaded, has no attention that can be erased, makes no single decision,
@@ -139,10 +145,10 @@ def load_checkpoint(
         check_finished(name)
     located = locate_model(name, revision)
     with quiet():
-        return _loaded(name, located, dtype, trust_remote_code)
+        return _loaded(name, located, dtype, trust_remote_code, check)
 
 
-def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) -> Checkpoint:
+def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool, check: ConfigCheck | None) -> Checkpoint:
     check_regular(located.folder, name)
     adapter = load(name, lambda: find_adapter(located, name, trust_remote_code), ADAPTER)
     at, source = (name, located) if adapter is None else (adapter.base, adapter.located)
@@ -161,6 +167,8 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool) ->
     fit = Fit() if kind is None else check_fit(config, kind, weights, at)
     if adapter is not None:
         config = load(name, partial(adapter.configured, config), ADAPTER)
+    if check is not None:
+        check(config, name)
     options = {"dtype": getattr(torch, dtype), "trust_remote_code": trust_remote_code, "key_mapping": fit.key_mapping}
     loader = kind or AutoModelForSequenceClassification
     model, report = load(at, lambda: _model_and_report(loader, folder, config, weights, options), weights.name)

@@ -36,8 +36,8 @@ class SiteConfig:
         memory_budget: Gigabytes that the erasures at ``words`` and inside an encoder may take, beyond the model and
             its batch; one erasure of one document is always run.
         target: Labels of a multi-label model whose states are looked at: ``predicted`` (the default: each label that is
-            on, and the one with the largest logit where none is), ``largest``, ``all``, or names; `explain` shows one
-            label, by default the largest.
+            on, and the one with the largest logit where none is), ``largest``, ``all``, or names; a label with one of
+            these names has to be renamed first. `explain` shows one label, by default the largest.
         threshold: Where a label of a multi-label model is on: above this probability, by default 0.5. A model with a
             single output, such as a reranker, decides only where this is given.
         threshold_on: What `threshold` is: a ``probability`` (of the sigmoid, between 0 and 1), or a raw ``logit``.

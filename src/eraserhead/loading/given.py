@@ -8,7 +8,7 @@ from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
-from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
+from eraserhead.loading.checkpoints import Checkpoint, ConfigCheck, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
 from eraserhead.loading.config import LIMITS, SiteConfig
 from eraserhead.loading.reader import is_hierarchical
@@ -26,8 +26,11 @@ def given_checkpoint(
     revision: str | None,
     dtype: Dtype | None,
     trust_remote_code: bool,
+    check: ConfigCheck,
 ) -> Checkpoint:
     """Return the checkpoint of a model that is given by name, as an object with its tokenizer, or as a pipeline.
+
+    Its configuration has to pass `check`, where it is given by name before weights are loaded.
 
     Raises:
         UserError: The model cannot be used, or an argument does not go with the way in which it is given.
@@ -35,7 +38,7 @@ def given_checkpoint(
     if isinstance(model, (str, Path)):
         if tokenizer is not None:
             raise UserError("tokenizer: only for a model in memory; a model given by name has its own, leave it out")
-        return load_checkpoint(str(model), revision, dtype or "float32", trust_remote_code)
+        return load_checkpoint(str(model), revision, dtype or "float32", trust_remote_code, check)
     if isinstance(model, Pipeline):
         if tokenizer is not None:
             raise UserError("tokenizer: the pipeline has its own; leave it out")
@@ -52,6 +55,7 @@ def given_checkpoint(
         raise UserError(f"revision '{revision}': only for a model on the hub, and this one is in memory; leave it out")
     if dtype not in (None, dtype_of(model)):
         raise UserError(f"dtype '{dtype}': the model in memory is in {dtype_of(model)}; leave it out, or convert it")
+    check(model.config, IN_MEMORY)
     return _in_memory(model, tokenizer)
 
 

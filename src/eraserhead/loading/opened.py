@@ -148,7 +148,11 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
 
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:
-    """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name."""
+    """Load the documents to erase; labels are read with the run's own table, or matched to the model's by name.
+
+    Raises:
+        UserError: They cannot be read, or `label_map` has no effect on them.
+    """
     multi_label = checkpoint.model.config.problem_type == MULTI_LABEL
     if checkpoint.labels is not None and checkpoint.data is not None and _same_set(checkpoint.data, data):
         if label_map:
@@ -156,11 +160,15 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
         documents = load_documents(data, "test", checkpoint.labels, multi_label)
         return replace(documents, labels_read=LabelsRead("training"))
     split = open_split(data, "test", multi_label=multi_label)
+    single = not multi_label and len(checkpoint.class_names) == 1
+    if label_map and (single or split.labels is None):
+        why = "the model has a single output, whose labels are 0 and 1" if single else "the documents have no labels"
+        raise UserError(Setting("label_map"), f": has no effect: {why}; leave it out")
     if split.labels is None:
         return replace(split.documents(), labels_read=LabelsRead("none"))
     if split.labels.absent:
         logger.info(split.labels.describe())
-    if not multi_label and len(checkpoint.class_names) == 1:
+    if single:
         return _with_one_label(split)
     matched = matched_labels(split.labels, checkpoint.class_names, label_map)
     read = LabelsRead("label_map" if label_map else "name", split.labels.names, split.labels.absent)

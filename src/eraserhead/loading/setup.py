@@ -54,7 +54,7 @@ class LabelSetup:
     """How a model that decides label by label does so.
 
     Attributes:
-        target: The labels whose states are looked at, or ``predicted`` or ``all``.
+        target: The labels whose states are looked at, or ``predicted``, ``largest`` or ``all``.
         threshold: A label is on above it.
         threshold_on: What the threshold is: a ``probability`` or a ``logit``.
     """

@@ -12,6 +12,11 @@ from eraserhead.method.cases import Targets
 from eraserhead.models.architecture import MULTI_LABEL
 
 THRESHOLD = 0.5
+WORDS = {
+    PREDICTED: "each label that is on, or else the largest",
+    LARGEST: "the label with the largest logit",
+    ALL: "all labels",
+}
 
 
 def decides_by_label(config: PreTrainedConfig) -> bool:
@@ -23,8 +28,9 @@ def label_setup(config: PreTrainedConfig, options: SiteConfig, name: str) -> Lab
     """Return which labels are decided on, and when one is on; None for a model that decides among its classes.
 
     Raises:
-        UserError: The options name a label that the model does not have, a threshold that is none, or belong to another
-            kind of model; or the model has a single output and no threshold is given.
+        UserError: The options name a label that the model does not have, or a word that stands for labels and is the
+            name of one too; they belong to another kind of model; or the model has a single output, and no threshold is
+            given.
     """
     if not decides_by_label(config):
         _check_without_effect(options, len(class_names(config)))
@@ -40,7 +46,7 @@ def label_setup(config: PreTrainedConfig, options: SiteConfig, name: str) -> Lab
         )
     threshold = THRESHOLD if options.threshold is None else options.threshold
     return LabelSetup(
-        _targets([PREDICTED] if options.target is None else options.target, class_names(config)),
+        (PREDICTED,) if options.target is None else _targets(options.target, class_names(config)),
         threshold,
         options.threshold_on,
     )
@@ -77,9 +83,18 @@ def targets_of(setup: LabelSetup | None, classes: tuple[str, ...]) -> Targets | 
 
 
 def _targets(named: list[str], classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the labels that are asked for, in the model's order; or the one word that stands for several."""
-    if len(named) == 1 and named[0] in (PREDICTED, LARGEST, ALL) and named[0] not in classes:
-        return (named[0],)
+    """Return the labels that are asked for, in the model's order; or the word that stands for labels.
+
+    Beside other labels, such a word is the name of a label.
+    """
+    if len(set(named)) == 1 and (word := named[0]) in WORDS:
+        if word in classes:
+            raise UserError(
+                Setting("target", word),
+                f": stands for {WORDS[word]}, and is the name of a label of this model too: rename that label in "
+                "id2label of the model's config.json",
+            )
+        return (word,)
     problems = [
         UserError(
             Setting("target", label), f": no label of the model{nearest(label, classes)}; it has {', '.join(classes)}"

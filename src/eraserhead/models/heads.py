@@ -222,3 +222,12 @@ def grouped(vectors: Tensor, mask: Tensor, rows: Tensor) -> Group:
     positions, present = components_first(mask)
     gathered = vectors.gather(1, positions.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
     return Group(rows, gathered, present, positions)
+
+
+def spread(sentences: Sentences, inside: list[tuple[Group, Tensor]], like: Tensor) -> Tensor:
+    """Return the weights of each group at the positions of their tokens ``[sentences, tokens]``."""
+    found = like.new_zeros(sentences.input_ids.shape)
+    for group, weights in inside:
+        empty = like.new_zeros(len(weights), found.shape[1])
+        found = found.index_copy(0, group.rows, empty.scatter(1, group.positions, weights.to(like.dtype)))
+    return found

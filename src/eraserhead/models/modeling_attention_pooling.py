@@ -19,7 +19,17 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from .architecture import MULTI_LABEL, SINGLE_LABEL, Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
 from .encoders import empty_encoder, loaded_encoder
-from .heads import FlatHead, Group, HierarchicalHead, Sentences, grouped, length_groups, packed_groups, rows_that_exist
+from .heads import (
+    FlatHead,
+    Group,
+    HierarchicalHead,
+    Sentences,
+    grouped,
+    length_groups,
+    packed_groups,
+    rows_that_exist,
+    spread,
+)
 from .pooling import components_first
 from .special_tokens import structural_token_ids
 
@@ -291,14 +301,5 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         return AttentionPoolingOutput(
             logits=logits,
             pooling_weights=weights.new_zeros(input_ids.shape[:2]).index_put(found.places, weights[exists]),
-            word_weights=vectors.new_zeros(input_ids.shape).index_put(found.places, _spread(found, inside, vectors)),
+            word_weights=vectors.new_zeros(input_ids.shape).index_put(found.places, spread(found, inside, vectors)),
         )
-
-
-def _spread(sentences: Sentences, inside: list[tuple[Group, Tensor]], like: Tensor) -> Tensor:
-    """Return the weights of each group at the positions of their tokens ``[sentences, tokens]``."""
-    spread = like.new_zeros(sentences.input_ids.shape)
-    for group, weights in inside:
-        empty = like.new_zeros(len(weights), spread.shape[1])
-        spread = spread.index_copy(0, group.rows, empty.scatter(1, group.positions, weights.to(like.dtype)))
-    return spread

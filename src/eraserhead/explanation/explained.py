@@ -1,0 +1,82 @@
+"""What is said of one document: its decision, its words, and what each ranking must erase to flip the decision."""
+
+from dataclasses import dataclass
+
+from eraserhead.loading.setup import SiteSetup
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word or one sentence; or a component that covers no text, such as [CLS].
+
+    Attributes:
+        name: As it is written in the text; the component itself where it covers no text.
+        start: Offset of its first character in the text; equal to `end` where it covers no text.
+        end: Offset after its last character.
+        attention: Sum of its components' weights.
+        gradient: Sum over its components of ``a_i d p_c / d a_i``.
+        erased: Whether one of its components belongs to the smallest flipping set.
+    """
+
+    name: str
+    start: int
+    end: int
+    attention: float
+    gradient: float
+    erased: bool
+
+
+@dataclass(frozen=True)
+class RankingExplained:
+    """What must be erased along one ranking until the decision flips.
+
+    Attributes:
+        ranking: Its name; for `random`, numbers are means over the draws that flip.
+        removed: Components erased at the first flip; null where nothing flips.
+        mass: Their share of the attention; null where nothing flips.
+        outcome: `flip`, `bias_only` or `never`; for `random` the most frequent one among the draws.
+        becomes: Class decided for after the flip; null where nothing flips, and for `random`.
+        draws: For `random` only: how many draws flip, and how many there are.
+    """
+
+    ranking: str
+    removed: float | None
+    mass: float | None
+    outcome: str
+    becomes: str | None
+    draws: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One decision and what it rests on.
+
+    Attributes:
+        text: The cleaned text.
+        label: Name of the gold class, where it is known; of `target`, ``on`` or ``off``.
+        decision: Name of the class decided for; of `target`, ``on`` or ``off``.
+        probabilities: Probability of every class, by class name; of `target`, of ``on`` and ``off``.
+        words: The words in reading order; the sentences, where those are the components.
+        rankings: What must be erased along each ranking.
+        components: Number of components.
+        truncated_tokens: Tokens beyond the model's limits, which it did not see.
+        site: Where weights are erased, and which weights.
+        inside: The words of each sentence with their attention within it, where the components are sentences.
+        second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
+        target: The label whose state is the decision, of a model that decides label by label; null for other models.
+        on: All labels that are on, of such a model.
+    """
+
+    text: str
+    label: str | None
+    decision: str
+    probabilities: dict[str, float]
+    words: list[Word]
+    rankings: list[RankingExplained]
+    components: int
+    truncated_tokens: int
+    site: SiteSetup
+    inside: list[list[Word]] | None = None
+    second: int | None = None
+    target: str | None = None
+    on: tuple[str, ...] = ()
