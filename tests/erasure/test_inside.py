@@ -564,10 +564,9 @@ def test_a_label_map_that_would_have_no_effect_is_refused(tmp_path):
     model = checkpoint(tmp_path / "model")
     with pytest.raises(UserError, match="label_map: belongs to a DataConfig"):
         eraserhead.erase(model, ["fine"], label_map=["neg=pos"], cpu=True)
-    data = DataConfig(path=texts_file(tmp_path, ["fine"]), max_length=64)
-    refused(
-        tmp_path, "label_map: has no effect: the documents have no labels", label_map=["a=b"], model=model, data=data
-    )
+    (tmp_path / "without.csv").write_text("text\nfine\n")
+    without = DataConfig(path=str(tmp_path / "without.csv"))
+    refused(tmp_path, "label_map: has no effect: the documents have no l", label_map=["a=b"], model=model, data=without)
     refused(tmp_path, "'neg' is named twice", label_map=["neg=pos", "neg=mixed"], model=model)
 
 
