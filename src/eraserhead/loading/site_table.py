@@ -20,9 +20,12 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.special_tokens import structural_token_ids
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.padding import kind_without_padding, sees_padding
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS, Site, float64_device, is_inside, parse_inside
 from eraserhead.sites.words import WordsSite
+
+ONE_LENGTH = "only documents of the same length are read together"
 
 logger = logging.getLogger("eraserhead")
 
@@ -140,7 +143,12 @@ def _open_own(
     """Open one of the attention layers of our own models."""
     model = _on(checkpoint, accelerator.device)
     site = kind(model, budget_for(model.device, config.memory_budget), targets_of(labels, checkpoint.class_names))
-    return OpenedSite(site, _own_setup(model, config, labels, kind is WordsSite), accelerator.device)
+    kind_of = None
+    if sees_padding(model):
+        together = "documents are read one by one" if is_hierarchical(model) else ONE_LENGTH
+        logger.info(f"padding changes this model's decisions: {together}")
+        kind_of = kind_without_padding(model)
+    return OpenedSite(site, _own_setup(model, config, labels, kind is WordsSite), accelerator.device, kind_of)
 
 
 def _on(checkpoint: Checkpoint, device: torch.device) -> AttentionPoolingForSequenceClassification:
@@ -183,7 +191,7 @@ def _open_inside(
             f"is read from the {site.runner.read_out.value}, was proved by probes of this model"
         )
     if site.runner.layers.sees_padding:
-        logger.info("padding changes this model's decisions: only documents of the same length are read together")
+        logger.info(f"padding changes this model's decisions: {ONE_LENGTH}")
     setup = SiteSetup(
         site=str(site.name),
         heads=None if site.heads is None else tuple(site.heads),

@@ -1,0 +1,35 @@
+"""Whether padding changes what our own models decide, and which documents may then share a batch."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from eraserhead.models.heads import HierarchicalHead
+from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.patch.dry_run import DRY_LENGTHS, dry_inputs, same_logits
+
+
+@torch.no_grad()
+def sees_padding(model: AttentionPoolingForSequenceClassification) -> bool:
+    """Tell whether the encoder gives a text other vectors beside a longer one than alone."""
+    encoder: Any = model.encoder
+    if isinstance(encoder, nn.Embedding):
+        return False
+    inputs, short = dry_inputs(encoder), DRY_LENGTHS[1]
+    alone = model.token_vectors(**{name: values[1:, :short] for name, values in inputs.items()})
+    return not same_logits(model.token_vectors(**inputs)[1:, :short], alone)
+
+
+def kind_without_padding(model: AttentionPoolingForSequenceClassification) -> Callable[[Sequence[Any]], int]:
+    """Return the number that documents share if none of them is padded, or padded otherwise, in a batch of both.
+
+    It is a document's length; of a hierarchical model, which pads sentences to those around them, only equal documents
+    share a number.
+    """
+    return _of_sentences if isinstance(model.head, HierarchicalHead) else len
+
+
+def _of_sentences(sentences: Sequence[Sequence[int]]) -> int:
+    return hash(tuple(map(tuple, sentences)))
