@@ -299,7 +299,10 @@ def test_near_misses_are_named(tmp_path, monkeypatch, capfd, arguments, message)
         ),
         (["--model.filters", "7"], "--model.context conv or --model.sentence_context conv; leave it out, or add that"),
         (["--model.sentence_context", "rnn"], "has no effect without --model.hierarchical;"),
-        (["--model", "{sentence_context: rnn}"], "--model.sentence_context rnn: has no effect without --model.hierarc"),
+        (
+            ["--model", "{sentence_context: rnn" + " " * 300 + "}"],
+            "--model.sentence_context rnn: has no effect without --model.hierarc",
+        ),
         (["--cache_limit", "3", "--training.freeze_encoder", "false"], "--cache_limit 3.0: has no effect without"),
         (
             ["--config", "same.yaml"],

@@ -196,6 +196,12 @@ def test_what_loading_sets_itself_may_say_anything(folder, use):
         assert (result.flips["ranking"] == "attention").sum() == 3
 
 
+@BOTH
+def test_the_size_of_a_block_is_no_number_of_blocks(folder, use):
+    configured(folder, block_size=4096)
+    use(folder)
+
+
 def content_of(name: str, content: bytes):
     return lambda folder: (folder / name).write_bytes(content)
 

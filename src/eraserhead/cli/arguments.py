@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from math import inf
+from os.path import isfile  # which takes a mapping that is longer than a name may be
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -124,7 +125,7 @@ def _given(arguments: Sequence[str], config: type) -> dict[str, tuple[int, Given
         group = f"{name}." if is_dataclass(options.get(name)) else ""
         if value is not None and (group or name == OPTION.removeprefix("--")):
             with suppress(UserError, ValueError):
-                inline = given_inline(value, options, group) if group and not Path(value).is_file() else None
+                inline = given_inline(value, options, group) if group and not isfile(value) else None
                 if inline is not None:
                     found |= {given.name: (place, None) for given in inline}
                     continue
@@ -145,7 +146,7 @@ def _named(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 def _group_problems(name: str, value: str, options: Mapping[str, Any]) -> list[UserError]:
     """Return what is wrong with the value of a whole group: a YAML file of its options, or a mapping of them."""
-    if Path(value).is_file():
+    if isfile(value):
         return _file_problems(value, options, f"{name}.")
     try:
         inline = given_inline(value, options, f"{name}.")
