@@ -123,7 +123,8 @@ class SelfAttentionSite:
 
     def _read(self, inputs: Mapping[str, Tensor], gradients: bool) -> ReplayedReading:
         token_mask = inputs["attention_mask"].bool()
-        if self.runner.layers.sees_padding and not token_mask.all():
+        padded = token_mask.any(-1) & ~token_mask.all(-1)
+        if self.runner.layers.sees_padding and padded.any():
             raise ValueError("padding would change this model's decisions: read documents of one length at a time")
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
