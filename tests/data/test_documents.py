@@ -14,9 +14,10 @@ import pytest
 from datasets import BuilderConfig, ClassLabel, Dataset, DatasetDict, Features, Value, load_dataset
 
 from eraserhead.data import planted, sampling
+from eraserhead.data.class_matching import matched_labels
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
-from eraserhead.data.labels import LabelTable, matched_labels
+from eraserhead.data.labels import LabelTable
 from eraserhead.data.named_sets import NAMED, undo_escapes, undo_line_breaks
 from eraserhead.data.sources import ONLY_EMPTY_IS_ABSENT, Source, pick_split
 from eraserhead.errors import UserError
