@@ -418,7 +418,7 @@ PLACE = {"name": None, "path": "reviews.csv (sha256 0123456789abcdef)"}
         (PLACE | {"path": "corpus", "label_column": None}, "--data.path DATA", "in the place of `DATA`"),
         ({"name": None, "split": "texts"}, "--data.path DATA.csv", "in the place of `DATA.csv`"),
         (PLACE | {"label_column": "`x`"}, "--data.path DATA.csv --data.label_column ...", "your own documents"),
-        (PLACE | {"label_column": "joy, anger"}, """--data.path DATA.csv --data.label_columns '["joy", "anger"]'""",
+        (PLACE | {"label_column": "joy, b c"}, """--data.path DATA.csv --data.label_columns '["joy", "b c"]'""",
          "your own documents"),
         (PLACE | {"label_column": "a;rm x"}, "--data.path DATA.csv --data.label_column 'a;rm x'", "your own documents"),
         ({"name": "planted", "documents": 50, "seed": 5},

@@ -67,11 +67,13 @@ def _compare(table: pa.Table, merged: Merged) -> None:
         merged.learn(place, _distinct(some))
         if place in merged.columns:
             merged.learn(place, _distinct(table.column(place)))
+    if not merged.room:
+        return
+    several = np.zeros(table.num_rows, dtype=bool)
     for column in table.columns:
-        for line_break in "\r\n":
-            several = table.filter(compute.match_substring(column, line_break)) if merged.room else table.slice(0, 0)
-            for row in several.slice(0, merged.room).to_pylist():
-                merged.keep([value or "" for value in row.values()], 0, 0)
+        several |= compute.match_substring_regex(column, "[\r\n]").fill_null(False).to_numpy()
+    for row in table.take(np.flatnonzero(several)[: merged.room]).to_pylist():
+        merged.keep([value or "" for value in row.values()], 0, 0)
 
 
 def _distinct(column: pa.ChunkedArray) -> list[str]:
