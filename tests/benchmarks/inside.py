@@ -50,7 +50,7 @@ AT_ONCE = 32  # erasures that full forward passes run side by side
 OURS_A_ROUND = 9  # calls of a fast side in one round; their median stands against one call of the slow side
 FAR_AHEAD = 50.0  # added to one class's bias, no erasure makes up for it
 SAME = 1e-4  # largest difference between two ways to erase the same, in float32
-ALL_LAYERS = InsideName(None, every_query=True)
+ALL_LAYERS = InsideName(None)
 BUDGET = budget_for(torch.device("cpu"))
 
 Batch = Mapping[str, Tensor]

@@ -21,7 +21,7 @@ def test_buckets_go_from_long_to_short():
 
 def test_documents_of_different_kinds_never_share_a_bucket():
     """Budget 20, as above; the kinds are told by the documents' numbers, odd and even."""
-    kinds = [document % 2 for document in range(8)]
+    kinds = [(document % 2,) for document in range(8)]
     assert buckets(range(8), LENGTHS, 20, kinds) == [[4], [6], [2, 0], [1], [3, 5, 7]]
 
 

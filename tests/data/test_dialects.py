@@ -229,6 +229,12 @@ def test_the_line_leads_to_the_rows(tmp_path, name):
     assert rows == TWO or name == "merged.csv"
 
 
+@pytest.mark.parametrize("separator", ["\t", "\\t", "tab", "TAB"])
+def test_every_spelling_of_the_tab_reads_quotation_marks_as_text(tmp_path, separator):
+    path = written(tmp_path / "a.txt", 'text\tlabel\n"good\tx\nbad\ty\n')
+    assert read(path, separator=separator) == [('"good', "x"), ("bad", "y")]
+
+
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [

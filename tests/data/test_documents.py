@@ -14,9 +14,10 @@ import pytest
 from datasets import BuilderConfig, ClassLabel, Dataset, DatasetDict, Features, Value, load_dataset
 
 from eraserhead.data import planted, sampling
+from eraserhead.data.class_matching import matched_labels
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
-from eraserhead.data.labels import LabelTable, matched_labels
+from eraserhead.data.labels import LabelTable
 from eraserhead.data.named_sets import NAMED, undo_escapes, undo_line_breaks
 from eraserhead.data.sources import ONLY_EMPTY_IS_ABSENT, Source, pick_split
 from eraserhead.errors import UserError
@@ -381,6 +382,39 @@ def test_class_names_win_over_numbers_where_two_sources_number_differently(tmp_p
     assert column(load_documents(config, "test", table), "label") == [1, 0]
     strangers = LabelTable(("LABEL_0", "LABEL_1"), {"0": 0, "1": 1})
     assert column(load_documents(config, "test", strangers), "label") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "feature", "no_label", "classes", "names"),
+    [
+        ([0, 2, 1, 0, -1], ClassLabel(names=["no", "-", "yes"]), ["-"], [0, 1, None, 0, None], ("no", "yes")),
+        ([0, 2, 1, 0, -1], ClassLabel(names=["no", "-", "yes"]), ["1"], [0, 1, None, 0, None], ("no", "yes")),
+        ([0, 2, 1, 0, -1], ClassLabel(names=["1", "2", "3"]), ["1"], [None, 1, 0, None, None], ("2", "3")),
+        ([0.0, 2.0, 1.0], Value("float64"), ["1.0"], [0, 1, None], ("0", "2")),
+        (["0.0", "2.0", "1.0"], Value("string"), ["1.0"], [0, 1, None], ("0", "2")),
+        ([0, 2, 1], Value("int8"), ["1"], [0, 1, None], ("0", "2")),
+        ([True, False, None], Value("bool"), ["false"], [0, None, None], ("True",)),
+        (["no", "yes", "-"], Value("large_string"), ["-"], [0, 1, None], ("no", "yes")),
+    ],
+    ids=str,
+)
+def test_labels_that_mean_none_are_left_out_of_every_kind_of_column(
+    tmp_path, labels, feature, no_label, classes, names
+):
+    """A name wins over a number of the same digits."""
+    rows = {"text": [f"text {row}" for row in range(len(labels))], "label": labels}
+    features = Features({"text": Value("string"), "label": feature})
+    Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
+    documents = load_documents(DataConfig(path=str(tmp_path / "a.parquet"), no_label=no_label), "test")
+    assert column(documents, "label") == classes
+    assert documents.labels.names == names
+
+
+def test_a_label_that_means_none_must_be_a_class_where_classes_have_names(tmp_path):
+    Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features=SENTIMENT).to_parquet(tmp_path / "a.parquet")
+    assert refusal(DataConfig(path=str(tmp_path / "a.parquet"), no_label=["nag"])) == (
+        "data.no_label=['nag']: no class of the label column 'label'; did you mean 'neg'?; it has neg, pos"
+    )
 
 
 def test_pairs_win_over_class_names(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from eraserhead.data.documents import Documents
 from eraserhead.data.given import GivenColumns, given_content, given_documents
@@ -206,6 +206,64 @@ def test_pairs_of_classes_may_hold_equals_signs():
     assert matched([0, 1, 0], ["other", "c=d"], ["other=a=b", "c=d=neg"]) == [2, 0, 2]
     with pytest.raises(UserError, match="'c=d' is no class of the data"):
         matched([0, 1, 0], ["other", "bad"], ["other=pos", "c=d=neg"])
+
+
+# --- several labels --------------------------------------------------------------------------------------------------
+
+
+def several(data, names=("a", "b", "c"), **columns) -> Documents:
+    asked = GivenColumns(**columns)
+    return given_documents(given_content(data, asked, None), asked, len(names), names=names, by_label=True)
+
+
+@pytest.mark.parametrize(
+    "own", [[2, 0], ("c", "a"), {0, 2}, np.array([2, 0]), torch.tensor([2, 0]), pd.Series(["c", "a"])], ids=repr
+)
+def test_labels_of_every_container_are_read(own):
+    rows = [{"text": "t", "label": own}, {"text": "u", "label": None}]
+    assert several(rows).rows["labels"][:] == [[0, 2], None]
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"), [(1, [0]), (False, []), ([0], [0]), (np.array([0]), [0]), (np.array([]), [])], ids=repr
+)
+def test_a_single_label_is_on_or_off_or_in_a_list(own, expected):
+    assert several([{"text": "t", "label": own}], ("a",)).rows["labels"][:] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("own", "match"),
+    [
+        ([0, 1, 0], r"labels \[0, 1, 0\]: a document's list holds 'a' twice; .* label_columns"),
+        (np.array([1, 1]), r"labels \[1, 1\]: a document's list holds 'b' twice"),
+        (["a", 0], "holds 'a' twice"),
+        ([True, False, True], r"labels \[True, False, True\]: a document's list holds True or False; .* label_columns"),
+        (np.array([True, False]), r"labels \[True, False\]: a document's list holds True or False"),
+        ([[0], [1]], r"label \[0\] is none of the model's labels"),
+        ([None], "label None is none of the model's labels"),
+        ([-1], "label -1 is none of the model's labels"),
+    ],
+    ids=repr,
+)
+def test_lists_that_are_no_labels_are_refused(own, match):
+    with pytest.raises(UserError, match=match):
+        several([{"text": "t", "label": own}])
+
+
+def test_an_array_is_no_class():
+    assert refusal([{"text": "t", "label": np.array([0, 1])}]).startswith("label [0, 1] is none of the model's classes")
+
+
+def test_columns_of_labels_win_over_a_column_of_named_lists_and_are_recorded():
+    features = Features(
+        {"text": Value("string"), "a": Value("int64"), "c": Value("int64"), "label": List(ClassLabel(names=["x", "y"]))}
+    )
+    data = Dataset.from_dict({"text": ["t", "u"], "a": [1, 0], "c": [1, 1], "label": [[0], [1]]}, features=features)
+    found = several(data, labels=("a", "c"))
+    assert found.rows["labels"][:] == [[0, 2], [2]]
+    assert found.provenance.label_column == "a, c"
+    assert several(data, ("x", "y")).rows["labels"][:] == [[0], [1]]
+    assert several(data, ("x", "y")).provenance.label_column == "label"
 
 
 def test_names_in_a_frame_of_several_types():

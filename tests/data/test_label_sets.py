@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, LargeList, List, Value
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
@@ -52,6 +52,11 @@ def test_lists_of_numbers_are_read_as_they_are(tmp_path):
     assert sets == [own if own is None else sorted(own) for own in SETS]
 
 
+def test_texts_that_hold_lists_of_numbers_are_read_as_these(tmp_path):
+    names, sets = read(csv(tmp_path / "a.csv", ['a,"[0, 1]"', "b,[1]", "c,[]"]))
+    assert (names, sets) == (("0", "1"), [[0, 1], [1], []])
+
+
 @pytest.mark.parametrize("write", [json.dumps, repr], ids=["JSON", "Python"])
 def test_texts_that_hold_lists_are_read_as_these(tmp_path, write):
     """As pandas writes lists into CSV files."""
@@ -78,6 +83,39 @@ def test_a_data_sets_own_names_are_the_labels(tmp_path):
     names, sets = read(DataConfig(path=str(tmp_path / "set")))
     assert names == NAMES
     assert sets == [sorted(own or []) for own in SETS[:5]]
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [List(Value("large_string")), List(Value("string")), LargeList(Value("string")), List(Value("string"), length=2)],
+    ids=str,
+)
+def test_lists_of_every_layout_are_read(tmp_path, feature):
+    rows = {"text": ["a", "b", "c"], "label": [["joy", "anger"], None, ["fear", "joy"]]}
+    features = Features({"text": Value("string"), "label": feature})
+    DatasetDict({"test": Dataset.from_dict(rows, features=features)}).save_to_disk(tmp_path / "set")
+    assert read(DataConfig(path=str(tmp_path / "set"))) == (("anger", "fear", "joy"), [[0, 2], None, [1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("feature", "lists", "no_label", "names"),
+    [
+        (Value("string"), [["b", "a"], ["-"], [], ["c", "-"]], ["-"], ("a", "b")),
+        (Value("int64"), [[1, 0], [7], [], [2, 7]], ["7"], ("0", "1")),
+        (Value("int64"), [[1, 0], [-1], [], None], None, ("0", "1")),
+        (ClassLabel(names=["a", "b", "-"]), [[1, 0], [2], [], [2, 0]], ["-"], ("a", "b")),
+    ],
+    ids=str,
+)
+def test_a_label_that_means_none_makes_a_list_unknown(tmp_path, feature, lists, no_label, names):
+    features = Features({"text": Value("string"), "label": List(feature)})
+    rows = {"text": ["t", "u", "v", "w"], "label": lists}
+    split = Dataset.from_dict(rows, features=features)
+    DatasetDict({"train": split, "test": split}).save_to_disk(tmp_path / "set")
+    config = DataConfig(path=str(tmp_path / "set"), no_label=no_label, validation_split="test")
+    assert read(config) == (names, [[0, 1], None, [], None])
+    if no_label is not None:
+        assert load_documents(config, "train", multi_label=True).record.without_label == 2
 
 
 def test_another_splits_labels_are_read_with_the_training_table(tmp_path):
@@ -133,6 +171,12 @@ def test_the_fingerprint_knows_the_labels(tmp_path):
         ([["a"], None], r"1 of the 2 rows of split 'train' have no label"),
         ([["a"], ["a"]], "all of one class"),
         ([[0.5], [1.5]], "holds list<"),
+        ([[0], [0, 1, 0]], r"the list of document train/1 has 0 twice; expected a list.*data\.label_columns"),
+        ([["a"], ["b", "a", "b"]], r"the list of document train/1 has b twice; expected a list"),
+        ([[True, False], [False]], r"holds list<.*bool>; expected a list.*data\.label_columns"),
+        (["[true]", "[false]"], r"holds texts such as '\[true\]'; expected a list.*data\.label_columns"),
+        (["[0, 1]", "[false]"], r"document train/1 has '\[false\]'; expected a list"),
+        ([[0], [2, -1]], r"document train/1 has -1 among its labels; .* give data\.no_label=\['-1'\]"),
     ],
     ids=str,
 )

@@ -297,23 +297,28 @@ def decoder(folder: Path, padding: str | None, in_config: bool) -> str:
     return str(folder)
 
 
-def test_a_decoder_without_padding_takes_its_tokenizers_or_is_refused(tmp_path, caplog):
-    folder = decoder(tmp_path / "decoder", "[PAD]", in_config=False)
+@pytest.mark.parametrize(
+    ("padding", "said"),
+    [
+        ("[PAD]", "the tokenizer's is used ('[PAD]')"),
+        (None, "only documents of the same length are read together"),
+    ],
+)
+def test_a_decoder_without_padding_takes_its_tokenizers_or_reads_equal_lengths(tmp_path, caplog, padding, said):
+    folder = decoder(tmp_path / "decoder", padding, in_config=False)
     with caplog.at_level("INFO", "eraserhead"):
         results = erase_to_folder(run(tmp_path, model=folder, data=texts_file(tmp_path, [*TEXTS, ""])))
-    assert "the tokenizer's is used ('[PAD]')" in caplog.text
+    assert said in caplog.text
     documents = frames(results)["documents"]
     assert documents.n.tolist() == [len(text.split()) for text in [*TEXTS, ""]]
     assert results.summary().documents.without_components == 1
-    assert results.summary().setup.model.lent_padding == "[PAD]"
+    assert results.summary().setup.model.lent_padding == padding
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     for row in documents[documents.n > 0].itertuples():
         ids = torch.tensor([[[*SPECIAL, *WORDS].index(word) for word in row.text.split()]])
         with torch.no_grad():
             expected = model(ids).logits[0].softmax(-1)  # one document: its last token, by position
         torch.testing.assert_close(torch.tensor(row.probabilities), expected.double(), rtol=0, atol=1e-5)
-    with pytest.raises(UserError, match="decoder without a padding token"):
-        erase_to_folder(run(tmp_path, model=decoder(tmp_path / "bare", None, in_config=False)))
 
 
 def test_texts_beyond_the_window_are_cut_counted_and_reported(tmp_path, caplog):

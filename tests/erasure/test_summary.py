@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from eraserhead.erasure.aggregates import _accuracy, _beyond_rankings, _pairs, _ranking, _test
-from eraserhead.erasure.flip_values import flips_by_ranking
+from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking
 from eraserhead.method.names import Outcome
 
 ABSENT = np.nan
@@ -18,9 +18,8 @@ def flips(count_never_as="beyond_all", **rankings):
         for number, removed in enumerate(documents):
             for draw in np.atleast_1d(removed):
                 outcome = "never" if np.isnan(draw) else "flip"
-                rows.append((f"d{number}", ranking, 5, draw, draw / 5, draw / 10, outcome, ABSENT))
-    columns = ["id", "ranking", "n", "removed", "fraction", "mass", "outcome", "evidence_auc"]
-    return flips_by_ranking(pd.DataFrame(rows, columns=columns), count_never_as)
+                rows.append((f"d{number}", None, ranking, 5, draw, draw / 5, draw / 10, outcome, ABSENT))
+    return flips_by_ranking(pd.DataFrame(rows, columns=COLUMNS), count_never_as)
 
 
 def test_a_ranking_that_never_flips_is_not_optimal_and_has_no_excess():

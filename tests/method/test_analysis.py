@@ -32,6 +32,7 @@ class Vote:
         self.signals = dict.fromkeys(("margin_gradient", "margin_product", "gradient", "product"), self.weights)
         self.unerased = self._count(torch.arange(len(votes)), self.mask.unsqueeze(1), alone=True)
         self.model_decision = self.unerased.decision
+        self.cases = None
 
     @property
     def lengths(self) -> Tensor:

@@ -137,19 +137,28 @@ def test_replayed_cases_share_what_is_the_same_for_all_labels():
         assert ours.flips.removed[some].tolist() == theirs.flips.removed[some].tolist()
 
 
-def test_rows_of_one_document_with_different_components_erased_are_replayed_apart():
-    """Three cases of two documents: the second repeats the first but for what is kept."""
-    cases = Cases(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 0.5, torch.zeros(2, 2).bool())
+@pytest.mark.parametrize("count", [2, 71])
+def test_rows_of_one_document_with_different_components_erased_are_replayed_apart(count):
+    """Three cases of two documents: the second repeats the first but for what is kept.
+
+    Also of more labels and components than an integer has bits.
+    """
+    last = count - 1
+    cases = Cases(torch.tensor([0, 0, 1]), torch.tensor([0, last, last]), 0.5, torch.zeros(2, count).bool())
     asked = []
 
     def replay(rows: Tensor, keep: Tensor) -> Tensor:
         asked.append(rows.tolist())
-        return torch.stack([keep.sum(-1) + 10.0 * rows[:, None], keep.sum(-1) + 100.0], -1)
+        logits = torch.zeros(*keep.shape[:2], count)
+        logits[..., 0], logits[..., last] = keep.sum(-1) + 10.0 * rows[:, None], keep.sum(-1) + 100.0
+        return logits
 
-    keep = torch.tensor([[[True, True]], [[True, False]], [[True, True]], [[True, True]]])
+    keep = torch.ones(4, 1, count).bool()
+    keep[1, 0, last] = False
     found = CasesReplay(replay, cases)(torch.tensor([0, 1, 2, 1]), keep)
     assert sorted(asked[0]) == [0, 0, 1]
-    assert found[:, 0].tolist() == [[0.0, 1.5], [0.0, 100.5], [0.0, 101.5], [0.0, 101.5]]
+    assert found[..., 0].tolist() == [[0.0]] * 4
+    assert found[:, 0, 1].tolist() == [count - 0.5, count + 98.5, count + 99.5, count + 99.5]
 
 
 def test_turns_hold_each_documents_first_case_then_its_second():

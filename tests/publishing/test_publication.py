@@ -540,7 +540,7 @@ def test_hostile_names_are_shown_and_do_nothing(study):
 
 def first_flips(fractions: list[float | None], count_never_as="beyond_all") -> FlipValues:
     rows = pd.DataFrame({"id": [f"d{row}" for row in range(len(fractions))], "ranking": "attention", "n": 4})
-    unused = {"removed": 1.0, "mass": 0.1, "outcome": "", "evidence_auc": np.nan}
+    unused = {"target": None, "removed": 1.0, "mass": 0.1, "outcome": "", "evidence_auc": np.nan}
     rows = rows.assign(fraction=np.array(fractions, dtype=float), **unused)
     return flips_by_ranking(rows, count_never_as)["attention"]
 

@@ -19,7 +19,7 @@ def test_a_name_is_written_as_it_is_read(text):
 def test_names_say_layer_and_queries():
     assert parse_inside("layer:-2") == InsideName(-2, every_query=False)
     assert parse_inside("layer:3:all") == InsideName(3, every_query=True)
-    assert parse_inside("all") == InsideName(None, every_query=True)
+    assert parse_inside("all") == InsideName(None)
 
 
 def test_float64_is_computed_on_the_processor_where_the_device_has_none():

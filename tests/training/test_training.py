@@ -414,6 +414,47 @@ def test_curves_are_written_for_tensorboard(tmp_path):
     assert list(Path(run.output_dir).rglob("events.out.tfevents*"))
 
 
+@pytest.fixture
+def saved_state(tmp_path):
+    accelerator = Accelerator(cpu=True)
+    accelerator.prepare(torch.nn.Linear(3, 5))
+    folder = RunFolder(tmp_path)
+    folder.save_state(accelerator)
+    return accelerator, folder, folder.resumable / "pytorch_model.bin"
+
+
+@pytest.mark.parametrize("length", [0, 100, -200, None], ids=["empty", "cut off", "without its end", "missing"])
+def test_a_damaged_state_is_said_to_be_damaged(saved_state, length):
+    accelerator, folder, file = saved_state
+    content = file.read_bytes()
+    if length is None:
+        file.unlink()
+    else:
+        file.write_bytes(content[:length])
+    with pytest.raises(UserError, match=r"latest: damaged \(.+\); replace the run with overwrite=True"):
+        folder.load_state(accelerator)
+
+
+def test_a_state_with_weights_of_other_names_is_of_another_compiler(saved_state):
+    accelerator, folder, file = saved_state
+    torch.save({f"_orig_mod.{name}": weight for name, weight in torch.load(file).items()}, file)
+    with pytest.raises(UserError, match="resume with the dynamo settings"):
+        folder.load_state(accelerator)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("NCCL"), OSError(5, "")])
+def test_what_is_no_fault_of_a_state_passes(saved_state, monkeypatch, error):
+    accelerator, folder, _ = saved_state
+
+    def fail(state):
+        raise error
+
+    monkeypatch.setattr(accelerator, "load_state", fail)
+    with pytest.raises(type(error)) as passed:
+        folder.load_state(accelerator)
+    assert passed.value is error
+
+
 def test_a_checkpoint_keeps_weights_that_are_views_of_one_buffer(tmp_path):
     """As those of a recurrent network are on a GPU."""
     network = torch.nn.GRU(3, 5, bidirectional=True)

@@ -10,7 +10,7 @@ WINDOW = 50  # training batches that are shuffled and sorted by length together
 
 
 def buckets(
-    documents: Sequence[int], lengths: Sequence[int], budget: int, kinds: Sequence[int] | None = None
+    documents: Sequence[int], lengths: Sequence[int], budget: int, kinds: Sequence[tuple[int, ...]] | None = None
 ) -> list[list[int]]:
     """Split documents into batches of similar length, longest first, within a token budget.
 
@@ -21,9 +21,9 @@ def buckets(
         documents: Indices into `lengths`.
         lengths: Tokens of every document.
         budget: Most tokens of a batch, padding included.
-        kinds: A number for every document; those of different numbers never share a batch.
+        kinds: Numbers for every document; those of different numbers never share a batch.
     """
-    kind = [0] * len(lengths) if kinds is None else kinds
+    kind = [()] * len(lengths) if kinds is None else kinds
     batches: list[list[int]] = []
     for document in sorted(documents, key=lambda index: (kind[index], -lengths[index], index)):
         first = batches[-1][0] if batches else document  # the longest of the open batch

@@ -25,7 +25,8 @@ class DataConfig:
         label_columns: Columns of 0 and 1, one for each label of a multi-label model, in place of a column of lists;
             their names are the labels.
         no_label: Labels that mean that a document has none, such as ``-`` where annotators disagree; training leaves
-            these documents out. Null and empty always mean it; ``-1`` does where this is not given.
+            these documents out. Null and empty always mean it; ``-1`` does where this is not given. Classes that have
+            names are named by these or by their numbers.
         encoding: How the characters of a text file are encoded, such as ``cp1252``; default: what its byte order mark
             says, else UTF-8.
         separator: What stands between the columns of a text file, such as ``;`` or ``tab``; default: a comma in .csv, a

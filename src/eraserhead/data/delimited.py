@@ -17,6 +17,7 @@ from eraserhead.data.dialects import (
     fields_of,
     likely_separator,
     sampled_lines,
+    shortened,
     typed,
 )
 from eraserhead.data.merged_rows import Merged, Row
@@ -93,7 +94,7 @@ def _fitted(file: Path, dialect: Dialect, row: Row, line: int) -> Row:
 def _ragged(file: Path, dialect: Dialect, row: Row, line: int) -> UserError:
     width, count = len(dialect.names), len(row)
     against = ("the header has ",) if dialect.headed else (Setting("data.column_names"), " names ")
-    said = (f"line {line} ({_short(dialect.separator.join(row))}) has {_fields(count)}, and ", *against, str(width))
+    said = (f"line {line} ({shortened(dialect.separator.join(row))}) has {_fields(count)}, and ", *against, str(width))
     lines = sampled_lines(file, dialect.encoding)
     likely = likely_separator(lines[max(dialect.skipped - dialect.headed, 0) :], dialect.separator)
     if likely is not None:
@@ -132,8 +133,3 @@ def _line(file: Path, dialect: Dialect, number: int) -> str:
 
 def _fields(count: int) -> str:
     return "1 field" if count == 1 else f"{count} fields"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else f"{line[:60]}..."

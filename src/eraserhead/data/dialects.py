@@ -14,6 +14,8 @@ from eraserhead.errors import Setting, UserError
 
 Quoting = Literal["double", "backslash", "none"]
 
+TABLE = ("encoding", "separator", "quoting", "column_names")  # settings of text with separated columns
+DIALECT = (*TABLE, "field")  # of all text files
 SAMPLE = 1 << 20  # characters that are looked at before a file is read
 SAMPLED_ROWS = 50
 SEPARATORS = {"\t": "a tab", ";": "';'", "|": "'|'", ",": "','"}
@@ -50,8 +52,7 @@ class DialectSettings:
     @property
     def given(self) -> list[str]:
         """Names of the settings that are given."""
-        named = ("encoding", "separator", "quoting", "column_names", "field")
-        return [name for name in named if getattr(self, name) is not None]
+        return [name for name in DIALECT if getattr(self, name) is not None]
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def broken_quotes(reason: str, line: int, text: str, quoting: Quoting) -> UserEr
     escaped: Quoting = "backslash" if '\\"' in text and quoting != "backslash" else "none"
     why = 'they are escaped (\\")' if escaped == "backslash" else "they belong to the texts"
     return UserError(
-        f"line {line}: {what} ({_short(text)}); if {why}, give ",
+        f"line {line}: {what} ({shortened(text)}); if {why}, give ",
         Setting("data.quoting", escaped),
     )
 
@@ -231,7 +232,7 @@ def _check_width(first: list[str], lines: list[str], separator: str, asked: Dial
     likely = likely_separator(lines, separator) or next((each for each in SEPARATORS if each in first[0]), None)
     if likely is not None:
         raise UserError(
-            f"one column '{_short(first[0])}': separated by {SEPARATORS[likely]}? give ",
+            f"one column '{shortened(first[0])}': separated by {SEPARATORS[likely]}? give ",
             Setting("data.separator", typed(likely)),
         )
 
@@ -254,11 +255,11 @@ def _names(first: list[str], asked: DialectSettings) -> tuple[tuple[str, ...], b
 
 def _notes(dialect: Dialect, asked: DialectSettings, lines: list[str], start: int) -> Iterator[UserError]:
     if asked.column_names and dialect.skipped > start:
-        yield UserError(f"the header line ({_short(lines[start])}) is replaced by ", Setting("data.column_names"))
+        yield UserError(f"the header line ({shortened(lines[start])}) is replaced by ", Setting("data.column_names"))
     comments = [line for line in lines[:start] if line.startswith("#")]
     if comments:
         yield UserError(
-            f"{len(comments)} comment lines above the rows are left out, the first is {_short(comments[0])}"
+            f"{len(comments)} comment lines above the rows are left out, the first is {shortened(comments[0])}"
         )
     if dialect.quoting == "none" and not dialect.chosen:
         rows = (line.rstrip("\r\n").split(dialect.separator) for line in lines[dialect.skipped :])
@@ -273,6 +274,7 @@ def _notes(dialect: Dialect, asked: DialectSettings, lines: list[str], start: in
             )
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return text on one line, its beginning where it is long."""
     line = " ".join(text.split())
     return line if len(line) <= 60 else f"{line[:60]}..."

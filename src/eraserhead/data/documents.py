@@ -17,7 +17,7 @@ from eraserhead.data import planted, sampling
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.label_sets import LABELS, RawLabelSets, classes_and_sets, read_raw_labels, with_label_sets
-from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, remarks
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, numbered, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
 from eraserhead.data.requests import PLANTED, check_config, source_of
@@ -149,7 +149,7 @@ def open_split(
     named = NAMED.get(config.name or "", NamedSet())
     if config.name == PLANTED:
         names = planted.label_names(config.classes)
-        raw = RawLabels(tuple(map(str, range(len(names)))), np.array([], dtype=np.int64), names)
+        raw = _planted_labels(names, [])
         return OpenSplit(config, role, named, None, _planted_split(config, role), raw, labels or label_table(raw))
     source = source_of(config, named)
     _check_splits(config, source, role)
@@ -266,13 +266,18 @@ def _planted_split(config: DataConfig, role: Role) -> str:
     return "validation" if role == "validation" and config.validation_split is None else _wanted_split(config, role)[0]
 
 
+def _planted_labels(names: tuple[str, ...], codes: list[int]) -> RawLabels:
+    named = numbered(names)
+    return RawLabels(tuple(named), np.array(codes, dtype=np.int64), named)
+
+
 def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None, with_labels: bool) -> Documents:
     """Generate documents of the built-in corpus."""
     split = _planted_split(config, role)
     size = {"train": config.train_size, "validation": config.validation_size, "test": config.test_size}[role]
     reviews = planted.planted_reviews(split, config.classes, size, config.seed)
     names = planted.label_names(config.classes)
-    raw = RawLabels(tuple(map(str, range(len(names)))), np.array([review.label for review in reviews]), names)
+    raw = _planted_labels(names, [review.label for review in reviews])
     table = labels or label_table(raw)
     classes = class_indices(raw, table, split)
     content = {

@@ -16,7 +16,14 @@ from datasets import config as settings
 from datasets.fingerprint import Hasher
 
 from eraserhead.data.delimited import delimited_tables
-from eraserhead.data.dialects import DialectSettings, known_dialect, sampled_lines, tab_separated
+from eraserhead.data.dialects import (
+    TABLE,
+    DialectSettings,
+    known_dialect,
+    sampled_lines,
+    spelled_separator,
+    tab_separated,
+)
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
@@ -32,7 +39,7 @@ TEXT = (".txt", ".text")
 FORMATS = (".parquet", *DELIMITED, *JSON, *TEXT)
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 USED: dict[str, tuple[str, ...]] = {  # which settings a kind of file listens to
-    "delimited": ("encoding", "separator", "quoting", "column_names"),
+    "delimited": TABLE,
     "json": ("encoding", "field", "column_names"),
     "lines": ("encoding", "column_names"),
     "folders": ("encoding",),
@@ -122,7 +129,7 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         if ending in SPREADSHEETS:
             raise UserError(f"{known}; save the spreadsheet as CSV")
         raise UserError(f"{known}; if it is text with separated columns, give ", Setting("data.separator"))
-    return _read_delimited(file, asked, ",", quoted=asked.separator not in ("\t", "\\t", "tab"))
+    return _read_delimited(file, asked, ",", quoted=spelled_separator(asked.separator) != "\t")
 
 
 def read_label_folders(found: LabelFolders, asked: DialectSettings) -> dict[str, Dataset]:

@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
+from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
-from eraserhead.data.given_labels import given_label_sets, is_missing, labels_by_name, labels_of_columns
+from eraserhead.data.given_labels import given_label_sets, is_missing, labels_of_column, labels_of_columns
 from eraserhead.data.label_sets import with_label_sets
-from eraserhead.data.labels import NO_LABEL, class_indices, label_table, matched_labels, read_labels, unmatched
-from eraserhead.data.provenance import LabelsRead, Provenance
+from eraserhead.data.labels import NO_LABEL, class_indices, label_table, read_labels
+from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
 from eraserhead.errors import Setting, UserError, nearest
 
 logger = logging.getLogger("eraserhead")
@@ -41,6 +42,11 @@ class GivenColumns:
     pair: str | None = None
     label: str | None = None
     labels: tuple[str, ...] = ()
+
+    @property
+    def label_or_usual(self) -> str:
+        """The one column of labels."""
+        return self.label or "label"
 
     @property
     def named(self) -> dict[str, str]:
@@ -133,8 +139,7 @@ def given_documents(
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
     if by_label:
         rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), names))
-    read = (columns.text or "text", columns.pair, columns.label or "label")
-    return Documents(rows, None, _provenance(*read, len(texts)), labels_read)
+    return Documents(rows, None, _provenance(columns, len(texts)), labels_read)
 
 
 def check_text(text: str, name: str | Setting) -> str:
@@ -168,15 +173,14 @@ def _one_split(data: Any, split: str | None) -> Any:
 
 def _content(data: Any, columns: GivenColumns) -> Content:
     if isinstance(data, (Dataset, pd.DataFrame)):
-        found = _from_table(_table(data), columns)
-        found = replace(found, labels=labels_by_name(found.labels, data, columns.label or "label"))
-        return replace(found, class_names=_class_names(data, columns.label or "label"))
+        found = _from_table(_table(data), columns, data)
+        return found if columns.labels else replace(found, class_names=_class_names(data, columns.label_or_usual))
     if isinstance(data, (str, bytes, Mapping, Set)) or not isinstance(data, Iterable) or getattr(data, "ndim", 1) != 1:
         raise UserError(f"data is {_type(data)}; give {TAKEN}")
     rows = list(data)
     if rows and all(isinstance(row, Mapping) for row in rows):
         names = dict.fromkeys(name for row in rows for name in row)
-        return _from_table({str(name): [row.get(name) for row in rows] for name in names}, columns)
+        return _from_table({str(name): [row.get(name) for row in rows] for name in names}, columns, rows)
     if columns.named:
         argument, column = next(iter(columns.named.items()))
         raise UserError(f"{argument} '{column}': the documents have no columns; leave it out, or give rows")
@@ -195,7 +199,7 @@ def _table(data: Dataset | pd.DataFrame) -> Table:
     return {name: column.where(column.notna(), None).tolist() for name, column in zip(names, columns, strict=True)}
 
 
-def _from_table(table: Table, columns: GivenColumns) -> Content:
+def _from_table(table: Table, columns: GivenColumns, data: Any) -> Content:
     wanted = {"text_column": "text", **columns.named}
     missing = [
         f"{argument} '{column}': no such column{nearest(str(column), table)}"
@@ -204,12 +208,10 @@ def _from_table(table: Table, columns: GivenColumns) -> Content:
     ]
     if missing:
         raise UserError(f"{'; '.join(missing)}; there are: {', '.join(table) or 'none'}")
-    return Content(
-        table[wanted["text_column"]],
-        None if columns.pair is None else table[columns.pair],
-        labels_of_columns(table, columns.labels) if columns.labels else table.get(columns.label or "label"),
-        table.get("id"),
-    )
+    several, one = columns.labels, columns.label_or_usual
+    labels = labels_of_columns(table, several) if several else labels_of_column(data, table.get(one), one)
+    seconds = None if columns.pair is None else table[columns.pair]
+    return Content(table[wanted["text_column"]], seconds, labels, table.get("id"))
 
 
 def _checked(texts: Sequence[Any]) -> list[str]:
@@ -268,8 +270,10 @@ def _ids(given: Sequence[Any] | None, count: int) -> list[str]:
     return ids
 
 
-def _provenance(text: str, pair: str | None, label: str, count: int) -> Provenance:
-    return Provenance(None, None, None, None, NAME, [text], pair, label, False, count, count, 0)
+def _provenance(columns: GivenColumns, count: int) -> Provenance:
+    labels = COLUMNS_BETWEEN.join(columns.labels) or columns.label_or_usual
+    text = [columns.text or "text"]
+    return Provenance(None, None, None, None, NAME, text, columns.pair, labels, False, count, count, 0)
 
 
 def _type(value: object) -> str:

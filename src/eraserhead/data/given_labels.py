@@ -1,48 +1,63 @@
 """Labels given from Python, of documents that may have several."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from datasets import Dataset
 
 from eraserhead.data.labels import NO_LABEL
-from eraserhead.errors import UserError, nearest
+from eraserhead.errors import Job, UserError, nearest
+
+ONE_EACH: tuple[str | Job, ...] = (
+    "; give the names or numbers of the labels that it has, each once; 0 and 1 for each label are columns, which ",
+    Job("erase"),
+    " takes as label_columns",
+)
+
+
+def as_python(label: Any) -> Any:
+    """Return a label, or several, as Python's own numbers, texts and lists where numpy, pandas or torch hold them."""
+    if isinstance(label, (list, tuple)):
+        return [as_python(each) for each in label]
+    return label.tolist() if hasattr(label, "tolist") else label
 
 
 def given_label_sets(labels: Sequence[Any] | None, count: int, names: tuple[str, ...]) -> list[list[int] | None]:
     """Return the label numbers of every document: of lists of names or numbers, or of 0 or 1 for a single label.
 
     Raises:
-        UserError: Something else was given, or a label is none of the model's.
+        UserError: Something else was given, a label is none of the model's, or it is given twice.
     """
     if labels is None:
         return [None] * count
-    return [None if _is_absent(own) else _label_set(own, names) for own in labels]
-
-
-def _is_absent(own: Any) -> bool:
-    return not isinstance(own, (list, tuple, set, np.ndarray)) and is_missing(own)
+    return [None if is_missing(own) else _label_set(own, names) for own in labels]
 
 
 def _label_set(own: Any, names: tuple[str, ...]) -> list[int]:
-    if len(names) == 1 and own in (0, 1):
-        return [0] if own else []
-    if not isinstance(own, (list, tuple, set, np.ndarray)):
+    if not isinstance(own, (list, set)):
+        if len(names) == 1 and own in (0, 1):
+            return [0] if own else []
         raise UserError(f"label {own!r}: the model decides label by label; give a list of labels for each document")
+    if any(isinstance(label, bool) for label in own):
+        raise UserError(f"labels {own!r}: a document's list holds True or False", *ONE_EACH)
     numbers = {name: place for place, name in enumerate(names)} | {place: place for place in range(len(names))}
-    wrong = next((label for label in own if label not in numbers), None)
-    if wrong is not None:
+    strange = [label for label in own if not isinstance(label, (str, int, float)) or label not in numbers]
+    if strange:
         raise UserError(
-            f"label {wrong!r} is none of the model's labels{nearest(str(wrong), names)}: {', '.join(names)}"
+            f"label {strange[0]!r} is none of the model's labels{nearest(str(strange[0]), names)}: {', '.join(names)}"
         )
-    return sorted({numbers[label] for label in own})
+    found = sorted(numbers[label] for label in own)
+    twice = next((one for one, other in pairwise(found) if one == other), None)
+    if twice is not None:
+        raise UserError(f"labels {own!r}: a document's list holds '{names[twice]}' twice", *ONE_EACH)
+    return found
 
 
 def labels_of_columns(table: Mapping[str, Sequence[Any]], labels: Sequence[str]) -> list[list[str] | None]:
     """Return the labels that are on in each row; None where one of the columns says neither 0 nor 1."""
-    rows = zip(*(table[label] for label in labels), strict=True)
+    rows = zip(*(map(as_python, table[label]) for label in labels), strict=True)
     return [
         None
         if any(map(is_missing, row))
@@ -57,16 +72,20 @@ def _is_on(state: Any) -> bool:
     return bool(state)
 
 
-def labels_by_name(labels: Sequence[Any] | None, data: Dataset | pd.DataFrame, column: str) -> Sequence[Any] | None:
-    """Return labels by their names, where they are lists that a data set has names for; others as they are."""
+def labels_of_column(data: Any, labels: Sequence[Any] | None, column: str) -> list[Any] | None:
+    """Return a column's labels as Python has them; lists that a data set has names for by these names."""
+    if labels is None:
+        return None
+    found = list(map(as_python, labels))
     feature = data.features.get(column) if isinstance(data, Dataset) else None
     names: Any = getattr(getattr(feature, "feature", None), "names", None)
-    if names is None or labels is None:
-        return labels
-    return [None if own is None else [names[each] for each in own] for own in labels]
+    if names is None:
+        return found
+    known = range(len(names))
+    return [None if own is None else [names[each] if each in known else each for each in own] for own in found]
 
 
 def is_missing(label: Any) -> bool:
-    """Tell whether a value stands for no label: None, NaN, pandas' NA or -1."""
+    """Tell whether a value, as Python has it, stands for no label: None, NaN, pandas' NA or -1."""
     # In this order: pandas' NA compares as NA, which is neither true nor false, and only NaN differs from itself.
     return label is None or label is pd.NA or label in (NO_LABEL,) or label != label  # noqa: PLR0124

@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
-from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, arrow_table, class_indices, read_labels
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, arrow_table, class_indices, numbered, read_labels
 from eraserhead.errors import Setting, UserError
 
 logger = logging.getLogger("eraserhead")
@@ -65,16 +65,16 @@ def read_label_sets(
 ) -> RawLabelSets:
     """Read a column of lists, or several columns of 0 and 1, whose names are the labels.
 
-    A list holds names or numbers; a text may hold one as JSON writes it. Null and the empty text are no list: the
-    labels are unknown. An empty list is known to have none. A column of 0 and 1 that holds something else that
-    `no_label` names, -1 where it names nothing, makes the labels unknown too.
+    A list holds names or numbers, each once; a text may hold one as JSON writes it. Null and the empty text are no
+    list: the labels are unknown. An empty list is known to have none. A label that `no_label` names makes the labels of
+    its row unknown, in a list as in a column of 0 and 1; so does -1 where it names nothing, in a list alone.
 
     Raises:
         NoLabelSetsError: The one column holds no lists.
         UserError: A column holds something else; the message names a value and its row.
     """
     if len(columns) == 1:
-        return _of_lists(rows, columns[0], split)
+        return _of_lists(rows, columns[0], split, no_label)
     return _of_columns(rows, columns, split, no_label)
 
 
@@ -148,25 +148,54 @@ def with_label_sets(documents: Dataset, sets: Sequence[Sequence[int] | None]) ->
     return documents.add_column(LABELS, column, feature=FEATURE)  # pyright: ignore[reportCallIssue] - its stub is older
 
 
-def _of_lists(rows: Dataset, column: str, split: str) -> RawLabelSets:
-    lists, feature = arrow_table(rows, [column]).column(column).combine_chunks(), rows.features[column]
-    inner = getattr(feature, "feature", None)
-    if pa.types.is_string(lists.type) or pa.types.is_large_string(lists.type):
+def _of_lists(rows: Dataset, column: str, split: str, no_label: Sequence[str] | None) -> RawLabelSets:
+    lists, inner = arrow_table(rows, [column]).column(column).combine_chunks(), rows.features[column]
+    if _is_text(lists.type):
         lists = _parsed(lists.to_pylist(), column, split)
     kind = getattr(lists.type, "value_type", None)
-    if kind is None or not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_null(kind)):
+    if kind is None or not (pa.types.is_integer(kind) or _is_text(kind) or pa.types.is_null(kind)):
         raise NoLabelSetsError(f"label column '{column}' holds {lists.type}", *EXPECTED)
     counts = np.asarray(lists.value_lengths().fill_null(NO_LABEL), dtype=np.int64)
     flat = lists.flatten().cast(pa.string()) if pa.types.is_null(kind) else lists.flatten()
-    features = Features({column: inner}) if isinstance(inner, ClassLabel) else None
     values = Dataset(InMemoryTable(pa.table({column: flat})))
-    raw = RawLabelSets(read_labels(values if features is None else values.cast(features), column, split), counts)
-    without = np.flatnonzero(raw.flat.codes == NO_LABEL)
-    if len(without):
+    inner = getattr(inner, "feature", None)
+    values = values.cast(Features({column: inner})) if isinstance(inner, ClassLabel) else values
+    raw = RawLabelSets(read_labels(values, column, split, no_label), counts)
+    _check_lists(raw, flat, no_label is not None, f"label column '{column}': the list of document {split}/")
+    return _without(raw, np.unique(raw.rows[raw.flat.codes == NO_LABEL]))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _check_lists(raw: RawLabelSets, flat: pa.Array, may_mix: bool, start: str) -> None:
+    """Refuse a list with an empty label or one that occurs twice, or, unless it `may_mix` them, with -1 beside others.
+
+    A list that has a label twice is one of 0 and 1 for each label, whose numbers would be taken for labels.
+    """
+    codes, rows = raw.flat.codes, raw.rows
+    empty = np.asarray(flat.cast(pa.string()).fill_null("")) == ""
+    mixed = (codes == NO_LABEL) & (raw.counts[rows] > 1) & (not may_mix)
+    if empty.any():
+        raise UserError(f"{start}{rows[empty][0]} has an empty label")
+    if mixed.any():
+        leave = Setting("data.no_label", [str(NO_LABEL)])
         raise UserError(
-            f"label column '{column}': the list of document {split}/{raw.rows[without[0]]} has an empty label"
+            f"{start}{rows[mixed][0]} has -1 among its labels; if its labels are then unknown, give ", leave
         )
-    return raw
+    pairs, times = np.unique(np.stack([rows, codes], axis=1), axis=0, return_counts=True)
+    if len(twice := pairs[times > 1]):
+        row, code = twice[0]
+        value = raw.flat.values[code] if code != NO_LABEL else code
+        raise UserError(f"{start}{row} has {value} twice", *EXPECTED)
+
+
+def _without(raw: RawLabelSets, unknown: NDArray[np.int64]) -> RawLabelSets:
+    """Return the labels with those of some rows unknown."""
+    counts = raw.counts.copy()
+    counts[unknown] = NO_LABEL
+    return RawLabelSets(raw.flat.of(~np.isin(raw.rows, unknown)), counts)
 
 
 def _parsed(texts: Sequence[str | None], column: str, split: str) -> pa.ListArray:
@@ -182,7 +211,7 @@ def _parsed(texts: Sequence[str | None], column: str, split: str) -> pa.ListArra
 
 
 def _is_list_of_labels(found: Any) -> bool:
-    return isinstance(found, list) and all(isinstance(each, (str, int)) and each not in ("", True) for each in found)
+    return isinstance(found, list) and all(type(each) in (str, int) and each != "" for each in found)
 
 
 def _as_list(text: str) -> Any:
@@ -196,8 +225,8 @@ def _of_columns(rows: Dataset, columns: Sequence[str], split: str, no_label: Seq
     states = np.stack([_states(rows, column, split, no_label) for column in columns], axis=1)
     known = (states != NO_LABEL).all(1)
     on = (states == 1) & known[:, None]
-    names = tuple(map(str, range(len(columns))))
-    flat = RawLabels(names, np.nonzero(on)[1].astype(np.int64), tuple(columns))
+    names = numbered(columns)
+    flat = RawLabels(tuple(names), np.nonzero(on)[1].astype(np.int64), names)
     return RawLabelSets(flat, np.where(known, on.sum(1), NO_LABEL).astype(np.int64))
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -64,12 +64,12 @@ class RawLabels:
     Attributes:
         values: The distinct values as text: whole numbers in numerical order, other text in alphabetical order.
         codes: For every row its position in `values`, or `NO_LABEL`.
-        class_names: Names that the source itself gives to the values 0, 1, ...; empty where it gives none.
+        class_names: Names that the source itself gives to values, those without rows too; empty where it gives none.
     """
 
     values: tuple[str, ...]
     codes: NDArray[np.int64]
-    class_names: tuple[str, ...] = ()
+    class_names: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def absent(cls, rows: int) -> "RawLabels":
@@ -81,15 +81,27 @@ class RawLabels:
         """True where there are values or names to make a table from."""
         return bool(self.values or self.class_names)
 
+    def of(self, rows: NDArray[np.bool_]) -> "RawLabels":
+        """Return the labels of some rows, which all have one, with the values that occur there."""
+        present, codes = np.unique(self.codes[rows], return_inverse=True)
+        return RawLabels(tuple(self.values[place] for place in present), codes.astype(np.int64), self.class_names)
+
+
+def numbered(names: Sequence[str]) -> dict[str, str]:
+    """Return the names of the values 0, 1, ...."""
+    return {str(number): name for number, name in enumerate(names)}
+
 
 def read_labels(rows: Dataset, column: str, split: str, no_label: Sequence[str] | None = None) -> RawLabels:
     """Read a label column of integers, whole floats, booleans or strings.
 
     Null, NaN and the empty string are no label; so is what `no_label` names, -1 where it names nothing. A column of
-    texts that are all whole numbers, such as ``1.0``, is read as these numbers.
+    texts that are all whole numbers, such as ``1.0``, is read as these numbers. Where the column has names for its
+    values, `no_label` may give names or values; a class that it names is no class.
 
     Raises:
-        UserError: If the column holds anything else; the message names a value and its row.
+        UserError: If the column holds anything else; the message names a value and its row. Or if `no_label` names no
+            value of a column whose values all have names.
     """
     encoded = _dictionary(rows, column)
     positions = np.asarray(encoded.indices.fill_null(NO_LABEL), dtype=np.int64)
@@ -101,12 +113,14 @@ def read_labels(rows: Dataset, column: str, split: str, no_label: Sequence[str] 
             "expected integers, whole floats, booleans or strings"
         )
     feature = rows.features[column]
-    absent = {*(MEANS_NONE if no_label is None else no_label), *(MEANS_NONE if isinstance(feature, ClassLabel) else ())}
-    keys = [None if key in absent else key for key in map(_key, distinct)]
+    names = numbered(feature.names) if isinstance(feature, ClassLabel) else {}
+    absent = _absent(names, column, no_label)
+    keys = [None if _is_one_of(absent, value) else _key(value) for value in distinct]
     values = _ordered({key for key in keys if key is not None})
     places = {value: place for place, value in enumerate(values)}
     codes = np.array([NO_LABEL if key is None else places[key] for key in keys] + [NO_LABEL], dtype=np.int64)
-    return RawLabels(values, codes[positions], tuple(feature.names) if isinstance(feature, ClassLabel) else ())
+    known = {value: name for value, name in names.items() if value not in absent}
+    return RawLabels(values, codes[positions], known)
 
 
 def label_table(raw: RawLabels, known_names: tuple[str, ...] = ()) -> LabelTable:
@@ -116,7 +130,7 @@ def label_table(raw: RawLabels, known_names: tuple[str, ...] = ()) -> LabelTable
     to `MOST_ABSENT` numbers may be missing at one end, if the other end shows whether they start at 0 or 1.
     """
     if raw.class_names:
-        return LabelTable(raw.class_names, {str(index): index for index in range(len(raw.class_names))})
+        return LabelTable(tuple(raw.class_names.values()), {value: i for i, value in enumerate(raw.class_names)})
     if known_names and (fitted := _fit(raw.values, known_names)):
         present = {fitted[value] for value in raw.values}
         absent = tuple(name for index, name in enumerate(known_names) if index not in present)
@@ -143,67 +157,6 @@ def class_indices(
             row = row if rows is None else int(rows[row])
             raise UserError(f"label {value} of document {split}/{row} is none of the classes {_known(table)}")
     return np.array([*found, NO_LABEL], dtype=np.int64)[raw.codes]
-
-
-def matched_labels(
-    labels: LabelTable, classes: tuple[str, ...], pairs: Sequence[str] | None = None
-) -> LabelTable | None:
-    """Return the table that reads the data's labels as a model's classes; None where some have no counterpart.
-
-    Args:
-        labels: The data's own table.
-        classes: The model's class names.
-        pairs: Which mean the same, ``data=model``; those that are not named are matched by name, whatever their case
-            and the spaces around them.
-
-    Raises:
-        UserError: A pair does not name a class of the data and one of the model.
-    """
-    exact = {name: place for place, name in enumerate(classes)}
-    index = {plain(name): place for place, name in enumerate(classes)}
-    given = _pairs(pairs or (), labels.names, classes)
-    targets = [given.get(name, exact.get(name, index.get(plain(name)))) for name in labels.names]
-    found = {raw: target for raw, place in labels.mapping.items() if (target := targets[place]) is not None}
-    return LabelTable(classes, found, by_name=not pairs) if len(found) == len(labels.mapping) else None
-
-
-def unmatched(labels: LabelTable, classes: tuple[str, ...]) -> UserError:
-    """Say that no accuracy is reported, and what to do about it."""
-    return UserError(
-        f"no accuracy is reported: the data's classes ({', '.join(labels.names)}) are not the model's "
-        f"({', '.join(classes)}); match them with ",
-        Setting("label_map"),
-    )
-
-
-def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, int]:
-    found, problems = {}, []
-    for pair in pairs:
-        ours, equals, theirs = _divided(pair, names, classes)
-        if not equals:
-            problems.append(f"'{pair}' is not a pair data=model")
-        elif ours in found:
-            problems.append(f"'{ours}' is named twice")
-        elif ours not in names:
-            problems.append(f"'{ours}' is no class of the data{nearest(ours, names)}; it has {', '.join(names)}")
-        elif theirs not in classes:
-            problems.append(
-                f"'{theirs}' is no class of the model{nearest(theirs, classes)}; it has {', '.join(classes)}"
-            )
-        else:
-            found[ours] = classes.index(theirs)
-    if problems:
-        raise UserError(Setting("label_map"), f": {'; '.join(problems)}")
-    return found
-
-
-def _divided(pair: str, names: tuple[str, ...], classes: tuple[str, ...]) -> tuple[str, str, str]:
-    """Divide a pair at the equals sign that has a class of the data before it, and of the model behind it."""
-    places = [place for place, sign in enumerate(pair) if sign == "="]
-    divided = [(pair[:place], "=", pair[place + 1 :]) for place in places]
-    ours = [each for each in divided if each[0] in names]
-    both = [each for each in ours if each[2] in classes]
-    return next(iter([*both, *ours]), pair.rpartition("="))
 
 
 def plain(name: str) -> str:
@@ -244,6 +197,32 @@ def _dictionary(rows: Dataset, column: str) -> pa.DictionaryArray:
     if pa.types.is_nested(values.type):
         raise UserError(f"label column '{column}' holds {values.type}; expected one integer, boolean or string a row")
     return values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+
+
+def _absent(names: dict[str, str], column: str, no_label: Sequence[str] | None) -> set[str]:
+    """Return the values that mean none; those of a column with class `names` are given by name or by number."""
+    asked = set(MEANS_NONE if no_label is None else no_label)
+    if not names:
+        return asked
+    absent = {value for value, name in names.items() if name in asked}
+    strange = asked - set(names.values()) - {*names, *MEANS_NONE, ""}
+    if strange:
+        name = min(strange)
+        raise UserError(
+            Setting("data.no_label", [name]),
+            f": no class of the label column '{column}'{nearest(name, names.values())}; "
+            f"it has {', '.join(list(names.values())[:DESCRIBED])}",
+        )
+    return absent | (asked - set(names.values())) | set(MEANS_NONE)
+
+
+def _is_one_of(named: set[str], value: Scalar) -> bool:
+    """Tell whether a raw label is named: a number also as ``1.0``, a boolean in any case."""
+    if isinstance(value, bool):
+        return str(value).casefold() in map(str.casefold, named)
+    if isinstance(value, (int, float)):
+        return any(DECIMAL.fullmatch(name) and float(name) == value for name in named)
+    return value in named
 
 
 def _is_label(value: object) -> bool:
@@ -291,10 +270,10 @@ def _fit(values: tuple[str, ...], names: tuple[str, ...]) -> dict[str, int] | No
     return None
 
 
-def _mapping_by_name(class_names: tuple[str, ...], table: LabelTable) -> dict[str, int]:
-    if not table.by_name or not class_names or not set(class_names) <= set(table.names):
+def _mapping_by_name(class_names: dict[str, str], table: LabelTable) -> dict[str, int]:
+    if not table.by_name or not class_names or not set(class_names.values()) <= set(table.names):
         return table.mapping
-    return {str(number): table.names.index(name) for number, name in enumerate(class_names)}
+    return {value: table.names.index(name) for value, name in class_names.items()}
 
 
 def _known(table: LabelTable) -> str:

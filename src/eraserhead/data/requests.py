@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.dialects import DialectSettings, spelled_separator
+from eraserhead.data.dialects import DIALECT, DialectSettings, spelled_separator
 from eraserhead.data.named_sets import NAMED, NamedSet
 from eraserhead.data.paths import read_path
 from eraserhead.data.sources import Source, read_hub
@@ -14,7 +14,6 @@ from eraserhead.settings import setting_problems
 PLANTED = "planted"
 LABEL_COLUMN = Setting("data.label_column")
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5", "koi8-r")
-DIALECT = ("encoding", "separator", "quoting", "column_names", "field")
 OUTER = (  # settings that the built-in corpus has no use for
     *("path", "subset", "revision", "text_columns", "pair_column", "label_column", "label_columns", "clean"),
     *("no_label", *DIALECT),

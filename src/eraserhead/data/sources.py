@@ -16,18 +16,16 @@ from datasets.packaged_modules.text.text import TextConfig
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from eraserhead.data.dialects import OPTIONS, RATINGS, DialectSettings, spelled_separator
-from eraserhead.errors import MissingSplitError, Setting, UserError, nearest
+from eraserhead.data.dialects import OPTIONS, RATINGS, TABLE, DialectSettings, spelled_separator
+from eraserhead.errors import Job, MissingSplitError, Setting, UserError, nearest
 from eraserhead.remote.downloads import fetch_dataset_files
 from eraserhead.remote.failures import causes, failure, http_error, with_retries
 
 ONLY_EMPTY_IS_ABSENT: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a review may be titled "None"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LONGEST_REASON = 240
-DIALECT = (
-    *(Setting("data.encoding"), ", ", Setting("data.separator"), ", ", Setting("data.quoting"), " or "),
-    Setting("data.column_names"),
-)
+*_OTHERS, _LAST = (Setting(f"data.{name}") for name in TABLE)
+ANY_OF_TABLE = UserError(UserError.joined(_OTHERS, ", "), " or ", _LAST).args
 ROW_NAMES = "__index_level_0__"  # the column that pandas makes of fields beyond the header
 TOO_DEEP = "it is nested too deep"
 
@@ -48,7 +46,7 @@ class Source:
     single: bool = False
     revision: str | None = None
     in_place: bool = False
-    hint: tuple[str | Setting, ...] = ()
+    hint: tuple[str | Setting | Job, ...] = ()
 
 
 def read_hub(name: str, subset: str | None, revision: str | None, asked: DialectSettings | None = None) -> Source:
@@ -67,7 +65,7 @@ def read_hub(name: str, subset: str | None, revision: str | None, asked: Dialect
             raise UserError(failure(error, name, revision=revision)) from error
         if any(isinstance(each, (UnicodeError, pandas.errors.ParserError)) for each in causes(error)):
             raise UserError(
-                f"{name}: cannot be read ({reason_of(error)}); say how its files are written with ", *DIALECT
+                f"{name}: cannot be read ({reason_of(error)}); say how its files are written with ", *ANY_OF_TABLE
             ) from error
         raise UserError(
             f"{name}: cannot be loaded from the hub or from the local cache ({reason_of(error)}); check ",
@@ -81,9 +79,9 @@ def read_hub(name: str, subset: str | None, revision: str | None, asked: Dialect
     if any(rows.info.builder_name == "csv" and ROW_NAMES in rows.column_names for rows in splits.values()):
         raise UserError(
             f"{name}: its rows have more fields than the header has names; say how its files are written with ",
-            *DIALECT,
+            *ANY_OF_TABLE,
         )
-    written = ("; if the files are written in another way, say so with ", *DIALECT)
+    written = ("; if the files are written in another way, say so with ", *ANY_OF_TABLE)
     as_text = any(rows.info.builder_name == "csv" for rows in splits.values())
     return Source(splits, revision=_resolved_revision(splits) or revision, hint=written if as_text else ())
 

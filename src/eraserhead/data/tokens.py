@@ -62,7 +62,7 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
             _tokenize_batch,
             batched=True,
             batch_size=BATCH,
-            input_columns=["text", "second"] if "second" in rows.column_names else ["text"],
+            input_columns=["text", "second"] if pairs else ["text"],
             fn_kwargs={"tokenizer": neutral(tokenizer), "max_length": max_length, "version": TOKENIZE_VERSION},
             features=Features({**rows.features, **TOKEN_COLUMNS, **(TYPE_COLUMN if typed else {})}),
             num_proc=count,

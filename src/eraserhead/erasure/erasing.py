@@ -30,7 +30,7 @@ from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Draws, analyse
-from eraserhead.method.reading import Reading, cases_of
+from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
@@ -68,7 +68,7 @@ class Analyser:
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         opened, config, rankings = self.opened, self.config, registered()
         reading = opened.read(rows, batch, signals_of(rankings))
-        cases = cases_of(reading)
+        cases = reading.cases
         batch = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
         ids = [rows["id"][row] for row in batch]
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}

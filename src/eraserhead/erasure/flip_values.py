@@ -63,8 +63,7 @@ def read_flips(results: ResultsFolder, count_never_as: CountNeverAs) -> dict[str
 
 def flips_by_ranking(rows: pd.DataFrame, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
     """Return the rows of a table of flips by ranking; every decision has as many draws as the others."""
-    keys = [name for name in ("id", "target") if name in rows]
-    decisions = max(int((~rows[keys].duplicated()).sum()), 1)
+    decisions = max(int((~rows[["id", "target"]].duplicated()).sum()), 1)
     return {
         str(name): _values(found, max(len(found) // decisions, 1), count_never_as)
         for name, found in rows.groupby("ranking", sort=False)

@@ -14,7 +14,7 @@ from eraserhead.erasure.results import SCHEMAS
 from eraserhead.method.analysis import Analysis, RankingFlips
 from eraserhead.method.cases import in_written_order
 from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
-from eraserhead.method.reading import Reading, cases_of
+from eraserhead.method.reading import Reading
 from eraserhead.method.statistics import ranking_auc
 from eraserhead.method.test_one import TopAgainstRandom
 from eraserhead.rankings.ranking import Ranking
@@ -49,7 +49,7 @@ def case_texts(reading: Reading, labels: Sequence[list[int] | None] | None, clas
         labels: The labels that should be on, of each row's document.
         classes: Names of all labels.
     """
-    cases = cases_of(reading)
+    cases = reading.cases
     if cases is None:
         return None
     numbers = cases.labels.tolist()

@@ -28,7 +28,7 @@ from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
 from eraserhead.method.cases import STATES, Cases
 from eraserhead.method.names import PRODUCT, RANDOM, YARDSTICKS, Outcome
-from eraserhead.method.reading import Reading, cases_of
+from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
@@ -76,7 +76,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     draws = Draws([document["id"]], config.seed, config.draws)
     analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
     components = components_of(document, checkpoint.tokenizer, opened.setup.components)
-    cases = cases_of(reading)
+    cases = reading.cases
     names = checkpoint.class_names if cases is None else STATES
     label = document["label"] if cases is None else _state(document.get(LABELS), cases)
     probabilities = reading.unerased.logits.softmax(-1)[0].tolist()

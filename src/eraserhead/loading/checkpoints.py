@@ -178,7 +178,7 @@ def _loaded(name: str, located: Located, dtype: str, trust_remote_code: bool, ch
         model, unexpected = _merged(model, report, adapter)
     check_weights(model, name)
     tokenizer = load_tokenizer(folder if adapter is None else adapter.tokenizer_folder, name, trust_remote_code, config)
-    lent_padding = None if ours else give_padding(model, tokenizer, name)
+    lent_padding = None if ours else give_padding(model, tokenizer)
     trained_on = read_training_data(Path(name))
     return Checkpoint(
         model=model.eval(),

@@ -29,6 +29,7 @@ LEFTOVER = re.compile(
 )
 LONGEST_WINDOW = 10**9  # tokens: tokenizers that know no limit give a number above it
 SHOWN = 3
+NO_ID = -1  # of no token
 
 
 def check_family(config: PreTrainedConfig, name: str) -> None:
@@ -152,26 +153,23 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         tokenizer.model_max_length = int(longest)
 
 
-def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> str | None:
-    """Give a decoder without a padding token its tokenizer's; it needs one to read several documents at a time.
+def give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Give a decoder without a padding token its tokenizer's; it needs one to read documents of unequal lengths.
+
+    Where the tokenizer has none either, the model is told of one that no text has: it then reads the last token of
+    every row, as of a single document, and its dry run finds that it sees padding.
 
     Returns:
-        The token; null if the model needs none, or has its own.
-
-    Raises:
-        UserError: Neither has a padding token.
+        The token; null if the model needs none or has its own, or there is none to give.
     """
     read_out = family_of(model.config).read_out_of(model.config)
     if named_padding(model.config) is not None or read_out not in (ReadOut.LAST, None):
         return None
     padding = named_padding(model.config, tokenizer)
-    if padding is None and read_out is None:
-        return None  # of a family that is not known: its dry run tells whether it takes two documents at a time
     if padding is None:
-        raise UserError(
-            f"{name}: a decoder without a padding token cannot tell where a document ends; set pad_token_id in its "
-            "config.json and pad_token in its tokenizer_config.json, to the end-of-text token for example"
-        )
+        if read_out is ReadOut.LAST:  # of others, whose family is not known, a dry run tells whether they need one
+            model.config.get_text_config().pad_token_id = NO_ID
+        return None
     logger.info(f"the model has no padding token: the tokenizer's is used ('{tokenizer.pad_token}')")
     model.config.get_text_config().pad_token_id = padding
     return str(tokenizer.pad_token)

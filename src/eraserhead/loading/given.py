@@ -63,7 +63,7 @@ def _in_memory(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Ch
     lent_padding = None
     if not isinstance(model, AttentionPoolingForSequenceClassification):
         check_family(model.config, "the model")
-        lent_padding = give_padding(model, tokenizer, "the model")
+        lent_padding = give_padding(model, tokenizer)
     check_weights(model, "the model")
     return Checkpoint(model.eval(), tokenizer, IN_MEMORY, None, None, None, None, lent_padding=lent_padding)
 

@@ -11,10 +11,10 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
 from eraserhead.data.label_sets import with_label_sets
-from eraserhead.data.labels import matched_labels, unmatched
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
@@ -42,7 +42,7 @@ class OpenedModel:
         setup: The site, as results record it.
         device: Device of the model.
         reader: How documents become its inputs.
-        kind_of: Number that documents have to share to be read in one batch; None where any may.
+        kind_of: Numbers that documents have to share to be read in one batch; None where any may.
     """
 
     checkpoint: Checkpoint
@@ -50,7 +50,7 @@ class OpenedModel:
     setup: SiteSetup
     device: torch.device
     reader: DocumentReader
-    kind_of: Callable[[Sequence[int]], int] | None = None
+    kind_of: Callable[[Sequence[int]], tuple[int, ...]] | None = None
 
     @property
     def model_setup(self) -> ModelSetup:
@@ -90,8 +90,8 @@ class OpenedModel:
             check_ends(model, tokenized, name)
         return tokenized
 
-    def kinds(self, rows: Mapping[str, Sequence[Any]]) -> list[int] | None:
-        """Return a number for each tokenised document; those of different numbers cannot share a batch."""
+    def kinds(self, rows: Mapping[str, Sequence[Any]]) -> list[tuple[int, ...]] | None:
+        """Return numbers for each tokenised document; those of different numbers cannot share a batch."""
         return None if self.kind_of is None else [self.kind_of(ids) for ids in rows["input_ids"]]
 
     def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:

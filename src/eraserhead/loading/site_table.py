@@ -38,13 +38,13 @@ class OpenedSite:
         site: The site.
         setup: What results record of it.
         device: The device that the model is on.
-        kind_of: Number that documents have to share to be read in one batch; None where any may.
+        kind_of: Numbers that documents have to share to be read in one batch; None where any may.
     """
 
     site: Site
     setup: SiteSetup
     device: torch.device
-    kind_of: Callable[[Sequence[int]], int] | None = None
+    kind_of: Callable[[Sequence[int]], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)

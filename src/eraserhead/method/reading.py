@@ -68,8 +68,13 @@ class Reading(Protocol):
         ...
 
     @property
+    def cases(self) -> Cases | None:
+        """The cases that the rows are; None where each row is a document."""
+        ...
+
+    @property
     def lengths(self) -> Int[Tensor, " batch"]:
-        """Number of components of each document."""
+        """Number of components of each row."""
         ...
 
     def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
@@ -97,7 +102,6 @@ class AffineReading:
         weights: See `Reading`, as for the other fields.
         component_logits: ``W v_i``, the logits of each component without the bias.
         bias: ``b``; of cases, which differ in it, one each.
-        cases: The cases that the rows are; None where each row is a document.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -141,7 +145,7 @@ class AffineReading:
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
-        """Number of components of each document."""
+        """Number of components of each row."""
         return self.mask.sum(-1)
 
     def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
@@ -177,7 +181,6 @@ class ReplayedReading:
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
-        cases: The cases that the rows are; None where each row is a document.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -195,7 +198,7 @@ class ReplayedReading:
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
-        """Number of components of each document."""
+        """Number of components of each row."""
         return self.mask.sum(-1)
 
     def evaluate(self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]) -> Evaluation:
@@ -218,11 +221,6 @@ class ReplayedReading:
 
     def minimum(self) -> None:
         """Return None: there is no closed form."""
-
-
-def cases_of(reading: Reading) -> Cases | None:
-    """Return the cases that a reading's rows are; None where each row is a document."""
-    return reading.cases if isinstance(reading, (AffineReading, ReplayedReading)) else None
 
 
 def affine_signals(

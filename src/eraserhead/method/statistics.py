@@ -29,13 +29,11 @@ class Estimate:
     count: int
 
 
-def bootstrap_means(
-    columns: Float[np.ndarray, "documents columns"], seed: int, resamples: int = RESAMPLES
-) -> list[Estimate]:
+def bootstrap_means(columns: Float[np.ndarray, "documents columns"], seed: int) -> list[Estimate]:
     """Return the mean of each column over the documents where it is a number (not NaN)."""
     exists = ~np.isnan(columns)
     values = np.concatenate([np.where(exists, columns, 0.0), exists], axis=1)
-    sums = np.concatenate([counts @ values for counts in _resample_counts(len(columns), resamples, seed)])
+    sums = np.concatenate([counts @ values for counts in _resample_counts(len(columns), RESAMPLES, seed)])
     with np.errstate(invalid="ignore"):
         means = np.split(sums, 2, axis=1)[0] / np.split(sums, 2, axis=1)[1]
     return [
@@ -48,14 +46,13 @@ def bootstrap_of_sums(
     columns: Shaped[np.ndarray, "documents columns"],
     statistic: Callable[[Float[np.ndarray, "rows columns"]], Float[np.ndarray, "rows statistics"]],
     seed: int,
-    resamples: int = RESAMPLES,
 ) -> list[Estimate]:
     """Return statistics that follow from each column's sum over the documents, such as F1 from counts."""
     values = columns.astype(np.float64)
     if not len(values):
         return [Estimate(None, None, None, 0)] * statistic(values.sum(0, keepdims=True)).shape[1]
     resampled = np.concatenate(
-        [statistic(counts @ values) for counts in _resample_counts(len(values), resamples, seed)]
+        [statistic(counts @ values) for counts in _resample_counts(len(values), RESAMPLES, seed)]
     )
     whole = statistic(values.sum(0, keepdims=True))[0]
     return [_estimate(whole[place], resampled[:, place], len(values)) for place in range(len(whole))]

@@ -168,7 +168,7 @@ def _returned(output: Any) -> int | str | None:
 def _projections(
     attentions: list[nn.Module], runs: list[tuple[int, nn.Module, int]]
 ) -> tuple[tuple[tuple[nn.Module, int], ...], ...]:
-    """Return the linear maps inside each layer's attention module that run before its attention is computed.
+    """Return the linear maps inside the module of each attention call that run before attention is computed.
 
     Args:
         attentions: The module of each attention call.
@@ -192,14 +192,14 @@ def dry_inputs(model: PreTrainedModel, padded: bool = True) -> dict[str, Tensor]
     ids = list(islice((number for number in range(config.vocab_size) if number not in special), sum(DRY_LENGTHS)))
     ids = (ids * sum(DRY_LENGTHS))[: sum(DRY_LENGTHS)]
     long, short = DRY_LENGTHS
-    if model.config.is_encoder_decoder:  # their classifiers look for the end of the text
-        ids[long - 1] = ids[-1] = config.eos_token_id
-    rows = [ids[:long], ids[long:] + [padding_id(model.config)] * (long - short)]
-    mask = [[1] * long, [1] * short + [0] * (long - short)]
     width = long if padded else short
+    rows, padding = [ids[:width], ids[long:]], [padding_id(model.config)] * (width - short)
+    if model.config.is_encoder_decoder:  # their classifiers look for the end of the text
+        for row in rows:
+            row[-1] = config.eos_token_id
     return {
-        "input_ids": torch.tensor(rows, device=model.device)[:, :width],
-        "attention_mask": torch.tensor(mask, device=model.device)[:, :width],
+        "input_ids": torch.tensor([rows[0], rows[1] + padding], device=model.device),
+        "attention_mask": torch.tensor([[1] * width, [1] * short + [0] * len(padding)], device=model.device),
     }
 
 

@@ -8,8 +8,8 @@
 With several erasures, each row of the model's batch is one erasure of one document, a document's erasures side by side:
 ``len(input_ids) == batch * erasures``.
 
-Families that dispatch through transformers' `AttentionInterface` get one registered function, which keeps SDPA for all
-that is not erased; the others get a hook on the dropout that their attention weights pass through.
+Families that dispatch through transformers' `AttentionInterface` get one registered function, which keeps SDPA unless
+weights are recorded or scores have a soft cap; the others get a hook on the dropout that their weights pass through.
 """
 
 import threading
@@ -50,8 +50,9 @@ def erasable(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
     """Let `model` take `attention_keep` and `attention_record` in its calls, and restore it afterwards.
 
     Calls without these keywords run transformers' SDPA, bit for bit as before where the model was loaded with it (the
-    default); families without SDPA run unchanged. Two threads may use two models; a second thread that wants the same
-    model waits. The names registered with transformers stay registered.
+    default). SDPA has no soft cap: models that cap their scores run as transformers' eager attention does. Families
+    that do not dispatch through the interface run unchanged. Two threads may use two models; a second thread that wants
+    the same model waits. The names registered with transformers stay registered.
 
     Keywords of `model(...)` inside the context:
         attention_keep: Masks by layer, see above. A query whose keys are all erased gives zeros.

@@ -24,7 +24,8 @@ class Layers:
         heads: Number of attention heads in a layer.
         encoder: How many of the layers are an encoder's, where a decoder's follow; None where all are of one kind.
         sees_padding: Whether padding changes decisions, so that only documents of one length are read together.
-        projections: For each layer the linear maps to queries, keys and values, each with its width.
+        projections: For each call of attention the linear maps inside its module that run before it (those to queries,
+            keys and values), each with its width.
     """
 
     family: Family
@@ -101,7 +102,10 @@ class Layers:
 
     @contextmanager
     def without_projections(self, layer: int) -> Iterator[None]:
-        """Replace a layer's queries, keys and values by zeros, which cost nothing, where its output is given."""
+        """Replace a layer's queries, keys and values by zeros, which cost nothing, where its output is given.
+
+        For models whose layers call attention once each.
+        """
         widths = {id(module): width for module, width in self.projections[layer]}
 
         def zeros(module: nn.Module, original: Callable[..., Any], given: Tensor) -> Tensor:

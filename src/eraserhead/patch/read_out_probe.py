@@ -18,7 +18,7 @@ def probed_read_out(model: PreTrainedModel, layers: Layers, inputs: dict[str, Te
     Args:
         model: A classifier.
         layers: Its layers.
-        inputs: Two documents, the second one padded.
+        inputs: Two documents: the second one padded, or both of one length where padding changes decisions.
 
     Raises:
         UnknownFamilyError: It is another place than the family's, or one that is not known.
@@ -36,7 +36,7 @@ def probed_read_out(model: PreTrainedModel, layers: Layers, inputs: dict[str, Te
     if found is None:
         raise UnknownFamilyError(
             f"this '{kind}' model reads its decision from token vectors {places[0]} of {lengths[0]}, and from "
-            f"{places[1]} of {lengths[1]} beside padding; known are {', '.join(each.value for each in ReadOut)}"
+            f"{places[1]} of {lengths[1]}; known are {', '.join(each.value for each in ReadOut)}"
         )
     if known not in (None, found):
         raise UnknownFamilyError(

@@ -37,7 +37,8 @@ class InsideName:
 
     Attributes:
         layer: Number of the layer from 0; negative ones count from the last; None: all layers.
-        every_query: Whether weights from every query are erased, or from the read-out position alone.
+        every_query: Whether weights from every query are erased, or from the read-out position alone. Where a model
+            allows the first alone (``encoder:L``, ``all``, a mean over tokens), the site says so in its own name.
         part: Of a model with an encoder and a decoder: ``encoder`` or ``decoder`` for the self-attention of either,
             ``cross`` for the decoder's attention to the encoder; None for other models.
     """
@@ -65,7 +66,7 @@ def parse_inside(text: str) -> InsideName:
         UserError: The text is none of these.
     """
     if text == ALL_LAYERS:
-        return InsideName(None, every_query=True)
+        return InsideName(None)
     found = LAYER.fullmatch(text)
     if found is None:
         raise UserError(
@@ -74,8 +75,7 @@ def parse_inside(text: str) -> InsideName:
             "layer:L:all (weights of every position) or all (every layer), and of a model with an encoder and a "
             "decoder encoder:L, or decoder:L or cross:L in place of layer:L; layers count from 0",
         )
-    part, every_query = found[1] if found[1] != "layer" else None, found[3] is not None or found[1] == ENCODER
-    return InsideName(int(found[2]), every_query, part)
+    return InsideName(int(found[2]), found[3] is not None, found[1] if found[1] != "layer" else None)
 
 
 def float64_device(device: torch.device) -> torch.device:

@@ -70,7 +70,7 @@ class WordsReplay:
             at_once = max(1, int(self.memory // _bytes(document)))
             with torch.backends.cudnn.flags(enabled=False):
                 found = [self._erased(document, part) for part in erasures.split(at_once)]
-            logits[own] = torch.cat(found).view(len(own), keep.shape[1], -1) if found else logits[own]
+            logits[own] = torch.cat(found).view(len(own), keep.shape[1], -1)
         return logits
 
     def _erased(self, document: Document, keep: Bool[Tensor, "erasures width"]) -> Float[Tensor, "erasures classes"]:

@@ -58,6 +58,11 @@ class Plan:
     train: TrainConfig
     erase: EraseConfig
 
+    @property
+    def precision(self) -> str:
+        """Precision that the model is trained in; raises as `training_precision`."""
+        return training_precision(self.train.training.mixed_precision)
+
 
 @dataclass(frozen=True)
 class Study:
@@ -82,7 +87,7 @@ def check(plans: Sequence[Plan]) -> None:
     """
     if not plans:
         raise UserError("there is nothing to do: name at least one of the datasets and one of the models")
-    precisions = sorted({training_precision(plan.train.training.mixed_precision) for plan in plans})
+    precisions = sorted({plan.precision for plan in plans})
     if len(precisions) > 1:
         raise UserError(
             Setting("training.mixed_precision"),
@@ -102,7 +107,7 @@ def check(plans: Sequence[Plan]) -> None:
 def _changed(plan: Plan) -> list[str]:
     """Name what differs between a cell's plan and its existing run; a damaged cell fails later, when it is run."""
     try:
-        changed = RunFolder(plan.cell.folder).changed(with_precision(plan.train)) or []
+        changed = RunFolder(plan.cell.folder).changed(with_precision(plan.train, plan.precision)) or []
         setup = plan.cell.results.summary().setup if plan.cell.results.complete else None
     except UserError:
         return []
@@ -115,7 +120,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
     Every process of a distributed run calls this. With several processes, the study only goes on after a failure that
     all of them share; a failure of one process ends the run, since the others would wait. The same command continues.
     """
-    accelerator = devices.start_training(cpu, training_precision(plans[0].train.training.mixed_precision))
+    accelerator = devices.start_training(cpu, plans[0].precision)
     cells, datasets, failures = [], {}, {}
     for number, plan in enumerate(devices.progress(plans, accelerator, "cells", "cell"), start=1):
         name, trace = plan.cell.name, folder / STUDY.failure(plan.cell.name)

@@ -4,12 +4,14 @@ With ``config.json``, weights and tokenizer it is a model for `from_pretrained`.
 made it, in the format that ``--config`` takes; the other files are records of their own. `RunLayout` names them all.
 """
 
+import errno
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import ClassVar
 
 import torch
@@ -26,6 +28,7 @@ from eraserhead.data.tokens import truncation
 from eraserhead.environment import environment
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import (
+    damaged,
     differences,
     full_disk_is_an_os_error,
     moving_into,
@@ -49,6 +52,7 @@ FREE_TO_DIFFER = (
     *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens"),
     *("push_to_hub", "push_every", "push_private"),
 )
+OTHER_NAMES = "key(s) in state_dict"  # in torch's message about weights of other names, which a compiled model has
 
 
 @dataclass(frozen=True)
@@ -176,18 +180,23 @@ class RunFolder(OutputFolder):
         """Restore the newest state.
 
         Raises:
-            UserError: It was saved by a run that the launcher compiled otherwise.
+            UserError: It was saved by a run that the launcher compiled otherwise, or it is damaged.
         """
         state = self.resumable
         assert state is not None
         try:
             accelerator.load_state(str(state))
-        except RuntimeError as error:  # of a compiled model, weights have other names
-            raise UserError(
-                f"{state}: does not fit this model; resume with the dynamo settings of the launcher that the run was "
-                "started with, or replace it with ",
-                Setting("overwrite", True),
-            ) from error
+        except Exception as error:
+            if OTHER_NAMES in str(error):
+                raise UserError(
+                    f"{state}: does not fit this model; resume with the dynamo settings of the launcher that the run "
+                    "was started with, or replace it with ",
+                    Setting("overwrite", True),
+                ) from error
+            if _is_damage(error):
+                why = str(error) or "it ends too early"
+                raise UserError(damaged(state, why, "replace the run with "), Setting("overwrite", True)) from error
+            raise
 
     def save_best(self, state: Mapping[str, Tensor]) -> None:
         """Save the trained weights of the best epoch so far; the previous ones stay until these are complete."""
@@ -228,6 +237,15 @@ class RunFolder(OutputFolder):
         for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
             for file in self.path.glob(pattern):
                 file.unlink()
+
+
+def _is_damage(error: Exception) -> bool:
+    """Tell whether reading a state failed because its files are cut off, missing or something else."""
+    if isinstance(error, RuntimeError):
+        return "PytorchStreamReader" in str(error)
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOENT, errno.EINVAL)  # the end of a cut archive points to where no bytes are
+    return isinstance(error, (EOFError, UnpicklingError))
 
 
 @dataclass(frozen=True)

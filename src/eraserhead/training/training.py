@@ -65,12 +65,11 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     check_settings(config)
     config = config.with_metric()
     check_fit(config)
-    config = with_precision(config)
+    precision = training_precision(config.training.mixed_precision)
+    config = with_precision(config, precision)
     folder = RunFolder(config.folder)
     folder.check(config)
-    accelerator = devices.start_training(
-        config.cpu, training_precision(config.training.mixed_precision), _curves(config), _leaves_unused(config)
-    )
+    accelerator = devices.start_training(config.cpu, precision, _curves(config), _leaves_unused(config))
     set_seed(config.training.seed, device_specific=True)  # dropout must differ between processes
     with devices.main_first(accelerator):
         documents = load_splits(config)
@@ -107,13 +106,8 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     return folder
 
 
-def with_precision(config: TrainConfig) -> TrainConfig:
-    """Return a configuration that names its precision, so that the run's folder does: the launcher's by default.
-
-    Raises:
-        UserError: Training does not have it.
-    """
-    precision: Any = training_precision(config.training.mixed_precision)
+def with_precision(config: TrainConfig, precision: Any) -> TrainConfig:
+    """Return a configuration that names its precision, so that the run's folder does."""
     return replace(config, training=replace(config.training, mixed_precision=precision))
 
 

@@ -190,9 +190,20 @@ def test_documents_with_as_many_ends_are_read_together(name):
     ids = documents((7,))[0]
     two = [*ids[:3], CLOSES, *ids[4:]]
     site = SelfAttentionSite(tiny(name))
-    assert [site.kind_of(each) for each in (ids, two)] == [1, 2]
+    assert [site.kind_of(each) for each in (ids, two)] == [(0, 1), (0, 2)]
     with pytest.raises(Exception, match="same number of <eos> tokens"), torch.no_grad():
         tiny(name)(**batch_of(tiny(name), [ids, two]))
+
+
+def test_documents_of_one_length_have_as_many_ends_too_where_padding_is_seen():
+    """Every embedding of the encoder gets the mean of all; the dry run's documents each have their end."""
+    model = copy.deepcopy(tiny("bart"))
+    spread = model.model.encoder.layernorm_embedding
+    spread.register_forward_hook(lambda module, args, vectors: vectors + vectors.mean(1, keepdim=True))
+    site = SelfAttentionSite(model)
+    assert site.runner.layers.sees_padding
+    long, short = documents((7, 5))
+    assert [site.kind_of(each) for each in (long, [*long[:3], CLOSES, *long[4:]], short)] == [(7, 1), (7, 2), (5, 1)]
 
 
 @every_site
@@ -251,4 +262,17 @@ def test_sites_of_the_other_kind_of_model_are_refused(name, place, match):
 @pytest.mark.parametrize("place", [*SITES, "layer:2", "layer:2:all"])
 def test_names_are_written_as_they_are_read(place):
     assert str(parse_inside(place)) == place
-    assert parse_inside("encoder:0:all") == parse_inside("encoder:0") == InsideName(0, True, "encoder")
+
+
+@pytest.mark.parametrize(
+    ("given", "settled"),
+    [
+        (InsideName(0, False, "encoder"), InsideName(0, True, "encoder")),
+        (parse_inside("encoder:0:all"), InsideName(0, True, "encoder")),
+        (InsideName(None, False), InsideName(None, True)),
+        (InsideName(-1, False, "cross"), InsideName(1, False, "cross")),
+    ],
+)
+def test_every_query_is_erased_from_where_no_position_is_read_alone(given, settled):
+    """However the name came about."""
+    assert SelfAttentionSite(tiny("bart"), given).name == settled

@@ -1,5 +1,7 @@
 """Models that see padding: documents of one length are read together, against edited softmaxes of single documents."""
 
+import copy
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -7,7 +9,7 @@ from torch.testing import assert_close
 from eraserhead.patch.dry_run import find_layers
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
-from families import EQUAL_LENGTHS, LAYERS, PLACES, batch_of, documents, in_float64, slow, tiny
+from families import EQUAL_LENGTHS, LAYERS, PLACES, Slow, batch_of, documents, in_float64, slow, tiny
 from inside_sites import SIGNALS, entries_of, keep_without, random_sets
 from readings import evaluated, numbers
 
@@ -65,7 +67,7 @@ def test_padding_is_seen_and_then_refused(name):
         beside = model(**batch_of(model, texts)).logits[1:]
     assert (alone - beside).abs().max() > 1e-3
     site = SelfAttentionSite(model)
-    assert (site.kind_of(long), site.kind_of(short)) == (7, 5)
+    assert (site.kind_of(long), site.kind_of(short)) == ((7, 0), (5, 0))
     with pytest.raises(ValueError, match="padding would change this model's decisions"):
         site.read(batch_of(model, texts), SIGNALS)
 
@@ -73,4 +75,19 @@ def test_padding_is_seen_and_then_refused(name):
 def test_documents_are_read_in_any_batch_where_padding_is_not_seen():
     site = SelfAttentionSite(tiny("bert"))
     assert not site.runner.layers.sees_padding
-    assert [site.kind_of(ids) for ids in documents((7, 5))] == [0, 0]
+    assert [site.kind_of(ids) for ids in documents((7, 5))] == [(0, 0)] * 2
+
+
+def test_rows_are_not_shortened_where_padding_is_seen():
+    """Every embedding gets the mean of all: tokens that no attention sees still count."""
+    model, texts = copy.deepcopy(tiny("bert")), documents((7, 7))
+    model.bert.embeddings.register_forward_hook(lambda module, args, vectors: vectors + vectors.mean(1, keepdim=True))
+    oracle = Slow(model)
+    sets = random_sets(texts, 2, oracle)
+    site = SelfAttentionSite(model, parse_inside("all"))
+    assert site.runner.layers.sees_padding
+    reading = site.read(batch_of(model, texts), ())
+    found = evaluated(reading, keep_without(reading, sets))
+    for row, ids in enumerate(texts):
+        expected = torch.stack([oracle.erased(ids, "all", each) for each in sets[row]])
+        assert_close(found[row], expected, rtol=0, atol=1e-10)

@@ -45,6 +45,19 @@ def test_rows_at_a_time_follow_from_memory(layers, keys, row):
         assert short.rows(5, layers, keys) == expected
 
 
+@pytest.mark.parametrize(
+    ("place", "calls"),
+    [("encoder:1", 5), ("decoder:0", 4), ("decoder:1:all", 2), ("cross:0", 3), ("cross:1", 1), ("all", 6)],
+)
+def test_gradients_need_memory_for_every_attention_from_the_site_upwards(place, calls):
+    """Six of two layers of an encoder and two of a decoder; rows of 1,730 numbers as above, two of them at a time."""
+    model, texts = tiny("t5"), documents((5,) * 5)
+    site = site_of("t5", place, memory=2.0 * 8 * 1730 * calls)
+    with passes_of(model) as passes:
+        site.read(batch_of(model, texts), SIGNALS)
+    assert passes[-3:] == [(2, 5), (2, 5), (1, 5)]
+
+
 def test_no_more_rows_run_than_suit_the_device():
     """11 tokens at a time: two rows of 5, and one of 12."""
     runner = site_of("bert", "layer:0").runner

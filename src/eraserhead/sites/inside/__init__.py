@@ -8,6 +8,8 @@ Each way to run a model again is one module, and exact; `site._way_to_read` choo
   had: `layer`.
 - ``layer:L:all``: `layer`. Layer L and those above it run whole, from the stored input of layer L.
 - ``all``: `all_layers`. The whole model runs; erased tokens are left out of their rows where that changes nothing.
+- ``encoder:L``, ``decoder:L``, ``cross:L``, and ``all`` in a model with an encoder and a decoder: `encoder_decoder`.
+  The decoder runs whole, and the encoder where weights in it are erased.
 
 `site` reads and erases through any of them, and `runner` has what they share.
 """

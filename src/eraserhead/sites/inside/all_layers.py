@@ -18,7 +18,7 @@ class AllLayersReplay:
     """Runs the whole model on repeated rows.
 
     Where all heads are erased and positions are given by ids, an invisible token that no decision is read from is left
-    out of its row; the rows are then run in the order of their lengths.
+    out of its row, unless the model sees padding; the rows are then run in the order of their lengths.
 
     Attributes:
         runner: The model.
@@ -58,7 +58,9 @@ class AllLayersReplay:
     def _positions(self) -> Positions | None:
         """How positions are given where tokens may be left out of rows; null where they may not."""
         runner = self.runner
-        if not self.shorten or not runner.all_heads or runner.read_out is ReadOut.MEAN:
+        # A model that sees padding sees tokens that no attention sees, too.
+        seen = runner.layers.sees_padding or runner.read_out is ReadOut.MEAN
+        if seen or not self.shorten or not runner.all_heads:
             return None
         return runner.layers.family.positions_of(runner.model.config)
 

@@ -17,8 +17,8 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from eraserhead.patch.interface import AttentionRecord
 from eraserhead.patch.read_out_probe import without_cache
-from eraserhead.sites.inside.runner import Batch, Entries, Runner
-from eraserhead.sites.site import DECODER, ENCODER, InsideName
+from eraserhead.sites.inside.runner import Batch, Entries, Runner, calls_of
+from eraserhead.sites.site import InsideName
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,8 @@ class EncoderDecoderReplay:
         return self.runner.layers.encoder
 
     @cached_property
-    def _calls(self) -> tuple[int, ...]:
-        """The calls of attention that the site erases in."""
-        if self.name.layer is None:
-            return tuple(range(self.runner.layers.attentions))
-        if self.name.part == ENCODER:
-            return (self.name.layer,)
-        return (self._encoder + 2 * self.name.layer + (self.name.part != DECODER),)
+    def _calls(self) -> range:
+        return calls_of(self.name, self.runner.layers)
 
     @property
     def _wraps(self) -> bool:

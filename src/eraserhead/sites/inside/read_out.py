@@ -110,7 +110,7 @@ class LowerReadOutReplay(ReadOutReplay):
     above: Float[Tensor, "documents tokens hidden"]
 
     def _rows(self, tokens: int) -> int:
-        return self.runner.rows(tokens, keys=tokens)
+        return self.runner.rows(tokens)
 
     def _upwards(
         self, documents: Int[Tensor, " rows"], attended: Float[Tensor, "rows heads head_size"]

@@ -15,6 +15,7 @@ from eraserhead.patch.families import ReadOut, last_ends, read_out_positions
 from eraserhead.patch.layers import Layers
 from eraserhead.patch.read_out_probe import without_cache
 from eraserhead.sites.budget import Budget
+from eraserhead.sites.site import CROSS, DECODER, InsideName
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,17 @@ class Replay(Protocol):
         ...
 
 
+def calls_of(name: InsideName, layers: Layers) -> range:
+    """Return the calls of attention that a site erases in, of those that a forward pass makes."""
+    if name.layer is None:
+        return range(layers.attentions)
+    first = name.layer
+    if name.part in (DECODER, CROSS):
+        assert layers.encoder is not None
+        first = layers.encoder + 2 * name.layer + (name.part == CROSS)
+    return range(first, first + 1)
+
+
 @dataclass(frozen=True)
 class Runner:
     """A hub classifier, and how much of it may run at a time.
@@ -133,7 +145,8 @@ class Runner:
 
         Args:
             tokens: Tokens of a row.
-            layers: Layers whose intermediate results are held, as for a gradient.
+            layers: Layers whose intermediate results are held, as for a gradient; of a decoder's layers the part that
+                attends to itself and the part that attends to the encoder count as one each.
             keys: Keys of each token's attention; default: the row's own tokens.
         """
         hidden, weights = (

@@ -26,7 +26,7 @@ from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_out import read_at_read_out
-from eraserhead.sites.inside.runner import Entries, Replay, Runner
+from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
 from eraserhead.sites.site import CROSS, ENCODER, InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
@@ -105,13 +105,12 @@ class SelfAttentionSite:
         model, layers = self.runner.model, self.runner.layers
         return None if layers.family.listed else model.config.model_type
 
-    def kind_of(self, ids: Sequence[int]) -> int:
-        """Return a number that documents have to share to be read in one batch."""
+    def kind_of(self, ids: Sequence[int]) -> tuple[int, int]:
+        """Return the length and the number of ends that documents have to share to be read in one batch; 0: any."""
         model, layers = self.runner.model, self.runner.layers
-        if layers.sees_padding:
-            return len(ids)
+        length = len(ids) if layers.sees_padding else 0
         # Classifiers with a decoder demand as many ends of the text in every row.
-        return 0 if layers.encoder is None else list(ids).count(model.config.eos_token_id)
+        return length, 0 if layers.encoder is None else list(ids).count(model.config.eos_token_id)
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> ReplayedReading:
         """Read weights in one forward pass; gradients, if requested, in a backward pass through the layers above.
@@ -123,7 +122,8 @@ class SelfAttentionSite:
 
     def _read(self, inputs: Mapping[str, Tensor], gradients: bool) -> ReplayedReading:
         token_mask = inputs["attention_mask"].bool()
-        if self.runner.layers.sees_padding and not token_mask.all():
+        padded = token_mask.any(-1) & ~token_mask.all(-1)
+        if self.runner.layers.sees_padding and padded.any():
             raise ValueError("padding would change this model's decisions: read documents of one length at a time")
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
@@ -171,8 +171,8 @@ class SelfAttentionSite:
             )
 
     def _gradients_at_once(self, tokens: int) -> int:
-        first = 0 if self.name.layer is None else self.name.layer
-        return self.runner.rows(tokens, layers=len(self.runner.layers) - first)
+        layers = self.runner.layers
+        return self.runner.rows(tokens, layers=layers.attentions - calls_of(self.name, layers)[0])
 
     def _sums(
         self,
@@ -267,7 +267,7 @@ def _checked_name(name: InsideName | None, layers: Layers) -> InsideName:
     both = layers.encoder is not None
     name = name or InsideName(part=CROSS if both else None)
     if name.layer is None:
-        return name
+        return InsideName(None, every_query=True)
     if both != (name.part is not None):
         has = "encoder:L, decoder:L, cross:L" if both else "layer:L"
         said = f": a '{layers.family.name}' model has {'an encoder and a decoder' if both else 'layers of one kind'}"
@@ -278,8 +278,9 @@ def _checked_name(name: InsideName | None, layers: Layers) -> InsideName:
         of = "its encoder" if name.part == ENCODER else "its decoder"
     if not -count <= name.layer < count:
         raise UserError(Setting("site", str(name)), f": {of} has {count} layers, numbered from 0 to {count - 1}")
-    # A mean is read from every token: METHOD section 6.
-    return InsideName(name.layer % count, name.every_query or layers.read_out is ReadOut.MEAN, name.part)
+    # A mean is read from every token (METHOD section 6), and a decoder reads every position of the encoder.
+    from_all = layers.read_out is ReadOut.MEAN or name.part == ENCODER
+    return InsideName(name.layer % count, name.every_query or from_all, name.part)
 
 
 def _checked_heads(heads: Sequence[int] | None, count: int) -> tuple[int, ...] | None:
