@@ -150,8 +150,8 @@ def _group_problems(name: str, value: str, options: Mapping[str, Any]) -> list[U
         return _file_problems(value, options, f"{name}.")
     try:
         inline = given_inline(value, options, f"{name}.")
-    except ValueError as error:
-        return [UserError(f"--{name} {value}: is not YAML ({error})")]
+    except ValueError as fault:
+        return [UserError(f"--{name} {value}: is not YAML ({fault})")]
     if inline is not None:
         return [UserError(f"--{name} {value}: {problem}") for problem in _problems(inline, options)]
     hint = near_file(Path(value)) or f"; it names a YAML file of options, and one alone is given as --{name}.NAME VALUE"

@@ -135,8 +135,8 @@ def _content(file: str) -> dict[str, Any]:
         content = read_yaml(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{shown(file)}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise UserError(f"{shown(file)}: is not YAML ({error})") from error
+    except ValueError as fault:
+        raise UserError(f"{shown(file)}: is not YAML ({fault})") from fault
     if content is not None and not isinstance(content, dict):
         raise UserError(f"{shown(file)}: is not a mapping of options")
     return content or {}
