@@ -22,14 +22,20 @@ def sees_padding(model: AttentionPoolingForSequenceClassification) -> bool:
     return not same_logits(model.token_vectors(**inputs)[1:, :short], alone)
 
 
-def kind_without_padding(model: AttentionPoolingForSequenceClassification) -> Callable[[Sequence[Any]], int]:
-    """Return the number that documents share if none of them is padded, or padded otherwise, in a batch of both.
+def kind_without_padding(
+    model: AttentionPoolingForSequenceClassification,
+) -> Callable[[Sequence[Any]], tuple[int, ...]]:
+    """Return the numbers that documents share if none of them is padded, or padded otherwise, in a batch of both.
 
-    It is a document's length; of a hierarchical model, which pads sentences to those around them, only equal documents
-    share a number.
+    It is a document's length; of a hierarchical model, which pads sentences to those around them, only documents of the
+    same ids share them.
     """
-    return _of_sentences if isinstance(model.head, HierarchicalHead) else len
+    return _of_sentences if isinstance(model.head, HierarchicalHead) else _of_tokens
 
 
-def _of_sentences(sentences: Sequence[Sequence[int]]) -> int:
-    return hash(tuple(map(tuple, sentences)))
+def _of_tokens(ids: Sequence[int]) -> tuple[int, ...]:
+    return (len(ids),)
+
+
+def _of_sentences(sentences: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    return tuple(number for sentence in sentences for number in (len(sentence), *sentence))
