@@ -13,12 +13,12 @@ FENCE = re.compile(
 )
 # What is appended to a command, so that a page takes less than a minute: a later flag wins over an earlier one.
 SMALLER = {
-    "train": "--data.train_size 40 --data.validation_size 10 --data.test_size 12 --training.epochs 1 --cpu",
-    "erase": "--data.test_size 12 --draws 2 --cpu",
+    "train": "--data.train_size 16 --data.validation_size 6 --data.test_size 6 --training.epochs 1 --cpu",
+    "erase": "--data.test_size 6 --draws 2 --cpu",
     "explain": "--cpu",
-    "reproduce": "--datasets imdb --models flan-none,han-none --train_size 40 --validation_size 10 --test_size 12"
+    "reproduce": "--datasets imdb --models flan-none,han-none --train_size 16 --validation_size 6 --test_size 6"
     " --draws 2 --cpu",
-    "examples/finetune.py": "--data.train_size 40 --data.validation_size 10 --epochs 1",
+    "examples/finetune.py": "--data.train_size 16 --data.validation_size 6 --epochs 1",
 }
 # What is replaced in every block, commands and Python alike.
 REPLACED = {

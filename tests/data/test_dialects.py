@@ -488,8 +488,8 @@ def test_classes_that_differ_in_case_or_spaces_are_pointed_out(tmp_path, caplog)
     path = written(tmp_path / "a.csv", "text,label\na,pos\nb,pos \nc,Pos\nd, neg\ne,neg\nf,other\n")
     read(path)
     assert [record.getMessage() for record in caplog.records] == [
-        "the classes ' neg', 'neg' differ in case or spaces alone, and are read as 2 classes",
-        "the classes 'Pos', 'pos', 'pos ' differ in case or spaces alone, and are read as 3 classes",
+        "the data has 2 classes that differ in case or spaces alone: ' neg', 'neg'",
+        "the data has 3 classes that differ in case or spaces alone: 'Pos', 'pos', 'pos '",
     ]
 
 

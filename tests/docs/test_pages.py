@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from dataclasses import astuple
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import DistilBertConfig, DistilBertForSequenceClassification
 from eraserhead.data.named_sets import NAMED
 from eraserhead.data.planted import label_names, planted_reviews
 from hub_server import Hub
+from interpreters import WarmInterpreter
 from pages import PAGES, ROOT, blocks_of, steps_of
 from tiny import tiny_tokenizer
 
@@ -89,19 +89,28 @@ def working_folder(folder: Path) -> Path:
     return folder
 
 
-def run_page(page: str, hub: Hub, folder: Path, slow: bool) -> None:
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("warm")
+    with Hub() as nobody, WarmInterpreter(environment_of(nobody, folder / "home"), folder) as warm:
+        yield warm
+
+
+def environment_of(hub: Hub, home: Path, token: str | None = None) -> dict[str, str]:
+    environment = hub.environment(home, token)
+    scripts = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    return environment | {"PATH": scripts, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+
+
+def run_page(page: str, hub: Hub, folder: Path, warm: WarmInterpreter, *, slow: bool) -> None:
     """Run the blocks of a page; those marked slow too, or not."""
     blocks = [block for block in blocks_of(page) if block.mark is None or (slow and block.mark == "slow")]
     steps = [astuple(step) for block in blocks for step in steps_of(block)]
-    environment = hub.environment(folder / "home", hub.write_token)
-    scripts = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("driver.py"), json.dumps(steps)],
-        cwd=working_folder(folder),
-        env=environment | {"PATH": scripts, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = warm.run(
+        Path(__file__).with_name("driver.py").read_text(encoding="utf-8"),
+        json.dumps(steps),
+        environment=environment_of(hub, folder / "home", hub.write_token),
+        folder=working_folder(folder),
     )
     assert done.returncode == 0, done.stderr[-4000:]
 
@@ -112,15 +121,15 @@ def has(page: str, *marks: str | None) -> bool:
 
 @pytest.mark.hub
 @pytest.mark.parametrize("page", [page for page in PAGES if has(page, None)])
-def test_the_commands_and_snippets_of_a_page_run(page, hub, tmp_path, encoder_folder):
-    run_page(page, hub, tmp_path, slow=False)
+def test_the_commands_and_snippets_of_a_page_run(page, hub, tmp_path, warm, encoder_folder):
+    run_page(page, hub, tmp_path, warm, slow=False)
 
 
 @pytest.mark.hub
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", [page for page in PAGES if has(page, "slow")])
-def test_the_long_ones_run_too(page, hub, tmp_path, encoder_folder):
-    run_page(page, hub, tmp_path, slow=True)
+def test_the_long_ones_run_too(page, hub, tmp_path, warm, encoder_folder):
+    run_page(page, hub, tmp_path, warm, slow=True)
 
 
 def test_few_blocks_are_not_run_and_each_says_why():

@@ -24,15 +24,19 @@ from transformers import BertConfig, BertForSequenceClassification
 from eraserhead.cli.main import main
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from hub_server import Fault, Hub
+from interpreters import WarmInterpreter
 from tiny import labelled_file, saved_hierarchical, tiny_encoder, tiny_tokenizer
 
 pytestmark = pytest.mark.hub
 
 TEXTS = ["a fine cast but the script was never good", "dull"]
-# Commands one after another in one process, for each start costs seconds; the mark tells their output apart.
+# Commands one after another in one process, for each start costs seconds; the mark tells their output apart. Whoever
+# tries again does so soon.
 DRIVER = """
-import json, sys
+import json, sys, time
 from eraserhead.cli.main import main
+sleep = time.sleep
+time.sleep = lambda seconds: sleep(min(seconds, 0.02))
 for arguments in json.loads(sys.argv[1]):
     code = main(arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -72,8 +76,9 @@ class Ended:
 class Client:
     """Somebody with a token, or without one, and a cache of their own."""
 
-    def __init__(self, hub: Hub, home: Path, token: str | None) -> None:
-        self.hub, self.home, self.token = hub, home, token
+    def __init__(self, hub: Hub, home: Path, token: str | None, warm: WarmInterpreter | None = None) -> None:
+        """Someone whose processes are those of `warm` where these will do."""
+        self.hub, self.home, self.token, self.warm = hub, home, token, warm
         self.environment = hub.environment(home, token)
 
     def run(self, *commands: list[object], **environment: str) -> list[Ended]:
@@ -86,14 +91,17 @@ class Client:
 
     def python(self, code: str, *arguments: str, executable: str = sys.executable, **environment: str):
         """Run Python code; neither it nor anything else may show a token."""
-        done = subprocess.run(
-            [executable, "-c", code, *arguments],
-            check=False,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=500,
-        )
+        if self.warm is not None and executable == sys.executable and not environment:
+            done = self.warm.run(code, *arguments, environment=self.environment)
+        else:
+            done = subprocess.run(
+                [executable, "-c", code, *arguments],
+                check=False,
+                env=self.environment | environment,
+                capture_output=True,
+                text=True,
+                timeout=500,
+            )
         for token in (self.hub.write_token, self.hub.read_token):
             assert token not in done.stdout + done.stderr
         return done
@@ -110,9 +118,16 @@ def hub():
         yield hub
 
 
+@pytest.fixture(scope="module")
+def warm(hub, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("warm")
+    with WarmInterpreter(hub.environment(folder / "home"), folder) as warm:
+        yield warm
+
+
 @pytest.fixture
-def owner(hub, tmp_path):
-    return Client(hub, tmp_path / "home", hub.write_token)
+def owner(hub, tmp_path, warm):
+    return Client(hub, tmp_path / "home", hub.write_token, warm)
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +325,7 @@ def test_the_hub_refuses_what_is_no_card(hub):
         urllib.request.urlopen(request)
 
 
-def test_pushes_that_fail_leave_nothing_half_done(hub, owner, run, tmp_path):
+def test_pushes_that_fail_leave_nothing_half_done(hub, owner, run, warm, tmp_path):
     hub.add("user/public", files={"a.txt": b"x"})
     hub.add("user/tagged", files={"a.txt": b"x"})
     hub.repository("user/tagged").tags["v1"] = hub.repository("user/tagged").head().sha
@@ -348,7 +363,9 @@ def test_pushes_that_fail_leave_nothing_half_done(hub, owner, run, tmp_path):
     commit = hub.repository("user/untagged").head().sha
     assert f"pushed (commit {commit}), but not tagged 'v1'" in untagged.line
 
-    nobody, reader = (Client(hub, tmp_path / who, token) for who, token in (("no", None), ("read", hub.read_token)))
+    nobody, reader = (
+        Client(hub, tmp_path / who, token, warm) for who, token in (("no", None), ("read", hub.read_token))
+    )
     assert "hf auth login" in nobody.run(["push", run, "user/nobody"])[0].line
     assert "403" in reader.run(["push", run, "user/reader"])[0].line
     assert not hub.has("user/nobody")
@@ -437,7 +454,7 @@ def published(run: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (run / "hub").iterdir()}
 
 
-def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tmp_path):
+def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, warm, tmp_path):
     files = published(run)
     for name in ("halved", "busy", "limited", "flipped", "spoilt", "whole"):
         hub.add(f"user/{name}", files=files)
@@ -454,7 +471,7 @@ def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tm
         Fault("GET", r"user/flipped/resolve/.*safetensors", corrupt=True),
         Fault("GET", r"user/spoilt/resolve/.*safetensors", times=2, corrupt=True),
     ]
-    nobody = Client(hub, tmp_path / "nobody", None)
+    nobody = Client(hub, tmp_path / "nobody", None, warm)
 
     def explain(name: str, *options: str) -> list[object]:
         return ["explain", name, TEXTS[0], "--cpu", *options]
@@ -491,7 +508,7 @@ def test_downloads_that_fail_are_one_line_and_leave_nothing_damaged(hub, run, tm
     assert sum(len(blob.name) == 64 for blob in nobody.blobs) >= 5
 
 
-def test_data_sets_and_encoders_of_the_hub(hub, tmp_path, data):
+def test_data_sets_and_encoders_of_the_hub(hub, warm, tmp_path, data):
     rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
     folder = tmp_path / "imdb"
     folder.mkdir()
@@ -505,7 +522,7 @@ def test_data_sets_and_encoders_of_the_hub(hub, tmp_path, data):
         Fault("GET", r"stanfordnlp/imdb/resolve/.*test.parquet", cut_after=100),
         Fault("GET", r"api/datasets/stanfordnlp/imdb", times=2, status=500),
     ]
-    client = Client(hub, tmp_path / "home", None)
+    client = Client(hub, tmp_path / "home", None, warm)
     options = [
         "--data.name",
         "imdb",
@@ -546,7 +563,7 @@ from datasets import load_dataset
 rows = load_dataset("stanfordnlp/imdb", "plain_text", split="test", streaming=True)
 print(len(list(rows)), next(iter(rows))["text"])
 """
-    streamed = Client(hub, tmp_path / "fresh", None).python(code)
+    streamed = Client(hub, tmp_path / "fresh", None, warm).python(code)
     assert streamed.stdout.strip() == f"{len(rows) - 40} {rows[40]['text']}", streamed.stderr
 
 

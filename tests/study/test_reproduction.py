@@ -17,7 +17,7 @@ from eraserhead.cli.reproduce import plan
 from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.errors import UserError
 from eraserhead.loading.run_layout import RUN
-from eraserhead.study import reproduction
+from eraserhead.study import paper, reproduction
 from eraserhead.study.cells import SplitStatistics
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.study.layout import STUDY
@@ -36,6 +36,16 @@ MODELS = {
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def drawings():
+    """Keep the paper's pictures, which take longer than the study, to the test that compares papers."""
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = {name: getattr(paper, name) for name in ("_draw", "_draw_context")}
+        patch.setattr(paper, "_draw", lambda results, folder: {kind: {} for kind in paper.DRAWINGS})
+        patch.setattr(paper, "_draw_context", lambda results, folder: None)
+        yield drawn
 
 
 def write_yaml(path: Path, content: dict) -> None:
@@ -60,6 +70,18 @@ def sentences_file(path: Path, count: int, seed: int) -> str:
 
 @pytest.fixture
 def configs(tmp_path) -> Path:
+    return write_configs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Configs as everywhere here, and beside them the finished study of one model, for tests that damage a copy."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert main(arguments(write_configs(folder), folder / "study", "--models", "flan-none")) == 0
+    return folder
+
+
+def write_configs(tmp_path: Path) -> Path:
     """Two data sets and two models, and training in two epochs."""
     tiny_encoder(tmp_path / "encoder")
     for number, name in enumerate(("first", "second")):
@@ -137,8 +159,10 @@ class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 
 
-def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, monkeypatch, capsys):
+def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, monkeypatch, capsys, drawings):
     """Killed in the second epoch of the second cell, then with the third's results not yet joined, then finished."""
+    for name, draw in drawings.items():
+        monkeypatch.setattr(paper, name, draw)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(arguments(configs, whole)) == 0
     epochs = 0
@@ -302,9 +326,9 @@ def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
         ("data.json", "[]"),
     ],
 )
-def test_a_damaged_file_fails_its_cell_and_is_named(configs, tmp_path, capsys, file, content):
-    study = arguments(configs, tmp_path / "study", "--models", "flan-none")
-    assert main(study) == 0
+def test_a_damaged_file_fails_its_cell_and_is_named(finished, tmp_path, capsys, file, content):
+    shutil.copytree(finished / "study", tmp_path / "study")
+    study = arguments(finished / "configs", tmp_path / "study", "--models", "flan-none")
     cell = tmp_path / "study" / STUDY.cell("first", "flan-none")
     (cell / file).write_text(content)
     if file == "erasure/setup.json":  # read again where the results are not whole
@@ -322,9 +346,9 @@ def test_a_study_of_nothing_is_refused(configs, tmp_path, capsys):
     assert "nothing to do" in capsys.readouterr().err
 
 
-def test_an_option_younger_than_a_run_leaves_it_complete(configs, tmp_path, monkeypatch):
-    study = arguments(configs, tmp_path / "study", "--datasets", "first", "--models", "flan-none")
-    assert main(study) == 0
+def test_an_option_younger_than_a_run_leaves_it_complete(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished / "study", tmp_path / "study")
+    study = arguments(finished / "configs", tmp_path / "study", "--models", "flan-none")
     path = tmp_path / "study" / STUDY.cell("first", "flan-none") / RUN.run
     stored = yaml.safe_load(path.read_text())
     del stored["model"]["transformer_dropout"]

@@ -171,8 +171,7 @@ def remarks(names: Sequence[str]) -> list[UserError]:
         alike.setdefault(plain(name), []).append(name)
     lines = [
         UserError(
-            f"the classes {', '.join(map(repr, same))} differ in case or spaces alone, "
-            f"and are read as {len(same)} classes"
+            f"the data has {len(same)} classes that differ in case or spaces alone: {', '.join(map(repr, same))}"
         )
         for same in alike.values()
         if len(same) > 1

@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -101,8 +102,10 @@ class Adapter:
             raise self._without_head(still_missing[0])
         from peft import PeftModel  # noqa: PLC0415 - an extra
 
-        adapted = PeftModel.from_pretrained(model, self.folder, torch_device="cpu")
-        merged: Any = adapted.merge_and_unload(safe_merge=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft's way of asking transformers is none of the user's
+            adapted = PeftModel.from_pretrained(model, self.folder, torch_device="cpu")
+            merged: Any = adapted.merge_and_unload(safe_merge=True)
         return merged
 
     def _output_names(self, config: PreTrainedConfig) -> list[str]:
