@@ -4,15 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
 WORKERS ?= auto
+ON_EVERY_CORE := --numprocesses $(WORKERS) --dist worksteal
 SOURCES := src tests examples docs
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test quick lint check docs bench clean
+.PHONY: help demo test quick thorough lint check docs bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
-		printf 'make %-6s %s\n' "$$target" "$$text"; done
+		printf 'make %-8s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/demo  ## train and erase on the built-in corpus with the packaged encoder
 	rm -rf $(RUN)
@@ -21,11 +22,14 @@ demo: $(VENV)/demo  ## train and erase on the built-in corpus with the packaged 
 	$(BIN)/eraserhead explain $(RUN) --id test/0
 	@echo "model in $(RUN), erasure results in $(RUN)/erasure: \`$(BIN)/eraserhead show $(RUN)/erasure\` prints them again"
 
-test: $(VENV)/dev  ## all tests, on every core
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+test: $(VENV)/dev  ## the tests, on every core
+	$(BIN)/python -m pytest $(ON_EVERY_CORE) -m "not thorough"
+
+thorough: $(VENV)/dev  ## all tests, also those that repeat at length what others cover
+	$(BIN)/python -m pytest $(ON_EVERY_CORE)
 
 quick: $(VENV)/dev  ## the tests that are neither slow nor speak to a hub
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow and not hub"
+	$(BIN)/python -m pytest $(ON_EVERY_CORE) -m "not slow and not hub and not thorough"
 
 lint: $(VENV)/dev  ## style, types and the order of the rooms
 	$(BIN)/ruff check $(SOURCES)
@@ -33,7 +37,7 @@ lint: $(VENV)/dev  ## style, types and the order of the rooms
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-check: lint test  ## lint and all tests: what CI runs, together with demo
+check: lint test  ## lint and test: what CI runs, together with demo
 
 docs: $(VENV)/dev  ## write the generated parts of README.md, docs/ and its pictures again
 	$(BIN)/python docs/generate.py

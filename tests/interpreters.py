@@ -30,7 +30,7 @@ for name in sys.argv[1].split(","):
 
 def replace(module, changes):
     for name, value in list(vars(module).items()):
-        if isinstance(value, (str, pathlib.Path)):
+        if issubclass(type(value), (str, pathlib.Path)):  # some objects warn when they are asked for their class
             for old, new in changes.items():
                 if str(value).startswith(old):
                     setattr(module, name, type(value)(new + str(value)[len(old):]))

@@ -8,8 +8,6 @@ import pytest
 
 import eraserhead
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(str(eraserhead.__file__)).parent
 MODULES = sorted(
     ".".join(["eraserhead", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
@@ -56,11 +54,13 @@ def rooms(*names: str) -> list[str]:
     return [module for module in MODULES if module.split(".")[1:2] and module.split(".")[1] in names]
 
 
+@pytest.mark.thorough
 def test_every_module_can_be_imported_first_where_its_libraries_are_loaded():
     assert len(MODULES) > 100
     assert failures(LIBRARIES, MODULES) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [
@@ -74,7 +74,7 @@ def test_a_module_can_be_imported_first_in_a_fresh_interpreter(module):
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_modules_beside_transformers_can_be_imported_before_it():
     """Where transformers' own imports run in the middle of ours, in every order that there is."""
     assert failures(["torch"], rooms("models", "patch", "sites", "loading", "data")) == ""

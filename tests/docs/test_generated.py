@@ -23,7 +23,7 @@ def test_what_a_page_says_of_the_code_is_what_the_code_says(page):
     assert text == generate.renewed(text, generate.PARTS)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_the_pages_show_of_the_demonstration_is_what_it_prints(encoder_folder):
     for page in PAGES.values():
         text = page.read_text(encoding="utf-8")

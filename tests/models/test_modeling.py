@@ -110,8 +110,13 @@ def test_save_and_load_are_exact(tmp_path):
     assert torch.equal(model(**inputs).logits, tiny_classifier(tmp_path)(**inputs).logits)
 
 
+def again(order: str):
+    """An order of imports that is the same to the code as another one, as far as is known."""
+    return pytest.param(order, marks=pytest.mark.thorough)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("first", ["transformers", "eraserhead"])
+@pytest.mark.parametrize("first", ["transformers", again("eraserhead")])
 def test_auto_classes_know_the_model_whichever_is_imported_first(tmp_path, first):
     done = label_by_pipeline(saved_classifier(tmp_path), "good", first)
     assert done.stdout.strip() in ("neg", "pos"), done.stderr
@@ -122,10 +127,15 @@ def test_auto_classes_know_the_model_whichever_is_imported_first(tmp_path, first
     "imports",
     [
         "import eraserhead\nfrom transformers import AutoTokenizer, AutoModelForSequenceClassification",
-        "import transformers, eraserhead\nfrom transformers import AutoTokenizer, AutoModelForSequenceClassification",
+        again(
+            "import transformers, eraserhead\n"
+            "from transformers import AutoTokenizer, AutoModelForSequenceClassification"
+        ),
         "from transformers import AutoTokenizer\nimport eraserhead\n"
         "from transformers import AutoModelForSequenceClassification",
-        "from eraserhead import AttentionPoolingConfig\nfrom transformers import AutoModelForSequenceClassification",
+        again(
+            "from eraserhead import AttentionPoolingConfig\nfrom transformers import AutoModelForSequenceClassification"
+        ),
     ],
 )
 def test_auto_classes_know_the_model_whatever_is_imported_before(tmp_path, imports):

@@ -422,7 +422,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
     return write_paper(folder, renamed, statistics, {f"{dataset}-{failed}": reason}, 0).read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_page_says_what_names_and_reasons_are_and_is_built_as_with_any_others(cells, tmp_path):
     """Each of three names once as data set's, model's and failed model's; the harmless page is the yardstick."""
     plain = study(tmp_path / "plain", cells, ("data", "m", "n"), "x", "gone")
