@@ -66,9 +66,9 @@ def datasets_cache(tmp_path, monkeypatch):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the families whose code another family shares as slow, where a test is run for each family."""
+    """Mark tests of families whose code another shares: slow those that prove each family, thorough the others."""
     alike = getattr(sys.modules.get("families"), "ALIKE", ())  # imported where a test of it was collected
     for item in items:
         call = getattr(item, "callspec", None)
         if call is not None and call.params.get("name") in alike:
-            item.add_marker(pytest.mark.slow)
+            item.add_marker("slow" if item.path.name == "test_families.py" else "thorough")

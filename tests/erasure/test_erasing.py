@@ -466,11 +466,11 @@ def test_files_of_our_names_that_are_not_ours_get_one_line(tmp_path, name):
 def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path):
     """A real process and a real signal."""
     saved_classifier(tmp_path, LABELS)
-    write_texts(tmp_path, random_texts(600, seed=1))
+    write_texts(tmp_path, random_texts(300, seed=1))
     command = [
         sys.executable, "-m", "eraserhead", "erase", str(tmp_path / "model"), "--data.path",
         str(tmp_path / "texts.jsonl"), "--data.max_length", "12", "--output_dir", str(tmp_path / "results"),
-        "--shard_size", "10", "--draws", "100", "--cpu",
+        "--shard_size", "10", "--draws", "50", "--cpu",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
@@ -492,11 +492,11 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
     assert errors.strip().splitlines()[-1].startswith("eraserhead: error: interrupted")
     assert "Traceback" not in errors
     finished = len(ResultsFolder(tmp_path / "results").finished_shards())
-    assert 0 < finished < 60
+    assert 0 < finished < 30
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "of 60 shards are finished" in done.stderr
-    assert ResultsFolder(tmp_path / "results").table("documents").num_rows == 600
+    assert "of 30 shards are finished" in done.stderr
+    assert ResultsFolder(tmp_path / "results").table("documents").num_rows == 300
 
 
 def test_processes_that_see_different_shards_finished_leave_none_out():

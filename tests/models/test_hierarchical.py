@@ -472,8 +472,11 @@ def weights(config):
     return load_file(Path(config.output_dir) / "model.safetensors")
 
 
-@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "unfrozen"])
-@pytest.mark.parametrize(("context", "layers"), [("none", 1), ("conv", 0), ("rnn", 0), ("transformer", 1)], ids=str)
+@pytest.mark.parametrize(
+    ("context", "layers", "frozen"),
+    [("none", 1, False), ("conv", 0, True), ("rnn", 0, False), ("transformer", 1, True)],
+    ids=str,
+)
 def test_loss_falls_and_the_encoder_moves_only_when_it_may(run, context, layers, frozen):
     config = run(
         model={"context": context, "encoder_layers": layers}, freeze_encoder=frozen, epochs=7, learning_rate=5e-2
