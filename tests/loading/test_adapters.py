@@ -120,20 +120,47 @@ def changed(folder: Path, **content) -> None:
     ("content", "said"),
     [
         ({"base_model_name_or_path": None}, "names no base model"),
-        ({"base_model_name_or_path": "/nowhere/at all"}, "at all"),
+        ({"base_model_name_or_path": "/nowhere/at all"},
+         r"adapter: its base model, by base_model_name_or_path in adapter_config\.json: /nowhere/at all: neither"),
         ({"peft_type": "MAGIC"}, "no kind of adapter in peft_type \\('MAGIC'\\)"),
         ({"peft_type": "PREFIX_TUNING"}, "PREFIX_TUNING adapter puts vectors in front .* cannot be merged"),
         ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "megatron_config would import code"),
-        ({"r": "many"}, "cannot be loaded"),
+        ({"r": "2"}, r"adapter_config\.json: r is '2', and must be a number"),
+        ({"r": 0}, r"adapter_config\.json cannot be loaded .*positive integer value"),
+        ({"r": 5}, r"config\.json describes '.*lora_A\.default\.weight' of size 5 x 16, and the stored one has 3 x 16"),
+        ({"task_type": "CAUSAL_LM"}, r"adapter_config\.json: task_type is 'CAUSAL_LM'"),
+        ({"modules_to_save": ["classifier", "pooler"]}, r"weights lack 'bert\.pooler\.dense\.weight', and"),
     ],
     ids=lambda value: str(value)[:30],
-)
+)  # fmt: skip
 def test_what_is_wrong_with_an_adapter_is_said_in_one_line(tmp_path, content, said):
     on_encoder(tmp_path)
     changed(tmp_path, **content)
     with pytest.raises(UserError, match=said) as raised:
         load_checkpoint(str(tmp_path / "adapter"))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("change", ["lack", "hold"])
+def test_weights_that_the_adapters_configuration_does_not_describe_are_refused_by_name(tmp_path, change):
+    on_encoder(tmp_path)
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    stored = load_file(file)
+    layer = "encoder.layer.1.attention.self"
+    if change == "lack":
+        stored = {name: tensor for name, tensor in stored.items() if f"{layer}.query" not in name}
+    else:
+        stored[f"base_model.model.bert.{layer}.key.lora_A.weight"] = torch.zeros(3, 16)
+    save_file(stored, file)
+    with pytest.raises(UserError, match=rf"weights {change} 'bert\.{layer}\.(query|key)\.lora_A\.weight'"):
+        load_checkpoint(str(tmp_path / "adapter"))
+
+
+def test_damaged_weights_of_an_adapter_are_named(tmp_path):
+    on_encoder(tmp_path)
+    (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match=r"adapter: adapter_model\.safetensors cannot be loaded"):
+        load_checkpoint(str(tmp_path / "adapter"))
 
 
 def test_an_adapter_without_its_head_is_refused(tmp_path):

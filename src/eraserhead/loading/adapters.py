@@ -4,8 +4,8 @@ import copy
 import logging
 import os
 import warnings
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedConfig, P
 
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping
+from eraserhead.loading.boundary import load
 from eraserhead.loading.model_files import ADAPTER, is_adapter
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.setup import BaseSetup
@@ -23,6 +24,7 @@ from eraserhead.remote.downloads import ADAPTER_WEIGHTS, Located, locate_model
 
 SAVE_AGAIN = "save the adapter again"
 PREFIX, SAVED = "base_model.model.", ".modules_to_save"  # what PEFT adds to the names of weights
+TASKS = ("SEQ_CLS", "TOKEN_CLS", "FEATURE_EXTRACTION")  # of models that generate nothing
 UNUSUAL = 7919  # number of classes that no size of a model equals by chance
 
 logger = logging.getLogger("eraserhead")
@@ -95,7 +97,8 @@ class Adapter:
             missing: Names of weights that the base model's file lacks.
 
         Raises:
-            UserError: A weight is in neither file, or one of the adapter belongs to another model.
+            UserError: A weight is in neither file, or the adapter's weights are not those that its configuration
+                describes.
         """
         still_missing = sorted(set(missing) - set(self.weights))
         if still_missing:
@@ -104,9 +107,33 @@ class Adapter:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft's way of asking transformers is none of the user's
-            adapted = PeftModel.from_pretrained(model, self.folder, torch_device="cpu")
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # they are refused below
+            try:
+                adapted = PeftModel.from_pretrained(model, self.folder, torch_device="cpu")
+            except KeyError as error:
+                lacking = str(error.args[0])
+                if not lacking.startswith(PREFIX):
+                    raise
+                raise self._misfit([lacking]) from error  # a whole module that was to be saved
+            # The same once more: only this call returns what did not fit.
+            mapping = getattr(model, "_checkpoint_conversion_mapping", {})
+            found = adapted.load_adapter(self.folder, "default", torch_device="cpu", key_mapping=mapping)
+            # A bank of vectors is stored once, and every layer refers to it.
+            lacking = [key for key in found.missing_keys if "vblora_vector_bank" not in key]
+            if lacking or found.unexpected_keys:
+                raise self._misfit(lacking, found.unexpected_keys)
             merged: Any = adapted.merge_and_unload(safe_merge=True)
         return merged
+
+    def _misfit(self, lacking: Sequence[str], beyond: Sequence[str] = ()) -> UserError:
+        """Return what is said of weights that are not those which the configuration asks for in the base model."""
+        names = sorted(_plain(key).replace(".default", "") for key in lacking or beyond)
+        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        verb, asked = ("lack", "it") if lacking else ("hold", "no such weight")
+        return UserError(
+            f"{self.name}: the adapter's weights {verb} '{names[0]}'{more}, and {ADAPTER} asks for {asked} in "
+            f"{self.base}: the two do not belong together; {SAVE_AGAIN}"
+        )
 
     def _output_names(self, config: PreTrainedConfig) -> list[str]:
         """Return the names of the base model's weights that give each class its logit."""
@@ -146,7 +173,10 @@ def find_adapter(located: Located, name: str, trust_remote_code: bool = False) -
     base = content["base_model_name_or_path"]
     revision = content.get("revision")
     # A folder of this machine has no revisions, whatever PEFT wrote.
-    found = locate_model(base, None if os.path.isdir(base) else revision)
+    try:
+        found = locate_model(base, None if os.path.isdir(base) else revision)
+    except UserError as error:
+        raise UserError(f"{name}: its base model, by base_model_name_or_path in {ADAPTER}: ", error) from error
     logger.info(f"{name}: an adapter ({content['peft_type']}), merged into {base} in memory")
     return Adapter(
         folder=str(folder),
@@ -155,7 +185,7 @@ def find_adapter(located: Located, name: str, trust_remote_code: bool = False) -
         classifies=content.get("task_type") == "SEQ_CLS",
         base=base,
         located=found,
-        weights=_weights(folder),
+        weights=_weights(folder, name),
         trust_remote_code=trust_remote_code,
     )
 
@@ -168,7 +198,8 @@ def _check(content: Mapping[str, Any], folder: Path, name: str) -> None:
     file, kind, base = folder / ADAPTER, content.get("peft_type"), content.get("base_model_name_or_path")
     if not isinstance(kind, str) or kind not in PeftType.__members__:
         raise UserError(f"{file}: no kind of adapter in peft_type ({kind!r}) that this version of PEFT knows")
-    if PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]().is_prompt_learning:
+    defaults = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]()
+    if defaults.is_prompt_learning:
         raise UserError(
             f"{name}: a {kind} adapter puts vectors in front of the text and leaves the weights as they are, so that "
             "it cannot be merged; train a LoRA, for example"
@@ -177,12 +208,35 @@ def _check(content: Mapping[str, Any], folder: Path, name: str) -> None:
         raise UserError(f"{file}: megatron_config would import code that it names; leave it out")
     if not isinstance(base, str) or not base:
         raise UserError(f"{file}: names no base model (base_model_name_or_path); write its folder or hub id there")
+    _check_fields(content, defaults, file)
     if not any((folder / weights).is_file() for weights in ADAPTER_WEIGHTS):
         raise UserError(f"{name}: has no {' or '.join(ADAPTER_WEIGHTS)}; {SAVE_AGAIN}")
 
 
-def _weights(folder: Path) -> dict[str, Tensor]:
+def _check_fields(content: Mapping[str, Any], defaults: Any, file: Path) -> None:
+    """Refuse values that are of another kind than those of PEFT's own configuration."""
+    for field in fields(defaults):
+        value, default = content.get(field.name, ...), getattr(defaults, field.name)
+        number = type(default) in (int, float) and "None" not in str(field.type) and "Optional" not in str(field.type)
+        if number and value is not ... and type(value) not in (int, float):
+            raise UserError(f"{file}: {field.name} is {value!r}, and must be a number; mend it there")
+    task = content.get("task_type")
+    if task not in (None, *TASKS):
+        raise UserError(
+            f"{file}: task_type is {task!r}: the adapter was made for another task than classification; give one of "
+            "task_type SEQ_CLS"
+        )
+
+
+def _weights(folder: Path, name: str) -> dict[str, Tensor]:
     from peft import load_peft_weights  # noqa: PLC0415 - an extra
 
-    stored = load_peft_weights(str(folder), device="cpu")  # pickled ones as tensors alone: they run no code
-    return {name.removeprefix(PREFIX).replace(SAVED, ""): tensor for name, tensor in stored.items()}
+    file = next(each for each in ADAPTER_WEIGHTS if (folder / each).is_file())
+    # Pickled ones are read as tensors alone: they run no code.
+    stored = load(name, lambda: load_peft_weights(str(folder), device="cpu"), file)
+    return {_plain(key): tensor for key, tensor in stored.items()}
+
+
+def _plain(key: str) -> str:
+    """Return the name of an adapter's weight without what PEFT adds to the names of a model's."""
+    return key.removeprefix(PREFIX).replace(SAVED, "")

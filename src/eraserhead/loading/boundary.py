@@ -16,6 +16,8 @@ from eraserhead.errors import UserError
 NO_FAULT_OF_A_FILE = (UserError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, torch.OutOfMemoryError)
 # How the strict dataclasses of transformers' configs name the field that they refuse.
 FIELD = re.compile(r"Validation error for field '([\w.]+)':\s*(?:\w+: )?(?:Field '[\w.]+' )?(.*)")
+# How torch names the first weight of another size.
+SIZES = re.compile(r"size mismatch for ([\w.]+): .*?Size\(\[([\d, ]*)\]\) from checkpoint, .*?Size\(\[([\d, ]*)\]\)")
 LONGEST = 240  # characters of another library's message
 
 Loaded = TypeVar("Loaded")
@@ -63,6 +65,10 @@ def _failure(error: BaseException, name: str) -> str:
     field = FIELD.match(reason)
     if field is not None:
         return f"has a wrong value for {field[1]}: {_cut(field[2])}; mend it there"
+    sizes = SIZES.search(reason)
+    if sizes is not None:
+        held, wanted = (size.replace(", ", " x ") or "1" for size in sizes.group(2, 3))
+        return f"describes '{sizes[1]}' of size {wanted}, and the stored one has {held}: the two do not belong together"
     if isinstance(error, RecursionError):
         reason = "it is nested too deeply"
     elif not reason or type(error) is KeyError:
