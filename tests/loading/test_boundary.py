@@ -28,6 +28,7 @@ from eraserhead.errors import UserError
 from eraserhead.loading.boundary import load
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import weights_fingerprint
+from eraserhead.loading.model_config import read_config
 from eraserhead.remote.downloads import locate_model
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.new_classifier import new_classifier
@@ -118,6 +119,7 @@ KERNEL = "asks for the kernel 'some/kernel' from the hub"
         ({"_attn_implementation": {"": "some/kernel"}}, KERNEL),
         ({"text_config": {"_attn_implementation": "some/kernel"}}, KERNEL),
         ({"quantization_config": {"quant_method": "gptq"}}, r"the weights are quantised \(gptq\)"),
+        ({"text_config": {"a": 1}}, r"text_config is \{'a': 1\}, and a 'bert' has no such part"),
         ({"transformers_weights": "../other.safetensors"}, "transformers_weights is not followed"),
         ({"auto_map": {"AutoModelForSequenceClassification": "own.Own"}},
          r"code from its repository for the model_type 'bert' \(own\.Own\).*trust_remote_code=True"),
@@ -151,6 +153,7 @@ def test_code_for_a_type_that_transformers_knows_runs_where_it_may(tmp_path):
         ({"id2label": {"0": ["a"], "1": "b"}}, r"name of class 0 is \['a'\]"),
         ({"id2label": "neg, pos"}, "id2label is 'neg, pos'"),
         ({"label2id": {"neg": 1, "pos": 0}}, "'neg' is class 0 in id2label and class 1 in label2id"),
+        ({"label2id": {"a": 0, "b": 1}}, "label2id names 'a', and id2label has neg, pos"),
         ({"num_labels": 3}, "num_labels is 3, and id2label names 2"),
         ({"num_labels": 10**9, "id2label": None}, "num_labels is 1000000000, and must be"),
         ({"id2label": dict.fromkeys("012"), "label2id": None},
@@ -178,6 +181,22 @@ def test_class_names_are_texts_in_the_order_of_the_head(folder, given, names):
     checkpoint = load_checkpoint(str(folder))
     assert checkpoint.class_names == names
     assert checkpoint.model.config.label2id == {name: index for index, name in enumerate(checkpoint.class_names)}
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        ({"0": "neg", "1": "pos"}, {}),
+        ({"0": "neg", "1": "pos"}, {"LABEL_0": 0, "LABEL_1": 1}),
+        ({"0": "neg", "1": "pos"}, {"0": 0, "1": 1}),
+        ({"0": "neg", "1": "pos"}, {"pos": "1"}),
+        ({"0": "LABEL_0", "1": "LABEL_1"}, {"neg": 0, "pos": 1}),
+        ({"0": 0, "1": 1}, {"neg": 0, "pos": 1}),
+    ],
+)
+def test_defaults_and_numbers_contradict_no_names(folder, names, numbers):
+    configured(folder, id2label=names, label2id=numbers)
+    assert read_config(str(folder), "it", classifier=True).id2label == {int(row): str(names[row]) for row in names}
 
 
 def test_names_of_classes_do_not_matter_to_an_encoder(folder):
@@ -402,6 +421,11 @@ def test_names_that_a_wrapper_made_longer_are_cut(folder, caplog, prefix):
 def test_names_of_another_class_of_model_are_said_to_be_that(folder):
     rewritten(folder, lambda key: "own." + key.replace("encoder.layer", "blocks"))
     refused(folder, "names of another class of model .'own.bert.blocks")
+
+
+def test_a_weight_that_is_a_number_is_refused_by_name(folder):
+    rewritten(folder, without="classifier.bias", **{"classifier.bias": torch.tensor(1.0)})
+    refused(folder, r"'classifier\.bias' has the size 1 \(a number, and no vector\) in model\.safetensors, and 2 by")
 
 
 def test_old_names_of_norms_are_known(folder):

@@ -55,6 +55,9 @@ def test_a_process_has_the_number_that_accelerate_gives_it(monkeypatch, variable
         ({"ACCELERATE_USE_MEGATRON_LM": "true"}, "Megatron"),
         ({"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"}, "accumulate 4 batches.*training.batch_size"),
         ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two'"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0', and must be a whole number from 1"),
+        ({"WORLD_SIZE": "-1"}, "WORLD_SIZE is '-1', and must be a whole number from 1"),
+        ({"ACCELERATE_USE_CPU": "maybe"}, "ACCELERATE_USE_CPU is 'maybe', and must be true or false"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -79,7 +82,23 @@ def test_a_process_that_would_work_alone_beside_others_is_refused(monkeypatch):
     """Accelerate has made one process of what the environment calls two."""
     devices.join(cpu=True)  # whoever came first: this interpreter is one process
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UserError, match="WORLD_SIZE=2, and this process works alone"):
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(UserError, match=r"WORLD_SIZE=2, and this process works alone.*launch`, or unset WORLD_SIZE"):
+        devices.join(cpu=True)
+
+
+def test_a_number_of_processes_without_a_launcher_is_refused_before_any_waits(monkeypatch):
+    for name in RANK:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    with pytest.raises(UserError, match=r"WORLD_SIZE=2, but RANK, .*PORT are not set: unset WORLD_SIZE, or"):
+        devices.join(cpu=True)
+
+
+def test_a_compiler_that_accelerate_does_not_know_is_refused_by_its_variable(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "INDUCTORX")
+    with pytest.raises(UserError, match="ACCELERATE_DYNAMO_BACKEND is 'inductorx', and must be one of no, eager"):
         devices.join(cpu=True)
 
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState, is_initialized
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, DynamoBackend
 from tqdm.auto import tqdm
 
 from eraserhead.errors import Setting, UserError
-from eraserhead.loading.launcher import NO, Launcher, launcher
+from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
 from eraserhead.sites.budget import WITHOUT_ENCODER, budget_for
 
 Item = TypeVar("Item")
@@ -34,6 +34,12 @@ def join(cpu: bool) -> PartialState:
             processes would each do all the work.
     """
     said = launcher()
+    check_rank(said)
+    if said.dynamo.upper() not in DynamoBackend.__members__:
+        known = ", ".join(name.lower() for name in DynamoBackend.__members__)
+        raise UserError(
+            f"the environment variable {DYNAMO} is '{said.dynamo}', and must be one of {known}; or unset it"
+        )
     together = said.processes > 1
     on_cpu = cpu or said.cpu or (together and not torch.accelerator.is_available())
     if together and not on_cpu:
@@ -46,9 +52,9 @@ def join(cpu: bool) -> PartialState:
     if state.num_processes != said.processes:
         raise UserError(
             f"{said.said_by}={said.processes}, and this process works alone, so that each of them would do all the "
-            "work: start them with `torchrun` or `accelerate launch`, add ",
-            Setting("cpu", True),
-            f", or unset {said.said_by}",
+            "work: start them with `torchrun` or `accelerate launch`, ",
+            *(() if on_cpu else ("add ", Setting("cpu", True), ", ")),
+            f"or unset {said.said_by}",
         )
     if new and on_cpu and not (cpu or said.cpu) and state.is_main_process:
         logger.info(f"no accelerator here: the {said.processes} processes of the launcher share the work on the CPU")

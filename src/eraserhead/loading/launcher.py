@@ -24,6 +24,9 @@ SPLITTING = {
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism config",
 }
+USE_CPU, DYNAMO = "ACCELERATE_USE_CPU", "ACCELERATE_DYNAMO_BACKEND"
+ON, OFF = ("1", "true", "yes", "y", "t", "on"), ("0", "false", "no", "n", "f", "off")  # as Accelerate reads them
+JOINING = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # by which processes find each other
 ACCUMULATION = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"
 PRECISIONS = (NO, "fp16", "bf16")  # that our training has
 
@@ -77,15 +80,20 @@ def launcher(environment: Mapping[str, str] | None = None) -> Launcher:
             Setting("training.batch_size"),
             " documents here, whatever fits into memory at once: set that, and unset the variable",
         )
+    on_cpu = given.get(USE_CPU, "no").lower()
+    if on_cpu not in (*ON, *OFF):
+        raise UserError(
+            f"the environment variable {USE_CPU} is '{given[USE_CPU]}', and must be true or false; unset it"
+        )
     said_by = next((name for name in WORLD if name in given), None)
     local = next((name for name in LOCAL if name in given), None)
     return Launcher(
         processes=1 if said_by is None else _number(given, said_by),
         said_by=said_by,
         local_processes=None if local is None else _number(given, local),
-        cpu=_is_on(given, "ACCELERATE_USE_CPU"),
+        cpu=on_cpu in ON,
         mixed_precision=given.get("ACCELERATE_MIXED_PRECISION", NO).lower(),
-        dynamo=given.get("ACCELERATE_DYNAMO_BACKEND", NO).lower(),
+        dynamo=given.get(DYNAMO, NO).lower(),
     )
 
 
@@ -93,6 +101,20 @@ def rank() -> int:
     """Return the number of this process among those that work together."""
     given = (os.environ.get(name, "") for name in RANK)
     return next((int(number) for number in given if number.isdecimal()), 0)
+
+
+def check_rank(said: Launcher) -> None:
+    """Refuse a number of processes that no launcher stands behind: this one would wait for the others for ever.
+
+    Raises:
+        UserError: Naming the variables that a launcher sets, and that are not there.
+    """
+    if said.processes > 1 and not any(name in os.environ for name in RANK):
+        absent = [name for name in JOINING if name not in os.environ]
+        raise UserError(
+            f"{said.said_by}={said.processes}, but {', '.join(absent)} {'are' if len(absent) > 1 else 'is'} not set: "
+            f"unset {said.said_by}, or start the processes with `torchrun` or `accelerate launch`"
+        )
 
 
 def tell_failure(line: str) -> bool:
@@ -128,11 +150,14 @@ def training_precision(asked: str | None) -> str:
 
 
 def _number(given: Mapping[str, str], name: str) -> int:
-    try:
-        return int(given[name])
-    except ValueError as error:
-        raise UserError(f"the environment variable {name} is '{given[name]}', and must be a whole number") from error
+    number = given[name].strip()
+    if not number.isdecimal() or int(number) < 1:
+        raise UserError(
+            f"the environment variable {name} is '{given[name]}', and must be a whole number from 1; unset it, if no "
+            "launcher has set it"
+        )
+    return int(number)
 
 
 def _is_on(given: Mapping[str, str], name: str) -> bool:
-    return given.get(name, "").lower() in ("1", "true", "yes", "y", "t", "on")
+    return given.get(name, "").lower() in ON

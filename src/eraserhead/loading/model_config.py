@@ -10,6 +10,7 @@ from transformers.activations import ACT2FN
 
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.boundary import load
+from eraserhead.loading.class_names import regular_classes, short
 from eraserhead.loading.run_layout import RUN
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 
@@ -33,11 +34,8 @@ LEAST = {
     **dict.fromkeys(("intermediate_size", "num_key_value_heads", "max_position_embeddings"), 1),
     "type_vocab_size": 0,
 }
-MOST_CLASSES = 1_000_000
 MOST_LAYERS = 1000  # where the file of weights holds fewer tensors than that
-SHOWN = 5
 CLASSIFIER = "AutoModelForSequenceClassification"  # key of auto_map
-PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
 
 
 def read_config(folder: str, name: str, classifier: bool, trust_remote_code: bool = False) -> PreTrainedConfig:
@@ -63,7 +61,7 @@ def read_config(folder: str, name: str, classifier: bool, trust_remote_code: boo
         for key in OURS_TO_SET:
             mapping.pop(key, None)
     if classifier:
-        _regular_classes(content, file)
+        regular_classes(content, file)
     else:
         for key in CLASSES:
             content.pop(key, None)
@@ -78,6 +76,7 @@ def read_config(folder: str, name: str, classifier: bool, trust_remote_code: boo
     config = load(name, made, RUN.config)
     for key, value in classes.items():
         setattr(config, key, value)
+    load(name, lambda: _check_parts(config, file), RUN.config)
     load(name, lambda: _check_sizes(config, file), RUN.config)
     config._attn_implementation = None
     config.return_dict = True
@@ -207,63 +206,12 @@ def _refuse_code(content: Mapping[str, Any], name: str, trusted: bool) -> bool:
     return False
 
 
-def _regular_classes(content: dict[str, Any], file: str) -> None:
-    """Make class names strings, for 0 to n - 1.
-
-    Raises:
-        UserError: They are for other numbers, or repeat, or contradict each other.
-    """
-    count = content.get("num_labels")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_CLASSES):
-        raise UserError(f"{file}: num_labels is {count!r}, and must be a whole number from 1 to {MOST_CLASSES}")
-    problem = content.get("problem_type")
-    if problem is not None and problem not in PROBLEMS:
-        raise UserError(f"{file}: problem_type is {problem!r}, and must be one of {', '.join(PROBLEMS)}, or null")
-    given = content.get("id2label")
-    if given is None:
-        return
-    given = dict(enumerate(given)) if isinstance(given, list) else given
-    if not isinstance(given, dict):
-        raise UserError(f"{file}: id2label is {_short(given)}, and must map 0 to n - 1 to class names")
-    rows = list(given)
-    if sorted(map(str, rows), key=lambda row: (len(row), row)) != list(map(str, range(len(rows)))):
-        expected = _listed(range(len(rows)))
-        raise UserError(
-            f"{file}: id2label has class names for {_listed(rows)}; the head has rows {expected}: number them from 0"
-        )
-    names = {int(row): _class_name(int(row), value, file) for row, value in given.items()}
-    names = dict(sorted(names.items()))
-    numbers: dict[str, int] = {}
-    for row, each in names.items():
-        if numbers.setdefault(each, row) != row:
-            raise UserError(f"{file}: id2label calls both {numbers[each]} and {row} '{each}': rename one of them")
-    if count is not None and count != len(names):
-        raise UserError(f"{file}: num_labels is {count}, and id2label names {len(names)} classes: correct one of them")
-    _check_inverse(content.get("label2id"), numbers, file)
-    content.update(id2label=names, label2id=numbers)
-    content.pop("num_labels", None)
-
-
-def _class_name(row: int, value: Any, file: str) -> str:
-    if isinstance(value, (dict, list)):
-        raise UserError(f"{file}: id2label: the name of class {row} is {_short(value)}, and must be a text")
-    return f"LABEL_{row}" if value is None else str(value)
-
-
-def _check_inverse(given: Any, numbers: Mapping[str, int], file: str) -> None:
-    """Refuse a table of names that contradicts the other one; one about other names is a leftover."""
-    if given is None:
-        return
-    if not isinstance(given, dict):
-        raise UserError(f"{file}: label2id is {_short(given)}, and must map class names to 0 to n - 1")
-    if set(given) != set(numbers):
-        return
-    for each, number in given.items():
-        if str(number) != str(numbers[each]):
-            raise UserError(
-                f"{file}: '{each}' is class {numbers[each]} in id2label and class {number} in label2id: correct one of "
-                "them"
-            )
+def _check_parts(config: PreTrainedConfig, file: str) -> None:
+    """Refuse a value in the place where transformers looks for the config of the model that reads texts."""
+    inner: Any = config.get_text_config()
+    if not isinstance(inner, PreTrainedConfig):
+        key = next(key for key, value in vars(config).items() if value is inner)
+        raise UserError(f"{file}: {key} is {short(inner)}, and a '{config.model_type}' has no such part: take it out")
 
 
 def _check_sizes(config: PreTrainedConfig, file: str) -> None:
@@ -287,13 +235,3 @@ def _parts(config: PreTrainedConfig) -> list[PreTrainedConfig]:
     """Return a config and those inside it."""
     inner = [value for value in vars(config).values() if isinstance(value, PreTrainedConfig)]
     return [config, *(part for each in inner for part in _parts(each))]
-
-
-def _listed(rows: Any) -> str:
-    rows = list(rows)
-    return ", ".join(map(str, rows[:SHOWN])) + (f", ... ({len(rows)} in all)" if len(rows) > SHOWN else "")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."

@@ -164,7 +164,7 @@ def _misfit(
     key: str, held: tuple[int, ...], wanted: tuple[int, ...], config: PreTrainedConfig, name: str, file: str
 ) -> UserError:
     classes = config.num_labels or 0
-    if held[1:] == wanted[1:] and wanted[:1] == (classes,):
+    if len(held) == len(wanted) and held[1:] == wanted[1:] and wanted[:1] == (classes,):
         shown = ", ".join(list((config.id2label or {}).values())[:5])
         return UserError(
             f"{name}{RUN.config} names {classes} classes ({shown}), and the head has {held[0]} rows ('{key}' in "
@@ -177,4 +177,4 @@ def _misfit(
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "1"
+    return " x ".join(map(str, shape)) or "1 (a number, and no vector)"

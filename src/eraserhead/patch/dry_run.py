@@ -1,8 +1,8 @@
 """A dry run of a loaded model: finds its layers, and proves on two documents that erasure reaches all of them."""
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from eraserhead.errors import UserError
 from eraserhead.models.special_tokens import padding_id, structural_token_ids
 from eraserhead.patch.families import Family, ReadOut, Route, UnknownFamilyError, family_of, known_families
 from eraserhead.patch.interface import AttentionRecord, erasable, implementation, locked
@@ -28,21 +29,34 @@ def find_layers(model: PreTrainedModel) -> Layers:
     Raises:
         UnknownFamilyError: The model behaves otherwise than its family does, or than any that can be erased: its
             attention is not called once a layer, what the patch computes is not what the model's own attention does,
-            its decisions depend on the batch, or its decision is read from an unknown place.
+            its decisions depend on the batch, its decision is read from an unknown place, or its code fails.
     """
     family = family_of(model.config)
     if not any("ForSequenceClassification" in base.__name__ for base in type(model).__mro__):
         raise UnknownFamilyError(f"a {type(model).__name__} is no sequence classifier: it makes no decision to flip")
-    with locked(model), torch.no_grad():
-        if family.listed:
-            return _find_layers(model, family)
-        try:
-            return _find_layers(model, family)
-        except UnknownFamilyError:
-            raise
-        except Exception as error:  # whatever the code of a family that nobody has looked at raises
-            reason = " ".join(str(error).split())[:200]
+    with locked(model), torch.no_grad(), dry_run(model, family):
+        return _find_layers(model, family)
+
+
+@contextmanager
+def dry_run(model: PreTrainedModel, family: Family) -> Iterator[None]:
+    """Run a model for the first time, whose config may ask for what its code cannot do.
+
+    Raises:
+        UnknownFamilyError: In one line, whatever the model's code raises but for lack of memory.
+    """
+    try:
+        yield
+    except (UserError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        if not family.listed:
             raise _unreached(model, f"its dry run failed ({reason})") from error
+        raise UnknownFamilyError(
+            f"a dry run of this '{model.config.model_type}' model failed ({reason}): its config.json or its code are "
+            "not those of its family"
+        ) from error
 
 
 def _unreached(model: PreTrainedModel, reason: str) -> UnknownFamilyError:

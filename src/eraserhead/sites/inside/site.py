@@ -17,7 +17,7 @@ from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.pooling import components_first
-from eraserhead.patch.dry_run import dry_inputs, find_layers, same_logits
+from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
 from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
 from eraserhead.patch.layers import Layers
@@ -97,7 +97,8 @@ class SelfAttentionSite:
         chosen[slice(None) if self.heads is None else list(self.heads)] = True
         self.runner = Runner(model, layers, chosen, budget or budget_for(model.device))
         self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
-        self._check_replay()
+        with dry_run(model, layers.family):
+            self._check_replay()
 
     @property
     def unlisted(self) -> str | None:
