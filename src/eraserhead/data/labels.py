@@ -170,9 +170,7 @@ def remarks(names: Sequence[str]) -> list[UserError]:
     for name in names:
         alike.setdefault(plain(name), []).append(name)
     lines = [
-        UserError(
-            f"the data has {len(same)} classes that differ in case or spaces alone: {', '.join(map(repr, same))}"
-        )
+        UserError(f"the data has {len(same)} classes that differ in case or spaces alone: {', '.join(map(repr, same))}")
         for same in alike.values()
         if len(same) > 1
     ]
