@@ -26,7 +26,7 @@ from eraserhead.cli.main import main
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.boundary import load
-from eraserhead.loading.checkpoints import load_checkpoint
+from eraserhead.loading.checkpoints import load_checkpoint, load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.model_config import read_config
 from eraserhead.remote.downloads import locate_model
@@ -264,7 +264,13 @@ HUGE = json.dumps({"classifier.weight": {"dtype": "F32", "shape": [10**12, 16], 
         (content_of(WEIGHTS, struct.pack("<Q", 2**60)), r"model\.safetensors cannot be loaded"),
         (content_of(WEIGHTS, struct.pack("<Q", len(HUGE)) + HUGE.encode()), r"model\.safetensors cannot be loaded"),
         (content_of(WEIGHTS, b"version https://git-lfs.github.com/spec/v1\n"), "a pointer of Git LFS"),
-        (content_of("tokenizer.json", b'{"version"'), "cannot be loaded from this folder"),
+        (content_of("tokenizer.json", b'{"version"'), r"/tokenizer\.json: damaged"),
+        (content_of("added_tokens.json", b""), r"/added_tokens\.json: damaged"),
+        (content_of("special_tokens_map.json", b"[1]"), r"/special_tokens_map\.json: damaged \(no mapping"),
+        (
+            content_of("tokenizer_config.json", b"\xef\xbb\xbf{}"),
+            r"/tokenizer_config\.json: damaged \(Unexpected",
+        ),
     ],
 )
 def test_files_that_are_damaged_or_endless_are_named(folder, use, spoil, match):
@@ -278,6 +284,31 @@ def test_files_that_are_damaged_or_endless_are_named(folder, use, spoil, match):
 def test_a_tokenizers_limit_is_a_number(folder, longest, match):
     changed(folder / "tokenizer_config.json", model_max_length=longest)
     refused(folder, f"tokenizer_config.json: model_max_length is {match}, and must be a number")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "match"),
+    [
+        ("padding_side", None, "None, and must be one of left, right"),
+        ("tokenizer_class", 3, "3, and must be the name of a class"),
+        ("model_input_names", 3, "3, and must be a list of names"),
+        ("pad_token", {"x": 1}, r"\{'x': 1\}, and must be a text"),
+        ("extra_special_tokens", 3, "3, and must be a list of tokens"),
+        ("added_tokens_decoder", {"x": {"content": "a"}}, r"\{'x': .*, and must be a mapping of ids to tokens"),
+    ],
+)
+def test_a_field_of_a_tokenizer_that_cannot_be_is_named(folder, field, value, match):
+    changed(folder / "tokenizer_config.json", **{field: value})
+    with pytest.raises(UserError, match=rf"tokenizer_config\.json: {field} is {match}"):
+        load_tokenizer(str(folder))
+
+
+def test_a_damaged_model_of_sentencepiece_is_named(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "DebertaV2Tokenizer"}')
+    (folder / "spm.model").write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"spm\.model: damaged \(no model of SentencePiece"):
+        load_tokenizer(str(folder))
 
 
 def test_a_tokenizer_with_a_negative_id_is_refused(folder):

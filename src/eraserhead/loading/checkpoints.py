@@ -48,6 +48,7 @@ from eraserhead.loading.model_files import (
 )
 from eraserhead.loading.setup import BaseSetup
 from eraserhead.loading.stored_weights import Fit, check_fit
+from eraserhead.loading.tokenizer_files import naming_file
 from eraserhead.loading.training_data import read_seen_texts, read_training_data
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.special_tokens import padding_id
@@ -232,7 +233,8 @@ def load_tokenizer(
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code, **({} if config is None else {"config": config})}
     files = [each for each in os.listdir(folder) if any(fnmatch(each, pattern) for pattern in VOCABULARY)]
     try:
-        tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, **options), _tokenizer_of(files))
+        with naming_file(folder):
+            tokenizer = load(name, lambda: AutoTokenizer.from_pretrained(folder, **options), _tokenizer_of(files))
     except UserError as error:
         if files:
             raise

@@ -11,6 +11,7 @@ from eraserhead.loading.checks import check_weights
 from eraserhead.loading.model_config import class_for, read_config
 from eraserhead.loading.model_files import check_finished, check_regular, find_weights
 from eraserhead.loading.stored_weights import check_fit
+from eraserhead.loading.tokenizer_files import naming_file
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.remote.downloads import Located, locate_model
@@ -47,18 +48,19 @@ def new_classifier(
     if kind is None:
         raise UserError(Setting("model.encoder", name), f": transformers has no encoder of type '{found.model_type}'")
     fit = check_fit(found, kind, weights, name)
-    model = load(
-        name,
-        lambda: AttentionPoolingForSequenceClassification.from_encoder(
-            encoder.folder,
-            labels,
-            config.architecture,
-            problem_type=config.problem_type,
-            encoder_config=found,
-            key_mapping=fit.key_mapping,
-        ),
-        "the encoder",
-    )
+    with naming_file(encoder.folder):
+        model = load(
+            name,
+            lambda: AttentionPoolingForSequenceClassification.from_encoder(
+                encoder.folder,
+                labels,
+                config.architecture,
+                problem_type=config.problem_type,
+                encoder_config=found,
+                key_mapping=fit.key_mapping,
+            ),
+            "the encoder",
+        )
     if encoder.commit is not None:
         model.config.encoder_config._name_or_path = name
     check_weights(model.encoder, name)
