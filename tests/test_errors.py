@@ -155,6 +155,9 @@ def test_each_interface_spells_a_job_in_its_own_way():
     error = UserError("no results; run ", Job("erase"), " first")
     assert str(error) == "no results; run `erase()` first"
     assert flags(error) == "no results; run `eraserhead erase` first"
+    job = Job("train", (Setting("model.encoder", "a b"),))
+    assert str(UserError(job)) == "`train(model={'encoder': 'a b'})`"
+    assert flags(UserError(job)) == "`eraserhead train --model.encoder 'a b'`"
     for name in ("erase", "train"):
         assert callable(getattr(eraserhead, name))
         assert name in COMMANDS

@@ -24,16 +24,24 @@ class Setting:
 
 @dataclass(frozen=True)
 class Job:
-    """A job that a message asks for; as text it is written as in Python (`` `train()` ``).
+    """A job that a message asks for; as text it is written as in Python (`` `train(model={'encoder': 'foo'})` ``).
 
     Attributes:
         name: Name of the function in `eraserhead`, which is that of the command too.
+        settings: What to give it, beside whatever else it needs.
     """
 
     name: str
+    settings: tuple[Setting, ...] = ()
 
     def __str__(self) -> str:
-        return f"`{self.name}()`"
+        return f"`{self.name}({', '.join(map(_argument, self.settings))})`"
+
+
+def _argument(setting: Setting) -> str:
+    """Write a setting as a keyword; those of a group are a mapping."""
+    group, _, name = setting.name.rpartition(".")
+    return f"{group}={ {name: setting.value} }" if group else str(setting)
 
 
 Spell = Callable[[Setting | Job], str]

@@ -341,7 +341,7 @@ def test_missing_weights_are_refused(tmp_path):
 
 def test_models_without_an_erasable_site_are_refused(tmp_path):
     run = config(tmp_path)
-    with pytest.raises(UserError, match=r"has no classification head .*`train` with model\.encoder='"):
+    with pytest.raises(UserError, match=r"has no classification head .*`train\(model=\{'encoder': '"):
         erase_to_folder(replace(run, model=str(tmp_path / "encoder")))
     with pytest.raises(UserError, match=r"no config\.json"):
         erase_to_folder(replace(run, model=str(tmp_path)))

@@ -408,14 +408,14 @@ def test_checkpoints_without_one_decision_are_refused(tmp_path):
     refused(tmp_path, "a regression model \\(3 output.*no decision to flip", model=str(tmp_path / "several"))
     AutoModel.from_config(tiny_config()).save_pretrained(tmp_path / "headless")
     tiny_tokenizer().save_pretrained(tmp_path / "headless")
-    refused(tmp_path, "no classification head .*model.encoder=", model=str(tmp_path / "headless"))
+    refused(tmp_path, "no classification head .*train.model={'encoder': ", model=str(tmp_path / "headless"))
 
 
 def test_families_that_cannot_be_replayed_are_refused_by_name_before_their_weights_are_loaded(tmp_path):
     for family in ("longformer", "funnel", "fnet"):
         folder = tmp_path / family
         AutoConfig.for_model(family).save_pretrained(folder)
-        mend = f"an attention-pooling head on its encoder .*`train` with model.encoder='{re.escape(str(folder))}'"
+        mend = f"an attention-pooling head on its encoder .*`train\\(model={{'encoder': '{re.escape(str(folder))}'"
         refused(tmp_path, f"'{family}' model cannot be erased: {REFUSED[family].reason}; {mend}", model=str(folder))
     AutoConfig.for_model("big_bird", attention_type="block_sparse").save_pretrained(tmp_path / "sparse")
     refused(

@@ -377,7 +377,7 @@ def test_an_adapter_is_named_with_its_base(folder):
 
 def test_setfits_head_is_named_and_its_encoder_can_be_used(folder):
     (folder / "model_head.pkl").write_bytes(b"anything")
-    refused(folder, r"model_head\.pkl is a SetFit model.*model\.encoder=")
+    refused(folder, r"model_head\.pkl is a SetFit model.*on its encoder: `train\(model=\{'encoder'")
     as_encoder(folder)
 
 
@@ -452,6 +452,28 @@ def test_names_that_a_wrapper_made_longer_are_cut(folder, caplog, prefix):
 def test_names_of_another_class_of_model_are_said_to_be_that(folder):
     rewritten(folder, lambda key: "own." + key.replace("encoder.layer", "blocks"))
     refused(folder, "names of another class of model .'own.bert.blocks")
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("classifier.bias", "'classifier.bias' of its classification head is missing: the file is incomplete"),
+        ("classifier", "has no classification head"),
+    ],
+)
+def test_a_part_of_a_head_that_is_missing_is_told_from_the_whole(folder, key, why):
+    rewritten(folder, without=key)
+    refused(folder, why)
+
+
+def test_logits_that_are_no_numbers_or_do_not_depend_on_the_text_are_said_to_be_that(folder):
+    head = load_file(folder / WEIGHTS)["classifier.weight"]
+    rewritten(folder, without="classifier.weight", **{"classifier.weight": torch.zeros_like(head)})
+    with pytest.raises(UserError, match="logits of this 'bert' model do not depend on the text"):
+        erase(folder, random_texts(3), cpu=True)
+    configured(folder, layer_norm_eps=-5.0)
+    with pytest.raises(UserError, match="logits of this 'bert' model are NaN or infinite, whatever it reads"):
+        erase(folder, random_texts(3), cpu=True)
 
 
 def test_a_weight_that_is_a_number_is_refused_by_name(folder):

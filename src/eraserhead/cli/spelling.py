@@ -34,7 +34,8 @@ class Spelling:
         What is no option of the command stands in YAML files alone, those of a study: ``data.max_length: 3``.
         """
         if isinstance(part, Job):
-            return f"`eraserhead {part.name}`"
+            options = (f" --{setting.name} {shlex.quote(str(setting.value))}" for setting in part.settings)
+            return f"`eraserhead {part.name}{''.join(options)}`"
         given = self.in_files.get(part.name)
         if given is not None and part.value is not ... and _same(part.value, given.value):
             return f"{given.key} {_written(part.value)} in {shown(given.file)}"

@@ -11,7 +11,8 @@ from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import UserError
+from eraserhead.loading.model_files import train_on
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import named_padding
 from eraserhead.patch.families import ReadOut, UnknownFamilyError, family_of
@@ -54,8 +55,8 @@ def instead_of_inside(name: str) -> Iterator[None]:
     try:
         yield
     except UnknownFamilyError as error:
-        mend = "; an attention-pooling head on its encoder can be trained and erased instead: `train` with "
-        instead = (mend, Setting("model.encoder", name)) if error.head else ()
+        mend = "; an attention-pooling head on its encoder can be trained and erased instead: "
+        instead = (mend, train_on(name)) if error.head else ()
         raise UserError(f"{name}: ", error, *instead) from error
 
 
@@ -68,12 +69,14 @@ def check_complete(model: PreTrainedModel, missing: Collection[str], unexpected:
     if not missing:
         return
     first, count = sorted(missing)[0], len(missing)
-    pools = isinstance(model, AttentionPoolingForSequenceClassification)
-    if not pools and not any(key.startswith(f"{model.base_model_prefix}.") for key in missing):
+    head = {key for key in model.state_dict() if not key.startswith(f"{model.base_model_prefix}.")}
+    if not isinstance(model, AttentionPoolingForSequenceClassification) and set(missing) < head:
+        raise UserError(f"{name}: '{first}' of its classification head is missing: the file is incomplete")
+    if not isinstance(model, AttentionPoolingForSequenceClassification) and head.issuperset(missing):
         raise UserError(
             f"{name}: has no classification head ('{first}' is missing): it is an encoder; fine-tune it first, or put "
-            "an attention-pooling head on it: `train` with ",
-            Setting("model.encoder", name),
+            "an attention-pooling head on it: ",
+            train_on(name),
         )
     foreign = sorted(key for key in unexpected if not LEFTOVER.search(key))
     if foreign:

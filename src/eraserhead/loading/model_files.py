@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Job, Setting, UserError
 from eraserhead.files import read_mapping
 from eraserhead.loading.run_layout import RUN
 
@@ -33,7 +33,7 @@ OTHER_FORMATS = (
     ("*.distcp", "parts of a distributed checkpoint", "join them with `accelerate merge-weights`"),
     ("zero_to_fp32.py", "parts of a DeepSpeed checkpoint", "join them: `python zero_to_fp32.py . pytorch_model.bin`"),
     ("model_head.pkl", "a SetFit model, whose head is a pickle of scikit-learn",
-     "put an attention-pooling head on its encoder with `train`"),
+     "put an attention-pooling head on its encoder"),
     ("*.safetensors", "weights under a name that is not looked for", f"rename them to {RUN.weights}"),
     *(
         (name, "a pickle, which can run code when it is loaded",
@@ -82,8 +82,8 @@ def check_finished(folder: str, name: str | None = None) -> None:
         raise UserError(f"{name}: {RUN.config} is no regular file; copy the model's own there")
     missing = f"{name}: not a model (no {RUN.config} in it)"
     if (place / RUN.run).is_file():
-        resume = Setting("resume", True)
-        raise UserError(f"{missing}; ", "its training is unfinished: run the same `train` with ", resume)
+        again = Job("train"), " again with ", Setting("resume", True)
+        raise UserError(f"{missing}; its training is unfinished: run the same ", *again)
     inner = sorted(path.parent.name for path in place.glob(f"*/{RUN.config}"))
     if inner:
         raise UserError(f"{missing}; there is one in {Path(name) / inner[-1]}: give that folder")
@@ -92,6 +92,11 @@ def check_finished(folder: str, name: str | None = None) -> None:
         raise UserError(f"{missing}; there are weights: copy the config.json that belongs to them there")
     found = _instead(place, names, name)
     raise UserError(f"{missing}; ", found or "give the folder of a finished run, or a hub id")
+
+
+def train_on(encoder: str) -> Job:
+    """Return the job that puts an attention-pooling head on an encoder."""
+    return Job("train", (Setting("model.encoder", encoder),))
 
 
 def is_adapter(folder: Path) -> bool:
@@ -180,7 +185,7 @@ def _instead(folder: Path, names: Iterable[str], name: str) -> UserError | None:
     for pattern, what, mend in OTHER_FORMATS:
         found = next((each for each in models if fnmatch(os.path.basename(each), pattern)), None)
         if found is not None:
-            head = (": ", Setting("model.encoder", name)) if pattern == "model_head.pkl" else ()
+            head = (": ", train_on(name)) if pattern == "model_head.pkl" else ()
             return UserError(f"{found} is {what}; {mend}", *head)
     return None
 

@@ -15,7 +15,15 @@ from transformers.pytorch_utils import Conv1D
 
 from eraserhead.errors import UserError
 from eraserhead.models.special_tokens import padding_id, structural_token_ids
-from eraserhead.patch.families import Family, ReadOut, Route, UnknownFamilyError, family_of, known_families
+from eraserhead.patch.families import (
+    Family,
+    HeadlessFamilyError,
+    ReadOut,
+    Route,
+    UnknownFamilyError,
+    family_of,
+    known_families,
+)
 from eraserhead.patch.interface import AttentionRecord, erasable, implementation, locked
 from eraserhead.patch.layers import Layers, replaced_forwards
 from eraserhead.patch.read_out_probe import probed_read_out
@@ -70,6 +78,11 @@ def _find_layers(model: PreTrainedModel, family: Family) -> Layers:
     sees_padding = _sees_padding(model)
     inputs = dry_inputs(model, padded=not sees_padding)
     seen = _watched(model, inputs)
+    if not seen.logits.isfinite().all():
+        raise HeadlessFamilyError(
+            f"the logits of this '{model.config.model_type}' model are NaN or infinite, whatever it reads: a value in "
+            "its config.json is impossible, its training diverged, or it needs a larger dtype, such as float32"
+        )
     homes = [_layer_of(model, module) for module in seen.attentions]
     calls = _calls(model, inputs, homes)
     if not homes and not family.listed:

@@ -33,6 +33,11 @@ def probed_read_out(model: PreTrainedModel, layers: Layers, inputs: dict[str, Te
     }
     found = next((read_out for read_out, positions in expected.items() if positions == places), None)
     kind, known = model.config.model_type, layers.family.read_out_of(model.config)
+    if not any(places):
+        raise UnknownFamilyError(
+            f"the logits of this '{kind}' model do not depend on the text: its head may be all zeros, so that there is "
+            "no decision to flip; train it again, or give its own weights"
+        )
     if found is None:
         raise UnknownFamilyError(
             f"this '{kind}' model reads its decision from token vectors {places[0]} of {lengths[0]}, and from "
