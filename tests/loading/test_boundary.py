@@ -120,6 +120,11 @@ KERNEL = "asks for the kernel 'some/kernel' from the hub"
         ({"text_config": {"_attn_implementation": "some/kernel"}}, KERNEL),
         ({"quantization_config": {"quant_method": "gptq"}}, r"the weights are quantised \(gptq\)"),
         ({"text_config": {"a": 1}}, r"text_config is \{'a': 1\}, and a 'bert' has no such part"),
+        ({"use_return_dict": False}, "use_return_dict is no field of a config"),
+        ({"to_dict": 3}, "to_dict is no field of a config"),
+        ({"rope_scaling": "x"}, "rope_scaling is 'x', and must be a mapping"),
+        ({"classifier_dropout": 1.5}, "classifier_dropout is 1.5, and must be a probability"),
+        ({"add_cross_attention": True}, r"\(BertLayer should be used as a decoder model if cross attention is added\)"),
         ({"transformers_weights": "../other.safetensors"}, "transformers_weights is not followed"),
         ({"auto_map": {"AutoModelForSequenceClassification": "own.Own"}},
          r"code from its repository for the model_type 'bert' \(own\.Own\).*trust_remote_code=True"),
@@ -208,7 +213,9 @@ def test_names_of_classes_do_not_matter_to_an_encoder(folder):
 def test_what_loading_sets_itself_may_say_anything(folder, use):
     implementations = {"attn_implementation": "flash_attention_2", "_attn_implementation": "flash_attention_3"}
     outputs = {"return_dict": False, "output_attentions": True, "output_hidden_states": True}
-    configured(folder, **implementations, **outputs, torch_dtype="nonsense", chunk_size_feed_forward=3)
+    configured(
+        folder, quantization_config={}, **implementations, **outputs, torch_dtype="nonsense", chunk_size_feed_forward=3
+    )
     use(folder)
     if use is as_classifier:
         result = erase(str(folder), random_texts(3), draws=1, cpu=True)
@@ -337,6 +344,10 @@ def test_a_model_without_its_tokenizer_is_told_so(folder, file):
             {"metadata": {}, "weight_map": {"a": "x.safetensors"}},
             r"json: names x\.safetensors, which is missing",
         ),
+        (
+            {"metadata": {}, "weight_map": {"a": "config.json"}},
+            r"json: names 'config\.json', which is no file of weights",
+        ),
         ({"metadata": {}, "weight_map": {}}, r"index\.json: damaged \(no weight_map"),
         ({"weight_map": {"a": WEIGHTS}}, r"index\.json: damaged \(no weight_map or metadata"),
     ],
@@ -434,7 +445,7 @@ def test_pickles_that_hold_more_than_tensors_are_refused_and_run_nothing(folder,
     refused(folder, r"refused by torch\.load\(weights_only=True\)", use)
     assert not trace.exists()
     torch.save({"state_dict": weights, "epoch": 3}, folder / BIN)
-    refused(folder, r"pytorch_model\.bin holds 'state_dict' beside its tensors", use)
+    refused(folder, r"pytorch_model\.bin holds its weights inside 'state_dict': save them alone, torch\.save", use)
     torch.save([torch.ones(2)], folder / BIN)
     refused(folder, r"pytorch_model\.bin holds a list", use)
 

@@ -18,6 +18,7 @@ NO_FAULT_OF_A_FILE = (UserError, KeyboardInterrupt, SystemExit, GeneratorExit, M
 FIELD = re.compile(r"Validation error for field '([\w.]+)':\s*(?:\w+: )?(?:Field '[\w.]+' )?(.*)")
 # How torch names the first weight of another size.
 SIZES = re.compile(r"size mismatch for ([\w.]+): .*?Size\(\[([\d, ]*)\]\) from checkpoint, .*?Size\(\[([\d, ]*)\]\)")
+MODULES = re.compile(r"(\w+)\( \(\w+\): .*\)(?= )")  # a module as torch prints it, with all inside it
 LONGEST = 240  # characters of another library's message
 
 Loaded = TypeVar("Loaded")
@@ -61,7 +62,7 @@ def load(name: str, make: Callable[[], Loaded], file: str = "the model") -> Load
 
 
 def _failure(error: BaseException, name: str) -> str:
-    reason = " ".join(str(error).split())
+    reason = MODULES.sub(r"\1", " ".join(str(error).split()))
     field = FIELD.match(reason)
     if field is not None:
         return f"has a wrong value for {field[1]}: {_cut(field[2])}; mend it there"

@@ -1,8 +1,11 @@
 """A model's config.json: read once, checked, and made regular before anything is built from it."""
 
+import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig, PreTrainedModel
@@ -34,6 +37,8 @@ LEAST = {
     **dict.fromkeys(("intermediate_size", "num_key_value_heads", "max_position_embeddings"), 1),
     "type_vocab_size": 0,
 }
+ROPE = ("rope_scaling", "rope_parameters")
+PROBABILITY = re.compile(r"drop(out)?(_prob|_rate)?$")
 MOST_LAYERS = 1000  # where the file of weights holds fewer tensors than that
 CLASSIFIER = "AutoModelForSequenceClassification"  # key of auto_map
 
@@ -65,6 +70,8 @@ def read_config(folder: str, name: str, classifier: bool, trust_remote_code: boo
     else:
         for key in CLASSES:
             content.pop(key, None)
+
+    _refuse_fields(content, file)
 
     def made() -> PreTrainedConfig:
         if own_code:
@@ -165,7 +172,9 @@ def _refuse_fetching(content: dict[str, Any], file: str) -> None:
                     "this machine; take the key out: erasing brings its own attention"
                 )
         for key in QUANTISED:
-            if mapping.get(key):
+            if not mapping.get(key):
+                mapping.pop(key, None)  # an empty one says nothing
+            else:
                 method = mapping[key].get("quant_method") if isinstance(mapping[key], dict) else None
                 raise UserError(
                     f"{file}: {key}: the weights are quantised ({method or 'in an unknown way'}), and erasing needs "
@@ -206,6 +215,18 @@ def _refuse_code(content: Mapping[str, Any], name: str, trusted: bool) -> bool:
     return False
 
 
+def _refuse_fields(content: Mapping[str, Any], file: str) -> None:
+    """Refuse keys that would take the place of transformers' own methods, and values that it takes apart unseen."""
+    kind = CONFIG_MAPPING[content["model_type"]] if content.get("model_type") in CONFIG_MAPPING else PreTrainedConfig
+    for key, value in content.items():
+        own = inspect.getattr_static(kind, key, None)
+        fixed = isinstance(own, property) and own.fset is None
+        if fixed or isinstance(own, (FunctionType, classmethod, staticmethod)):
+            raise UserError(f"{file}: {key} is no field of a config, but a part of transformers' code: take it out")
+        if key in ROPE and not isinstance(value, dict | None):
+            raise UserError(f"{file}: {key} is {short(value)}, and must be a mapping")
+
+
 def _check_parts(config: PreTrainedConfig, file: str) -> None:
     """Refuse a value in the place where transformers looks for the config of the model that reads texts."""
     inner: Any = config.get_text_config()
@@ -223,6 +244,8 @@ def _check_sizes(config: PreTrainedConfig, file: str) -> None:
             if isinstance(value, int) and value < least and value != default:
                 raise UserError(f"{file}: {own} is {value}, and must be {least} or more")
         for field, value in vars(owner).items():
+            if PROBABILITY.search(field) and type(value) in (int, float) and not 0 <= value <= 1:
+                raise UserError(f"{file}: {field} is {value}, and must be a probability, from 0 to 1")
             named = field.endswith(("_act", "_activation", "activation_function")) and isinstance(value, str)
             if named and value not in ACT2FN:
                 raise UserError(f"{file}: {field} is {value!r}, which is no activation that transformers knows")

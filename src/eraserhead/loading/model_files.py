@@ -166,6 +166,8 @@ def _shards(index: Path, name: str) -> tuple[Path, ...]:
     if not isinstance(places, dict) or not places or not isinstance(content.get("metadata"), dict):
         raise UserError(f"{index}: damaged (no weight_map or metadata in it); {SAVE_AGAIN}")
     for shard in sorted(set(map(str, places.values()))):
+        if not shard.endswith(".safetensors" if index.name == RUN.index else ".bin"):
+            raise UserError(f"{index}: names '{shard}', which is no file of weights; {SAVE_AGAIN}")
         if os.path.basename(shard) != shard:
             raise UserError(f"{index}: names '{shard}', which is not in {name}; {SAVE_AGAIN}")
         if not (index.parent / shard).is_file():

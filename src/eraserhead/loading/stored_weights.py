@@ -8,6 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 from zipfile import is_zipfile
 
 import torch
@@ -112,6 +113,13 @@ def pickled_tensors(file: Path, name: str) -> Mapping[str, torch.Tensor]:
         ) from error
     whole = isinstance(content, dict) and all(isinstance(key, str) for key in content)
     strange = [key for key, value in content.items() if not isinstance(value, torch.Tensor)] if whole else []
+    nested: Any = content[strange[0]] if strange else None
+    if isinstance(nested, dict) and nested and all(isinstance(each, torch.Tensor) for each in nested.values()):
+        inside = f"torch.load('{file.name}', weights_only=True)['{strange[0]}']"
+        raise UserError(
+            f"{name}: {file.name} holds its weights inside '{strange[0]}': save them alone, "
+            f"torch.save({inside}, '{file.name}')"
+        )
     if not whole or strange:
         what = (
             f"'{strange[0]}' beside its tensors" if strange else f"a {type(content).__name__}, and no tensors by name"
