@@ -12,7 +12,7 @@ from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
 from eraserhead.data.given_labels import given_label_sets, is_missing, labels_of_column, labels_of_columns
-from eraserhead.data.label_sets import with_label_sets
+from eraserhead.data.label_sets import check_columns, with_label_sets
 from eraserhead.data.labels import NO_LABEL, class_indices, label_table, read_labels
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
 from eraserhead.errors import Setting, UserError, nearest
@@ -138,6 +138,8 @@ def given_documents(
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
     if by_label:
+        if columns.labels:
+            check_columns(columns.labels, names, Setting("label_columns"))
         rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), names))
     return Documents(rows, None, _provenance(columns, len(texts)), labels_read)
 
