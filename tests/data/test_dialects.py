@@ -184,8 +184,15 @@ LEADS = {  # name: content, the line, and the settings that it gives
     ),
     "twice.csv": (
         "text,text,label\ngood,a,x\nbad,b,y\n",
-        "the header names the column 'text' twice; give other names for all columns with data.column_names)",
-        {"column_names": ["text", "more", "label"]},
+        "the header names the column 'text' twice; give other names for all columns with data.column_names, and "
+        "data.header=True)",
+        {"column_names": ["text", "more", "label"], "header": True},
+    ),
+    "names replaced.csv": ("comment,class\ngood,x\nbad,y\n", None, {"column_names": ["text", "label"], "header": True}),
+    "a row of names.csv": (
+        "good,x\nbad,y\n",
+        None,
+        {"column_names": ["good", "x"], "header": False, "text_columns": ["good"], "label_column": "x"},
     ),
     "names of rows.csv": (
         "text,label\n1,good,x\n2,bad,y\n",
@@ -274,12 +281,13 @@ def test_settings_that_mean_nothing_are_refused(tmp_path):
         "data.field='data': without meaning for text with separated columns; leave it out; what counts is data.encoding"
     )
     as_json = written(tmp_path / "a.jsonl", READ["a.ndjson"])
-    for name, value in {"separator": ";", "quoting": "none", "column_names": ["text", "label"]}.items():
+    for name, value in {"separator": ";", "quoting": "none", "column_names": ["text", "label"], "header": True}.items():
         assert f"data.{name}" in refusal(as_json, **{name: value})
     pa.parquet.write_table(pa.table({"text": ["a"], "label": ["x"]}), tmp_path / "a.parquet")
     assert "data.encoding='cp1252': without meaning for a parquet file" in refusal(
         tmp_path / "a.parquet", encoding="cp1252"
     )
+    assert "data.header=False: name the columns with data.column_names" in refusal(path, header=False)
     problems = refusal(path, encoding="klingon", separator="", quoting="some", column_names=["a", "a"])
     for part in ("data.encoding='klingon': no", "data.separator='': give", "data.quoting='some': must", "names=['a', "):
         assert part in problems

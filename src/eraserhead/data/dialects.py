@@ -14,7 +14,7 @@ from eraserhead.errors import Setting, UserError
 
 Quoting = Literal["double", "backslash", "none"]
 
-TABLE = ("encoding", "separator", "quoting", "column_names")  # settings of text with separated columns
+TABLE = ("encoding", "separator", "quoting", "column_names", "header")  # settings of text with separated columns
 DIALECT = (*TABLE, "field")  # of all text files
 SAMPLE = 1 << 20  # characters that are looked at before a file is read
 SAMPLED_ROWS = 50
@@ -38,6 +38,7 @@ class DialectSettings:
         separator: What stands between columns.
         quoting: How a field that holds the separator, or a line break, is written.
         column_names: Names of the columns, in a file without a header line.
+        header: Whether the first line is a header.
         field: Where the rows are inside a JSON object, keys joined with a dot.
         usual_names: Columns of a named set's files, of which some lack the header line.
     """
@@ -46,6 +47,7 @@ class DialectSettings:
     separator: str | None = None
     quoting: Quoting | None = None
     column_names: tuple[str, ...] | None = None
+    header: bool | None = None
     field: str | None = None
     usual_names: tuple[str, ...] = ()
 
@@ -241,14 +243,17 @@ def _names(first: list[str], asked: DialectSettings) -> tuple[tuple[str, ...], b
     """Return the names of the columns, and whether the first line is a header."""
     header = [name.strip() for name in first]
     if asked.column_names is not None:
-        return asked.column_names, bool(set(header) & set(asked.column_names))
-    if asked.usual_names and header[0] in RATINGS:
+        headed = bool(set(header) & set(asked.column_names)) if asked.header is None else asked.header
+        return asked.column_names, headed
+    if asked.usual_names and (header[0] in RATINGS if asked.header is None else not asked.header):
         return asked.usual_names, False
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise UserError(
             f"the header names the column '{twice[0]}' twice; give other names for all columns with ",
             Setting("data.column_names"),
+            ", and ",
+            Setting("data.header", True),
         )
     return tuple(name or f"Unnamed: {place}" for place, name in enumerate(header)), True
 
