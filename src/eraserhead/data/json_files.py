@@ -1,7 +1,7 @@
 """Rows of a JSON file, in the shapes that people write: lines, a list, columns, or rows inside an object."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -9,9 +9,10 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from eraserhead.data.dialects import DialectSettings
-from eraserhead.data.text_files import encoding_of, open_text
+from eraserhead.data.text_files import encoding_of, named_format, open_text
 from eraserhead.errors import Setting, UserError, nearest
 
+LINES = (".jsonl", ".ndjson")
 ROWS_AT_ONCE = 10_000
 SHOWN_KEYS = 8
 
@@ -30,7 +31,7 @@ def json_table(file: Path, asked: DialectSettings) -> pa.Table:
     encoding = encoding_of(file, asked.encoding)
     with open_text(file, encoding) as stream:
         try:
-            if asked.field is None and _has_lines(stream):
+            if asked.field is None and _has_lines(stream, named_format(file) in LINES):
                 stream.seek(0)
                 return _joined([_table(rows) for rows in _blocks(_from_lines(stream), asked)])
             stream.seek(0)
@@ -40,13 +41,14 @@ def json_table(file: Path, asked: DialectSettings) -> pa.Table:
     return _table(_rows(_inside(value, asked.field), asked))
 
 
-def _has_lines(stream: TextIO) -> bool:
-    """Tell whether every line is a value of its own."""
+def _has_lines(stream: TextIO, named: bool) -> bool:
+    """Tell whether every line is a value of its own: the only one of a file of lines if it has single values."""
     first, second = [*islice((line for line in stream if line.strip("\ufeff \t\r\n")), 2), "", ""][:2]
-    if not second:
+    if not second and not named:
         return False
     try:
-        return isinstance(json.loads(first.removeprefix("\ufeff")), (dict, list))
+        value = json.loads(first.removeprefix("\ufeff"))
+        return isinstance(value, (dict, list) if second else dict) and (bool(second) or not _nested(value.values()))
     except ValueError:
         return first.lstrip("\ufeff \t").startswith("{") and second.lstrip().startswith("{")
 
@@ -95,15 +97,16 @@ def _rows(value: Any, asked: DialectSettings) -> Rows:
     if {"columns", "data"} <= set(value) <= {"columns", "data", "index"} and all(map(_is_list, value["data"])):
         return _named(value["data"], tuple(map(str, value["columns"])))  # as pandas writes it with orient="split"
     inner = list(value.values())
+    objects = len(inner) > 0 and all(isinstance(each, dict) and each for each in inner)
     if inner and all(_is_list(each) and _flat(each) for each in inner) and len(set(map(len, inner))) == 1:
         return [dict(zip(value, row, strict=True)) for row in zip(*inner, strict=True)]
-    if inner and all(isinstance(each, dict) and each and _flat(list(each.values())) for each in inner):
+    if objects and (all(_flat(list(each.values())) for each in inner) or _are_rows(inner)):
         keys = [list(each) for each in inner]
         if all(each == keys[0] for each in keys) and all(key.isdigit() for key in keys[0]):
             return [{name: column[key] for name, column in value.items()} for key in keys[0]]  # columns of pandas
         return [dict(each) for each in inner]
     rows_inside = any(_is_list(each) and not _flat(each) for each in inner)
-    if inner and (rows_inside or all(isinstance(each, (list, dict)) for each in inner)):
+    if inner and (rows_inside or _nested(inner)):
         holding = [key for key, each in value.items() if isinstance(each, (list, dict))]
         shorter = "" if asked.field is None else f"{asked.field}."
         raise UserError(
@@ -112,6 +115,12 @@ def _rows(value: Any, asked: DialectSettings) -> Rows:
             f" or another{' of these' if len(holding) > 1 else ''}" if len(value) > 1 else "",
         )
     return [value]
+
+
+def _are_rows(objects: Rows) -> bool:
+    """Tell whether several objects are rows, whatever else they hold: each has a single value, and they share keys."""
+    shared = set(objects[0]).intersection(*objects[1:])
+    return len(objects) > 1 and bool(shared) and all(not _nested(each.values()) for each in objects)
 
 
 def _listed(values: list[Any], asked: DialectSettings) -> Rows:
@@ -196,6 +205,11 @@ def _is_list(value: Any) -> bool:
 
 def _flat(values: list[Any]) -> bool:
     return not any(isinstance(value, (list, dict)) for value in values)
+
+
+def _nested(values: Iterable[Any]) -> bool:
+    """Tell whether all values are lists or objects."""
+    return all(isinstance(value, (list, dict)) for value in values)
 
 
 def _keys(keys: list[str]) -> str:
