@@ -89,6 +89,7 @@ READ = {
     "columns.json": '{"text": ["good", "bad"], "label": ["x", "y"]}',
     "columns of pandas.json": '{"text": {"0": "good", "1": "bad"}, "label": {"0": "x", "1": "y"}}',
     "rows of pandas.json": '{"0": {"text": "good", "label": "x"}, "1": {"text": "bad", "label": "y"}}',
+    "rows with lists.json": '{"a": {"text": "good", "label": "x", "tags": [1]}, "b": {"text": "bad", "label": "y"}}',
     "split of pandas.json": '{"columns": ["text", "label"], "index": [0, 1], "data": [["good", "x"], ["bad", "y"]]}',
 }
 
@@ -115,7 +116,10 @@ def test_texts_are_kept_to_the_letter(tmp_path):
     stream = io.StringIO()
     csv.writer(stream).writerows([["text", "label"], *rows])
     assert read(written(tmp_path / "a.csv", stream.getvalue())) == [tuple(row) for row in rows]
-    assert read(written(tmp_path / "long.csv", f"text,label\n{'a' * 300_000},x\n")) == [("a" * 300_000, "x")]
+    for long in ("a" * 300_000, "a\n" * 600_000):
+        for header, settings in (("text,label\n", {}), ("", {"column_names": ["text", "label"]})):
+            path = written(tmp_path / "long.csv", f'{header}"{long}",x\n')
+            assert read(path, **settings) == [(long, "x")]
 
 
 def test_thousands_of_columns(tmp_path):
@@ -220,6 +224,12 @@ LEADS = {  # name: content, the line, and the settings that it gives
         '[["good", "x"], ["bad", "y"]]',
         'rows are lists of 2 values (["good", "x"]): name their columns; give data.column_names)',
         {"column_names": ["text", "label"]},
+    ),
+    "splits.json": (
+        '{"train": {"text": ["a"], "label": ["x"]}, "test": {"text": ["good", "bad"], "label": ["x", "y"]}}',
+        "an object with the keys train, test: say which one holds the rows; give data.field='train' or another of "
+        "these)",
+        {"field": "test"},
     ),
     "lists.jsonl": ('["good", "x"]\n["bad", "y"]\n', None, {"column_names": ["text", "label"]}),
     "bars.txt": ("good ||| x\nbad ||| y\n", None, {"separator": " ||| ", "column_names": ["text", "label"]}),
@@ -430,6 +440,13 @@ def test_columns_inside_objects_are_named_with_a_dot(tmp_path):
     )
     assert "a column inside an object is named with both names and a dot" in refusal(path)
     assert read(path, text_columns=["r.text"], label_column="l.of") == [("good", "1"), ("bad", "0")]
+
+
+def test_one_line_is_one_row(tmp_path):
+    for own in ({"spans": [{"of": 1}]}, {"more": {"a": 1}}):
+        path = written(tmp_path / "a.jsonl", json.dumps({"text": "good", "label": "x", **own}))
+        assert read(path) == [("good", "x")]
+    assert read(written(tmp_path / "b.jsonl", READ["columns.json"])) == TWO
 
 
 def test_rows_of_another_field_have_other_ids(tmp_path):

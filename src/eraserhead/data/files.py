@@ -16,17 +16,11 @@ from datasets import config as settings
 from datasets.fingerprint import Hasher
 
 from eraserhead.data.delimited import delimited_tables
-from eraserhead.data.dialects import (
-    TABLE,
-    DialectSettings,
-    known_dialect,
-    sampled_lines,
-    spelled_separator,
-    tab_separated,
-)
+from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
+from eraserhead.data.separators import spelled_separator, tab_separated
 from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import replacing

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.dialects import DIALECT, DialectSettings, spelled_separator
+from eraserhead.data.dialects import DIALECT, DialectSettings
 from eraserhead.data.named_sets import NAMED, NamedSet
 from eraserhead.data.paths import read_path
+from eraserhead.data.separators import spelled_separator
 from eraserhead.data.sources import Source, read_hub
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems

@@ -16,7 +16,8 @@ from datasets.packaged_modules.text.text import TextConfig
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from eraserhead.data.dialects import OPTIONS, RATINGS, TABLE, DialectSettings, spelled_separator
+from eraserhead.data.dialects import RATINGS, TABLE, DialectSettings
+from eraserhead.data.separators import OPTIONS, spelled_separator
 from eraserhead.errors import Job, MissingSplitError, Setting, UserError, nearest
 from eraserhead.remote.downloads import fetch_dataset_files
 from eraserhead.remote.failures import causes, failure, http_error, with_retries
