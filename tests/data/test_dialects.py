@@ -518,6 +518,26 @@ def test_classes_that_differ_in_case_or_spaces_are_pointed_out(tmp_path, caplog)
     ]
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_label_column_without_labels_is_pointed_out(tmp_path, caplog, multi_label):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.csv", "text,label\ngood,\nbad,\n")
+    config = DataConfig(path=str(path))
+    load_documents(config, "test", multi_label=multi_label)
+    assert "no accuracy is reported: label column 'label' is without any label in split 'a'" in caplog.text
+    with pytest.raises(UserError, match=r"2 of the 2 rows .* have no label .*; name the column of the labels"):
+        load_documents(config, "train", multi_label=multi_label)
+
+
+def test_documents_without_text_are_counted(tmp_path, caplog):
+    path = written(tmp_path / "a.csv", "text,label\ngood,x\n,y\n \u00a0 ,y\n")
+    assert len(read(path)) == 3
+    assert "2 documents have no text, of 3; the first is a/1" in caplog.text
+    path = written(tmp_path / "b.jsonl", '{"text": null, "label": "x"}\n{"text": "", "label": "y"}\n')
+    line = "data.text_columns=['text']: none of the 2 documents has any text; name a column that has"
+    assert refusal(path) == line
+
+
 # --- what is no file -----------------------------------------------------------------------------------------------
 
 

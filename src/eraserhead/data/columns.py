@@ -1,9 +1,11 @@
 """Turns source rows into documents: picks the columns, cleans the texts and writes the result."""
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,9 @@ from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.named_sets import NamedSet, unchanged
 from eraserhead.errors import Setting, UserError, nearest
 
+logger = logging.getLogger("eraserhead")
+
+ROWS_AT_ONCE = 8192
 MANY_ROWS = 20_000  # above this, several processes are worth starting
 WRITER_VERSION = 1  # part of the cache key: raise it when `_Writer` or a cleaning rule writes something else
 FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
@@ -135,6 +140,26 @@ def write_documents(
         )
         .with_format(None)
     )
+
+
+def check_texts(rows: Dataset, setting: Setting) -> None:
+    """Say how many documents have no text: null, empty, or white space alone.
+
+    Raises:
+        UserError: None has any.
+    """
+    blocks = rows.select_columns(["id", "text"]).with_format("arrow").iter(ROWS_AT_ONCE)
+    without, first = 0, ""
+    for block in cast(Iterator[pa.Table], blocks):
+        empty = [place for place, text in enumerate(block.column("text").to_pylist()) if not text or text.isspace()]
+        if empty and not without:
+            first = block.column("id")[empty[0]].as_py()
+        without += len(empty)
+    if without == len(rows):
+        raise UserError(setting, f": none of the {len(rows)} documents has any text; name a column that has")
+    if without:
+        have = "1 document has" if without == 1 else f"{without} documents have"
+        logger.warning(f"{have} no text, of {len(rows)}; the first is {first}")
 
 
 def _cache_file(rows: Dataset, writer: _Writer) -> str:

@@ -48,7 +48,9 @@ def _has_lines(stream: TextIO, named: bool) -> bool:
         return False
     try:
         value = json.loads(first.removeprefix("\ufeff"))
-        return isinstance(value, (dict, list) if second else dict) and (bool(second) or not _nested(value.values()))
+        if not second:
+            return isinstance(value, dict) and not _nested(value.values())
+        return isinstance(value, (dict, list))
     except ValueError:
         return first.lstrip("\ufeff \t").startswith("{") and second.lstrip().startswith("{")
 

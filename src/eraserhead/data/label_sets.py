@@ -41,21 +41,28 @@ class RawLabelSets:
         flat: All labels, row after row.
         counts: How many each row has; `NO_LABEL` where they are unknown.
         in_columns: Whether each label has a column of its own, so that of a label without one nothing is known.
+        readable: Whether there are lists or columns to read them from.
     """
 
     flat: RawLabels
     counts: NDArray[np.int64]
     in_columns: bool = False
+    readable: bool = True
 
     @classmethod
     def absent(cls, rows: int) -> "RawLabelSets":
         """Return the labels of a split that has none."""
-        return cls(RawLabels.absent(0), np.full(rows, NO_LABEL, dtype=np.int64))
+        return cls(RawLabels.absent(0), np.full(rows, NO_LABEL, dtype=np.int64), readable=False)
 
     @property
     def known(self) -> bool:
         """True where there are values or names to make a table from."""
         return self.flat.known
+
+    @property
+    def nowhere(self) -> bool:
+        """True where the labels of no row are known, though there are lists or columns of them."""
+        return self.readable and bool((self.counts == NO_LABEL).all())
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -117,6 +124,12 @@ def classes_and_sets(
         return raw.counts, [None] * len(raw.counts)
     sets = label_sets(raw, table, split)
     return rarest_labels(sets, len(table.names)), sets
+
+
+def nothing_in(columns: Sequence[str], split: str) -> str:
+    """Say that no document has a label."""
+    whole = f"label column '{columns[0]}' is" if len(columns) == 1 else f"label columns {listed(columns)} are"
+    return f"{whole} without any label in split '{split}' (null, -1 or empty)"
 
 
 def label_sets(raw: RawLabelSets, table: LabelTable, split: str) -> list[list[int] | None]:

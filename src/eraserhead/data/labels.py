@@ -81,6 +81,11 @@ class RawLabels:
         """True where there are values or names to make a table from."""
         return bool(self.values or self.class_names)
 
+    @property
+    def nowhere(self) -> bool:
+        """True where no row has a label."""
+        return bool((self.codes == NO_LABEL).all())
+
     def of(self, rows: NDArray[np.bool_]) -> "RawLabels":
         """Return the labels of some rows, which all have one, with the values that occur there."""
         present, codes = np.unique(self.codes[rows], return_inverse=True)
@@ -170,9 +175,7 @@ def remarks(names: Sequence[str]) -> list[UserError]:
     for name in names:
         alike.setdefault(plain(name), []).append(name)
     lines = [
-        UserError(
-            f"the data has {len(same)} classes that differ in case or spaces alone: {', '.join(map(repr, same))}"
-        )
+        UserError(f"the data has {len(same)} classes that differ in case or spaces alone: {', '.join(map(repr, same))}")
         for same in alike.values()
         if len(same) > 1
     ]
