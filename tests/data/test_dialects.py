@@ -134,6 +134,21 @@ def test_texts_one_a_line(tmp_path):
     assert "if it has several columns, give data.separator" in refusal(path, label_column="label")
 
 
+def test_lines_that_look_like_rows_are_pointed_out(tmp_path, caplog):
+    line = "one text a line, 'text,label': separated by ','? give data.separator=',')"
+    assert refusal(written(tmp_path / "a.txt", PLAIN)) == line
+    assert len(read(written(tmp_path / "b.txt", "so, it is\nbad, that\n"))) == 2
+    assert caplog.text == ""
+    read(written(tmp_path / "c.txt", "good|x\nbad|y\n"))
+    assert "each line is read as one text, and each has as many columns: separated by '|'? give data.sep" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.parquet"])
+def test_a_pointer_of_git_lfs_is_no_data(tmp_path, name):
+    content = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    assert refusal(written(tmp_path / name, content)).startswith("it is a pointer of Git LFS, and not the file itself")
+
+
 # --- one line, and the setting in it -------------------------------------------------------------------------------
 
 LEADS = {  # name: content, the line, and the settings that it gives
@@ -476,6 +491,33 @@ def test_json_nested_without_end_is_one_line(tmp_path, content):
         assert refusal(written(tmp_path / name, content)).startswith("it is nested too deep")
     line = '{"text": "a", "label": 1}\n'
     assert refusal(written(tmp_path / "b.jsonl", line + content + "\n")).startswith("it is nested too deep")
+
+
+OBJECT = '{"text": "good", "label": "x"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("a.jsonl", f"{OBJECT},\n{OBJECT},\n", "line 1 is no JSON: a comma stands behind the object; write each"),
+        (
+            "a.jsonl",
+            f"{OBJECT[:-1]}\n}}\n{OBJECT}\n",
+            "line 3 is no JSON: one object follows another",
+        ),
+        (
+            "a.jsonl",
+            f"{{'text': 'good'}}\n{OBJECT}\n",
+            "line 1 is no JSON: it has single quotes",
+        ),
+        ("a.json", f"[{OBJECT},\n{OBJECT},]", "line 2 is no JSON: a comma stands in front of"),
+        ("a.json", PLAIN, "line 1 is no JSON: it begins with text,label; name it .csv"),
+        ("a.csv", f"{OBJECT}\n{OBJECT}\n", 'it is JSON ({"text": "good", "label": "x"}); name it .json, or .jsonl'),
+        ("a.csv", f"[\n{OBJECT}\n]\n", "it is JSON ([); name it .json"),
+    ],
+)
+def test_json_written_otherwise_is_named(tmp_path, name, content, line):
+    assert refusal(written(tmp_path / name, content)).startswith(line)
 
 
 # --- labels --------------------------------------------------------------------------------------------------------

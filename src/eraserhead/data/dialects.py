@@ -26,6 +26,7 @@ TABLE = ("encoding", "separator", "quoting", "column_names", "header")  # settin
 DIALECT = (*TABLE, "field")  # of all text files
 SAMPLE = 1 << 20  # characters that are looked at before a file is read
 RATINGS = {"1", "2", "3", "4", "5"}  # with which a row of a named set begins, and a header does not
+BEGINS_JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"]*"\s*:\s*["\d\[{tfn-]')
 EXCEL = re.compile(r'"?sep=(.)"?\s*$')  # the first line of some exports
 
 
@@ -131,6 +132,8 @@ def known_dialect(file: Path, asked: DialectSettings, usual: str, quoted: bool) 
 def _known(lines: list[str], encoding: str, asked: DialectSettings, usual: str, quoted: bool) -> Known:
     told = EXCEL.match(lines[0]) if lines else None
     separator = spelled_separator(asked.separator) or (told[1] if told else usual)
+    if lines and BEGINS_JSON.match("".join(lines[:2])):
+        raise UserError(f"it is JSON ({shortened(lines[0])}); name it .json, or .jsonl where each line is an object")
     start = _preface(lines, bool(told), separator)
     if start == len(lines):
         raise ValueError("there are no rows")

@@ -16,16 +16,17 @@ from datasets import config as settings
 from datasets.fingerprint import Hasher
 
 from eraserhead.data.delimited import delimited_tables
-from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines
+from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines, shortened
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
-from eraserhead.data.separators import spelled_separator, tab_separated
-from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text
+from eraserhead.data.separators import SEPARATORS, separated_by, spelled_separator, typed
+from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text, refuse_pointer
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import replacing
 
 READER_VERSION = 1  # part of the cache key: raise it when a reader returns something else
+USUAL_TEXT = "text"  # the column of texts, where none is named
 LINES_AT_ONCE = 10_000
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 JSON = (".json", ".jsonl", ".ndjson")
@@ -102,6 +103,7 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         raise UserError("is no file with an end, such as a device or a pipe; write it to a file first")
     if not file.stat().st_size:
         raise ValueError("the file is empty")
+    refuse_pointer(file)
     ending = named_format(file)
     if ending == ".parquet":
         refuse_unused("parquet", asked)
@@ -113,7 +115,10 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         return Rows(rows, INNER if nested and asked.field is None else ())
     if ending in TEXT and asked.separator is None:
         encoding = encoding_of(file, asked.encoding)
-        if not tab_separated(sampled_lines(file, encoding)):
+        lines = sampled_lines(file, encoding)
+        if not separated_by("\t", lines):
+            if asked.column_names is None:
+                _point_out_columns(file, lines)
             return _read_lines(file, replace(asked, encoding=encoding))
         return _read_delimited(file, asked, "\t", quoted=False)
     if ending in DELIMITED:
@@ -198,6 +203,23 @@ def _read_lines(file: Path, asked: DialectSettings) -> Rows:
             Setting("data.separator"),
         )  # fmt: skip
     return Rows(cached([file], asked, lambda: _lines(file, str(asked.encoding), name)), LINES)
+
+
+def _point_out_columns(file: Path, lines: Sequence[str]) -> None:
+    """Warn where each line is read as a text, and all look like rows of columns.
+
+    Raises:
+        UserError: The first line names a column `USUAL_TEXT`.
+    """
+    rows = [line for line in lines if line.strip()]
+    for separator, shown in SEPARATORS.items():
+        if len(rows) < 2 or not separated_by(separator, rows):
+            continue
+        give = UserError(f"separated by {shown}? give ", Setting("data.separator", typed(separator)))
+        if USUAL_TEXT in [name.strip(' "\r\n') for name in rows[0].split(separator)]:
+            raise UserError(f"one text a line, '{shortened(rows[0])}': ", give)
+        if separator != ",":
+            logger.warning("%s: each line is read as one text, and each has as many columns: %s", file.name, give)
 
 
 def _lines(file: Path, encoding: str, name: str) -> Iterator[pa.Table]:

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-from eraserhead.data.dialects import DialectSettings
+from eraserhead.data.dialects import DialectSettings, shortened
 from eraserhead.data.text_files import encoding_of, named_format, open_text
 from eraserhead.errors import Setting, UserError, nearest
 
@@ -60,8 +60,8 @@ def _from_lines(stream: TextIO) -> Iterator[Any]:
         if text := line.strip("\ufeff \t\r\n"):
             try:
                 yield json.loads(text)
-            except ValueError as error:
-                raise ValueError(f"line {number} is no JSON: {error}") from error
+            except json.JSONDecodeError as error:
+                raise _no_json(text, error, number) from error
 
 
 def _blocks(values: Iterator[Any], asked: DialectSettings) -> Iterator[Rows]:
@@ -75,7 +75,28 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"line {error.lineno} is no JSON: {error}") from error
+        raise _no_json(text, error, error.lineno) from error
+
+
+def _no_json(text: str, error: json.JSONDecodeError, line: int) -> UserError:
+    """Say what stands in a line in place of JSON, and how to mend it."""
+    before, behind = text[: error.pos].rstrip(), text[error.pos :].strip()
+    own_line = "write each object in one line of its own, or all of them as a list: [{...}, {...}]"
+    if before.startswith(("{", "[")) and before.endswith(",") and behind[:1] in ("]", "}"):
+        why = f"a comma stands in front of the last '{behind[0]}'; remove it"
+    elif error.msg.startswith("Illegal trailing comma"):
+        why = "a comma stands in front of a closing bracket; remove it"
+    elif before[-1:] in ("}", "]") and behind == ",":
+        why = f"a comma stands behind the object; {own_line}"
+    elif before[-1:] == "}" and behind.startswith(("{", ",")):
+        why = f"one object follows another; {own_line}"
+    elif before[-1:] in ("{", "[", ",", ":") and behind.startswith("'"):
+        why = "it has single quotes, as Python writes them; write the rows with json.dumps"
+    elif not before:
+        why = f"it begins with {shortened(behind.splitlines()[0])}; name it .csv or .txt if it is that"
+    else:
+        why = str(error)
+    return UserError(f"line {line} is no JSON: {why}")
 
 
 def _inside(value: Any, field: str | None) -> Any:

@@ -54,9 +54,9 @@ def typed(separator: str) -> str:
     return "tab" if separator == "\t" else separator
 
 
-def tab_separated(lines: Sequence[str]) -> bool:
-    """Tell whether lines are rows of two columns or more, separated by tabs."""
-    counts = {line.count("\t") for line in lines if line.strip()}
+def separated_by(separator: str, lines: Sequence[str]) -> bool:
+    """Tell whether lines are rows of two columns or more, as many in each."""
+    counts = {line.count(separator) for line in lines if line.strip()}
     return len(counts) == 1 and counts != {0}
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any, TextIO
 from charset_normalizer import from_bytes
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.files import POINTER
 
 COMPRESSED: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open,
@@ -49,6 +50,12 @@ def named_format(file: Path) -> str:
     return name.suffix.lower()
 
 
+def refuse_pointer(file: Path) -> None:
+    """Raise `UserError` where a file is a pointer to what Git LFS has not fetched."""
+    if _head(file) == POINTER:
+        raise UserError("it is a pointer of Git LFS, and not the file itself; fetch that with `git lfs pull`")
+
+
 @contextmanager
 def open_bytes(file: Path) -> Iterator[IO[bytes]]:
     """Open a file, decompressed by what it begins with, whatever its name is.
@@ -57,6 +64,7 @@ def open_bytes(file: Path) -> Iterator[IO[bytes]]:
         UserError: It is a zip of several files, or no text.
     """
     head = _head(file)
+    refuse_pointer(file)
     for magic, what in NO_TEXT.items():
         if head.startswith(magic):
             raise UserError(f"it is {what} and no text: name it so, or save it as CSV")
@@ -158,7 +166,7 @@ def _only_member(archive: zipfile.ZipFile) -> str:
 
 def _head(file: Path) -> bytes:
     with open(file, "rb") as stream:
-        return stream.read(8)
+        return stream.read(len(POINTER))
 
 
 def _decodes(line: bytes, encoding: str) -> bool:
