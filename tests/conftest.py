@@ -66,9 +66,18 @@ def datasets_cache(tmp_path, monkeypatch):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests of families whose code another shares: slow those that prove each family, thorough the others."""
-    alike = getattr(sys.modules.get("families"), "ALIKE", ())  # imported where a test of it was collected
+    """Mark what is run for each family: slow, but for a few of them; thorough where another family shares the code.
+
+    What proves a family is run for each.
+    """
+    families = sys.modules.get("families")  # imported where a test of it was collected
     for item in items:
         call = getattr(item, "callspec", None)
-        if call is not None and call.params.get("name") in alike:
-            item.add_marker("slow" if item.path.name == "test_families.py" else "thorough")
+        name = None if call is None else call.params.get("name")
+        if families is None or name not in families.VARIANTS.keys() | families.ENCODER_DECODERS.keys():
+            continue
+        proof = item.path.name == "test_families.py"
+        if name in families.ALIKE and not proof:
+            item.add_marker("thorough")
+        elif name not in families.QUICK:
+            item.add_marker("slow")

@@ -102,7 +102,9 @@ CONFIGS: dict[str, dict] = {
     "xlm-roberta-xl": {"pad_token_id": 1},
     "xmod": {"pad_token_id": 1, "languages": ["en_XX"], "default_language": "en_XX"},
 }
-# Families whose attention and read-out are written like another's: their tests are slow ones (conftest.py).
+# Variants of every kind of attention and read-out: those whose tests are quick ones (conftest.py).
+QUICK = {"bert", "deberta-v2, as v3", "distilbert", "gpt2", "llama", "modernbert, mean", "roberta"}
+# Families whose attention and read-out are written like another's: one test proves each, others are thorough ones.
 ALIKE = {
     "biogpt", "camembert", "data2vec-text", "ernie", "gemma", "gte", "jina_embeddings_v3", "layoutlm", "mbart",
     "megatron-bert", "mixtral", "mt5", "olmo2", "phi3", "plbart", "qwen3_moe", "rembert", "roberta-prelayernorm",

@@ -22,6 +22,8 @@ from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.training import train
 from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_encoder, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 
 def pair_tokenizer(typed: bool = True) -> PreTrainedTokenizerFast:
     """BERT's frame for one text and for two, with token types or without."""

@@ -22,6 +22,8 @@ from eraserhead.settings import check_settings
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.training.config import TrainConfig
 
+pytestmark = pytest.mark.slow
+
 FILES = sorted(PACKAGED.rglob("*.yaml"))
 ROOT = Path(__file__).parents[2]
 OPTIONS = option_types(TrainConfig)

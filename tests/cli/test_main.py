@@ -20,6 +20,8 @@ from eraserhead.training.config import TrainConfig, TrainingConfig
 from interpreters import fresh_interpreter
 from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(eraserhead.__file__).parent
 
 

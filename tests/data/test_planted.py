@@ -16,6 +16,8 @@ from eraserhead.data.planted import Evidence, Review, graded_label, label_names,
 from eraserhead.errors import UserError
 from interpreters import fresh_interpreter
 
+pytestmark = pytest.mark.slow
+
 CLASSES = (2, 3, 4, 5)
 SPLITS = {"train": 2000, "validation": 300, "test": 500}
 

@@ -12,6 +12,8 @@ import eraserhead
 from eraserhead.data import documents
 from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 TEXTS = random_texts(7)
 LABELS = [0, 1, 1, 0, 1, 0, 0]
 

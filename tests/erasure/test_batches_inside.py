@@ -22,6 +22,8 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from tables import frames
 from tiny import SPECIAL, WORDS, random_texts, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 TEXTS = random_texts(13, seed=5, longest=9)
 ENDED = [text.replace(" ", " [SEP] ", row % 3) for row, text in enumerate(TEXTS)]  # [SEP] is BART's end of the text
 XLNET = {"d_model": 24, "n_layer": 2, "n_head": 4, "d_inner": 37}

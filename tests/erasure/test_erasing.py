@@ -31,6 +31,8 @@ from references import first_flip
 from tables import frames, scores
 from tiny import random_texts, saved_classifier, tiny_classifier, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("a", "b", "c")
 TEXTS = [*random_texts(40, seed=5), "", "   ", "good"]
 

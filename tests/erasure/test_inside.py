@@ -41,6 +41,8 @@ from eraserhead.sites.inside.site import SelfAttentionSite
 from tables import frames, scores
 from tiny import SPECIAL, WORDS, random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("neg", "pos", "mixed")
 TEXTS = random_texts(24, seed=5, longest=13)
 

@@ -22,6 +22,8 @@ from eraserhead.explanation.explaining import explain
 from labels import LABELS, SENTENCES, TEXTS, logit, multi_label, single_output, two_classes
 from tiny import saved_classifier, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 PLACES = [("pooling", None), ("words", None), ("words", "words"), ("inside", None), ("inside", "layer:1:all"),
           ("inside", "all")]  # fmt: skip
 GOLD = [[row % 4] if row % 3 else [0, 2] if row % 2 else [] for row in range(len(TEXTS))]

@@ -150,6 +150,7 @@ def paper(made, tmp_path_factory) -> Path:
     return write_paper(written, [Cell("imdb", "flan-none", folder)], {}, {}, 0)
 
 
+@pytest.mark.slow
 def test_the_figures_of_a_study_have_it(paper):
     tables = [pd.read_csv(path) for path in sorted(paper.parent.rglob("*.csv"))]
     boxes = [table for table in tables if {"ranking", "convention"} <= {*table.columns}]

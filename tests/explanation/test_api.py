@@ -9,6 +9,8 @@ from eraserhead.explanation.explaining import explain as explain_config
 from families import new_model
 from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 TEXT = random_texts(3, longest=11)[2]
 
 

@@ -19,6 +19,8 @@ from eraserhead.loading.setup import BaseSetup
 from eraserhead.publishing.api import push
 from tiny import random_texts, tiny_encoder, tiny_tokenizer, with_own_code
 
+pytestmark = pytest.mark.slow
+
 TEXTS = random_texts(7)
 
 

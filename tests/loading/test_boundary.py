@@ -489,6 +489,7 @@ def test_a_tokenizer_of_sentencepiece_is_read_from_its_model_alone(tmp_path):
     assert tokenizer("a fine cast", add_special_tokens=False)["input_ids"] == pieces.encode("a fine cast")
 
 
+@pytest.mark.slow
 def test_an_encoder_without_a_table_of_embeddings_is_trained_and_erased(tmp_path, monkeypatch):
     monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
     config = CanineConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=29,
@@ -518,12 +519,19 @@ def test_what_is_published_is_safetensors_under_the_models_own_names(folder, kin
     assert weights_fingerprint(load_checkpoint(str(published)).model) == fingerprint
 
 
+@pytest.mark.slow
 def test_options_nested_too_deeply_and_paths_with_a_nul_are_one_line(folder, tmp_path, capsys):
     (tmp_path / "deep.yaml").write_text("a: " + "[" * 10_000)
     data = labelled_file(tmp_path / "data.jsonl", 3)
     output = ["--output_dir", str(tmp_path / "results")]
     cases = {
-        "deep.yaml: is nested too deeply": ["erase", str(folder), "--config", str(tmp_path / "deep.yaml"), *output],
+        "deep.yaml: is not YAML (nested too deeply)": [
+            "erase",
+            str(folder),
+            "--config",
+            str(tmp_path / "deep.yaml"),
+            *output,
+        ],
         "neither a folder here nor a valid hub id": ["explain", "a\0b", "text", "--cpu"],
         "no path holds a NUL": ["erase", str(folder), "--data.path", data, "--cpu", "--output_dir", "a\0b"],
         "--data.path /dev/zero": ["erase", str(folder), "--data.path", "/dev/zero", "--cpu", *output],

@@ -10,6 +10,8 @@ from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipelin
 from interpreters import label_by_pipeline
 from tiny import saved_classifier, saved_hierarchical, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = [
     "A fine cast. It was not bad! Never, but never wakes up?",
     "",

@@ -65,6 +65,7 @@ def test_importing_the_package_is_enough_to_be_refused(order):
     assert "UserError: attention_keep: has no effect here" in done.stderr
 
 
+@pytest.mark.slow
 def test_compiled_models_run_as_before():
     torch.manual_seed(0)
     config = BertConfig(vocab_size=11, hidden_size=6, num_hidden_layers=1, num_attention_heads=2, intermediate_size=7)

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from eraserhead.cli.main import main
 from labels import LABELS, TEXTS, multi_label
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_card_speaks_of_labels(tmp_path, capsys):

@@ -52,6 +52,8 @@ from studies import Document, made_up, random_documents
 from summaries import DATA, estimate
 from tiny import saved_classifier
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "hf_" + "aB3" * 11 + "x"
 NAMES_TABLE = re.compile(r"VOCAB_FILES_NAMES = \{(.*?)\}", re.DOTALL)
 NOTHING = Private((), (), (), ())

@@ -36,6 +36,8 @@ from studies import Document, made_up
 from summaries import SITE, estimate, full_summary, pair
 from tiny import random_texts, saved_classifier
 
+pytestmark = pytest.mark.slow
+
 COLOUR, LINK, CLIPBOARD = (
     "\x1b[31mred",
     "\x1b]8;;https://evil.example\x1b\\here\x1b]8;;\x1b\\",

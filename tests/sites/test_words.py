@@ -24,6 +24,8 @@ from readings import analysed, evaluated, numbers
 from references import exhaustive_minimum, first_flip
 from tiny import saved_hierarchical, sentence_ids, sentence_texts, texts_dataset, tiny_hierarchical, tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 # Between them and beside them: sentences that are only their frame, and documents without anything.
 DOCUMENTS = [
     *sentence_ids(sentence_texts(3, seed=5, most=5, longest=5)),

@@ -12,6 +12,8 @@ from eraserhead.study.comparisons import Comparison, Finding, Verdict, bound
 from eraserhead.study.findings import findings
 from studies import NEVER, Document, Single, made_up, random_documents
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = 40
 HOLDS, CONTRARY, UNDECIDED, MIXED = Verdict.HOLDS, Verdict.CONTRARY, Verdict.UNDECIDED, Verdict.MIXED
 

@@ -16,6 +16,8 @@ from eraserhead.study.context_figure import QUANTITIES, draw_context
 from eraserhead.study.sheets import new_sheet
 from studies import NEVER, Document, Single, made_up, random_documents
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):

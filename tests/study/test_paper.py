@@ -13,6 +13,8 @@ from eraserhead.study.layout import STUDY
 from eraserhead.study.paper import one_line, statements, write_paper
 from studies import NEVER, Document, Single, made_up, random_documents
 
+pytestmark = pytest.mark.slow
+
 STATISTICS = {
     role: SplitStatistics(count, 123.46, 9.54) for role, count in (("train", 1700), ("validation", 31), ("test", 41))
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import torch
@@ -189,7 +189,8 @@ def dry_inputs(model: PreTrainedModel, padded: bool = True) -> dict[str, Tensor]
     """Return two documents for runs that look at how the model works: of unequal lengths, or of the shorter's."""
     config = model.config.get_text_config()
     special = structural_token_ids(model.config)
-    ids = list(islice((number for number in range(config.vocab_size) if number not in special), sum(DRY_LENGTHS)))
+    numbers = count() if (size := getattr(config, "vocab_size", None)) is None else range(size)  # CANINE has no table
+    ids = list(islice((number for number in numbers if number not in special), sum(DRY_LENGTHS)))
     ids = (ids * sum(DRY_LENGTHS))[: sum(DRY_LENGTHS)]
     long, short = DRY_LENGTHS
     width = long if padded else short

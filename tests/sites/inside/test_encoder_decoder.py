@@ -32,6 +32,8 @@ from families import (
 from inside_sites import SIGNALS, keep_without
 from readings import evaluated, numbers
 
+pytestmark = pytest.mark.slow
+
 # Two layers of the encoder, then the decoder's: twice its own attention, and that to the encoder.
 KINDS = ("encoder", "encoder", "decoder", "cross", "decoder", "cross")
 # Calls of attention, and whether weights are erased from every query or from the end of the text alone.

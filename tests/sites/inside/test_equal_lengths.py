@@ -13,6 +13,8 @@ from families import EQUAL_LENGTHS, LAYERS, PLACES, Slow, batch_of, documents, i
 from inside_sites import SIGNALS, entries_of, keep_without, random_sets
 from readings import evaluated, numbers
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = (7, 7, 7)
 
 every_site = pytest.mark.parametrize(
