@@ -126,6 +126,8 @@ def test_thousands_of_columns(tmp_path):
     names, values = [f"c{number}" for number in range(3001)], ["1"] * 3001
     content = f"text,{','.join(names)},label\ngood,{','.join(values)},x\nbad,{','.join(values)},y\n"
     assert read(written(tmp_path / "a.csv", content)) == TWO
+    line = refusal(tmp_path / "a.csv", label_column="lable")
+    assert "has the columns text, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, ... (3003 in all)" in line
 
 
 def test_texts_one_a_line(tmp_path):
@@ -281,6 +283,23 @@ def test_another_encoding_is_named(tmp_path, encoding, text):
     assert refusal(path).endswith(f"; give data.encoding='{encoding}')")
     assert read(path, encoding=encoding) == [(text, "x"), ("b", "y")]
     assert "line 2 is not ascii" in refusal(path, encoding="ascii")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_the_line_of_another_encoding_is_counted_by_any_line_end(tmp_path, end):
+    path = written(tmp_path / "a.csv", end.join(["text,label", "good,x", "caf\u00e9,y", ""]), "cp1252")
+    assert refusal(path).startswith("line 3 is not UTF-8")
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_or_an_end(tmp_path, order):
+    path = written(tmp_path / "a.csv", PLAIN, order)
+    assert refusal(path, encoding="utf-16") == (
+        f"data.encoding='utf-16': there is no byte order mark; give data.encoding='{order}')"
+    )
+    assert read(path, encoding=order) == TWO
+    path = written(tmp_path / "b.csv", PLAIN.encode(order)[:-1])
+    assert refusal(path, encoding=order).startswith(f"is cut short: its last character in {order} is not whole")
 
 
 def test_two_encodings_in_one_file_are_told_apart(tmp_path):

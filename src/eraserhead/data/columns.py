@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.named_sets import NamedSet, unchanged
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 
 logger = logging.getLogger("eraserhead")
 
@@ -72,7 +72,7 @@ class Columns:
         ]
         problems = missing + unfit
         if problems:
-            raise UserError(UserError.joined(problems), f"; split '{split}' has the columns {', '.join(known)}")
+            raise UserError(UserError.joined(problems), f"; split '{split}' has the columns {listed(known)}")
         clean = config.clean if config.clean is not None else named.hub is not None
         return cls(text, config.pair_column, () if may_lack_labels else labels, named.clean if clean else unchanged)
 

@@ -22,7 +22,7 @@ from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
 from eraserhead.data.separators import SEPARATORS, separated_by, spelled_separator, typed
 from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text, refuse_pointer
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Setting, UserError, listed
 from eraserhead.files import replacing
 
 READER_VERSION = 1  # part of the cache key: raise it when a reader returns something else
@@ -89,8 +89,8 @@ def read_files(files: Sequence[Path], asked: DialectSettings) -> Rows:
     for file, each in zip(files, read, strict=True):
         if set(each.rows.column_names) != set(read[0].rows.column_names):
             raise UserError(
-                f"{file.name} has the columns {', '.join(each.rows.column_names)}, and {files[0].name} "
-                f"{', '.join(read[0].rows.column_names)}",
+                f"{file.name} has the columns {listed(each.rows.column_names)}, and {files[0].name} "
+                f"{listed(read[0].rows.column_names)}",
                 *each.hint,
             )
     names = read[0].rows.column_names

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from eraserhead.data.dialects import DialectSettings, shortened
 from eraserhead.data.text_files import encoding_of, named_format, open_text
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 
 LINES = (".jsonl", ".ndjson")
 ROWS_AT_ONCE = 10_000
@@ -172,7 +172,7 @@ def _named(rows: list[list[Any]], names: tuple[str, ...]) -> Rows:
     wrong = next((place for place, row in enumerate(rows) if len(row) != len(names)), None)
     if wrong is not None:
         raise UserError(
-            f"row {wrong} ({_shown(rows[wrong])}) has {len(rows[wrong])} values for the columns {', '.join(names)}"
+            f"row {wrong} ({_shown(rows[wrong])}) has {len(rows[wrong])} values for the columns {listed(names)}"
         )
     return [dict(zip(names, row, strict=True)) for row in rows]
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset
 from numpy.typing import NDArray
 
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
 MOST_ABSENT = 2  # classes of a named set that may be missing where the labels are numbers
@@ -49,7 +49,7 @@ class LabelTable:
             return None
         pairs = [self._pair(raw, index) for raw, index in self.mapping.items()]
         more = f", ... ({len(pairs)} values)" if len(pairs) > DESCRIBED else ""
-        missing = f"; classes without documents: {', '.join(self.absent)}" if self.absent else ""
+        missing = f"; classes without documents: {listed(self.absent)}" if self.absent else ""
         return "labels: " + ", ".join(pairs[:DESCRIBED]) + more + missing
 
     def _pair(self, raw: str, index: int) -> str:

@@ -26,6 +26,7 @@ MARKS = {  # byte order marks, the longer ones first: that of UTF-16 begins that
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
+MARKED = ("utf-16", "utf-32")  # which need a mark
 LIKELY = (  # in the order of how common they are; the first of equally good guesses is named first
     "cp1252", "cp1251", "gb18030", "shift_jis", "cp1250", "euc_kr", "big5", "koi8_r", "cp1256", "cp1254", "cp1253",
     "cp1255", "euc_jp",
@@ -95,7 +96,8 @@ def encoding_of(file: Path, asked: str | None) -> str:
     """Return the encoding of a file: as its byte order mark says, else as asked, else UTF-8.
 
     Raises:
-        UserError: It is empty, or looks like UTF-16 without a mark.
+        UserError: It looks like UTF-16 without a mark, or has none where the encoding asked for needs one.
+        ValueError: It is empty.
     """
     with open_bytes(file) as stream:
         head = stream.read(SAMPLE)
@@ -103,6 +105,11 @@ def encoding_of(file: Path, asked: str | None) -> str:
         raise ValueError("the file is empty")
     marked = next((encoding for mark, encoding in MARKS.items() if head.startswith(mark)), None)
     if asked is not None:
+        if marked is None and (name := codecs.lookup(asked).name) in MARKED:
+            guess = _unmarked_utf16(head) if name == "utf-16" else None
+            order = f"{name}-be" if guess == "utf-16-be" else f"{name}-le"
+            raise UserError(Setting("data.encoding", asked), ": there is no byte order mark; give ",
+                            Setting("data.encoding", order), *(() if guess else (f" or {name}-be",)))  # fmt: skip
         same = marked is not None and codecs.lookup(marked.removesuffix("-sig")).name in codecs.lookup(asked).name
         return marked if marked is not None and same else asked
     if marked is None and (guess := _unmarked_utf16(head)) is not None:
@@ -117,7 +124,9 @@ def undecodable(file: Path, encoding: str) -> UserError:
     try:
         content.decode(encoding)
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        if "truncated" in error.reason:
+            return UserError(f"is cut short: its last character in {_shown(encoding)} is not whole; write it again")
+        line = _lines_in(content[: error.start].decode(encoding, "ignore")) + 1
     else:
         return UserError(f"is not {_shown(encoding)} throughout")
     lines = [each for each in content.splitlines() if not each.isascii()]
@@ -167,6 +176,10 @@ def _only_member(archive: zipfile.ZipFile) -> str:
 def _head(file: Path) -> bytes:
     with open(file, "rb") as stream:
         return stream.read(len(POINTER))
+
+
+def _lines_in(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
 def _decodes(line: bytes, encoding: str) -> bool:
