@@ -104,11 +104,28 @@ def test_zips_of_one_file(tmp_path):
         with zipfile.ZipFile(tmp_path / f"{inner}.zip", "w") as archive:
             archive.writestr(inner, content)
             archive.writestr("__MACOSX/._a", "x")
+            archive.writestr("in/.DS_Store", "x")
         assert read(tmp_path / f"{inner}.zip") == TWO
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("a.csv", PLAIN)
         archive.writestr("b.csv", PLAIN)
     assert refusal(tmp_path / "two.zip").startswith("the zip holds 2 files (a.csv, b.csv); unpack it")
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.writestr("a.csv.gz", gzip.compress(PLAIN.encode()))
+    assert refusal(tmp_path / "a.csv.zip").startswith("the zip holds a compressed file (a.csv.gz): unpack it")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "inside it is an image: unpack it"),
+        (b"PAR1....", "inside it is a parquet file: unpack it"),
+        (gzip.compress(PLAIN.encode()), "inside it is another compressed file: unpack it"),
+        (b"a.csv".ljust(257, b"\0") + b"ustar", "it is a tar archive: unpack it"),
+    ],
+)
+def test_other_kinds_inside_a_compressed_file_are_named(tmp_path, content, line):
+    assert refusal(written(tmp_path / "a.csv.gz", gzip.compress(content))).startswith(line)
 
 
 def test_texts_are_kept_to_the_letter(tmp_path):
@@ -450,7 +467,14 @@ def test_folders_named_after_labels(tmp_path, caplog):
         "test/pos/1_8.txt",
     ):
         written(tmp_path / "set" / name, f"a text of {name}\nand more\n")
-    for name in ("README", "imdb.vocab", "train/urls_neg.txt", "train/labeledBow.feat"):
+    for name in (
+        "test/pos/desktop.ini",
+        "test/neg/.DS_Store",
+        "README",
+        "imdb.vocab",
+        "train/urls_neg.txt",
+        "train/labeledBow.feat",
+    ):
         written(tmp_path / "set" / name, "x")
     assert read(tmp_path / "set") == [
         ("a text of test/neg/1_1.txt\nand more", "neg"), ("a text of test/pos/1_8.txt\nand more", "pos"),
@@ -474,6 +498,13 @@ def test_columns_inside_objects_are_named_with_a_dot(tmp_path):
     )
     assert "a column inside an object is named with both names and a dot" in refusal(path)
     assert read(path, text_columns=["r.text"], label_column="l.of") == [("good", "1"), ("bad", "0")]
+
+
+def test_lists_in_place_of_a_text_or_a_label_are_named(tmp_path):
+    path = written(tmp_path / "a.jsonl", '{"text": ["a", "b"], "label": ["x"]}\n{"text": ["c"], "label": ["y"]}\n')
+    assert refusal(path).startswith("data.text_columns='text': holds lists and no text; join each list into one text")
+    path = written(tmp_path / "b.jsonl", '{"text": "a", "label": ["x"]}\n{"text": "c", "label": ["y"]}\n')
+    assert refusal(path).endswith("; name another column with data.label_column, or give a multi-label model")
 
 
 def test_one_line_is_one_row(tmp_path):
@@ -628,7 +659,17 @@ def test_a_folder_is_not_read_in_place_of_the_hub(tmp_path, monkeypatch):
 
 def test_a_damaged_file_is_one_line(tmp_path):
     cut = written(tmp_path / "a.csv.gz", gzip.compress(random.Random(0).randbytes(997).hex().encode())[:-9])
-    assert "ended before the end-of-stream marker" in refusal(cut)
+    assert refusal(cut).startswith("the compressed file is damaged (Compressed file ended before the end-of-stream")
+    wrong = gzip.compress(PLAIN.encode())
+    assert refusal(written(tmp_path / "b.csv.gz", wrong[:-8] + bytes(8))).endswith("; fetch or write it again)")
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", PLAIN)
+    locked = bytearray((tmp_path / "a.csv.zip").read_bytes())
+    locked[6] |= 1
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    assert refusal(written(tmp_path / "locked.csv.zip", bytes(locked))).startswith(
+        "the zip needs a password; unpack it"
+    )
     assert refusal(written(tmp_path / "p.csv", b"PAR1....")).startswith("it is a parquet file and no text")
     assert refusal(written(tmp_path / "h.csv", "text,label\n")).startswith("there are no rows")
     assert refusal(written(tmp_path / "e.csv.gz", gzip.compress(b""))).startswith("the file is empty")

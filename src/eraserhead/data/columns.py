@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Features, Value
+from datasets import Dataset, Features, LargeList, List, Value
 from datasets import config as settings
 from datasets.fingerprint import Hasher
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class Columns:
             if column not in known
         ]
         unfit = [
-            UserError(Setting(f"data.{setting}", column), ": holds no text")
+            UserError(Setting(f"data.{setting}", column), _in_place_of_text(rows.features[str(column)]))
             for column, setting in wanted
             if setting not in ("label_column", "label_columns")
             and column in known
@@ -166,6 +166,16 @@ def _cache_file(rows: Dataset, writer: _Writer) -> str:
     folder = Path(settings.HF_DATASETS_CACHE) / "eraserhead"
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder / f"{Hasher.hash((rows._fingerprint, writer))}.arrow")
+
+
+def _in_place_of_text(feature: Any) -> str:
+    if isinstance(feature, Value):
+        return ": holds bytes and no text; decode them in the data, or name another column"
+    if isinstance(feature, dict):
+        return ": holds objects and no text; name a column inside them with a dot"
+    if isinstance(feature, (List, LargeList)):
+        return ": holds lists and no text; join each list into one text in the data, or name another column"
+    return f": holds {type(feature).__name__} and no text; name another column"
 
 
 def _holds_text(rows: Dataset, column: str) -> bool:

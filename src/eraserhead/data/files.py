@@ -32,6 +32,7 @@ DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 JSON = (".json", ".jsonl", ".ndjson")
 TEXT = (".txt", ".text")
 FORMATS = (".parquet", *DELIMITED, *JSON, *TEXT)
+ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 USED: dict[str, tuple[str, ...]] = {  # which settings a kind of file listens to
     "delimited": TABLE,
@@ -125,6 +126,8 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         return _read_delimited(file, asked, DELIMITED[ending], quoted=ending == ".csv")
     if asked.separator is None and ending not in TEXT:
         known = f"'{ending}' is none of {', '.join(FORMATS)}, also with {', '.join(COMPRESSED_SUFFIXES)} behind"
+        if ending in ARCHIVES:
+            raise UserError("it is an archive of files: unpack it, and give the folder or one file")
         if ending in SPREADSHEETS:
             raise UserError(f"{known}; save the spreadsheet as CSV")
         raise UserError(f"{known}; if it is text with separated columns, give ", Setting("data.separator"))

@@ -110,7 +110,7 @@ def read_raw_labels(
     except NoLabelSetsError as error:
         if not optional:
             raise
-        logger.info("%s", f"no accuracy is reported: {error}")
+        logger.info("%s", UserError("no accuracy is reported: ", error))
         return RawLabelSets.absent(len(rows))
 
 

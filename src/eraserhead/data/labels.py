@@ -197,7 +197,12 @@ def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:
 def _dictionary(rows: Dataset, column: str) -> pa.DictionaryArray:
     values = arrow_table(rows, [column]).column(column).combine_chunks()
     if pa.types.is_nested(values.type):
-        raise UserError(f"label column '{column}' holds {values.type}; expected one integer, boolean or string a row")
+        raise UserError(
+            f"label column '{column}' holds {values.type}; expected one integer, boolean or string a row; name another "
+            "column with ",
+            Setting("data.label_column"),
+            ", or give a multi-label model",
+        )
     return values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
 
 
