@@ -103,7 +103,7 @@ CONFIGS: dict[str, dict] = {
     "xmod": {"pad_token_id": 1, "languages": ["en_XX"], "default_language": "en_XX"},
 }
 # Variants of every kind of attention and read-out: those whose tests are quick ones (conftest.py).
-QUICK = {"bert", "deberta-v2, as v3", "distilbert", "gpt2", "llama", "modernbert, mean", "roberta"}
+QUICK = {"bert", "deberta-v2, as v3", "gpt2", "llama", "modernbert, mean"}
 # Families whose attention and read-out are written like another's: one test proves each, others are thorough ones.
 ALIKE = {
     "biogpt", "camembert", "data2vec-text", "ernie", "gemma", "gte", "jina_embeddings_v3", "layoutlm", "mbart",
