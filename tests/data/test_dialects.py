@@ -123,6 +123,7 @@ def test_zips_of_one_file(tmp_path):
         (gzip.compress(PLAIN.encode()), "inside it is another compressed file: unpack it"),
         (b"a.csv".ljust(257, b"\0") + b"ustar", "it is a tar archive: unpack it"),
     ],
+    ids=["image", "parquet", "gzip", "tar"],
 )
 def test_other_kinds_inside_a_compressed_file_are_named(tmp_path, content, line):
     assert refusal(written(tmp_path / "a.csv.gz", gzip.compress(content))).startswith(line)
