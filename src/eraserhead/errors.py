@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
 
+LISTED = 12  # names that a message writes out
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -82,6 +84,13 @@ class DocumentError(UserError):
 
 class MissingSplitError(UserError):
     """A data set has no split of the name asked for."""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between them; of many the first ones, and how many there are."""
+    names = list(names)
+    few = ", ".join(names[:LISTED])
+    return few if len(names) <= LISTED else f"{few}, ... ({len(names)} in all)"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from eraserhead.yaml_text import read_yaml
 
 UNFINISHED, PREVIOUS = ".unfinished", ".previous"  # suffixes of what is written, and of what it replaces
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+POINTER = b"version https://git-lfs"  # what a file begins with that Git LFS has not fetched
 FULL = 1 << 20  # bytes: the disk counts as full when less than this is free
 
 

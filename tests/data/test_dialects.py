@@ -89,6 +89,7 @@ READ = {
     "columns.json": '{"text": ["good", "bad"], "label": ["x", "y"]}',
     "columns of pandas.json": '{"text": {"0": "good", "1": "bad"}, "label": {"0": "x", "1": "y"}}',
     "rows of pandas.json": '{"0": {"text": "good", "label": "x"}, "1": {"text": "bad", "label": "y"}}',
+    "rows with lists.json": '{"a": {"text": "good", "label": "x", "tags": [1]}, "b": {"text": "bad", "label": "y"}}',
     "split of pandas.json": '{"columns": ["text", "label"], "index": [0, 1], "data": [["good", "x"], ["bad", "y"]]}',
 }
 
@@ -103,11 +104,29 @@ def test_zips_of_one_file(tmp_path):
         with zipfile.ZipFile(tmp_path / f"{inner}.zip", "w") as archive:
             archive.writestr(inner, content)
             archive.writestr("__MACOSX/._a", "x")
+            archive.writestr("in/.DS_Store", "x")
         assert read(tmp_path / f"{inner}.zip") == TWO
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("a.csv", PLAIN)
         archive.writestr("b.csv", PLAIN)
     assert refusal(tmp_path / "two.zip").startswith("the zip holds 2 files (a.csv, b.csv); unpack it")
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.writestr("a.csv.gz", gzip.compress(PLAIN.encode()))
+    assert refusal(tmp_path / "a.csv.zip").startswith("the zip holds a compressed file (a.csv.gz): unpack it")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "inside it is an image: unpack it"),
+        (b"PAR1....", "inside it is a parquet file: unpack it"),
+        (gzip.compress(PLAIN.encode()), "inside it is another compressed file: unpack it"),
+        (b"a.csv".ljust(257, b"\0") + b"ustar", "it is a tar archive: unpack it"),
+    ],
+    ids=["image", "parquet", "gzip", "tar"],
+)
+def test_other_kinds_inside_a_compressed_file_are_named(tmp_path, content, line):
+    assert refusal(written(tmp_path / "a.csv.gz", gzip.compress(content))).startswith(line)
 
 
 def test_texts_are_kept_to_the_letter(tmp_path):
@@ -115,19 +134,39 @@ def test_texts_are_kept_to_the_letter(tmp_path):
     stream = io.StringIO()
     csv.writer(stream).writerows([["text", "label"], *rows])
     assert read(written(tmp_path / "a.csv", stream.getvalue())) == [tuple(row) for row in rows]
-    assert read(written(tmp_path / "long.csv", f"text,label\n{'a' * 300_000},x\n")) == [("a" * 300_000, "x")]
+    for long in ("a" * 300_000, "a\n" * 600_000):
+        for header, settings in (("text,label\n", {}), ("", {"column_names": ["text", "label"]})):
+            path = written(tmp_path / "long.csv", f'{header}"{long}",x\n')
+            assert read(path, **settings) == [(long, "x")]
 
 
 def test_thousands_of_columns(tmp_path):
     names, values = [f"c{number}" for number in range(3001)], ["1"] * 3001
     content = f"text,{','.join(names)},label\ngood,{','.join(values)},x\nbad,{','.join(values)},y\n"
     assert read(written(tmp_path / "a.csv", content)) == TWO
+    line = refusal(tmp_path / "a.csv", label_column="lable")
+    assert "has the columns text, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, ... (3003 in all)" in line
 
 
 def test_texts_one_a_line(tmp_path):
     path = written(tmp_path / "a.txt", "one text, yes\r\n\r\nanother\tone\r\n")
     assert read(path) == [("one text, yes", None), ("another\tone", None)]
     assert "if it has several columns, give data.separator" in refusal(path, label_column="label")
+
+
+def test_lines_that_look_like_rows_are_pointed_out(tmp_path, caplog):
+    line = "one text a line, 'text,label': separated by ','? give data.separator=',')"
+    assert refusal(written(tmp_path / "a.txt", PLAIN)) == line
+    assert len(read(written(tmp_path / "b.txt", "so, it is\nbad, that\n"))) == 2
+    assert caplog.text == ""
+    read(written(tmp_path / "c.txt", "good|x\nbad|y\n"))
+    assert "each line is read as one text, and each has as many columns: separated by '|'? give data.sep" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.parquet"])
+def test_a_pointer_of_git_lfs_is_no_data(tmp_path, name):
+    content = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    assert refusal(written(tmp_path / name, content)).startswith("it is a pointer of Git LFS, and not the file itself")
 
 
 # --- one line, and the setting in it -------------------------------------------------------------------------------
@@ -184,8 +223,15 @@ LEADS = {  # name: content, the line, and the settings that it gives
     ),
     "twice.csv": (
         "text,text,label\ngood,a,x\nbad,b,y\n",
-        "the header names the column 'text' twice; give other names for all columns with data.column_names)",
-        {"column_names": ["text", "more", "label"]},
+        "the header names the column 'text' twice; give other names for all columns with data.column_names, and "
+        "data.header=True)",
+        {"column_names": ["text", "more", "label"], "header": True},
+    ),
+    "names replaced.csv": ("comment,class\ngood,x\nbad,y\n", None, {"column_names": ["text", "label"], "header": True}),
+    "a row of names.csv": (
+        "good,x\nbad,y\n",
+        None,
+        {"column_names": ["good", "x"], "header": False, "text_columns": ["good"], "label_column": "x"},
     ),
     "names of rows.csv": (
         "text,label\n1,good,x\n2,bad,y\n",
@@ -213,6 +259,12 @@ LEADS = {  # name: content, the line, and the settings that it gives
         '[["good", "x"], ["bad", "y"]]',
         'rows are lists of 2 values (["good", "x"]): name their columns; give data.column_names)',
         {"column_names": ["text", "label"]},
+    ),
+    "splits.json": (
+        '{"train": {"text": ["a"], "label": ["x"]}, "test": {"text": ["good", "bad"], "label": ["x", "y"]}}',
+        "an object with the keys train, test: say which one holds the rows; give data.field='train' or another of "
+        "these)",
+        {"field": "test"},
     ),
     "lists.jsonl": ('["good", "x"]\n["bad", "y"]\n', None, {"column_names": ["text", "label"]}),
     "bars.txt": ("good ||| x\nbad ||| y\n", None, {"separator": " ||| ", "column_names": ["text", "label"]}),
@@ -251,6 +303,23 @@ def test_another_encoding_is_named(tmp_path, encoding, text):
     assert "line 2 is not ascii" in refusal(path, encoding="ascii")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_the_line_of_another_encoding_is_counted_by_any_line_end(tmp_path, end):
+    path = written(tmp_path / "a.csv", end.join(["text,label", "good,x", "caf\u00e9,y", ""]), "cp1252")
+    assert refusal(path).startswith("line 3 is not UTF-8")
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_or_an_end(tmp_path, order):
+    path = written(tmp_path / "a.csv", PLAIN, order)
+    assert refusal(path, encoding="utf-16") == (
+        f"data.encoding='utf-16': there is no byte order mark; give data.encoding='{order}')"
+    )
+    assert read(path, encoding=order) == TWO
+    path = written(tmp_path / "b.csv", PLAIN.encode(order)[:-1])
+    assert refusal(path, encoding=order).startswith(f"is cut short: its last character in {order} is not whole")
+
+
 def test_two_encodings_in_one_file_are_told_apart(tmp_path):
     path = written(tmp_path / "a.csv", "text,label\ncafé,x\n".encode() + "thé,y\n".encode("cp1252"))
     assert refusal(path).startswith(
@@ -274,12 +343,13 @@ def test_settings_that_mean_nothing_are_refused(tmp_path):
         "data.field='data': without meaning for text with separated columns; leave it out; what counts is data.encoding"
     )
     as_json = written(tmp_path / "a.jsonl", READ["a.ndjson"])
-    for name, value in {"separator": ";", "quoting": "none", "column_names": ["text", "label"]}.items():
+    for name, value in {"separator": ";", "quoting": "none", "column_names": ["text", "label"], "header": True}.items():
         assert f"data.{name}" in refusal(as_json, **{name: value})
     pa.parquet.write_table(pa.table({"text": ["a"], "label": ["x"]}), tmp_path / "a.parquet")
     assert "data.encoding='cp1252': without meaning for a parquet file" in refusal(
         tmp_path / "a.parquet", encoding="cp1252"
     )
+    assert "data.header=False: name the columns with data.column_names" in refusal(path, header=False)
     problems = refusal(path, encoding="klingon", separator="", quoting="some", column_names=["a", "a"])
     for part in ("data.encoding='klingon': no", "data.separator='': give", "data.quoting='some': must", "names=['a', "):
         assert part in problems
@@ -398,7 +468,14 @@ def test_folders_named_after_labels(tmp_path, caplog):
         "test/pos/1_8.txt",
     ):
         written(tmp_path / "set" / name, f"a text of {name}\nand more\n")
-    for name in ("README", "imdb.vocab", "train/urls_neg.txt", "train/labeledBow.feat"):
+    for name in (
+        "test/pos/desktop.ini",
+        "test/neg/.DS_Store",
+        "README",
+        "imdb.vocab",
+        "train/urls_neg.txt",
+        "train/labeledBow.feat",
+    ):
         written(tmp_path / "set" / name, "x")
     assert read(tmp_path / "set") == [
         ("a text of test/neg/1_1.txt\nand more", "neg"), ("a text of test/pos/1_8.txt\nand more", "pos"),
@@ -422,6 +499,20 @@ def test_columns_inside_objects_are_named_with_a_dot(tmp_path):
     )
     assert "a column inside an object is named with both names and a dot" in refusal(path)
     assert read(path, text_columns=["r.text"], label_column="l.of") == [("good", "1"), ("bad", "0")]
+
+
+def test_lists_in_place_of_a_text_or_a_label_are_named(tmp_path):
+    path = written(tmp_path / "a.jsonl", '{"text": ["a", "b"], "label": ["x"]}\n{"text": ["c"], "label": ["y"]}\n')
+    assert refusal(path).startswith("data.text_columns='text': holds lists and no text; join each list into one text")
+    path = written(tmp_path / "b.jsonl", '{"text": "a", "label": ["x"]}\n{"text": "c", "label": ["y"]}\n')
+    assert refusal(path).endswith("; name another column with data.label_column, or give a multi-label model")
+
+
+def test_one_line_is_one_row(tmp_path):
+    for own in ({"spans": [{"of": 1}]}, {"more": {"a": 1}}):
+        path = written(tmp_path / "a.jsonl", json.dumps({"text": "good", "label": "x", **own}))
+        assert read(path) == [("good", "x")]
+    assert read(written(tmp_path / "b.jsonl", READ["columns.json"])) == TWO
 
 
 def test_rows_of_another_field_have_other_ids(tmp_path):
@@ -451,6 +542,33 @@ def test_json_nested_without_end_is_one_line(tmp_path, content):
         assert refusal(written(tmp_path / name, content)).startswith("it is nested too deep")
     line = '{"text": "a", "label": 1}\n'
     assert refusal(written(tmp_path / "b.jsonl", line + content + "\n")).startswith("it is nested too deep")
+
+
+OBJECT = '{"text": "good", "label": "x"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("a.jsonl", f"{OBJECT},\n{OBJECT},\n", "line 1 is no JSON: a comma stands behind the object; write each"),
+        (
+            "a.jsonl",
+            f"{OBJECT[:-1]}\n}}\n{OBJECT}\n",
+            "line 3 is no JSON: one object follows another",
+        ),
+        (
+            "a.jsonl",
+            f"{{'text': 'good'}}\n{OBJECT}\n",
+            "line 1 is no JSON: it has single quotes",
+        ),
+        ("a.json", f"[{OBJECT},\n{OBJECT},]", "line 2 is no JSON: a comma stands in front of"),
+        ("a.json", PLAIN, "line 1 is no JSON: it begins with text,label; name it .csv"),
+        ("a.csv", f"{OBJECT}\n{OBJECT}\n", 'it is JSON ({"text": "good", "label": "x"}); name it .json, or .jsonl'),
+        ("a.csv", f"[\n{OBJECT}\n]\n", "it is JSON ([); name it .json"),
+    ],
+)
+def test_json_written_otherwise_is_named(tmp_path, name, content, line):
+    assert refusal(written(tmp_path / name, content)).startswith(line)
 
 
 # --- labels --------------------------------------------------------------------------------------------------------
@@ -493,6 +611,26 @@ def test_classes_that_differ_in_case_or_spaces_are_pointed_out(tmp_path, caplog)
     ]
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_label_column_without_labels_is_pointed_out(tmp_path, caplog, multi_label):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.csv", "text,label\ngood,\nbad,\n")
+    config = DataConfig(path=str(path))
+    load_documents(config, "test", multi_label=multi_label)
+    assert "no accuracy is reported: label column 'label' is without any label in split 'a'" in caplog.text
+    with pytest.raises(UserError, match=r"2 of the 2 rows .* have no label .*; name the column of the labels"):
+        load_documents(config, "train", multi_label=multi_label)
+
+
+def test_documents_without_text_are_counted(tmp_path, caplog):
+    path = written(tmp_path / "a.csv", "text,label\ngood,x\n,y\n \u00a0 ,y\n")
+    assert len(read(path)) == 3
+    assert "2 documents have no text, of 3; the first is a/1" in caplog.text
+    path = written(tmp_path / "b.jsonl", '{"text": null, "label": "x"}\n{"text": "", "label": "y"}\n')
+    line = "data.text_columns=['text']: none of the 2 documents has any text; name a column that has"
+    assert refusal(path) == line
+
+
 # --- what is no file -----------------------------------------------------------------------------------------------
 
 
@@ -522,7 +660,17 @@ def test_a_folder_is_not_read_in_place_of_the_hub(tmp_path, monkeypatch):
 
 def test_a_damaged_file_is_one_line(tmp_path):
     cut = written(tmp_path / "a.csv.gz", gzip.compress(random.Random(0).randbytes(997).hex().encode())[:-9])
-    assert "ended before the end-of-stream marker" in refusal(cut)
+    assert refusal(cut).startswith("the compressed file is damaged (Compressed file ended before the end-of-stream")
+    wrong = gzip.compress(PLAIN.encode())
+    assert refusal(written(tmp_path / "b.csv.gz", wrong[:-8] + bytes(8))).endswith("; fetch or write it again)")
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", PLAIN)
+    locked = bytearray((tmp_path / "a.csv.zip").read_bytes())
+    locked[6] |= 1
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    assert refusal(written(tmp_path / "locked.csv.zip", bytes(locked))).startswith(
+        "the zip needs a password; unpack it"
+    )
     assert refusal(written(tmp_path / "p.csv", b"PAR1....")).startswith("it is a parquet file and no text")
     assert refusal(written(tmp_path / "h.csv", "text,label\n")).startswith("there are no rows")
     assert refusal(written(tmp_path / "e.csv.gz", gzip.compress(b""))).startswith("the file is empty")

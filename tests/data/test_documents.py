@@ -224,7 +224,7 @@ def test_all_missing_columns_are_named_with_the_nearest_one(tmp_path):
     message = refusal(config)
     assert "data.text_columns='titel': no such column; did you mean 'title'?" in message
     assert "data.label_column='stars': no such column; did you mean 'star'?" in message
-    assert "data.text_columns='tags': holds no text" in message
+    assert "data.text_columns='tags': holds lists and no text" in message
     assert message.endswith("has the columns title, content, star, tags")
 
 

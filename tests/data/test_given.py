@@ -256,12 +256,12 @@ def test_an_array_is_no_class():
 
 def test_columns_of_labels_win_over_a_column_of_named_lists_and_are_recorded():
     features = Features(
-        {"text": Value("string"), "a": Value("int64"), "c": Value("int64"), "label": List(ClassLabel(names=["x", "y"]))}
+        {"text": Value("string"), **dict.fromkeys("abc", Value("int64")), "label": List(ClassLabel(names=["x", "y"]))}
     )
-    data = Dataset.from_dict({"text": ["t", "u"], "a": [1, 0], "c": [1, 1], "label": [[0], [1]]}, features=features)
-    found = several(data, labels=("a", "c"))
+    data = Dataset.from_dict({"text": ["t", "u"], "a": [1, 0], "b": [0, 0], "c": [1, 1], "label": [[0], [1]]}, features)
+    found = several(data, labels=("a", "c", "b"))
     assert found.rows["labels"][:] == [[0, 2], [2]]
-    assert found.provenance.label_column == "a, c"
+    assert found.provenance.label_column == "a, c, b"
     assert several(data, ("x", "y")).rows["labels"][:] == [[0], [1]]
     assert several(data, ("x", "y")).provenance.label_column == "label"
 

@@ -10,6 +10,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, LargeList, List
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
 from eraserhead.data.label_sets import rarest_labels
+from eraserhead.data.labels import LabelTable
 from eraserhead.errors import UserError
 
 NAMES = ("anger", "joy", "fear")
@@ -74,6 +75,18 @@ def test_columns_of_0_and_1_are_labels_by_their_names(tmp_path):
     assert names == ("fear", "anger", "joy")
     assert sets == [[1], [0], [], None, [0, 1, 2]]
     assert load_documents(config, "test", multi_label=True).provenance.label_column == "fear, anger, joy"
+
+
+def test_a_label_of_the_model_without_a_column_is_named(tmp_path):
+    """Of it nothing is known, where a list without it says that the document does not have it."""
+    config = csv(tmp_path / "a.csv", ["a,1,0", "b,0,1"], "text,joy,fear", label_columns=["fear", "joy"])
+    known = LabelTable(("anger", "fear", "joy"), {"0": 1, "1": 2})
+    line = r"1 of the model's 3 labels have no column \(anger\); name a column for each label with data\.label_columns"
+    with pytest.raises(UserError, match=line):
+        load_documents(config, "test", known, multi_label=True)
+    lists = jsonl(tmp_path / "b.jsonl", [["joy"], ["fear"]])
+    known = LabelTable(known.names, {"fear": 1, "joy": 2})
+    assert list(load_documents(lists, "test", known, multi_label=True).rows["labels"]) == [[2], [1]]
 
 
 def test_a_data_sets_own_names_are_the_labels(tmp_path):

@@ -293,9 +293,13 @@ def test_labels_that_are_not_the_models_are_refused(tmp_path):
     for label, match in (([7], "label 7 is none"), (["toxik"], "did you mean 'toxic'"), (1, "give a list of labels")):
         with pytest.raises(UserError, match=match):
             eraserhead.erase(folder, [{"text": "fine", "label": label}], draws=1, cpu=True)
-    rows = [{"text": "fine", "toxic": 1, "spam": 7}]
-    with pytest.raises(UserError, match=r"label_columns.*has 7"):
-        eraserhead.erase(folder, rows, label_columns=["toxic", "spam"], draws=1, cpu=True)
+    for state, match in (
+        (7, r"label_columns.*has 7"),
+        (0, r"2 of the model's 4 labels have no column"),
+    ):
+        rows = [{"text": "fine", "toxic": 1, "spam": state}]
+        with pytest.raises(UserError, match=match):
+            eraserhead.erase(folder, rows, label_columns=["toxic", "spam"], draws=1, cpu=True)
 
 
 def test_the_command_line_erases_shows_and_explains_labels(tmp_path, capsys):

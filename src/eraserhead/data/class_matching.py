@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from eraserhead.data.labels import LabelTable, plain
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 
 
 def matched_labels(
@@ -31,8 +31,8 @@ def matched_labels(
 def unmatched(labels: LabelTable, classes: tuple[str, ...]) -> UserError:
     """Say that no accuracy is reported, and what to do about it."""
     return UserError(
-        f"no accuracy is reported: the data's classes ({', '.join(labels.names)}) are not the model's "
-        f"({', '.join(classes)}); match them with ",
+        f"no accuracy is reported: the data's classes ({listed(labels.names)}) are not the model's "
+        f"({listed(classes)}); match them with ",
         Setting("label_map"),
     )
 
@@ -46,11 +46,9 @@ def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...
         elif ours in found:
             problems.append(f"'{ours}' is named twice")
         elif ours not in names:
-            problems.append(f"'{ours}' is no class of the data{nearest(ours, names)}; it has {', '.join(names)}")
+            problems.append(f"'{ours}' is no class of the data{nearest(ours, names)}; it has {listed(names)}")
         elif theirs not in classes:
-            problems.append(
-                f"'{theirs}' is no class of the model{nearest(theirs, classes)}; it has {', '.join(classes)}"
-            )
+            problems.append(f"'{theirs}' is no class of the model{nearest(theirs, classes)}; it has {listed(classes)}")
         else:
             found[ours] = classes.index(theirs)
     if problems:

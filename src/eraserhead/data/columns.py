@@ -1,13 +1,15 @@
 """Turns source rows into documents: picks the columns, cleans the texts and writes the result."""
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Features, Value
+from datasets import Dataset, Features, LargeList, List, Value
 from datasets import config as settings
 from datasets.fingerprint import Hasher
 from numpy.typing import NDArray
@@ -15,8 +17,11 @@ from numpy.typing import NDArray
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.named_sets import NamedSet, unchanged
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 
+logger = logging.getLogger("eraserhead")
+
+ROWS_AT_ONCE = 8192
 MANY_ROWS = 20_000  # above this, several processes are worth starting
 WRITER_VERSION = 1  # part of the cache key: raise it when `_Writer` or a cleaning rule writes something else
 FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
@@ -59,7 +64,7 @@ class Columns:
             if column not in known
         ]
         unfit = [
-            UserError(Setting(f"data.{setting}", column), ": holds no text")
+            UserError(Setting(f"data.{setting}", column), _in_place_of_text(rows.features[str(column)]))
             for column, setting in wanted
             if setting not in ("label_column", "label_columns")
             and column in known
@@ -67,7 +72,7 @@ class Columns:
         ]
         problems = missing + unfit
         if problems:
-            raise UserError(UserError.joined(problems), f"; split '{split}' has the columns {', '.join(known)}")
+            raise UserError(UserError.joined(problems), f"; split '{split}' has the columns {listed(known)}")
         clean = config.clean if config.clean is not None else named.hub is not None
         return cls(text, config.pair_column, () if may_lack_labels else labels, named.clean if clean else unchanged)
 
@@ -137,10 +142,40 @@ def write_documents(
     )
 
 
+def check_texts(rows: Dataset, setting: Setting) -> None:
+    """Say how many documents have no text: null, empty, or white space alone.
+
+    Raises:
+        UserError: None has any.
+    """
+    blocks = rows.select_columns(["id", "text"]).with_format("arrow").iter(ROWS_AT_ONCE)
+    without, first = 0, ""
+    for block in cast(Iterator[pa.Table], blocks):
+        empty = [place for place, text in enumerate(block.column("text").to_pylist()) if not text or text.isspace()]
+        if empty and not without:
+            first = block.column("id")[empty[0]].as_py()
+        without += len(empty)
+    if without == len(rows):
+        raise UserError(setting, f": none of the {len(rows)} documents has any text; name a column that has")
+    if without:
+        have = "1 document has" if without == 1 else f"{without} documents have"
+        logger.warning(f"{have} no text, of {len(rows)}; the first is {first}")
+
+
 def _cache_file(rows: Dataset, writer: _Writer) -> str:
     folder = Path(settings.HF_DATASETS_CACHE) / "eraserhead"
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder / f"{Hasher.hash((rows._fingerprint, writer))}.arrow")
+
+
+def _in_place_of_text(feature: Any) -> str:
+    if isinstance(feature, Value):
+        return ": holds bytes and no text; decode them in the data, or name another column"
+    if isinstance(feature, dict):
+        return ": holds objects and no text; name a column inside them with a dot"
+    if isinstance(feature, (List, LargeList)):
+        return ": holds lists and no text; join each list into one text in the data, or name another column"
+    return f": holds {type(feature).__name__} and no text; name another column"
 
 
 def _holds_text(rows: Dataset, column: str) -> bool:

@@ -35,6 +35,8 @@ class DataConfig:
             is written twice (``double``) or after a backslash (``backslash``); or not at all, so that quotation marks
             are text (``none``); default: ``none`` in .tsv, ``double`` in others.
         column_names: Names of all columns of a file without a header line, or in place of the one that it has.
+        header: Whether the first line is a header, which ``column_names`` then replace, or already a row; default: a
+            header, or, with ``column_names``, one if it holds any of them.
         field: Where the rows are in a JSON file that is one object: its key, keys inside each other joined with a dot.
         clean: Undo the named set's escapes (``\n``, ``<br />``); default: on for named sets, off for
             others.
@@ -72,6 +74,7 @@ class DataConfig:
     separator: str | None = None
     quoting: Literal["double", "backslash", "none"] | None = None
     column_names: list[str] | None = None
+    header: bool | None = None
     field: str | None = None
     clean: bool | None = None
     ordered: bool | None = None

@@ -1,26 +1,16 @@
 """Rows of a text file with separated columns: every line accounted for, none lost or merged in silence."""
 
 import csv
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from eraserhead.data.dialects import (
-    SEPARATORS,
-    Dialect,
-    broken_quotes,
-    fields_of,
-    likely_separator,
-    sampled_lines,
-    shortened,
-    typed,
-)
+from eraserhead.data.dialects import Dialect, broken_quotes, sampled_lines, shortened
 from eraserhead.data.merged_rows import Merged, Row
+from eraserhead.data.separators import SEPARATORS, any_length, fields_of, likely_separator, typed
 from eraserhead.data.text_files import open_text
 from eraserhead.errors import Setting, UserError
 
@@ -35,7 +25,7 @@ def delimited_tables(file: Path, dialect: Dialect) -> Iterator[pa.Table]:
             have become one; the message names the line.
     """
     merged = Merged(dialect)
-    with open_text(file, dialect.encoding) as stream, _any_length():
+    with open_text(file, dialect.encoding) as stream, any_length():
         rows = _rows(file, dialect, stream, merged)
         while block := _block(rows):
             columns = list(zip(*block, strict=True))
@@ -114,16 +104,6 @@ def _names_too_few(dialect: Dialect) -> tuple[str | Setting, ...]:
     if not dialect.headed:
         return (", or name all columns",)
     return (", or, if every row has that many, name all columns with ", Setting("data.column_names"))
-
-
-@contextmanager
-def _any_length() -> Iterator[None]:
-    """Let the standard library's reader take fields of any length."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def _line(file: Path, dialect: Dialect, number: int) -> str:

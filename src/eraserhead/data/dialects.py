@@ -4,29 +4,30 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
+from eraserhead.data.separators import (
+    SAMPLED_ROWS,
+    SEPARATORS,
+    Quoting,
+    any_length,
+    fields_of,
+    likely_separator,
+    parsed_rows,
+    spelled_separator,
+    typed,
+)
 from eraserhead.data.text_files import encoding_of, open_text
 from eraserhead.errors import Setting, UserError
 
-Quoting = Literal["double", "backslash", "none"]
-
-TABLE = ("encoding", "separator", "quoting", "column_names")  # settings of text with separated columns
+TABLE = ("encoding", "separator", "quoting", "column_names", "header")  # settings of text with separated columns
 DIALECT = (*TABLE, "field")  # of all text files
 SAMPLE = 1 << 20  # characters that are looked at before a file is read
-SAMPLED_ROWS = 50
-SEPARATORS = {"\t": "a tab", ";": "';'", "|": "'|'", ",": "','"}
-SPELLED = {"\\t": "\t", "tab": "\t"}
 RATINGS = {"1", "2", "3", "4", "5"}  # with which a row of a named set begins, and a header does not
+BEGINS_JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"]*"\s*:\s*["\d\[{tfn-]')
 EXCEL = re.compile(r'"?sep=(.)"?\s*$')  # the first line of some exports
-OPTIONS: dict[str, dict[str, Any]] = {
-    "double": {"quoting": csv.QUOTE_MINIMAL, "doublequote": True},
-    "backslash": {"quoting": csv.QUOTE_MINIMAL, "doublequote": True, "escapechar": "\\"},
-    "none": {"quoting": csv.QUOTE_NONE},
-}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class DialectSettings:
         separator: What stands between columns.
         quoting: How a field that holds the separator, or a line break, is written.
         column_names: Names of the columns, in a file without a header line.
+        header: Whether the first line is a header.
         field: Where the rows are inside a JSON object, keys joined with a dot.
         usual_names: Columns of a named set's files, of which some lack the header line.
     """
@@ -46,6 +48,7 @@ class DialectSettings:
     separator: str | None = None
     quoting: Quoting | None = None
     column_names: tuple[str, ...] | None = None
+    header: bool | None = None
     field: str | None = None
     usual_names: tuple[str, ...] = ()
 
@@ -93,17 +96,10 @@ class Known:
     notes: tuple[UserError, ...] = ()
 
 
-def fields_of(lines: Iterable[str], separator: str, quoting: Quoting, spaced: bool = False) -> Any:
-    """Return the rows of lines, as lists of fields; of the standard library's reader where it can read them."""
-    if len(separator) > 1:
-        return (line.rstrip("\r\n").split(separator) for line in lines)
-    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced, **OPTIONS[quoting])
-
-
-def sampled_lines(file: Path, encoding: str) -> list[str]:
-    """Return the first lines of a file, whole ones, with their line ends."""
+def sampled_lines(file: Path, encoding: str, size: int = SAMPLE) -> list[str]:
+    """Return the first lines of a file, whole ones, with their line ends; all of them for a negative size."""
     with open_text(file, encoding) as stream:
-        text = stream.read(SAMPLE)
+        text = stream.read(size)
         cut = bool(stream.read(1))
     lines = list(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     return lines[:-1] if cut and len(lines) > 1 else lines
@@ -122,9 +118,22 @@ def known_dialect(file: Path, asked: DialectSettings, usual: str, quoted: bool) 
         UserError: The first line tells that it is otherwise; the message says what to set.
     """
     encoding = encoding_of(file, asked.encoding)
-    lines = sampled_lines(file, encoding)
+    with any_length():
+        try:
+            return _known(sampled_lines(file, encoding), encoding, asked, usual, quoted)
+        except UserError as error:
+            if "end of data" not in str(error.__cause__):
+                raise
+            # A first field may go on behind the sample.
+            lines = sampled_lines(file, encoding, -1)
+            return _known(lines, encoding, asked, usual, quoted)
+
+
+def _known(lines: list[str], encoding: str, asked: DialectSettings, usual: str, quoted: bool) -> Known:
     told = EXCEL.match(lines[0]) if lines else None
     separator = spelled_separator(asked.separator) or (told[1] if told else usual)
+    if lines and BEGINS_JSON.match("".join(lines[:2])):
+        raise UserError(f"it is JSON ({shortened(lines[0])}); name it .json, or .jsonl where each line is an object")
     start = _preface(lines, bool(told), separator)
     if start == len(lines):
         raise ValueError("there are no rows")
@@ -149,34 +158,6 @@ def known_dialect(file: Path, asked: DialectSettings, usual: str, quoted: bool) 
     return Known(dialect, tuple(_notes(dialect, asked, lines, start)))
 
 
-def spelled_separator(separator: str | None) -> str | None:
-    r"""Return a separator with ``tab`` and ``\t`` as the tab that they mean."""
-    return None if separator is None else SPELLED.get(separator.lower(), separator)
-
-
-def typed(separator: str) -> str:
-    """Return a separator as people can type it."""
-    return "tab" if separator == "\t" else separator
-
-
-def tab_separated(lines: Sequence[str]) -> bool:
-    """Tell whether lines are rows of two columns or more, separated by tabs."""
-    counts = {line.count("\t") for line in lines if line.strip()}
-    return len(counts) == 1 and counts != {0}
-
-
-def likely_separator(lines: Sequence[str], used: str) -> str | None:
-    """Return another separator than `used` that gives every line as many columns, two or more; null for none."""
-    some = [line for line in lines[:SAMPLED_ROWS] if line.strip()]
-    for separator in SEPARATORS:
-        if separator != used:
-            with_quotes = list(_parsed(some, separator, "double")) or list(_parsed(some, separator, "none"))
-            widths = Counter(map(len, with_quotes))
-            if len(widths) == 1 and next(iter(widths)) > 1:
-                return separator
-    return None
-
-
 def broken_quotes(reason: str, line: int, text: str, quoting: Quoting) -> UserError:
     """Say where quotes do not fit together, and with which setting they may."""
     what = "a quotation mark is never closed" if "end of data" in reason else "text follows a closing quotation mark"
@@ -193,16 +174,8 @@ def _is_spaced(lines: list[str], separator: str, quoting: Quoting) -> bool:
     some = lines[:SAMPLED_ROWS]
     if quoting == "none" or not any(f'{separator} "' in line for line in some):
         return False
-    tight, spaced = ({len(row) for row in _parsed(some, separator, quoting, skip)} for skip in (False, True))
+    tight, spaced = ({len(row) for row in parsed_rows(some, separator, quoting, skip)} for skip in (False, True))
     return len(tight) != 1 and len(spaced) == 1
-
-
-def _parsed(lines: list[str], separator: str, quoting: Quoting, spaced: bool = False) -> Iterator[list[str]]:
-    """Yield the rows of lines; none at all where the quotes do not fit together."""
-    try:
-        yield from [row for row in fields_of(lines, separator, quoting, spaced) if row]
-    except csv.Error:
-        return
 
 
 def _preface(lines: list[str], told: bool, separator: str) -> int:
@@ -241,14 +214,17 @@ def _names(first: list[str], asked: DialectSettings) -> tuple[tuple[str, ...], b
     """Return the names of the columns, and whether the first line is a header."""
     header = [name.strip() for name in first]
     if asked.column_names is not None:
-        return asked.column_names, bool(set(header) & set(asked.column_names))
-    if asked.usual_names and header[0] in RATINGS:
+        headed = bool(set(header) & set(asked.column_names)) if asked.header is None else asked.header
+        return asked.column_names, headed
+    if asked.usual_names and (header[0] in RATINGS if asked.header is None else not asked.header):
         return asked.usual_names, False
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise UserError(
             f"the header names the column '{twice[0]}' twice; give other names for all columns with ",
             Setting("data.column_names"),
+            ", and ",
+            Setting("data.header", True),
         )
     return tuple(name or f"Unnamed: {place}" for place, name in enumerate(header)), True
 

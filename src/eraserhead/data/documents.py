@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal, cast
@@ -14,9 +14,16 @@ from datasets import Dataset, Features, List, Value
 from numpy.typing import NDArray
 
 from eraserhead.data import planted, sampling
-from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_documents
+from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, check_texts, write_documents
 from eraserhead.data.config import DataConfig
-from eraserhead.data.label_sets import LABELS, RawLabelSets, classes_and_sets, read_raw_labels, with_label_sets
+from eraserhead.data.label_sets import (
+    LABELS,
+    RawLabelSets,
+    classes_and_sets,
+    nothing_in,
+    read_raw_labels,
+    with_label_sets,
+)
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, numbered, remarks
 from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
@@ -128,12 +135,13 @@ class OpenSplit:
         classes, sets = classes_and_sets(self.raw, self.labels, self.split)
         kept = np.arange(len(classes))
         if self.role != "test":
-            kept = _labelled(classes, self.split, self.config.no_label is not None)
+            kept = sampling.labelled_rows(classes, self.split, self.config.no_label is not None)
         chosen = kept[_choose(self.config, self.role, classes[kept])]
         if self.role == "train":
-            _check_classes(classes[chosen] if sets is None else [sets[row] for row in chosen], self.split)
+            sampling.check_classes(classes[chosen] if sets is None else [sets[row] for row in chosen], self.split)
         written = classes[chosen] if with_labels and sets is None else np.full(len(chosen), NO_LABEL, dtype=np.int64)
         documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
+        check_texts(documents, Setting("data.text_columns", list(columns.text)))
         if sets is not None:
             documents = with_label_sets(documents, [sets[row] if with_labels else None for row in chosen])
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
@@ -161,6 +169,8 @@ def open_split(
         raise UserError(error, *source.hint) from error
     optional = role == "test" and labels is None
     raw = read_raw_labels(available, columns.labels, split, config.no_label, multi_label, optional)
+    if role == "test" and columns.labels and raw.nowhere:
+        logger.info("no accuracy is reported: %s", nothing_in(columns.labels, split))
     table = labels or _table(config, named, source, split, raw)
     for remark in remarks(table.names) if table is not None and labels is None else ():
         logger.warning("%s", remark)
@@ -216,30 +226,6 @@ def _choose(config: DataConfig, role: Role, classes: NDArray[np.int64]) -> NDArr
         return train if role == "train" else held_out
     size = config.train_size if role == "train" else config.validation_size
     return sampling.sample(classes, size, config.seed, f"data.{role}_size")
-
-
-def _labelled(classes: NDArray[np.int64], split: str, leave_out: bool) -> NDArray[np.int64]:
-    """Return the numbers of the rows that have a label; without `leave_out`, all must."""
-    without = np.flatnonzero(classes == NO_LABEL)
-    count = f"{len(without)} of the {len(classes)} rows of split '{split}' have no label"
-    if len(without) == len(classes) or (len(without) and not leave_out):
-        leave = () if leave_out else ("; to leave them out, give ", Setting("data.no_label", [str(NO_LABEL)]))
-        raise UserError(
-            f"{count} (null, -1 or empty), the first is {split}/{without[0]}; training and validation need one for "
-            "each",
-            *leave,
-        )
-    if len(without):
-        logger.info(f"{count}, and are left out, the first is {split}/{without[0]}")
-    return np.flatnonzero(classes != NO_LABEL)
-
-
-def _check_classes(classes: Sequence[int] | Sequence[list[int] | None] | NDArray[np.int64], split: str) -> None:
-    """Refuse training documents among which there is nothing to tell apart."""
-    if len({str(own) for own in classes}) < 2:
-        raise UserError(
-            f"the {len(classes)} training documents of split '{split}' are all of one class; two or more are needed"
-        )
 
 
 def _provenance(

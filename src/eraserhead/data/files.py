@@ -16,27 +16,23 @@ from datasets import config as settings
 from datasets.fingerprint import Hasher
 
 from eraserhead.data.delimited import delimited_tables
-from eraserhead.data.dialects import (
-    TABLE,
-    DialectSettings,
-    known_dialect,
-    sampled_lines,
-    spelled_separator,
-    tab_separated,
-)
+from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines, shortened
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
-from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text
-from eraserhead.errors import Setting, UserError
+from eraserhead.data.separators import SEPARATORS, separated_by, spelled_separator, typed
+from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text, refuse_pointer
+from eraserhead.errors import Setting, UserError, listed
 from eraserhead.files import replacing
 
 READER_VERSION = 1  # part of the cache key: raise it when a reader returns something else
+USUAL_TEXT = "text"  # the column of texts, where none is named
 LINES_AT_ONCE = 10_000
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 JSON = (".json", ".jsonl", ".ndjson")
 TEXT = (".txt", ".text")
 FORMATS = (".parquet", *DELIMITED, *JSON, *TEXT)
+ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 USED: dict[str, tuple[str, ...]] = {  # which settings a kind of file listens to
     "delimited": TABLE,
@@ -94,8 +90,8 @@ def read_files(files: Sequence[Path], asked: DialectSettings) -> Rows:
     for file, each in zip(files, read, strict=True):
         if set(each.rows.column_names) != set(read[0].rows.column_names):
             raise UserError(
-                f"{file.name} has the columns {', '.join(each.rows.column_names)}, and {files[0].name} "
-                f"{', '.join(read[0].rows.column_names)}",
+                f"{file.name} has the columns {listed(each.rows.column_names)}, and {files[0].name} "
+                f"{listed(read[0].rows.column_names)}",
                 *each.hint,
             )
     names = read[0].rows.column_names
@@ -108,6 +104,7 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         raise UserError("is no file with an end, such as a device or a pipe; write it to a file first")
     if not file.stat().st_size:
         raise ValueError("the file is empty")
+    refuse_pointer(file)
     ending = named_format(file)
     if ending == ".parquet":
         refuse_unused("parquet", asked)
@@ -119,13 +116,18 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         return Rows(rows, INNER if nested and asked.field is None else ())
     if ending in TEXT and asked.separator is None:
         encoding = encoding_of(file, asked.encoding)
-        if not tab_separated(sampled_lines(file, encoding)):
+        lines = sampled_lines(file, encoding)
+        if not separated_by("\t", lines):
+            if asked.column_names is None:
+                _point_out_columns(file, lines)
             return _read_lines(file, replace(asked, encoding=encoding))
         return _read_delimited(file, asked, "\t", quoted=False)
     if ending in DELIMITED:
         return _read_delimited(file, asked, DELIMITED[ending], quoted=ending == ".csv")
     if asked.separator is None and ending not in TEXT:
         known = f"'{ending}' is none of {', '.join(FORMATS)}, also with {', '.join(COMPRESSED_SUFFIXES)} behind"
+        if ending in ARCHIVES:
+            raise UserError("it is an archive of files: unpack it, and give the folder or one file")
         if ending in SPREADSHEETS:
             raise UserError(f"{known}; save the spreadsheet as CSV")
         raise UserError(f"{known}; if it is text with separated columns, give ", Setting("data.separator"))
@@ -204,6 +206,23 @@ def _read_lines(file: Path, asked: DialectSettings) -> Rows:
             Setting("data.separator"),
         )  # fmt: skip
     return Rows(cached([file], asked, lambda: _lines(file, str(asked.encoding), name)), LINES)
+
+
+def _point_out_columns(file: Path, lines: Sequence[str]) -> None:
+    """Warn where each line is read as a text, and all look like rows of columns.
+
+    Raises:
+        UserError: The first line names a column `USUAL_TEXT`.
+    """
+    rows = [line for line in lines if line.strip()]
+    for separator, shown in SEPARATORS.items():
+        if len(rows) < 2 or not separated_by(separator, rows):
+            continue
+        give = UserError(f"separated by {shown}? give ", Setting("data.separator", typed(separator)))
+        if USUAL_TEXT in [name.strip(' "\r\n') for name in rows[0].split(separator)]:
+            raise UserError(f"one text a line, '{shortened(rows[0])}': ", give)
+        if separator != ",":
+            logger.warning("%s: each line is read as one text, and each has as many columns: %s", file.name, give)
 
 
 def _lines(file: Path, encoding: str, name: str) -> Iterator[pa.Table]:

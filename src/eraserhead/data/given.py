@@ -12,10 +12,10 @@ from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
 from eraserhead.data.documents import Documents
 from eraserhead.data.given_labels import given_label_sets, is_missing, labels_of_column, labels_of_columns
-from eraserhead.data.label_sets import with_label_sets
+from eraserhead.data.label_sets import check_columns, with_label_sets
 from eraserhead.data.labels import NO_LABEL, class_indices, label_table, read_labels
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 
 logger = logging.getLogger("eraserhead")
 
@@ -138,6 +138,8 @@ def given_documents(
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
     rows = Dataset.from_dict(content, features=FEATURES if found.seconds is None else PAIR_FEATURES)
     if by_label:
+        if columns.labels:
+            check_columns(columns.labels, names, Setting("label_columns"))
         rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), names))
     return Documents(rows, None, _provenance(columns, len(texts)), labels_read)
 
@@ -167,7 +169,7 @@ def _one_split(data: Any, split: str | None) -> Any:
         return data[names[0]]
     if split not in names:
         asked = "data has several splits" if split is None else f"no split '{split}'{nearest(str(split), names)}"
-        raise UserError(f"{asked}; name one with split=: {', '.join(names)}")
+        raise UserError(f"{asked}; name one with split=: {listed(names)}")
     return data[split]
 
 
@@ -194,7 +196,7 @@ def _table(data: Dataset | pd.DataFrame) -> Table:
         return {name: data[name] for name in data.column_names}
     names = [str(name) for name in data.columns]
     if len(set(names)) < len(names):
-        raise UserError(f"data has two columns of one name among {', '.join(names)}; rename one")
+        raise UserError(f"data has two columns of one name among {listed(names)}; rename one")
     columns = [data.iloc[:, place].astype(object) for place in range(len(names))]
     return {name: column.where(column.notna(), None).tolist() for name, column in zip(names, columns, strict=True)}
 
@@ -207,7 +209,7 @@ def _from_table(table: Table, columns: GivenColumns, data: Any) -> Content:
         if column not in table
     ]
     if missing:
-        raise UserError(f"{'; '.join(missing)}; there are: {', '.join(table) or 'none'}")
+        raise UserError(f"{'; '.join(missing)}; there are: {listed(table) or 'none'}")
     several, one = columns.labels, columns.label_or_usual
     labels = labels_of_columns(table, several) if several else labels_of_column(data, table.get(one), one)
     seconds = None if columns.pair is None else table[columns.pair]

@@ -8,7 +8,7 @@ import pandas as pd
 from datasets import Dataset
 
 from eraserhead.data.labels import NO_LABEL
-from eraserhead.errors import Job, UserError, nearest
+from eraserhead.errors import Job, UserError, listed, nearest
 
 ONE_EACH: tuple[str | Job, ...] = (
     "; give the names or numbers of the labels that it has, each once; 0 and 1 for each label are columns, which ",
@@ -46,7 +46,7 @@ def _label_set(own: Any, names: tuple[str, ...]) -> list[int]:
     strange = [label for label in own if not isinstance(label, (str, int, float)) or label not in numbers]
     if strange:
         raise UserError(
-            f"label {strange[0]!r} is none of the model's labels{nearest(str(strange[0]), names)}: {', '.join(names)}"
+            f"label {strange[0]!r} is none of the model's labels{nearest(str(strange[0]), names)}: {listed(names)}"
         )
     found = sorted(numbers[label] for label in own)
     twice = next((one for one, other in pairwise(found) if one == other), None)

@@ -1,17 +1,18 @@
 """Rows of a JSON file, in the shapes that people write: lines, a list, columns, or rows inside an object."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
 
-from eraserhead.data.dialects import DialectSettings
-from eraserhead.data.text_files import encoding_of, open_text
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.data.dialects import DialectSettings, shortened
+from eraserhead.data.text_files import encoding_of, named_format, open_text
+from eraserhead.errors import Setting, UserError, listed, nearest
 
+LINES = (".jsonl", ".ndjson")
 ROWS_AT_ONCE = 10_000
 SHOWN_KEYS = 8
 
@@ -30,7 +31,7 @@ def json_table(file: Path, asked: DialectSettings) -> pa.Table:
     encoding = encoding_of(file, asked.encoding)
     with open_text(file, encoding) as stream:
         try:
-            if asked.field is None and _has_lines(stream):
+            if asked.field is None and _has_lines(stream, named_format(file) in LINES):
                 stream.seek(0)
                 return _joined([_table(rows) for rows in _blocks(_from_lines(stream), asked)])
             stream.seek(0)
@@ -40,13 +41,16 @@ def json_table(file: Path, asked: DialectSettings) -> pa.Table:
     return _table(_rows(_inside(value, asked.field), asked))
 
 
-def _has_lines(stream: TextIO) -> bool:
-    """Tell whether every line is a value of its own."""
+def _has_lines(stream: TextIO, named: bool) -> bool:
+    """Tell whether every line is a value of its own: the only one of a file of lines if it has single values."""
     first, second = [*islice((line for line in stream if line.strip("\ufeff \t\r\n")), 2), "", ""][:2]
-    if not second:
+    if not second and not named:
         return False
     try:
-        return isinstance(json.loads(first.removeprefix("\ufeff")), (dict, list))
+        value = json.loads(first.removeprefix("\ufeff"))
+        if not second:
+            return isinstance(value, dict) and not _nested(value.values())
+        return isinstance(value, (dict, list))
     except ValueError:
         return first.lstrip("\ufeff \t").startswith("{") and second.lstrip().startswith("{")
 
@@ -56,8 +60,8 @@ def _from_lines(stream: TextIO) -> Iterator[Any]:
         if text := line.strip("\ufeff \t\r\n"):
             try:
                 yield json.loads(text)
-            except ValueError as error:
-                raise ValueError(f"line {number} is no JSON: {error}") from error
+            except json.JSONDecodeError as error:
+                raise _no_json(text, error, number) from error
 
 
 def _blocks(values: Iterator[Any], asked: DialectSettings) -> Iterator[Rows]:
@@ -71,7 +75,28 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"line {error.lineno} is no JSON: {error}") from error
+        raise _no_json(text, error, error.lineno) from error
+
+
+def _no_json(text: str, error: json.JSONDecodeError, line: int) -> UserError:
+    """Say what stands in a line in place of JSON, and how to mend it."""
+    before, behind = text[: error.pos].rstrip(), text[error.pos :].strip()
+    own_line = "write each object in one line of its own, or all of them as a list: [{...}, {...}]"
+    if before.startswith(("{", "[")) and before.endswith(",") and behind[:1] in ("]", "}"):
+        why = f"a comma stands in front of the last '{behind[0]}'; remove it"
+    elif error.msg.startswith("Illegal trailing comma"):
+        why = "a comma stands in front of a closing bracket; remove it"
+    elif before[-1:] in ("}", "]") and behind == ",":
+        why = f"a comma stands behind the object; {own_line}"
+    elif before[-1:] == "}" and behind.startswith(("{", ",")):
+        why = f"one object follows another; {own_line}"
+    elif before[-1:] in ("{", "[", ",", ":") and behind.startswith("'"):
+        why = "it has single quotes, as Python writes them; write the rows with json.dumps"
+    elif not before:
+        why = f"it begins with {shortened(behind.splitlines()[0])}; name it .csv or .txt if it is that"
+    else:
+        why = str(error)
+    return UserError(f"line {line} is no JSON: {why}")
 
 
 def _inside(value: Any, field: str | None) -> Any:
@@ -95,15 +120,16 @@ def _rows(value: Any, asked: DialectSettings) -> Rows:
     if {"columns", "data"} <= set(value) <= {"columns", "data", "index"} and all(map(_is_list, value["data"])):
         return _named(value["data"], tuple(map(str, value["columns"])))  # as pandas writes it with orient="split"
     inner = list(value.values())
+    objects = len(inner) > 0 and all(isinstance(each, dict) and each for each in inner)
     if inner and all(_is_list(each) and _flat(each) for each in inner) and len(set(map(len, inner))) == 1:
         return [dict(zip(value, row, strict=True)) for row in zip(*inner, strict=True)]
-    if inner and all(isinstance(each, dict) and each and _flat(list(each.values())) for each in inner):
+    if objects and (all(_flat(list(each.values())) for each in inner) or _are_rows(inner)):
         keys = [list(each) for each in inner]
         if all(each == keys[0] for each in keys) and all(key.isdigit() for key in keys[0]):
             return [{name: column[key] for name, column in value.items()} for key in keys[0]]  # columns of pandas
         return [dict(each) for each in inner]
     rows_inside = any(_is_list(each) and not _flat(each) for each in inner)
-    if inner and (rows_inside or all(isinstance(each, (list, dict)) for each in inner)):
+    if inner and (rows_inside or _nested(inner)):
         holding = [key for key, each in value.items() if isinstance(each, (list, dict))]
         shorter = "" if asked.field is None else f"{asked.field}."
         raise UserError(
@@ -112,6 +138,12 @@ def _rows(value: Any, asked: DialectSettings) -> Rows:
             f" or another{' of these' if len(holding) > 1 else ''}" if len(value) > 1 else "",
         )
     return [value]
+
+
+def _are_rows(objects: Rows) -> bool:
+    """Tell whether several objects are rows, whatever else they hold: each has a single value, and they share keys."""
+    shared = set(objects[0]).intersection(*objects[1:])
+    return len(objects) > 1 and bool(shared) and all(not _nested(each.values()) for each in objects)
 
 
 def _listed(values: list[Any], asked: DialectSettings) -> Rows:
@@ -140,7 +172,7 @@ def _named(rows: list[list[Any]], names: tuple[str, ...]) -> Rows:
     wrong = next((place for place, row in enumerate(rows) if len(row) != len(names)), None)
     if wrong is not None:
         raise UserError(
-            f"row {wrong} ({_shown(rows[wrong])}) has {len(rows[wrong])} values for the columns {', '.join(names)}"
+            f"row {wrong} ({_shown(rows[wrong])}) has {len(rows[wrong])} values for the columns {listed(names)}"
         )
     return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -196,6 +228,11 @@ def _is_list(value: Any) -> bool:
 
 def _flat(values: list[Any]) -> bool:
     return not any(isinstance(value, (list, dict)) for value in values)
+
+
+def _nested(values: Iterable[Any]) -> bool:
+    """Tell whether all values are lists or objects."""
+    return all(isinstance(value, (list, dict)) for value in values)
 
 
 def _keys(keys: list[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from eraserhead.data.text_files import encoding_of, open_text
+from eraserhead.data.text_files import encoding_of, left_there, open_text
 from eraserhead.errors import UserError
 
 TEXT_SUFFIXES = ("", ".txt", ".text")
@@ -50,7 +50,7 @@ def label_folders(root: Path) -> LabelFolders | None:
 
 def files_of(folders: list[Path]) -> list[Path]:
     """Return the files of texts in folders, in the order of folders and names."""
-    return [file for folder in folders for file in sorted(folder.iterdir()) if not file.name.startswith(".")]
+    return [file for folder in folders for file in sorted(folder.iterdir()) if not left_there(file.name)]
 
 
 def texts_of(files: list[Path], encoding: str | None) -> Iterator[pa.Table]:
@@ -81,7 +81,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _holds_texts_alone(folder: Path) -> bool:
     with os.scandir(folder) as entries:
-        shown = [entry for entry in entries if not entry.name.startswith(".")]
+        shown = [entry for entry in entries if not left_there(entry.name)]
     return bool(shown) and all(entry.is_file() and Path(entry.name).suffix.lower() in TEXT_SUFFIXES for entry in shown)
 
 

@@ -5,7 +5,7 @@ import logging
 from ast import literal_eval
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,17 @@ from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, arrow_table, class_indices, numbered, read_labels
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Setting, UserError, listed
 
 logger = logging.getLogger("eraserhead")
 
 LABELS = "labels"  # column of a document's labels; null where they are unknown
 FEATURE = List(Value("int64"))
 STATES = {"0": False, "1": True, "false": False, "true": True}  # of a label, as a column of its own writes them
+LABEL_COLUMNS = Setting("data.label_columns")
 EXPECTED = (
     '; expected a list for each document, such as ["a", "b"] or [0, 2], or a column of 0 and 1 for each label: ',
-    Setting("data.label_columns"),
+    LABEL_COLUMNS,
 )
 
 
@@ -39,20 +40,29 @@ class RawLabelSets:
     Attributes:
         flat: All labels, row after row.
         counts: How many each row has; `NO_LABEL` where they are unknown.
+        in_columns: Whether each label has a column of its own, so that of a label without one nothing is known.
+        readable: Whether there are lists or columns to read them from.
     """
 
     flat: RawLabels
     counts: NDArray[np.int64]
+    in_columns: bool = False
+    readable: bool = True
 
     @classmethod
     def absent(cls, rows: int) -> "RawLabelSets":
         """Return the labels of a split that has none."""
-        return cls(RawLabels.absent(0), np.full(rows, NO_LABEL, dtype=np.int64))
+        return cls(RawLabels.absent(0), np.full(rows, NO_LABEL, dtype=np.int64), readable=False)
 
     @property
     def known(self) -> bool:
         """True where there are values or names to make a table from."""
         return self.flat.known
+
+    @property
+    def nowhere(self) -> bool:
+        """True where the labels of no row are known, though there are lists or columns of them."""
+        return self.readable and bool((self.counts == NO_LABEL).all())
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -100,7 +110,7 @@ def read_raw_labels(
     except NoLabelSetsError as error:
         if not optional:
             raise
-        logger.info("%s", f"no accuracy is reported: {error}")
+        logger.info("%s", UserError("no accuracy is reported: ", error))
         return RawLabelSets.absent(len(rows))
 
 
@@ -116,18 +126,43 @@ def classes_and_sets(
     return rarest_labels(sets, len(table.names)), sets
 
 
+def nothing_in(columns: Sequence[str], split: str) -> str:
+    """Say that no document has a label."""
+    whole = f"label column '{columns[0]}' is" if len(columns) == 1 else f"label columns {listed(columns)} are"
+    return f"{whole} without any label in split '{split}' (null, -1 or empty)"
+
+
 def label_sets(raw: RawLabelSets, table: LabelTable, split: str) -> list[list[int] | None]:
     """Return the ascending label numbers of every row; None where they are unknown.
 
     Raises:
-        UserError: A label is none of the table's; the message names it, its row and the labels.
+        UserError: A label is none of the table's; the message names it, its row and the labels. Or a label of the
+            table has no column, where each has its own.
     """
+    if raw.in_columns:
+        once = replace(raw.flat, codes=np.arange(len(raw.flat.values)))
+        check_columns([table.names[label] for label in class_indices(once, table, split)], table.names)
     found = class_indices(raw.flat, table, split, raw.rows)
     ends = np.maximum(raw.counts, 0).cumsum()
     return [
         None if count == NO_LABEL else sorted(set(found[end - count : end].tolist()))
         for end, count in zip(ends, raw.counts, strict=True)
     ]
+
+
+def check_columns(columns: Sequence[str], names: Sequence[str], setting: Setting = LABEL_COLUMNS) -> None:
+    """Refuse columns of 0 and 1 that leave out labels of the model: whether a document has these is not known.
+
+    Raises:
+        UserError: Naming them.
+    """
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of the model's {len(names)} labels have no column ({listed(missing)}); name a column for "
+            "each label with ",
+            setting,
+        )
 
 
 def rarest_labels(sets: Sequence[Sequence[int] | None], labels: int) -> NDArray[np.int64]:
@@ -227,7 +262,7 @@ def _of_columns(rows: Dataset, columns: Sequence[str], split: str, no_label: Seq
     on = (states == 1) & known[:, None]
     names = numbered(columns)
     flat = RawLabels(tuple(names), np.nonzero(on)[1].astype(np.int64), names)
-    return RawLabelSets(flat, np.where(known, on.sum(1), NO_LABEL).astype(np.int64))
+    return RawLabelSets(flat, np.where(known, on.sum(1), NO_LABEL).astype(np.int64), in_columns=True)
 
 
 def _states(rows: Dataset, column: str, split: str, no_label: Sequence[str] | None) -> NDArray[np.int64]:

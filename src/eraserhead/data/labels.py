@@ -11,7 +11,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset
 from numpy.typing import NDArray
 
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
 MOST_ABSENT = 2  # classes of a named set that may be missing where the labels are numbers
@@ -49,7 +49,7 @@ class LabelTable:
             return None
         pairs = [self._pair(raw, index) for raw, index in self.mapping.items()]
         more = f", ... ({len(pairs)} values)" if len(pairs) > DESCRIBED else ""
-        missing = f"; classes without documents: {', '.join(self.absent)}" if self.absent else ""
+        missing = f"; classes without documents: {listed(self.absent)}" if self.absent else ""
         return "labels: " + ", ".join(pairs[:DESCRIBED]) + more + missing
 
     def _pair(self, raw: str, index: int) -> str:
@@ -80,6 +80,11 @@ class RawLabels:
     def known(self) -> bool:
         """True where there are values or names to make a table from."""
         return bool(self.values or self.class_names)
+
+    @property
+    def nowhere(self) -> bool:
+        """True where no row has a label."""
+        return bool((self.codes == NO_LABEL).all())
 
     def of(self, rows: NDArray[np.bool_]) -> "RawLabels":
         """Return the labels of some rows, which all have one, with the values that occur there."""
@@ -192,7 +197,12 @@ def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:
 def _dictionary(rows: Dataset, column: str) -> pa.DictionaryArray:
     values = arrow_table(rows, [column]).column(column).combine_chunks()
     if pa.types.is_nested(values.type):
-        raise UserError(f"label column '{column}' holds {values.type}; expected one integer, boolean or string a row")
+        raise UserError(
+            f"label column '{column}' holds {values.type}; expected one integer, boolean or string a row; name another "
+            "column with ",
+            Setting("data.label_column"),
+            ", or give a multi-label model",
+        )
     return values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.dialects import DIALECT, DialectSettings, spelled_separator
+from eraserhead.data.dialects import DIALECT, DialectSettings
 from eraserhead.data.named_sets import NAMED, NamedSet
 from eraserhead.data.paths import read_path
+from eraserhead.data.separators import spelled_separator
 from eraserhead.data.sources import Source, read_hub
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
@@ -82,7 +83,7 @@ def dialect_of(config: DataConfig, named: NamedSet) -> DialectSettings:
     """Return what a configuration says about the dialect of text files."""
     names = None if config.column_names is None else tuple(config.column_names)
     return DialectSettings(
-        config.encoding, config.separator, config.quoting, names, config.field, usual_names=named.headerless
+        config.encoding, config.separator, config.quoting, names, config.header, config.field, named.headerless
     )
 
 
@@ -98,7 +99,7 @@ def _label_problems(config: DataConfig, multi_label: bool) -> Iterator[tuple[str
         yield "name", ": its documents have one class each, and the model is a multi-label one"
 
 
-def _dialect_problems(config: DataConfig) -> Iterator[tuple[str, str]]:
+def _dialect_problems(config: DataConfig) -> Iterator[tuple[str, str | UserError]]:
     if config.encoding is not None and not _is_encoding(config.encoding):
         yield "encoding", f": no encoding of texts that Python knows{nearest(config.encoding, ENCODINGS)}"
     separator = spelled_separator(config.separator) if isinstance(config.separator, str) else None
@@ -107,6 +108,8 @@ def _dialect_problems(config: DataConfig) -> Iterator[tuple[str, str]]:
     names = config.column_names if isinstance(config.column_names, list) else None
     if names is not None and (not names or not all(names) or len(set(names)) < len(names)):
         yield "column_names", ": name every column, each with a name of its own"
+    if config.header is False and names is None and not NAMED.get(config.name or "", NamedSet()).headerless:
+        yield "header", UserError(": name the columns with ", Setting("data.column_names"))
     if config.field == "":
         yield "field", ": name a key of the JSON object"
 

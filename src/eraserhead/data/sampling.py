@@ -1,9 +1,15 @@
 """Stratified samples of row numbers: exact in size, seeded, in source order."""
 
+import logging
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from eraserhead.data.labels import NO_LABEL
 from eraserhead.errors import Setting, UserError
+
+logger = logging.getLogger("eraserhead")
 
 Integers = NDArray[np.int64]
 
@@ -117,3 +123,29 @@ def sample(strata: Integers, size: int | None, seed: int, what: str) -> Integers
     if size > len(strata):
         raise UserError(Setting(what, size), f": the split has {len(strata)} documents")
     return stratified(strata, size, seed)
+
+
+def labelled_rows(classes: Integers, split: str, leave_out: bool) -> Integers:
+    """Return the numbers of the rows that have a label; without `leave_out`, all must."""
+    without = np.flatnonzero(classes == NO_LABEL)
+    count = f"{len(without)} of the {len(classes)} rows of split '{split}' have no label"
+    if len(without) == len(classes) or (len(without) and not leave_out):
+        leave: tuple[str | Setting, ...] = ("; to leave them out, give ", Setting("data.no_label", [str(NO_LABEL)]))
+        if len(without) == len(classes):
+            leave = ("; name the column of the labels with ", Setting("data.label_column"))
+        raise UserError(
+            f"{count} (null, -1 or empty), the first is {split}/{without[0]}; training and validation need one for "
+            "each",
+            *leave,
+        )
+    if len(without):
+        logger.info(f"{count}, and are left out, the first is {split}/{without[0]}")
+    return np.flatnonzero(classes != NO_LABEL)
+
+
+def check_classes(classes: Sequence[int] | Sequence[list[int] | None] | Integers, split: str) -> None:
+    """Refuse training documents among which there is nothing to tell apart."""
+    if len({str(own) for own in classes}) < 2:
+        raise UserError(
+            f"the {len(classes)} training documents of split '{split}' are all of one class; two or more are needed"
+        )

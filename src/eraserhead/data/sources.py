@@ -16,7 +16,8 @@ from datasets.packaged_modules.text.text import TextConfig
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from eraserhead.data.dialects import OPTIONS, RATINGS, TABLE, DialectSettings, spelled_separator
+from eraserhead.data.dialects import RATINGS, TABLE, DialectSettings
+from eraserhead.data.separators import OPTIONS, spelled_separator
 from eraserhead.errors import Job, MissingSplitError, Setting, UserError, nearest
 from eraserhead.remote.downloads import fetch_dataset_files
 from eraserhead.remote.failures import causes, failure, http_error, with_retries
@@ -179,7 +180,7 @@ def _options(
     if asked.field is not None:
         raise UserError(Setting("data.field", asked.field), f": the files of {where} are no JSON; leave it out")
     first_file = next(iter(config.data_files.values()))[0]
-    if asked.usual_names and lacks_header(first_file):
+    if asked.usual_names and (lacks_header(first_file) if asked.header is None else not asked.header):
         return (named,)
     return (unquoted if first_file.endswith((".tsv", ".tsv.gz")) else usual,)
 
@@ -193,7 +194,9 @@ def _csv_options(asked: DialectSettings) -> dict[str, Any]:
     """Return the options of pandas that mean what the user says."""
     options: dict[str, Any] = {"encoding": asked.encoding, "sep": spelled_separator(asked.separator)}
     options = {name: value for name, value in options.items() if value is not None}
-    names = {} if asked.column_names is None else {"names": list(asked.column_names)}
+    names: dict[str, Any] = {} if asked.column_names is None else {"names": list(asked.column_names)}
+    if names and asked.header is not None:
+        names["header"] = 0 if asked.header else None
     return {**options, **OPTIONS.get(asked.quoting or "", {}), **names}
 
 

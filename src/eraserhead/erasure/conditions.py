@@ -1,6 +1,7 @@
 """What is unusual about an analysis and has to be known beside its numbers: lines for the terminal and the card."""
 
 from eraserhead.erasure.summary import Counts, Summary
+from eraserhead.errors import listed
 from eraserhead.loading.setup import ModelSetup
 
 
@@ -17,10 +18,10 @@ def labels_line(summary: Summary) -> str | None:
     read, counts = summary.setup.labels, summary.documents
     if read is None:
         return None
-    classes = ", ".join(summary.setup.model.classes)
+    classes = listed(summary.setup.model.classes)
     parts = {
         "none": ["there are none, so no accuracy is reported"],
-        "unmatched": [f"the data's classes ({', '.join(read.classes)}) are not the model's ({classes}): no accuracy"],
+        "unmatched": [f"the data's classes ({listed(read.classes)}) are not the model's ({classes}): no accuracy"],
         "label_map": [f"matched by {', '.join(summary.setup.label_map or ())}"],
     }.get(read.by, [])
     if read.by not in ("none", "unmatched") and counts.unlabelled:

@@ -19,7 +19,7 @@ from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.seen import UNSEEN
 from eraserhead.data.tokens import TYPES, truncation
-from eraserhead.errors import MissingSplitError
+from eraserhead.errors import MissingSplitError, listed
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
@@ -269,7 +269,7 @@ def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable,
     training = config.training
     sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
     lines = [
-        f"documents: {sizes}; classes: {', '.join(labels.names)}",
+        f"documents: {sizes}; classes: {listed(labels.names)}",
         labels.describe(),
         *(f"{role}: {truncation(split.rows).describe()}" for role, split in splits.items()),
         f"a step is {training.batch_size} documents over all processes",
