@@ -158,7 +158,6 @@ def test_code_for_a_type_that_transformers_knows_runs_where_it_may(tmp_path):
         ({"id2label": {"0": ["a"], "1": "b"}}, r"name of class 0 is \['a'\]"),
         ({"id2label": "neg, pos"}, "id2label is 'neg, pos'"),
         ({"label2id": {"neg": 1, "pos": 0}}, "'neg' is class 0 in id2label and class 1 in label2id"),
-        ({"label2id": {"a": 0, "b": 1}}, "label2id names 'a', and id2label has neg, pos"),
         ({"num_labels": 3}, "num_labels is 3, and id2label names 2"),
         ({"num_labels": 10**9, "id2label": None}, "num_labels is 1000000000, and must be"),
         ({"id2label": dict.fromkeys("012"), "label2id": None},
@@ -575,6 +574,13 @@ def test_a_tokenizer_of_sentencepiece_is_read_from_its_model_alone(tmp_path):
     tokenizer = load_checkpoint(str(tmp_path)).tokenizer
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "spm.model"))
     assert tokenizer("a fine cast", add_special_tokens=False)["input_ids"] == pieces.encode("a fine cast")
+
+
+def test_names_of_an_earlier_task_are_said(folder, caplog):
+    configured(folder, label2id={"a": 0, "b": 1})
+    with caplog.at_level("INFO", "eraserhead"):
+        assert load_checkpoint(str(folder)).class_names == ("neg", "pos")
+    assert "label2id names a, b; the classes are those of id2label: neg, pos" in caplog.text
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
 """Class names in a model's config.json: made regular, or refused."""
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from eraserhead.errors import UserError
+
+logger = logging.getLogger("eraserhead")
 
 MOST_CLASSES = 1_000_000
 SHOWN = 5
@@ -56,20 +59,21 @@ def _class_name(row: int, value: Any, file: str) -> str:
 
 
 def _check_inverse(given: Any, numbers: Mapping[str, int], file: str) -> None:
-    """Refuse a table of names that contradicts the other one; defaults and numbers in place of names say nothing."""
+    """Refuse a table of names that numbers them otherwise; one with other names, of an earlier task, is said.
+
+    transformers goes by id2label alone. Defaults and numbers in place of names say nothing.
+    """
     if given is None:
         return
     if not isinstance(given, dict):
         raise UserError(f"{file}: label2id is {short(given)}, and must map class names to 0 to n - 1")
     if all(map(NO_NAME.fullmatch, given)) or all(map(NO_NAME.fullmatch, numbers)):
         return
+    other = [each for each in given if each not in numbers]
+    if other:
+        logger.info(f"{file}: label2id names {_listed(other)}; the classes are those of id2label: {_listed(numbers)}")
     for each, number in given.items():
-        if each not in numbers:
-            raise UserError(
-                f"{file}: label2id names '{each}', and id2label has {_listed(numbers)}: correct one of them, or take "
-                "label2id out"
-            )
-        if str(number) != str(numbers[each]):
+        if each in numbers and str(number) != str(numbers[each]):
             raise UserError(
                 f"{file}: '{each}' is class {numbers[each]} in id2label and class {number} in label2id: correct one of "
                 "them"

@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from eraserhead.errors import Job, Setting, UserError
-from eraserhead.files import read_mapping
+from eraserhead.files import POINTER, read_mapping
 from eraserhead.loading.run_layout import RUN
 
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -41,7 +41,7 @@ OTHER_FORMATS = (
         for name in ("*.pt", "*.pth", "*.ckpt", "*.pkl", "*.bin")
     ),
 )  # fmt: skip
-POINTER = b"version https://git-lfs"
+
 OF_TRAINING = ("training_args.bin", "optimizer.*", "scheduler.*", "rng_state*", "scaler.pt")  # which hold no model
 
 

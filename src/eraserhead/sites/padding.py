@@ -17,9 +17,9 @@ def sees_padding(model: AttentionPoolingForSequenceClassification) -> bool:
     encoder: Any = model.encoder
     if isinstance(encoder, nn.Embedding):
         return False
-    inputs, short = dry_inputs(encoder), DRY_LENGTHS[1]
-    alone = model.token_vectors(**{name: values[1:, :short] for name, values in inputs.items()})
-    return not same_logits(model.token_vectors(**inputs)[1:, :short], alone)
+    (ids, mask), short = dry_inputs(encoder).values(), DRY_LENGTHS[1]
+    alone = model.token_vectors(ids[1:, :short], mask[1:, :short])
+    return not same_logits(model.token_vectors(ids, mask)[1:, :short], alone)
 
 
 def kind_without_padding(
