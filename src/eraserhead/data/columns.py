@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from datasets import Dataset, Features, LargeList, List, Value
 from datasets import config as settings
 from datasets.fingerprint import Hasher
@@ -20,6 +21,7 @@ from eraserhead.data.named_sets import NamedSet, unchanged
 from eraserhead.errors import Setting, UserError, listed, nearest
 
 logger = logging.getLogger("eraserhead")
+compute: Any = pyarrow.compute  # whose functions are made at run time
 
 ROWS_AT_ONCE = 8192
 MANY_ROWS = 20_000  # above this, several processes are worth starting
@@ -151,10 +153,12 @@ def check_texts(rows: Dataset, setting: Setting) -> None:
     blocks = rows.select_columns(["id", "text"]).with_format("arrow").iter(ROWS_AT_ONCE)
     without, first = 0, ""
     for block in cast(Iterator[pa.Table], blocks):
-        empty = [place for place, text in enumerate(block.column("text").to_pylist()) if not text or text.isspace()]
-        if empty and not without:
-            first = block.column("id")[empty[0]].as_py()
-        without += len(empty)
+        texts = block.column("text")
+        empty = compute.or_(compute.utf8_is_space(texts), compute.equal(texts, "")).fill_null(True)
+        places = np.flatnonzero(empty.to_numpy())
+        if len(places) and not without:
+            first = block.column("id")[int(places[0])].as_py()
+        without += len(places)
     if without == len(rows):
         raise UserError(setting, f": none of the {len(rows)} documents has any text; name a column that has")
     if without:
