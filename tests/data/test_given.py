@@ -186,6 +186,8 @@ def test_class_names_that_the_model_lacks_have_no_index(caplog):
     assert matched([0, 1, 0], ["good", "bad"]) == [None, None, None]
     assert "no accuracy is reported: the data's classes (good, bad) are not the model's (neg, pos, a=b)" in caplog.text
     assert matched([0, 1, 0], ["good", "bad"], ["good=pos", "bad=neg"]) == [1, 0, 1]
+    assert matched([0, 1, 0], ["good", "bad"], ["good=pos"]) == [None, None, None]
+    assert "of the data's classes, bad is none of the model's (neg, pos, a=b); match it too with" in caplog.text
 
 
 def test_it_is_recorded_how_labels_were_read():

@@ -20,21 +20,28 @@ def matched_labels(
     Raises:
         UserError: A pair does not name a class of the data and one of the model.
     """
-    exact = {name: place for place, name in enumerate(classes)}
-    index = {plain(name): place for place, name in enumerate(classes)}
-    given = _pairs(pairs or (), labels.names, classes)
-    targets = [given.get(name, exact.get(name, index.get(plain(name)))) for name in labels.names]
+    targets = _targets(labels, classes, pairs or ())
     found = {raw: target for raw, place in labels.mapping.items() if (target := targets[place]) is not None}
     return LabelTable(classes, found, by_name=not pairs) if len(found) == len(labels.mapping) else None
 
 
-def unmatched(labels: LabelTable, classes: tuple[str, ...]) -> UserError:
+def unmatched(labels: LabelTable, classes: tuple[str, ...], pairs: Sequence[str] | None = None) -> UserError:
     """Say that no accuracy is reported, and what to do about it."""
-    return UserError(
-        f"no accuracy is reported: the data's classes ({listed(labels.names)}) are not the model's "
-        f"({listed(classes)}); match them with ",
-        Setting("label_map"),
-    )
+    targets = _targets(labels, classes, pairs or ())
+    alone = [name for name, target in zip(labels.names, targets, strict=True) if target is None]
+    said = f"the data's classes ({listed(labels.names)}) are not the model's ({listed(classes)}); match them with "
+    if len(alone) < len(labels.names):
+        are, them = ("is", "it") if len(alone) == 1 else ("are", "them")
+        of_model = f"{are} none of the model's ({listed(classes)})"
+        said = f"of the data's classes, {listed(alone)} {of_model}; match {them} too with "
+    return UserError(f"no accuracy is reported: {said}", Setting("label_map"))
+
+
+def _targets(labels: LabelTable, classes: tuple[str, ...], pairs: Sequence[str]) -> list[int | None]:
+    exact = {name: place for place, name in enumerate(classes)}
+    index = {plain(name): place for place, name in enumerate(classes)}
+    given = _pairs(pairs, labels.names, classes)
+    return [given.get(name, exact.get(name, index.get(plain(name)))) for name in labels.names]
 
 
 def _pairs(pairs: Sequence[str], names: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, int]:

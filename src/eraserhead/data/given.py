@@ -247,7 +247,7 @@ def _matched(
     table = label_table(raw)
     matched = matched_labels(table, names, label_map)
     if matched is None:
-        logger.info("%s", unmatched(table, names))
+        logger.info("%s", unmatched(table, names, label_map))
         return [None] * len(labels), LabelsRead("unmatched", table.names, table.absent)
     read = LabelsRead("label_map" if label_map else "name", table.names, table.absent)
     return [None if index == NO_LABEL else int(index) for index in class_indices(raw, matched, NAME)], read

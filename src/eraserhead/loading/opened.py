@@ -174,7 +174,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     read = LabelsRead("label_map" if label_map else "name", split.labels.names, split.labels.absent)
     if matched is not None:
         return replace(split.read_as(matched).documents(), labels_read=read)
-    logger.info("%s", unmatched(split.labels, checkpoint.class_names))
+    logger.info("%s", unmatched(split.labels, checkpoint.class_names, label_map))
     return replace(split.documents(with_labels=False), labels_read=replace(read, by="unmatched"))
 
 
