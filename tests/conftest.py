@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = None if call is None else call.params.get("name")
         if families is None or name not in families.VARIANTS.keys() | families.ENCODER_DECODERS.keys():
             continue
-        proof = item.path.name == "test_families.py"
+        proof = item.name.startswith(families.PROOFS)
         if name in families.ALIKE and not proof:
             item.add_marker("thorough")
         elif name not in families.QUICK:

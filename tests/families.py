@@ -104,7 +104,9 @@ CONFIGS: dict[str, dict] = {
 }
 # Variants of every kind of attention and read-out: those whose tests are quick ones (conftest.py).
 QUICK = {"bert", "deberta-v2, as v3", "gpt2", "llama", "modernbert, mean"}
-# Families whose attention and read-out are written like another's: one test proves each, others are thorough ones.
+# What proves a family, for each.
+PROOFS = ("test_erasing_equals_an_edited_softmax", "test_the_table_says_what_the_classifier_reads")
+# Families whose attention and read-out are written like another's: those prove each, other tests are thorough ones.
 ALIKE = {
     "biogpt", "camembert", "data2vec-text", "ernie", "gemma", "gte", "jina_embeddings_v3", "layoutlm", "mbart",
     "megatron-bert", "mixtral", "mt5", "olmo2", "phi3", "plbart", "qwen3_moe", "rembert", "roberta-prelayernorm",

@@ -121,7 +121,7 @@ def test_torchrun_ends_with_the_line_and_prints_it_once_before(tmp_path, trainin
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("rank", ["0", "1"])
+@pytest.mark.parametrize("rank", ["0", pytest.param("1", marks=pytest.mark.thorough)])
 def test_processes_that_cannot_join_are_refused_before_anything_is_written(tmp_path, training, rank):
     """As in a container that says how many there are and gives no address of theirs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MASTER_")}

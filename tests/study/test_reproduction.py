@@ -325,9 +325,9 @@ def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
         ("erasure/setup.json", "[1"),
         ("erasure/flips.parquet", "cut"),
         ("run.yaml", "a: b: c"),
-        ("run.yaml", ""),
+        pytest.param("run.yaml", "", marks=pytest.mark.thorough),
         ("metrics.json", "{"),
-        ("data.json", "[]"),
+        pytest.param("data.json", "[]", marks=pytest.mark.thorough),
     ],
 )
 def test_a_damaged_file_fails_its_cell_and_is_named(finished, tmp_path, capsys, file, content):
