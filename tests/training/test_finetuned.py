@@ -17,7 +17,7 @@ from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from finetune import finetune
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 LAST, LAYERS = 5, 6
 
