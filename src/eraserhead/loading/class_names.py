@@ -5,12 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from eraserhead.errors import UserError
+from eraserhead.errors import UserError, listed
 
 logger = logging.getLogger("eraserhead")
 
 MOST_CLASSES = 1_000_000
-SHOWN = 5
 NO_NAME = re.compile(r"(LABEL_)?\d+")  # of a class: what transformers writes where nobody has named it, or a number
 PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
 
@@ -35,9 +34,9 @@ def regular_classes(content: dict[str, Any], file: str) -> None:
         raise UserError(f"{file}: id2label is {short(given)}, and must map 0 to n - 1 to class names")
     rows = list(given)
     if sorted(map(str, rows), key=lambda row: (len(row), row)) != list(map(str, range(len(rows)))):
-        expected = _listed(range(len(rows)))
+        found, expected = listed(map(str, rows)), listed(map(str, range(len(rows))))
         raise UserError(
-            f"{file}: id2label has class names for {_listed(rows)}; the head has rows {expected}: number them from 0"
+            f"{file}: id2label has class names for {found}; the head has rows {expected}: number them from 0"
         )
     names = {int(row): _class_name(int(row), value, file) for row, value in given.items()}
     names = dict(sorted(names.items()))
@@ -71,18 +70,13 @@ def _check_inverse(given: Any, numbers: Mapping[str, int], file: str) -> None:
         return
     other = [each for each in given if each not in numbers]
     if other:
-        logger.info(f"{file}: label2id names {_listed(other)}; the classes are those of id2label: {_listed(numbers)}")
+        logger.info(f"{file}: label2id names {listed(other)}; the classes are those of id2label: {listed(numbers)}")
     for each, number in given.items():
         if each in numbers and str(number) != str(numbers[each]):
             raise UserError(
                 f"{file}: '{each}' is class {numbers[each]} in id2label and class {number} in label2id: correct one of "
                 "them"
             )
-
-
-def _listed(rows: Any) -> str:
-    rows = list(rows)
-    return ", ".join(map(str, rows[:SHOWN])) + (f", ... ({len(rows)} in all)" if len(rows) > SHOWN else "")
 
 
 def short(value: Any) -> str:
