@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
@@ -21,9 +22,11 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.erasing import _evidence, erase_to_folder, own_shards
+from eraserhead.erasure.erasing import _evidence, erase_to_folder
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.shards import Shard
 from eraserhead.erasure.summary import Counts
+from eraserhead.erasure.work import Work
 from eraserhead.errors import UserError
 from eraserhead.files import unfinished_name, write_json
 from eraserhead.rankings.registry import registered
@@ -504,9 +507,14 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
 def test_processes_that_see_different_shards_finished_leave_none_out():
     """The second of three processes looks when the first has finished shard 0, the third when 0 and 1 are there."""
     seen = [set(), {0}, {0, 1}]
-    dealt = [own_shards(7, finished, rank, 3) for rank, finished in enumerate(seen)]
-    assert dealt == [[0, 3, 6], [1, 4], [2, 5]]
-    assert own_shards(7, {3, 4}, 0, 3) == [0, 6]
+    empty = Dataset.from_dict({"id": []})
+    work = Work(empty, np.empty(0, np.int64), [Shard(number, np.empty(0, np.int64)) for number in range(7)], 1)
+
+    def dealt(rank, finished):
+        return [shard.number for shard in work.share(rank, 3, finished)]
+
+    assert [dealt(rank, finished) for rank, finished in enumerate(seen)] == [[0, 3, 6], [1, 4], [2, 5]]
+    assert dealt(0, {3, 4}) == [0, 6]
 
 
 @pytest.mark.slow

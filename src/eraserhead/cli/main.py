@@ -22,7 +22,7 @@ from eraserhead.cli.config import FamiliesConfig
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.cli.spelling import Spelling
-from eraserhead.erasure.config import EraseConfig, ShowConfig
+from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
 from eraserhead.errors import DocumentError, Job, Setting, Spell, UserError, nearest
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.files import DISK_IS_FULL
@@ -48,6 +48,13 @@ COMMANDS = {
         "erase attention weights and see when decisions flip",
         ("model",),
         defaults=erase_defaults,
+    ),
+    "merge": Command(
+        MergeConfig,
+        "eraserhead.cli.merge",
+        "merge the parts of an analysis that machines made by themselves",
+        ("parts",),
+        alone=True,
     ),
     "show": Command(
         ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True

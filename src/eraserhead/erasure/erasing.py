@@ -1,31 +1,35 @@
 """The erasure analysis of a data set: documents in, a folder of results out."""
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from accelerate import Accelerator
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
 from eraserhead.data.label_sets import LABELS
-from eraserhead.data.seen import SeenTexts
 from eraserhead.data.tokens import COUNTS
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.joining import PLACE
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
+from eraserhead.erasure.shards import Shard
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.tabulate import BatchText, case_texts, join_batches, tabulate
+from eraserhead.erasure.work import TRAINING_ROLE, Work, work_of
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
+from eraserhead.loading.progress import Progress, written_bytes
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
@@ -34,7 +38,8 @@ from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
-TRAINING_ROLE = "training_role"  # column of documents
+LONG = 60.0  # seconds; of a longer run it is said how long it takes
+JOINED = 2  # shards and the tables that they are joined to are there together
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,18 @@ class Analyser:
         """Seconds that the search for smaller sets has taken in this process; None without a search."""
         return None if self.config.search == "none" else sum(self.searched)
 
-    def shard(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        """Analyse some documents; return the tables of a shard."""
+    def shard(self, rows: Mapping[str, Sequence[Any]], count: Callable[[int], None]) -> dict[str, pa.Table]:
+        """Analyse the documents of a shard; return its tables, and call `count` with the size of every batch."""
         lengths = list(rows["tokens"])
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
-        batches = buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
-        return join_batches([self._batch(rows, batch) for batch in batches])
+        batches = []
+        for batch in buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows)):
+            batches.append(self._batch(rows, batch))
+            count(len(batch))
+        tables = join_batches(batches)
+        places = dict(zip(rows["id"], rows[PLACE.name], strict=True))
+        found = [places[document] for document in tables["documents"].column("id").to_pylist()]
+        return {**tables, "documents": tables["documents"].append_column(PLACE, pa.array(found, PLACE.type))}
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         opened, config, rankings = self.opened, self.config, registered()
@@ -88,6 +99,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     """
     check_settings(config)
     check_site(config)
+    _ = config.asked_part
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(
@@ -106,11 +118,11 @@ def erase_documents(
     checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator
 ) -> ResultsFolder:
     """Analyse documents with a model; see `erase_to_folder`."""
-    results = ResultsFolder(config.folder)
+    results, part = ResultsFolder(config.folder), config.asked_part
     opened = open_model(checkpoint, config, config.data, accelerator)
     with devices.main_first(accelerator):
-        rows = with_training_roles(opened.tokenize(documents.rows), checkpoint.seen)
-    setup = _setup(opened, documents, config)
+        work = work_of(opened, documents, config)
+    setup = _setup(opened, documents, config, work.size)
     results.check(setup, config.overwrite)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -120,15 +132,16 @@ def erase_documents(
         results.check_tables()
         devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
         return results
+    if part is not None:
+        devices.tell(accelerator, f"part {part}: {len(work.rows):,} of {len(documents.rows):,} documents")
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    shards = -(-len(rows) // config.shard_size)
     analyser = Analyser(opened, accelerator, config)
-    _write_shards(analyser, rows, results, shards)
+    _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        results.join(shards)
+        results.join(part is not None)
         run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
@@ -140,11 +153,6 @@ def erase_documents(
         results.finish(Summary(**vars(aggregates), setup=setup, run=run))
     accelerator.wait_for_everyone()
     return results
-
-
-def with_training_roles(rows: Dataset, seen: SeenTexts | None) -> Dataset:
-    """Add what each document was in training, where it is known."""
-    return rows if seen is None else rows.add_column(TRAINING_ROLE, seen.roles(rows))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def batch_text(
@@ -192,23 +200,25 @@ def batch_text(
     )
 
 
-def own_shards(shards: int, finished: set[int], rank: int, processes: int) -> list[int]:
-    """Return the shards that a process still has to make.
-
-    They are assigned by number, since processes look at the folder at different moments and may see different shards
-    finished.
-    """
-    return [number for number in range(rank, shards, processes) if number not in finished]
-
-
-def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, shards: int) -> None:
-    finished = results.finished_shards()
-    accelerator, size = analyser.accelerator, analyser.config.shard_size
+def _write_shards(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
+    accelerator, finished = analyser.accelerator, results.finished_shards()
     if finished:
-        devices.tell(accelerator, f"continuing: {len(finished)} of {shards} shards are finished")
-    mine = own_shards(shards, finished, accelerator.process_index, accelerator.num_processes)
-    for number in devices.progress(mine, accelerator, "erasing", "shard"):
-        results.write_shard(number, analyser.shard(rows[number * size : (number + 1) * size]))
+        devices.tell(accelerator, f"continuing: {len(finished)} of {len(work.shards)} shards are finished")
+    share = work.share(accelerator.process_index, accelerator.num_processes, finished)
+    with Progress("erasing", sum(len(shard.places) for shard in share), accelerator) as progress:
+        for shard in share:
+            results.write_shard(shard.number, analyser.shard(work.read(shard), progress.advance))
+            if shard is share[0]:
+                _tell_estimate(progress, results, work, shard, len(finished))
+
+
+def _tell_estimate(progress: Progress, results: ResultsFolder, work: Work, first: Shard, finished: int) -> None:
+    """Say after the first shard of a long run how long it takes, and how much disk."""
+    size = results.shard_bytes(first.number) / len(first.places) * len(work.rows)
+    free, needed = shutil.disk_usage(results.path).free, size * (JOINED - finished / len(work.shards))
+    full = f", and only {written_bytes(free)} are free" if needed > free else ""
+    if full or (progress.left or 0.0) > LONG:
+        progress.tell(f"; the tables will take {written_bytes(size)}, twice that while they are joined{full}")
 
 
 def _evidence(
@@ -228,7 +238,7 @@ def _evidence(
     ]
 
 
-def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Setup:
+def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard_size: int) -> Setup:
     return Setup(
         model=opened.model_setup,
         site=opened.setup,
@@ -241,5 +251,6 @@ def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Se
         seed=config.seed,
         random_other=config.random_other,
         count_never_as=config.count_never_as,
-        shard_size=config.shard_size,
+        shard_size=shard_size,
+        part=config.part,
     )

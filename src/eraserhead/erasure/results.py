@@ -7,12 +7,14 @@ when all of a file is written, ``summary.json`` last.
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, PLACE, in_order
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Job, UserError
@@ -92,7 +94,8 @@ SIGNALS = pa.schema(
         TARGET,
     ]
 )
-SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
+DOCUMENT_ROWS = "documents"  # the table that has a row for each document
+SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
 
 # What may differ in the same results: how model and data are named and were read. Fingerprints identify the two.
 NAMES_ALONE = (
@@ -179,19 +182,36 @@ class ResultsFolder(OutputFolder):
         return {int(shard.name) for shard in shards.iterdir() if shard.name.isdigit()} if shards.is_dir() else set()
 
     def write_shard(self, number: int, tables: Mapping[str, pa.Table]) -> None:
-        """Write one shard's tables atomically, all together."""
+        """Write one shard's tables atomically, all together; the documents have a column ``place``."""
         with replacing(self.path / RESULTS.shard(number)) as unfinished:
             unfinished.mkdir()
             for name, table in tables.items():
-                pq.write_table(table, unfinished / RESULTS.table(name))
+                pq.write_table(table, unfinished / RESULTS.table(name), row_group_size=_rows_at_once(table, tables))
 
-    def join(self, shards: int) -> None:
-        """Join the finished shards under the final names, in their order, a shard at a time."""
-        for name, schema in SCHEMAS.items():
+    def shard_bytes(self, number: int) -> int:
+        """Return how many bytes a finished shard takes."""
+        return sum(file.stat().st_size for file in (self.path / RESULTS.shard(number)).iterdir())
+
+    def join(self, part: bool = False) -> None:
+        """Join the finished shards under the final names, documents in their order; those of a part keep their place.
+
+        All shards have to be there.
+        """
+        shards = [self.path / RESULTS.shard(number) for number in sorted(self.finished_shards())]
+        self.write_tables(shards, part)
+
+    def write_tables(self, folders: Sequence[Path], with_places: bool = False) -> None:
+        """Write the tables, with the rows of those in other folders in the order of their documents.
+
+        Raises:
+            UserError: A table lacks documents.
+        """
+        schemas = {**SCHEMAS, DOCUMENT_ROWS: DOCUMENTS.append(PLACE)} if with_places else SCHEMAS
+        for name, schema in schemas.items():
             file = RESULTS.table(name)
             with replacing(self.path / file) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
-                for number in range(shards):
-                    writer.write_table(pq.read_table(self.path / RESULTS.shard(number) / file))
+                for rows in in_order(folders, file, RESULTS.table(DOCUMENT_ROWS), self.again):
+                    writer.write_table(rows.select(schema.names))
 
     def finish(self, summary: Summary) -> None:
         """Write the summary, which makes the results complete, and remove the shards."""
@@ -239,3 +259,8 @@ class ResultsFolder(OutputFolder):
         remove_at_once(self.path / RESULTS.shards)
         for name in SCHEMAS:
             (self.path / RESULTS.table(name)).unlink(missing_ok=True)
+
+
+def _rows_at_once(table: pa.Table, tables: Mapping[str, pa.Table]) -> int:
+    """Return the rows of a row group: small in shards, of which many are open when they are joined."""
+    return max(1, DOCUMENTS_AT_ONCE // 4 * len(table) // max(len(tables[DOCUMENT_ROWS]), 1))

@@ -12,7 +12,7 @@ from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, PreTrainedCo
 
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Job, Setting, UserError
 from eraserhead.files import full_disk_is_an_os_error, read_mapping
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checkpoints import load_checkpoint
@@ -120,12 +120,19 @@ def find_results(folder: Path, erasure: str | None = None) -> Results | None:
     """Return the erasure results to publish: the named ones, else finished ones in the model's folder.
 
     Raises:
-        UserError: The named results are not finished, or one of the files is damaged.
+        UserError: The results are a part of some, the named ones are not finished, or one of the files is damaged.
     """
     results = ResultsFolder(folder / RUN.erasure if erasure is None else Path(erasure))
     if erasure is None and not results.complete:
         return None
     summary = results.summary()
+    if summary.setup.part is not None:
+        raise UserError(
+            f"{results.path}: part {summary.setup.part} of erasure results; ",
+            Job("merge"),
+            " all parts, and name the merged ones with ",
+            Setting("erasure"),
+        )
     if not summary.documents.analysed:
         logger.info(f"{results.path}: no document could be analysed; there are no results to publish")
         return None
