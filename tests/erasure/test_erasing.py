@@ -507,8 +507,7 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
 def test_processes_that_see_different_shards_finished_leave_none_out():
     """The second of three processes looks when the first has finished shard 0, the third when 0 and 1 are there."""
     seen = [set(), {0}, {0, 1}]
-    empty = Dataset.from_dict({"id": []})
-    work = Work(empty, np.empty(0, np.int64), [Shard(number, np.empty(0, np.int64)) for number in range(7)], 1)
+    work = Work([Shard(number, np.empty(0, np.int64)) for number in range(7)], 1, lambda shard: Dataset.from_dict({}))
 
     def dealt(rank, finished):
         return [shard.number for shard in work.share(rank, 3, finished)]

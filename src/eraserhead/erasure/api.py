@@ -19,7 +19,7 @@ from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.merging import merge_folders
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Job, Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
@@ -184,7 +184,7 @@ def erase(
     check_effects(config)
     check_site(config)
     if config.asked_part is not None and output_dir is None:
-        raise UserError(Setting("part", part), ": give an output_dir too, which `merge` reads the part from")
+        raise UserError(Setting("part", part), ": give ", Setting("output_dir"), " too, which ", Job("merge"), " reads")
     columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()))
     content = _content(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(

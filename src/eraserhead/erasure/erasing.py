@@ -133,7 +133,7 @@ def erase_documents(
         devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
         return results
     if part is not None:
-        devices.tell(accelerator, f"part {part}: {len(work.rows):,} of {len(documents.rows):,} documents")
+        devices.tell(accelerator, f"part {part}: {work.documents:,} of {len(documents.rows):,} documents")
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
@@ -207,14 +207,14 @@ def _write_shards(analyser: Analyser, work: Work, results: ResultsFolder) -> Non
     share = work.share(accelerator.process_index, accelerator.num_processes, finished)
     with Progress("erasing", sum(len(shard.places) for shard in share), accelerator) as progress:
         for shard in share:
-            results.write_shard(shard.number, analyser.shard(work.read(shard), progress.advance))
+            results.write_shard(shard.number, analyser.shard(work.rows(shard), progress.advance))
             if shard is share[0]:
                 _tell_estimate(progress, results, work, shard, len(finished))
 
 
 def _tell_estimate(progress: Progress, results: ResultsFolder, work: Work, first: Shard, finished: int) -> None:
     """Say after the first shard of a long run how long it takes, and how much disk."""
-    size = results.shard_bytes(first.number) / len(first.places) * len(work.rows)
+    size = results.shard_bytes(first.number) / len(first.places) * work.documents
     free, needed = shutil.disk_usage(results.path).free, size * (JOINED - finished / len(work.shards))
     full = f", and only {written_bytes(free)} are free" if needed > free else ""
     if full or (progress.left or 0.0) > LONG:

@@ -32,6 +32,11 @@ class Shard:
     number: int
     places: Places
 
+    @property
+    def window(self) -> int:
+        """Number of its window."""
+        return self.number // SHARDS
+
 
 def window(size: int) -> int:
     """Return how many consecutive documents are dealt to shards of this size together."""

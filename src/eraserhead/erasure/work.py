@@ -1,7 +1,7 @@
 """What one process has to analyse: its shards, each with its documents."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,16 +23,19 @@ class Work:
     """The shards of an analysis, or of one part of it.
 
     Attributes:
-        rows: Their documents, tokenised.
-        places: Where each of these is among all documents, ascending.
         shards: The shards.
         size: Most documents of a shard.
+        read: Returns the tokenised documents of a shard.
     """
 
-    rows: Dataset
-    places: Places
     shards: list[Shard]
     size: int
+    read: Callable[[Shard], Dataset]
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return sum(len(shard.places) for shard in self.shards)
 
     def share(self, rank: int, processes: int, finished: Collection[int]) -> list[Shard]:
         """Return the shards that a process still has to make.
@@ -42,27 +45,62 @@ class Work:
         """
         return [shard for shard in self.shards[rank::processes] if shard.number not in finished]
 
-    def read(self, shard: Shard) -> dict[str, list[Any]]:
+    def rows(self, shard: Shard) -> dict[str, list[Any]]:
         """Return the columns of a shard's documents, which know their place among all."""
-        rows = self.rows[np.searchsorted(self.places, shard.places)]
-        return {**rows, PLACE.name: shard.places.tolist()}
+        return {**self.read(shard)[:], PLACE.name: shard.places.tolist()}
 
 
 def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Work:
-    """Tokenise the documents of an analysis, or of one part of it, and deal them to shards."""
-    rows, part = documents.rows, config.asked_part
-    whole = tokenized(opened, rows) if part is None else None
+    """Deal the documents of an analysis, or of one part of it, to shards, and tokenise them.
+
+    Those whose texts are on the hub are tokenised shard by shard.
+    """
+    part, streamed = config.asked_part, documents.texts is not None
+    whole = tokenized(opened, documents.rows) if part is None and not streamed else None
     size = config.shard_size
-    if size is None:
-        first = range(min(FIRST, len(rows)))
-        read = opened.tokenize(rows.select(first)) if whole is None else whole.select(first)
-        size = automatic_size(opened, read["tokens"], len(rows), config.draws)
-    shards = [shard for shard in shards_of(rows, size) if part is None or part.has(shard.number)]
+    if size is None or streamed:  # whose first documents show what is wrong with them before anything is written
+        first = range(min(FIRST, len(documents.rows)))
+        head = opened.tokenize(documents.read(first)) if whole is None else whole.select(first)
+        size = size or automatic_size(opened, head["tokens"], len(documents.rows), config.draws)
+    shards = [shard for shard in shards_of(documents.rows, size) if part is None or part.has(shard.number)]
+    if streamed:
+        return Work(shards, size, Windows(opened, documents, shards).read)
     if whole is not None:
-        return Work(whole, np.arange(len(rows)), shards, size)
-    places = np.sort(np.concatenate([*(shard.places for shard in shards), np.empty(0, np.int64)]))
-    own = rows.select(places)
-    return Work(tokenized(opened, own) if shards else own, places, shards, size)
+        return Work(shards, size, lambda shard: whole.select(shard.places))
+    places = _places(shards)
+    own = tokenized(opened, documents.rows.select(places)) if shards else documents.rows
+    return Work(shards, size, lambda shard: own.select(np.searchsorted(places, shard.places)))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Documents whose texts are on the hub; those of one window are in memory at a time.
+
+    Attributes:
+        opened: The model.
+        documents: All documents.
+        shards: The shards that are read.
+    """
+
+    opened: OpenedModel
+    documents: Documents
+    shards: list[Shard]
+    _now: dict[int, tuple[Places, Dataset]] = field(default_factory=dict)
+
+    def read(self, shard: Shard) -> Dataset:
+        """Return the tokenised documents of a shard; the texts of its whole window are read with it."""
+        number = shard.window
+        if number not in self._now:
+            self._now.clear()
+            places = _places([each for each in self.shards if each.window == number])
+            self._now[number] = places, self.documents.read(places)
+        places, rows = self._now[number]
+        return tokenized(self.opened, rows.select(np.searchsorted(places, shard.places)))
+
+
+def _places(shards: Sequence[Shard]) -> Places:
+    """Return the places of the documents of some shards, ascending."""
+    return np.sort(np.concatenate([*(shard.places for shard in shards), np.empty(0, np.int64)]))
 
 
 def tokenized(opened: OpenedModel, rows: Dataset) -> Dataset:

@@ -1,0 +1,136 @@
+"""Data sets that stay on the hub: the same documents as downloaded ones, and no more of a file than is wanted."""
+
+import io
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from eraserhead.data import streaming
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import load_documents
+from eraserhead.data.streaming import StreamedRows
+from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.errors import UserError
+from hub_server import Hub
+from interpreters import fresh_interpreter
+from tiny import random_texts, saved_classifier
+
+TEXTS = [*random_texts(40, seed=5), "", "   ", "good"]
+NAMES = ["a", "b", "c"]
+
+
+def split_files() -> dict[str, bytes]:
+    """Two parquet files of the split ``test``, of 20 and 23 rows in groups of 7, with a wide column nobody asks for."""
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=NAMES),
+            "wide": datasets.Value("binary"),
+        }
+    )
+    files = {}
+    for number, rows in enumerate((range(20), range(20, 43))):
+        wide = [np.random.default_rng(row).bytes(50_000) for row in rows]
+        content = {"text": [TEXTS[row] for row in rows], "label": [row % 3 for row in rows], "wide": wide}
+        written = io.BytesIO()
+        pq.write_table(datasets.Dataset.from_dict(content, features=features).data.table, written, row_group_size=7)
+        files[f"data/test-{number:05d}-of-00002.parquet"] = written.getvalue()
+    return files
+
+
+class CountedFile:
+    """A parquet file that keeps which groups of rows were read, and which columns of them."""
+
+    def __init__(self, path: str, read: list) -> None:
+        self.file, self.path, self.read = pq.ParquetFile(path), path, read
+        self.metadata, self.schema_arrow = self.file.metadata, self.file.schema_arrow
+
+    def read_row_group(self, number: int, columns: list[str]) -> pa.Table:
+        self.read.append((self.path[-1], number, tuple(columns)))
+        return self.file.read_row_group(number, columns=columns)
+
+
+def test_rows_are_read_by_number_with_their_groups_alone(tmp_path, monkeypatch):
+    """Rows 0 to 4 and 5 to 10 of two files in groups of two: rows 1, 4, 5 and 9 are in four of six groups."""
+    read: list = []
+    for name, rows in (("a", range(5)), ("b", range(5, 11))):
+        table = pa.table({"text": [f"text {row}" for row in rows], "label": list(rows)})
+        pq.write_table(table, tmp_path / name, row_group_size=2)
+    monkeypatch.setattr(streaming, "_open", lambda file: CountedFile(file, read))
+    found = StreamedRows("me/data", (str(tmp_path / "a"), str(tmp_path / "b")), None)
+    assert (len(found), found.column_names) == (11, ["text", "label"])
+    rows = found.read(np.array([1, 4, 5, 9]), ["text"])
+    assert rows["text"][:] == ["text 1", "text 4", "text 5", "text 9"]
+    assert read == [("a", 0, ("text",)), ("a", 2, ("text",)), ("b", 0, ("text",)), ("b", 2, ("text",))]
+    assert found.select_columns(["label"])["label"][:] == list(range(11))
+    assert found.read(np.array([], dtype=np.int64), ["label"]).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": "rows.parquet"}, r"data\.streaming=True: belongs to the hub"),
+        ({"name": "planted"}, r"data\.streaming=True: belongs to the hub"),
+        (
+            {"name": "me/data", "separator": ";"},
+            r"streaming=True: reads parquet alone, where these mean nothing: data\.sep",
+        ),
+    ],
+)
+def test_what_cannot_be_streamed_is_refused_before_anything_is_read(changes, message):
+    with pytest.raises(UserError, match=message):
+        load_documents(DataConfig(streaming=True, **changes), "test")
+
+
+def test_training_does_not_stream():
+    with pytest.raises(UserError, match=r"^data\.streaming: training reads its documents again and again; leave"):
+        load_documents(DataConfig(name="me/data", streaming=True), "train")
+
+
+CODE = """
+import contextlib, sys
+from eraserhead.cli.main import main
+folder, model = sys.argv[1:]
+command = ["erase", model, "--data.max_length", "12", "--draws", "2", "--shard_size", "2", "--cpu"]
+def erase(output, *options, data="me/texts"):
+    return main([*command, "--data.name", data, "--output_dir", f"{folder}/{output}", *options])
+with contextlib.redirect_stdout(sys.stderr):
+    codes = [erase("stored"), erase("streamed", "--data.streaming")]
+    codes += [erase(f"part-{number}", "--data.streaming", "--part", f"{number}/2") for number in (1, 2)]
+    codes.append(main(["merge", f"{folder}/part-1", f"{folder}/part-2", "--output_dir", f"{folder}/merged"]))
+    sample = ["--data.test_size", "11"]
+    codes += [erase("sample", *sample), erase("streamed-sample", *sample, "--data.streaming")]
+    codes.append(erase("csv", "--data.streaming", data="me/csv"))
+    codes.append(erase("none", "--data.streaming", data="me/none"))
+print(codes)
+"""
+
+
+@pytest.mark.hub
+@pytest.mark.slow
+def test_a_streamed_data_set_has_the_results_of_a_downloaded_one(tmp_path):
+    """As a whole, in parts, and as a stratified sample."""
+    model, files = saved_classifier(tmp_path, NAMES), split_files()
+    with Hub() as hub:
+        commit = hub.add("me/texts", kind="dataset", files=files)
+        hub.add("me/csv", kind="dataset", files={"test.csv": b"text,label\ngood,a\n"})
+        environment = hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
+        done = fresh_interpreter(CODE, str(tmp_path), model, environment=environment)
+    assert done.stdout.splitlines() == ["[0, 0, 0, 0, 0, 0, 0, 2, 2]"], done.stderr[-3000:]
+    results = {path.parent.name: ResultsFolder(path.parent) for path in tmp_path.glob("*/summary.json")}
+    pairs = {"streamed": "stored", "merged": "stored", "streamed-sample": "sample"}
+    for streamed, stored in pairs.items():
+        assert all(results[streamed].table(name).equals(results[stored].table(name)) for name in SCHEMAS), streamed
+    setup = results["streamed"].summary().setup
+    assert (setup.data.revision, setup.data.fingerprint, setup.data.documents) == (commit, None, 43)
+    assert results["stored"].summary().setup.data.fingerprint is not None
+    assert results["streamed-sample"].summary().accuracy.count > 0
+    assert (
+        "--data.streaming: the files of me/csv are no parquet, and others cannot be read from the middle; give "
+        "--data.revision refs/convert/parquet, where the hub keeps most data sets as parquet, or leave it out"
+    ) in done.stderr
+    assert "error: me/none: cannot be read from the hub (" in done.stderr
+    assert not (tmp_path / "csv").exists()
