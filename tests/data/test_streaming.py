@@ -11,6 +11,7 @@ import pytest
 from eraserhead.data import streaming
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
+from eraserhead.data.sources import Source
 from eraserhead.data.streaming import StreamedRows
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.errors import UserError
@@ -88,6 +89,43 @@ def test_what_cannot_be_streamed_is_refused_before_anything_is_read(changes, mes
 def test_training_does_not_stream():
     with pytest.raises(UserError, match=r"^data\.streaming: training reads its documents again and again; leave"):
         load_documents(DataConfig(name="me/data", streaming=True), "train")
+
+
+@pytest.mark.parametrize(
+    ("changes", "multi_label"),
+    [
+        ({}, False),
+        ({"text_columns": ["title", "text"], "test_size": 6, "seed": 3}, False),
+        ({"pair_column": "title"}, False),
+        ({"label_column": "several", "test_size": 6}, True),
+        ({"name": "yelp", "text_columns": ["text", "text"]}, False),
+    ],
+    ids=["whole", "sample", "pairs", "label sets", "cleaned"],
+)
+def test_documents_are_those_of_the_same_files_here(tmp_path, monkeypatch, datasets_cache, changes, multi_label):
+    """Every column but the texts at once, and the texts of a few."""
+    rows = {
+        "text": [rf"row {row}\nof \"many\"" if row % 5 else None for row in range(11)],
+        "title": [f"title {row}" for row in range(11)],
+        "label": [f"class {row % 3}" if row % 4 else None for row in range(11)],
+        "several": [[NAMES[row % 3]] if row % 2 else [] for row in range(11)],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "test.parquet", row_group_size=4)
+    source = Source({"test": StreamedRows("me/data", (str(tmp_path / "test.parquet"),), None)})
+    monkeypatch.setattr(streaming, "_open", pq.ParquetFile)
+    monkeypatch.setattr("eraserhead.data.requests.stream_hub", lambda *names: source)
+    stored = load_documents(DataConfig(**changes, path=str(tmp_path)), "test", multi_label=multi_label)
+    changes = {"name": "me/data", **changes}
+    streamed = load_documents(DataConfig(**changes, streaming=True), "test", multi_label=multi_label)
+    count = changes.get("test_size", 11)
+    assert "text" not in streamed.rows.column_names
+    assert streamed.read(range(count)).to_dict() == {
+        name: stored.rows.to_dict()[name] for name in streamed.read([0]).column_names
+    }
+    assert sorted(streamed.read([0]).column_names) == sorted(stored.rows.column_names)
+    assert streamed.read([1, 4])["text"][:] == stored.read([1, 4])["text"][:]
+    assert streamed.labels == stored.labels
+    assert (streamed.record.fingerprint, streamed.record.documents) == (None, count)
 
 
 CODE = """

@@ -22,6 +22,7 @@ from eraserhead.erasure.merging import merge_folders
 from eraserhead.erasure.parts import Part
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.shards import deal, shards_of, window
+from eraserhead.erasure.work import Windows, Work
 from eraserhead.errors import UserError
 from labels import multi_label
 from tiny import random_texts, saved_classifier
@@ -108,6 +109,7 @@ def test_parts_of_label_by_label_decisions_and_empty_parts_merge_too(tmp_path):
             "FOLDER/of-two: one of 2 parts, and FOLDER/part-1 is one of 3; FOLDER/seed: a part of other results than "
             "FOLDER/part-1 (different: seed); missing: parts 2/3, 3/3; give every part",
         ),
+        (["part-1", "fewer", "part-3"], "the parts have 42 documents of 43; make all of them with one version"),
         (["part-1", "part-2", "nothing"], "FOLDER/nothing: no erasure results; run `erase()` first"),
         (["part-1", "part-2", "unfinished"], "FOLDER/unfinished: unfinished erasure results; run the same `erase()`"),
     ],
@@ -122,6 +124,10 @@ def test_parts_that_do_not_make_a_whole_are_named_in_one_line(made, parts, messa
                 content = json.loads((made / name / file).read_text())
                 (content["setup"] if file == "summary.json" else content).update(change)
                 (made / name / file).write_text(json.dumps(content))
+        shutil.copytree(made / "part-2", made / "fewer")
+        content = json.loads((made / "fewer" / "summary.json").read_text())
+        content["documents"]["total"] -= 1
+        (made / "fewer" / "summary.json").write_text(json.dumps(content))
         shutil.copytree(made / "part-3", made / "unfinished")
         (made / "unfinished" / "summary.json").unlink()
     with pytest.raises(UserError, match=f"^{re.escape(message.replace('FOLDER', str(made)))}"):
@@ -143,6 +149,28 @@ def test_a_part_says_that_it_is_one_and_is_neither_pushed_nor_replaced(made, cap
     assert f"--output_dir {all_parts[1]}: is one of the parts; choose another folder" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"different: part\); choose another output_dir"):
         erase_to_folder(config(made, "part-1", part="2/3"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [0, 2, len(SCHEMAS)])
+def test_a_merge_that_is_interrupted_is_made_again(made, monkeypatch, step):
+    """In the first and the third table, and behind them all; nothing then counts as finished."""
+    parts, steps = [f"part-{number}" for number in (1, 2, 3)], iter(range(100))
+
+    def interrupted(self, folders, with_places=False):
+        for name in SCHEMAS:
+            if next(steps) == step:
+                raise KeyboardInterrupt
+            (self.path / f"{name}.parquet").write_bytes((folders[0] / f"{name}.parquet").read_bytes())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResultsFolder, "write_tables", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        merged(made, f"cut-{step}", *parts)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="unfinished erasure results"):
+        eraserhead.read(made / f"cut-{step}")
+    assert_same(merged(made, f"cut-{step}", *parts), ResultsFolder(made / "whole"))
 
 
 @pytest.mark.slow
@@ -184,6 +212,29 @@ def test_documents_are_dealt_once_evenly_and_by_their_ids_alone():
     assert max(place for shard in shards[:16] for place in shard.places) == window(5) - 1
     # What the hash makes of these ids, on every machine and in every version: parts of two versions fit together.
     assert [shard.places.tolist() for shard in deal(ids[:7], 3)] == [[0, 3, 4], [2, 5], [1, 6]]
+
+
+def test_texts_on_the_hub_are_read_a_window_at_a_time_and_only_where_shards_are_made():
+    """Forty documents in shards of one, windows of 16; the second of three parts has the shards 1, 4, 7, ..."""
+    asked = []
+
+    class Streamed:
+        rows = Dataset.from_dict({"id": [f"test/{place}" for place in range(40)]})
+
+        def read(self, places):
+            asked.append(list(places))
+            return self.rows.select(places).add_column("text", [f"text {place}" for place in places])
+
+    opened = SimpleNamespace(tokenize=lambda rows: rows, checkpoint=SimpleNamespace(seen=None))
+    documents, part = Streamed(), Part(2, 3)
+    shards = [shard for shard in shards_of(documents.rows, 1) if part.has(shard.number)]
+    work = Work(shards, 1, Windows(opened, documents, shards).read)
+    found = {shard.number: work.rows(shard) for shard in work.share(0, 1, finished=range(16))}
+    assert list(found) == list(range(16, 40, 3))
+    assert all(rows["text"] == [f"text {place}" for place in rows["place"]] for rows in found.values())
+    assert len(asked) == 2  # the first window has no shard to make
+    assert [len(places) for places in asked] == [6, 2]
+    assert min(asked[0]) >= 16
 
 
 def test_rows_of_folders_are_put_in_the_order_of_their_documents(tmp_path, monkeypatch):

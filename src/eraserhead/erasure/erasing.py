@@ -141,7 +141,7 @@ def erase_documents(
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        results.join(part is not None)
+        results.join([shard.number for shard in work.shards], part is not None)
         run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),

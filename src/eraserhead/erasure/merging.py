@@ -97,6 +97,9 @@ def _read_parts(folders: Sequence[ResultsFolder]) -> Parts:
         problems.append(UserError(f"missing: part{'s' * (len(missing) > 1)} {listed(map(str, missing))}"))
     if problems:
         raise UserError(UserError.joined(problems), "; give every part of one analysis once")
+    found = sum(summary.documents.total for _, summary in parts.values())
+    if found != (wanted := next(iter(parts.values()))[1].setup.data.documents):
+        raise UserError(f"the parts have {found:,} documents of {wanted:,}; make all of them with one version")
     return dict(sorted(parts.items(), key=lambda item: item[0].number))
 
 

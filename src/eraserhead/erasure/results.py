@@ -192,13 +192,9 @@ class ResultsFolder(OutputFolder):
         """Return how many bytes a finished shard takes."""
         return sum(file.stat().st_size for file in (self.path / RESULTS.shard(number)).iterdir())
 
-    def join(self, part: bool = False) -> None:
-        """Join the finished shards under the final names, documents in their order; those of a part keep their place.
-
-        All shards have to be there.
-        """
-        shards = [self.path / RESULTS.shard(number) for number in sorted(self.finished_shards())]
-        self.write_tables(shards, part)
+    def join(self, shards: Sequence[int], part: bool = False) -> None:
+        """Join finished shards under the final names, documents in their order; those of a part keep their place."""
+        self.write_tables([self.path / RESULTS.shard(number) for number in shards], part)
 
     def write_tables(self, folders: Sequence[Path], with_places: bool = False) -> None:
         """Write the tables, with the rows of those in other folders in the order of their documents.
