@@ -1,6 +1,6 @@
 import numpy as np
 
-from eraserhead.method.statistics import compare, ranking_auc
+from eraserhead.method.statistics import compare, rankings_auc
 
 
 def test_comparison_averages_draws_within_a_document():
@@ -10,7 +10,14 @@ def test_comparison_averages_draws_within_a_document():
 
 
 def test_auc_counts_pairs():
-    """Order (2, 0, 3, 1), relevant {2, 3}: of the 4 pairs, 2 precedes 0 and 1, 3 precedes 1: 3/4."""
+    """Order (2, 0, 3, 1), relevant {2, 3}: of the 4 pairs, 2 precedes 0 and 1, 3 precedes 1: 3/4.
+
+    The other way round a quarter. Documents of three all relevant components, of none, and of two irrelevant ones have
+    no pairs.
+    """
     order = np.array([2, 0, 3, 1])
-    assert ranking_auc(order, np.array([False, False, True, True])) == 0.75
-    assert ranking_auc(order, np.array([True] * 4)) is None
+    relevant = np.array([False, False, True, True])
+    others = [True] * 3 + [False] * 2
+    hits = np.array([[*relevant[order], *others], [*relevant[order[::-1]], *others]])
+    found = rankings_auc(hits, np.array([4, 3, 0, 2]))
+    np.testing.assert_array_equal(found, [[0.75, *[np.nan] * 3], [0.25, *[np.nan] * 3]])

@@ -35,10 +35,24 @@ def compare(
     return np.stack([(first < second).mean(1), (first == second).mean(1), (first > second).mean(1)], axis=1)
 
 
-def ranking_auc(order: Int[np.ndarray, " components"], relevant: Bool[np.ndarray, " components"]) -> float | None:
-    """Return the ROC AUC: how often a relevant component precedes an irrelevant one; None where either is missing."""
-    hits = relevant[order]
-    positives, negatives = int(hits.sum()), int((~hits).sum())
-    if not positives or not negatives:
-        return None
-    return float((np.cumsum(hits)[~hits]).sum() / (positives * negatives))
+def rankings_auc(
+    hits: Bool[np.ndarray, "rankings components"], lengths: Int[np.ndarray, " documents"]
+) -> Float[np.ndarray, "rankings documents"]:
+    """Return the ROC AUC of each ranking: how often a relevant component precedes an irrelevant one.
+
+    Args:
+        hits: Whether the component at each place of a ranking is relevant, document after document.
+        lengths: Number of components of each document.
+
+    Returns:
+        NaN where a document has no relevant component, or no other.
+    """
+    documents = np.repeat(np.arange(len(lengths)), lengths)
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(documents, row, minlength=len(lengths)) for row in values])
+
+    positives, negatives = summed(hits), summed(~hits)
+    before = hits.cumsum(-1) - np.repeat(positives.cumsum(-1) - positives, lengths, axis=-1)  # relevant ones so far
+    pairs = positives * negatives
+    return np.divide(summed(np.where(hits, 0, before)), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
