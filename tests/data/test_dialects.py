@@ -155,12 +155,42 @@ def test_texts_one_a_line(tmp_path):
 
 
 def test_lines_that_look_like_rows_are_pointed_out(tmp_path, caplog):
-    line = "one text a line, 'text,label': separated by ','? give data.separator=',')"
-    assert refusal(written(tmp_path / "a.txt", PLAIN)) == line
     assert len(read(written(tmp_path / "b.txt", "so, it is\nbad, that\n"))) == 2
     assert caplog.text == ""
     read(written(tmp_path / "c.txt", "good|x\nbad|y\n"))
     assert "each line is read as one text, and each has as many columns: separated by '|'? give data.sep" in caplog.text
+    path = written(tmp_path / "d.txt", "text\ngood, yes\nbad\n")
+    assert len(read(path)) == 3
+    line = "d.txt: the first line is 'text', and is read as a text; if it is a header line, give data.separator='tab'"
+    assert line in caplog.messages
+    assert [text for text, _ in read(path, separator="tab")] == ["good, yes", "bad"]
+
+
+COLUMNS_IN_TXT = {  # content, settings, the separator in the log
+    "tabs, by their number": ("text\tlabel\ngood\tx\nbad\ty\n", {}, "a tab"),
+    "by the usual name": (PLAIN, {}, "','"),
+    "by a quoted name": ('"label";"text"\n"x";"good"\n"y";"bad"\n', {}, "';'"),
+    "by the texts": ("kind|tweet\nx|good\ny|bad\n", {"text_columns": ["tweet"], "label_column": "kind"}, "'|'"),
+    "by the labels": ("text;kind\ngood;x\nbad;y\n", {"label_column": "kind"}, "';'"),
+    "by the names of columns": ("x,good\ny,bad\n", {"column_names": ["label", "text"]}, "','"),
+    "as a spreadsheet says": ("sep=;\nlabel;text\nx;good\ny;bad\n", {}, "';'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COLUMNS_IN_TXT)
+def test_columns_in_a_text_file_are_known_by_their_header(tmp_path, caplog, case):
+    content, settings, shown = COLUMNS_IN_TXT[case]
+    caplog.set_level("INFO", "eraserhead")
+    assert read(written(tmp_path / "a.txt", content), **settings) == TWO
+    assert f"a.txt: read as columns separated by {shown}: " in caplog.text
+
+
+def test_a_row_of_another_length_is_no_reason_to_read_lines(tmp_path, caplog):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.txt", "text\tlabel\ngood\tx\nbad\ty\tand more\n")
+    assert refusal(path).startswith("line 3 (bad y and more) has 3 fields, and the header has 2")
+    read(written(tmp_path / "b.txt", "so\nit is\n"))
+    assert caplog.messages == ["b.txt: each line is read as one text"]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.parquet"])

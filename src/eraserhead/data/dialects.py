@@ -42,6 +42,7 @@ class DialectSettings:
         header: Whether the first line is a header.
         field: Where the rows are inside a JSON object, keys joined with a dot.
         usual_names: Columns of a named set's files, of which some lack the header line.
+        columns: Columns that are to be read, by which a header line is known.
     """
 
     encoding: str | None = None
@@ -51,6 +52,7 @@ class DialectSettings:
     header: bool | None = None
     field: str | None = None
     usual_names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ("text",)
 
     @property
     def given(self) -> list[str]:

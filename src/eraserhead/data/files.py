@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,18 +15,17 @@ from datasets import config as settings
 from datasets.fingerprint import Hasher
 
 from eraserhead.data.delimited import delimited_tables
-from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines, shortened
+from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
+from eraserhead.data.lines_of_text import remarks_on_lines, separator_in, text_column, text_tables
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
-from eraserhead.data.separators import SEPARATORS, separated_by, spelled_separator, typed
-from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text, refuse_pointer
+from eraserhead.data.separators import SEPARATORS, spelled_separator
+from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, refuse_pointer
 from eraserhead.errors import Setting, UserError, listed
 from eraserhead.files import replacing
 
 READER_VERSION = 1  # part of the cache key: raise it when a reader returns something else
-USUAL_TEXT = "text"  # the column of texts, where none is named
-LINES_AT_ONCE = 10_000
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 JSON = (".json", ".jsonl", ".ndjson")
 TEXT = (".txt", ".text")
@@ -111,17 +109,11 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         return Rows(next(iter(load_dataset("parquet", data_files=glob.escape(str(file.resolve()))).values())))
     if ending in JSON:
         refuse_unused("json", asked)
-        rows = cached([file], asked, lambda: iter([json_table(file, asked)]))
+        rows = cached([file], replace(asked, columns=()), lambda: iter([json_table(file, asked)]))
         nested = any(isinstance(feature, (dict, list)) for feature in rows.features.values())
         return Rows(rows, INNER if nested and asked.field is None else ())
     if ending in TEXT and asked.separator is None:
-        encoding = encoding_of(file, asked.encoding)
-        lines = sampled_lines(file, encoding)
-        if not separated_by("\t", lines):
-            if asked.column_names is None:
-                _point_out_columns(file, lines)
-            return _read_lines(file, replace(asked, encoding=encoding))
-        return _read_delimited(file, asked, "\t", quoted=False)
+        return _read_text(file, asked)
     if ending in DELIMITED:
         return _read_delimited(file, asked, DELIMITED[ending], quoted=ending == ".csv")
     if asked.separator is None and ending not in TEXT:
@@ -145,7 +137,7 @@ def read_label_folders(found: LabelFolders, asked: DialectSettings) -> dict[str,
         logger.info(f"{folder}: its texts have no label, and are left out")
     splits = {split: files_of(folders) for split, folders in found.splits.items()}
     return {
-        split: cached(files, asked, partial(texts_of, files, asked.encoding))
+        split: cached(files, asked.encoding, partial(texts_of, files, asked.encoding))
         for split, files in splits.items()
         if files
     }
@@ -196,40 +188,22 @@ def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: 
     return Rows(rows, NO_HEADER if known.dialect.headed else ())
 
 
-def _read_lines(file: Path, asked: DialectSettings) -> Rows:
-    """Read one text a line; blank lines are none."""
+def _read_text(file: Path, asked: DialectSettings) -> Rows:
+    """Read a file whose name says no more than that it is text: rows of columns, or one text a line."""
+    encoding = encoding_of(file, asked.encoding)
+    lines = sampled_lines(file, encoding)
+    separator = separator_in(lines, asked)
+    if separator is not None:
+        read = _read_delimited(file, asked, separator, quoted=separator != "\t")
+        shown = SEPARATORS.get(separator, f"'{separator}'")
+        logger.info(f"{file.name}: read as columns separated by {shown}: {listed(read.rows.column_names)}")
+        return read
     refuse_unused("lines", asked)
-    name, *more = asked.column_names or ("text",)
-    if more:
-        raise UserError(
-            "each line is one text, and there are several ", Setting("data.column_names"), ": give ",
-            Setting("data.separator"),
-        )  # fmt: skip
-    return Rows(cached([file], asked, lambda: _lines(file, str(asked.encoding), name)), LINES)
-
-
-def _point_out_columns(file: Path, lines: Sequence[str]) -> None:
-    """Warn where each line is read as a text, and all look like rows of columns.
-
-    Raises:
-        UserError: The first line names a column `USUAL_TEXT`.
-    """
-    rows = [line for line in lines if line.strip()]
-    for separator, shown in SEPARATORS.items():
-        if len(rows) < 2 or not separated_by(separator, rows):
-            continue
-        give = UserError(f"separated by {shown}? give ", Setting("data.separator", typed(separator)))
-        if USUAL_TEXT in [name.strip(' "\r\n') for name in rows[0].split(separator)]:
-            raise UserError(f"one text a line, '{shortened(rows[0])}': ", give)
-        if separator != ",":
-            logger.warning("%s: each line is read as one text, and each has as many columns: %s", file.name, give)
-
-
-def _lines(file: Path, encoding: str, name: str) -> Iterator[pa.Table]:
-    with open_text(file, encoding) as stream:
-        texts = (text for line in stream if (text := line.strip("\r\n").removeprefix("\ufeff")).strip())
-        while block := list(islice(texts, LINES_AT_ONCE)):
-            yield pa.table({name: pa.array(block, pa.string())})
+    name = text_column(asked)
+    logger.info(f"{file.name}: each line is read as one text")
+    for remark in remarks_on_lines(lines, asked):
+        logger.warning("%s: %s", file.name, remark)
+    return Rows(cached([file], (encoding, name), lambda: text_tables(file, encoding, name)), LINES)
 
 
 def _named_file(file: Path, asked: DialectSettings) -> Rows:

@@ -82,8 +82,12 @@ def _with_inner_columns(source: Source, config: DataConfig) -> Source:
 def dialect_of(config: DataConfig, named: NamedSet) -> DialectSettings:
     """Return what a configuration says about the dialect of text files."""
     names = None if config.column_names is None else tuple(config.column_names)
+    read = [*(config.text_columns or named.text_columns), config.pair_column, config.label_column]
+    columns = (column for column in [*read, *(config.label_columns or ())] if column is not None)
     return DialectSettings(
-        config.encoding, config.separator, config.quoting, names, config.header, config.field, named.headerless
+        *(config.encoding, config.separator, config.quoting, names, config.header, config.field),
+        usual_names=named.headerless,
+        columns=tuple(columns),
     )
 
 
