@@ -76,6 +76,10 @@ READ = {
     "a.tab": "text\tlabel\ngood\tx\nbad\ty\n",
     "a.psv": "text|label\ngood|x\nbad|y\n",
     "tabs.txt": "text\tlabel\ngood\tx\nbad\ty\n",
+    "single quotes.csv": "'text','label'\n'good','x'\n'bad','y'\n",
+    "single quotes.tsv": "'text'\t'label'\n'good'\t'x'\n'bad'\t'y'\n",
+    "fasttext.txt": "__label__x good\n\n__label__y\tbad\n",
+    "fasttext.train": "\ufeff__label__x   good\r\n__label__y bad",
     "quoted.tsv": '"text"\t"label"\n"good"\t"x"\n"bad"\t"y"\n',
     "utf 16.tsv": "text\tlabel\ngood\tx\nbad\ty\n".encode("utf-16"),
     "a.csv.gz": gzip.compress(PLAIN.encode()),
@@ -164,6 +168,33 @@ def test_lines_that_look_like_rows_are_pointed_out(tmp_path, caplog):
     line = "d.txt: the first line is 'text', and is read as a text; if it is a header line, give data.separator='tab'"
     assert line in caplog.messages
     assert [text for text, _ in read(path, separator="tab")] == ["good, yes", "bad"]
+
+
+def test_labels_of_fasttext(tmp_path, caplog):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.txt", "__label__x __label__y good\n__label__y a __label__x\nbad\n__label__x\n")
+    found = load_documents(DataConfig(path=str(path)), "test", multi_label=True)
+    assert found.rows["text"][:] == ["good", "a __label__x", "bad", ""]
+    assert found.rows["labels"][:] == [[0, 1], [1], None, [0]]
+    assert "a.txt: read as a file of fastText: each line's labels (__label__...), then its text" in caplog.messages
+    assert "data.column_names=('a',): without meaning for a file of fastText" in refusal(path, column_names=["a"])
+
+
+def test_single_quotation_marks(tmp_path, caplog):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.csv", "text,label\n'it''s, good',x\n'a\nb',y\n")
+    line = (
+        "line 2 ('it''s, good',x) has 3 fields, and the header has 2; if fields stand in single quotation marks, give "
+    )
+    assert refusal(path) == f"{line}data.quoting='single')"
+    assert read(path, quoting="single") == [("it's, good", "x"), ("a\nb", "y")]
+    path = written(tmp_path / "b.csv", "text,label\n'good',x\n")
+    assert read(path) == [("'good'", "x")]
+    assert "1 fields of the first rows stand in single quotation marks" in caplog.text
+    assert refusal(written(tmp_path / "c.csv", "text,label\n'it's',x\n"), quoting="single").startswith(
+        "line 2: text follows a closing quotation mark"
+    )
+    assert "header has 2; put a field" in refusal(written(tmp_path / "d.csv", "text,label\n'tis, good,x\n"))
 
 
 COLUMNS_IN_TXT = {  # content, settings, the separator in the log

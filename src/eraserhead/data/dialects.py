@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eraserhead.data.separators import (
+    QUOTES,
     SAMPLED_ROWS,
     SEPARATORS,
     Quoting,
@@ -163,7 +164,7 @@ def _known(lines: list[str], encoding: str, asked: DialectSettings, usual: str, 
 def broken_quotes(reason: str, line: int, text: str, quoting: Quoting) -> UserError:
     """Say where quotes do not fit together, and with which setting they may."""
     what = "a quotation mark is never closed" if "end of data" in reason else "text follows a closing quotation mark"
-    escaped: Quoting = "backslash" if '\\"' in text and quoting != "backslash" else "none"
+    escaped: Quoting = "backslash" if '\\"' in text and quoting == "double" else "none"
     why = 'they are escaped (\\")' if escaped == "backslash" else "they belong to the texts"
     return UserError(
         f"line {line}: {what} ({shortened(text)}); if {why}, give ",
@@ -196,8 +197,10 @@ def _preface(lines: list[str], told: bool, separator: str) -> int:
 def _usual_quoting(line: str, separator: str, quoted: bool) -> Quoting:
     """Return how files of this name quote; one that quotes every field of its first line says so itself."""
     fields = line.rstrip("\r\n").split(separator)
-    all_quoted = all(len(field) > 1 and field[0] == field[-1] == '"' for field in fields)
-    return "double" if quoted or all_quoted else "none"
+    for quoting in ("double", "single"):
+        if all(len(field) > 1 and field[0] == field[-1] == QUOTES[quoting] for field in fields):
+            return quoting
+    return "double" if quoted else "none"
 
 
 def _check_width(first: list[str], lines: list[str], separator: str, asked: DialectSettings) -> None:
@@ -239,15 +242,24 @@ def _notes(dialect: Dialect, asked: DialectSettings, lines: list[str], start: in
         yield UserError(
             f"{len(comments)} comment lines above the rows are left out, the first is {shortened(comments[0])}"
         )
-    if dialect.quoting == "none" and not dialect.chosen:
-        rows = (line.rstrip("\r\n").split(dialect.separator) for line in lines[dialect.skipped :])
-        quoted = sum(len(field) > 2 and field[0] == field[-1] == '"' for row in rows for field in row)
+    if not dialect.chosen:
+        yield from _notes_on_marks(dialect, lines[dialect.skipped :])
+
+
+def _notes_on_marks(dialect: Dialect, rows: list[str]) -> Iterator[UserError]:
+    """Yield what is said of fields in quotation marks that are not read as quoting."""
+    fields = [field for row in rows for field in row.rstrip("\r\n").split(dialect.separator)]
+    others: dict[str, tuple[Quoting, ...]] = {"none": ("double", "single"), "double": ("single",)}
+    for quoting in others.get(dialect.quoting, ()):
+        mark, kind = QUOTES[quoting], "single " if quoting == "single" else ""
+        quoted = sum(len(field) > 2 and field[0] == field[-1] == mark for field in fields)
         if quoted:
             yield UserError(
-                f"{quoted} fields of the first rows stand in quotation marks, which are read as part of the texts; ",
-                Setting("data.quoting", "double"),
+                f"{quoted} fields of the first rows stand in {kind}quotation marks, which are read as part of the "
+                "texts; ",
+                Setting("data.quoting", quoting),
                 " reads them as quoting, ",
-                Setting("data.quoting", "none"),
+                Setting("data.quoting", dialect.quoting),
                 " says that they belong there",
             )
 

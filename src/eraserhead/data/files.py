@@ -18,7 +18,15 @@ from eraserhead.data.delimited import delimited_tables
 from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
-from eraserhead.data.lines_of_text import remarks_on_lines, separator_in, text_column, text_tables
+from eraserhead.data.lines_of_text import (
+    LABEL,
+    begins_with_label,
+    labelled_table,
+    remarks_on_lines,
+    separator_in,
+    text_column,
+    text_tables,
+)
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
 from eraserhead.data.separators import SEPARATORS, spelled_separator
 from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, refuse_pointer
@@ -36,6 +44,7 @@ USED: dict[str, tuple[str, ...]] = {  # which settings a kind of file listens to
     "delimited": TABLE,
     "json": ("encoding", "field", "column_names"),
     "lines": ("encoding", "column_names"),
+    "labelled": ("encoding",),
     "folders": ("encoding",),
 }
 KINDS = {
@@ -45,6 +54,7 @@ KINDS = {
     "delimited": "text with separated columns",
     "json": "a JSON file",
     "lines": "a file of texts, one a line",
+    "labelled": "a file of fastText",
     "folders": "folders of texts",
 }
 
@@ -116,6 +126,8 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
         return _read_text(file, asked)
     if ending in DELIMITED:
         return _read_delimited(file, asked, DELIMITED[ending], quoted=ending == ".csv")
+    if asked.separator is None and ending not in (*ARCHIVES, *SPREADSHEETS) and begins_with_label(file):
+        return _read_labelled(file, asked)
     if asked.separator is None and ending not in TEXT:
         known = f"'{ending}' is none of {', '.join(FORMATS)}, also with {', '.join(COMPRESSED_SUFFIXES)} behind"
         if ending in ARCHIVES:
@@ -191,6 +203,8 @@ def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: 
 def _read_text(file: Path, asked: DialectSettings) -> Rows:
     """Read a file whose name says no more than that it is text: rows of columns, or one text a line."""
     encoding = encoding_of(file, asked.encoding)
+    if begins_with_label(file):
+        return _read_labelled(file, asked)
     lines = sampled_lines(file, encoding)
     separator = separator_in(lines, asked)
     if separator is not None:
@@ -204,6 +218,14 @@ def _read_text(file: Path, asked: DialectSettings) -> Rows:
     for remark in remarks_on_lines(lines, asked):
         logger.warning("%s: %s", file.name, remark)
     return Rows(cached([file], (encoding, name), lambda: text_tables(file, encoding, name)), LINES)
+
+
+def _read_labelled(file: Path, asked: DialectSettings) -> Rows:
+    """Read a file of fastText: the columns ``text`` and ``label``."""
+    refuse_unused("labelled", asked)
+    encoding = encoding_of(file, asked.encoding)
+    logger.info(f"{file.name}: read as a file of fastText: each line's labels ({LABEL}...), then its text")
+    return Rows(cached([file], (encoding, LABEL), lambda: iter([labelled_table(file, encoding)])))
 
 
 def _named_file(file: Path, asked: DialectSettings) -> Rows:

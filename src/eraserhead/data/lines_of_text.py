@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from eraserhead.data.dialects import EXCEL, DialectSettings
 from eraserhead.data.separators import SEPARATORS, parsed_rows, separated_by, typed
-from eraserhead.data.text_files import open_text
+from eraserhead.data.text_files import open_bytes, open_text
 from eraserhead.errors import Setting, UserError
 
+LABEL = "__label__"  # with which fastText begins each label of a line, in front of the text
 LINES_AT_ONCE = 10_000
 FEWEST_ROWS = 2  # that say something about how a file is written
 
@@ -69,6 +70,33 @@ def text_column(asked: DialectSettings) -> str:
             Setting("data.separator"),
         )  # fmt: skip
     return name
+
+
+def begins_with_label(file: Path) -> bool:
+    """Tell whether a file begins as those of fastText do, with a label."""
+    with open_bytes(file) as stream:
+        head: bytes = stream.read(len(LABEL) + 3)
+    return head.removeprefix(b"\xef\xbb\xbf").startswith(LABEL.encode())
+
+
+def labelled_table(file: Path, encoding: str) -> pa.Table:
+    """Return the texts of a file of fastText with their labels: lists of them where a line has several.
+
+    A line without a label has none.
+    """
+    texts, labels = [], []
+    with open_text(file, encoding) as stream:
+        for line in stream:
+            rest, own = line.removeprefix("\ufeff").strip(), []
+            while rest.startswith(LABEL):
+                label, rest = (*rest.split(maxsplit=1), "")[:2]
+                own.append(label.removeprefix(LABEL))
+            if rest or own:
+                texts.append(rest)
+                labels.append(own or None)
+    if any(own is not None and len(own) > 1 for own in labels):
+        return pa.table({"text": texts, "label": pa.array(labels, pa.list_(pa.string()))})
+    return pa.table({"text": texts, "label": pa.array([own and own[0] for own in labels], pa.string())})
 
 
 def text_tables(file: Path, encoding: str, name: str) -> Iterator[pa.Table]:
