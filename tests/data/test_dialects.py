@@ -512,11 +512,53 @@ def test_folders_in_the_layout_of_the_hub(tmp_path):
     assert "3.csv has the columns review, label, and 1.csv text, label" in refusal(tmp_path / "parts")
 
 
-def test_a_card_says_how_a_folder_is_read(tmp_path):
-    card = "---\nconfigs:\n- config_name: default\n  sep: ';'\n  data_files:\n  - split: test\n    path: a.csv\n---\n"
-    written(tmp_path / "set" / "README.md", card)
-    written(tmp_path / "set" / "a.csv", "text;label\ngood;x\nbad;y\n")
-    assert read(tmp_path / "set") == TWO
+def card(said: str, features: str = "") -> str:
+    declared = f"dataset_info:\n  features:\n{features}" if features else ""
+    data = "  data_files:\n  - split: test\n    path: a.csv"
+    return f"---\nconfigs:\n- config_name: default\n{said}{data}\n{declared}---\n"
+
+
+NAMES = "  names: [text, label]\n"
+CARDS = {  # what the card says, and the file
+    "separator": ("  sep: ';'\n", "text;label\ngood;x\nbad;y\n"),
+    "tab": ("  sep: \"\\t\"\n", "text\tlabel\ngood\tx\nbad\ty\n"),
+    "no header": (f"  header: null\n{NAMES}", "good,x\nbad,y\n"),
+    "other names": (f"  header: 0\n{NAMES}", "a,b\ngood,x\nbad,y\n"),
+    "names alone": (NAMES, "good,x\nbad,y\n"),
+    "single quotation marks": ("  quotechar: \"'\"\n", "text,label\n'good','x'\nbad,y\n"),
+    "backslashes": ("  escapechar: \"\\\\\"\n", 'text,label\n"good","x"\nbad,y\n'),
+    "no quotation marks": ("  quoting: 3\n", 'text,label\ngood,x\nbad,y\n'),
+    "encoding": ("  encoding: utf-16-le\n", "text,label\ngood,x\nbad,y\n".encode("utf-16-le")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CARDS)
+def test_a_card_says_how_a_folder_is_read(tmp_path, case):
+    said, content = CARDS[case]
+    written(tmp_path / "README.md", card(said))
+    written(tmp_path / "a.csv", content)
+    assert read(tmp_path) == TWO
+
+
+def test_a_card_without_effect_is_pointed_out(tmp_path, caplog):
+    for folder, said in {"a": "  skiprows: 1\n", "b": "  header: null\n", "c": "  header: 2\n"}.items():
+        written(tmp_path / folder / "README.md", card(said))
+        written(tmp_path / folder / "a.csv", PLAIN)
+    assert read(tmp_path / "a") == TWO
+    assert caplog.messages == ["skiprows of the data set's card has no effect here; see whether the rows are right"]
+    line = "its card says that there is no header line; name all columns with data.column_names"
+    assert refusal(tmp_path / "b").startswith(line)
+    assert len(read(tmp_path / "b", column_names=["text", "label"])) == 3
+    assert "its card says that the header is in line 2; leave out the lines above" in refusal(tmp_path / "c")
+
+
+def test_columns_that_are_not_what_a_card_says_are_read_as_they_are(tmp_path, caplog):
+    features = "".join(f"  - name: {name}\n    dtype: {kind}\n" for name, kind in (("text", "string"), ("n", "int64")))
+    names = "  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': y\n          '1': x\n"
+    written(tmp_path / "README.md", card("", features + names))
+    written(tmp_path / "a.csv", "n,text,label\n1,good,1\n2.5,bad,0\n")
+    assert read(tmp_path) == TWO
+    assert "column 'n' is not what the card says" in caplog.text
 
 
 def test_folders_named_after_labels(tmp_path, caplog):
@@ -761,30 +803,43 @@ def test_the_settings_hold_for_the_hub_and_for_its_cache(tmp_path):
         "latin": ("test.csv", "label,text\nx,caf\u00e9\ny,c\n".encode("cp1252")),
         "nested": ("test.json", b'{"data":[{"text":"a","label":"x"}]}'),
         "bare": ("test.tsv", b'x\t"a\ny\tb"\n'),
+        "merged": ("test.csv", b'text,label\n"good,x\nso",y\nbad,x\n'),
+        "headed": ("test.csv", b"a,b\nc,x\n"),
+        "carded": ("a.csv", b"a;1\nb;0\n"),
     }
+    names = (
+        "  - name: text\n    dtype: string\n  - name: label\n    dtype:\n      class_label:\n        names: [x, y]\n"
+    )
+    said = card(f"  sep: ';'\n  header: null\n{NAMES}", names.replace("[x, y]", "{'0': x, '1': y}"))
     right = [
         {"name": "u/semi", "separator": ";"}, {"name": "u/latin", "encoding": "cp1252"},
         {"name": "u/nested", "field": "data"}, {"name": "u/bare", "column_names": ["label", "text"]},
+        {"name": "u/headed", "column_names": ["text", "label"], "header": True},
+        {"name": "u/headed", "column_names": ["text", "label"], "header": False},
+        {"name": "u/merged", "quoting": "double"}, {"name": "u/carded"},
     ]  # fmt: skip
     with Hub() as hub:
         for name, (file, content) in sets.items():
             written(tmp_path / name / file, content)
+            if name == "carded":
+                written(tmp_path / name / "README.md", said)
             hub.add(f"u/{name}", tmp_path / name, "dataset")
         environment = hub.environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT / "src")}
         asked = [*({"name": f"u/{name}"} for name in sets), {"name": "u/nested", "separator": ";"}]
         lines = asked_of(environment, asked)
-        assert (
-            "u/semi: its rows have more fields than the header has names; say how its files are written with"
-            in lines[0]
+        assert lines[0].startswith(
+            "u/semi: cannot be read (split 'test': one column 'text;label': separated by ';'? give"
         )
-        assert "u/latin: cannot be read ('utf-8' codec" in lines[1]
+        assert lines[1].startswith("u/latin: cannot be read (split 'test': line 2 is not UTF-8; looks like cp1252 or")
         assert "give data.field" in lines[2] or "no such column" in lines[2]
-        assert "if the files are written in another way, say so with data.encoding" in lines[3]
-        assert "data.separator=';': mean nothing for the files of u/nested" in lines[4]
+        assert "if the file has no header line, name its columns with data.column_names" in lines[3]
+        assert "lines 2 to 3 are one row by their quotation marks, and look like several" in lines[4]
+        assert "data.separator=';': mean nothing for the files of u/nested" in lines[7]
         for more in ({}, {"HF_HUB_OFFLINE": "1"}):
             assert asked_of(environment | more, right) == [
                 "[['a, b', 'c'], ['x', 'y']]", "[['caf\u00e9', 'c'], ['x', 'y']]", "[['a'], ['x']]",
-                "[['\"a', 'b\"'], ['x', 'y']]",
+                "[['\"a', 'b\"'], ['x', 'y']]", "[['c'], ['x']]", "[['a', 'c'], ['b', 'x']]",
+                "[['good,x\\nso', 'bad'], ['y', 'x']]", "[['a', 'b'], ['y', 'x']]",
             ]  # fmt: skip
 
 

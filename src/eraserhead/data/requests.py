@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.dialects import DIALECT, DialectSettings
+from eraserhead.data.hub_sets import read_hub
 from eraserhead.data.named_sets import NAMED, NamedSet
 from eraserhead.data.paths import read_path
 from eraserhead.data.separators import spelled_separator
-from eraserhead.data.sources import Source, read_hub
+from eraserhead.data.sources import Source
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
 
