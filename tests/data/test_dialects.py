@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from eraserhead.data import files as file_readers
 from eraserhead.data.config import DataConfig
@@ -778,6 +779,33 @@ def test_a_damaged_file_is_one_line(tmp_path):
     assert refusal(written(tmp_path / "h.csv", "text,label\n")).startswith("there are no rows")
     assert refusal(written(tmp_path / "e.csv.gz", gzip.compress(b""))).startswith("the file is empty")
     assert refusal(written(tmp_path / "a.jsonl", '{"text": "a"}\n{"text": \n')).startswith("line 2 is no JSON")
+
+
+def test_files_that_are_not_what_their_names_say_are_named(tmp_path, capfd):
+    table = pa.table({"text": ["good"], "label": ["x"]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    content = (tmp_path / "a.parquet").read_bytes()
+    parquet.write_table(table.slice(0, 0), tmp_path / "none.parquet")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("a.parquet", content)
+    zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
+    with zipfile.ZipFile(tmp_path / "folder.zip", "w") as archive:
+        archive.writestr("inside/", "")
+    lines = {
+        written(tmp_path / "text.parquet", PLAIN): "it is no parquet file: it begins with text,label; name it as what",
+        written(tmp_path / "cut.parquet", content[:-9]): "the parquet file is damaged, or was not written to its end",
+        written(tmp_path / "b.parquet.gz", gzip.compress(content)): "it is compressed, and a parquet file inside would",
+        tmp_path / "packed.zip": "it is a zip, and a parquet file inside would have to be unpacked first",
+        tmp_path / "none.parquet": "there are no rows",
+        tmp_path / "empty.zip": "the zip holds no files; write it again",
+        tmp_path / "folder.zip": "the zip holds no files; write it again",
+        written(tmp_path / "a.txt", READ["a.ndjson"]): "it is JSON (",
+        written(tmp_path / "p.json", content): "it is a parquet file and no text",
+        written(tmp_path / "blank.txt", "\n \n"): "there are no rows",
+    }
+    for path, line in lines.items():
+        assert refusal(path).startswith(line)
+    assert capfd.readouterr().err == ""
 
 
 # --- data sets of the hub ------------------------------------------------------------------------------------------

@@ -135,8 +135,7 @@ def known_dialect(file: Path, asked: DialectSettings, usual: str, quoted: bool) 
 def _known(lines: list[str], encoding: str, asked: DialectSettings, usual: str, quoted: bool) -> Known:
     told = EXCEL.match(lines[0]) if lines else None
     separator = spelled_separator(asked.separator) or (told[1] if told else usual)
-    if lines and BEGINS_JSON.match("".join(lines[:2])):
-        raise UserError(f"it is JSON ({shortened(lines[0])}); name it .json, or .jsonl where each line is an object")
+    refuse_json(lines)
     start = _preface(lines, bool(told), separator)
     if start == len(lines):
         raise ValueError("there are no rows")
@@ -159,6 +158,12 @@ def _known(lines: list[str], encoding: str, asked: DialectSettings, usual: str, 
         asked.quoting is not None, spaced,
     )  # fmt: skip
     return Known(dialect, tuple(_notes(dialect, asked, lines, start)))
+
+
+def refuse_json(lines: list[str]) -> None:
+    """Raise `UserError` where the lines of a file are JSON, and its name says otherwise."""
+    if lines and BEGINS_JSON.match("".join(lines[:2])):
+        raise UserError(f"it is JSON ({shortened(lines[0])}); name it .json, or .jsonl where each line is an object")
 
 
 def broken_quotes(reason: str, line: int, text: str, quoting: Quoting) -> UserError:

@@ -13,9 +13,10 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets, load_dataset
 from datasets import config as settings
 from datasets.fingerprint import Hasher
+from pyarrow import parquet
 
 from eraserhead.data.delimited import delimited_tables
-from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines
+from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, refuse_json, sampled_lines, shortened
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
 from eraserhead.data.lines_of_text import (
@@ -29,7 +30,7 @@ from eraserhead.data.lines_of_text import (
 )
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
 from eraserhead.data.separators import SEPARATORS, spelled_separator
-from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, refuse_pointer
+from eraserhead.data.text_files import COMPRESSED_SUFFIXES, compression_of, encoding_of, named_format, refuse_pointer
 from eraserhead.errors import Setting, UserError, listed
 from eraserhead.files import replacing
 
@@ -63,6 +64,9 @@ logger = logging.getLogger("eraserhead")
 NO_HEADER: tuple[str | Setting, ...] = (
     "; if the file has no header line, name its columns with ", Setting("data.column_names"),
 )  # fmt: skip
+PARQUET = b"PAR1"  # with which its files begin
+SHOWN = 240  # bytes of a file in a message
+
 LINES: tuple[str | Setting, ...] = (
     "; each line of the file is read as one text: if it has several columns, give ", Setting("data.separator"),
 )  # fmt: skip
@@ -116,6 +120,7 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
     ending = named_format(file)
     if ending == ".parquet":
         refuse_unused("parquet", asked)
+        _check_parquet(file)
         return Rows(next(iter(load_dataset("parquet", data_files=glob.escape(str(file.resolve()))).values())))
     if ending in JSON:
         refuse_unused("json", asked)
@@ -183,7 +188,7 @@ def _write(path: Path, readers: Sequence[Callable[[], Iterator[pa.Table]]]) -> N
 def _write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
     first = next(tables, None)
     if first is None or not len(first):
-        raise ValueError("there are no rows, only a header line")
+        raise ValueError("there are no rows, or only a header line")
     with pa.ipc.new_stream(str(path), first.schema) as writer:
         writer.write_table(first)
         for table in tables:
@@ -200,12 +205,32 @@ def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: 
     return Rows(rows, NO_HEADER if known.dialect.headed else ())
 
 
+def _check_parquet(file: Path) -> None:
+    """Refuse a file that is named as one of parquet, and is none, or has no rows."""
+    try:
+        rows = parquet.read_metadata(str(file)).num_rows
+    except (pa.ArrowException, OSError) as error:
+        if (compressed := compression_of(file)) is not None:
+            raise UserError(f"it is {compressed}, and a parquet file inside would have to be unpacked first") from error
+        with open(file, "rb") as stream:
+            begins = stream.read(SHOWN)
+        if not begins.startswith(PARQUET):
+            shown = shortened(begins.decode("utf-8", "replace").split("\n")[0])
+            raise UserError(f"it is no parquet file: it begins with {shown}; name it as what it is") from error
+        raise UserError(
+            "the parquet file is damaged, or was not written to its end; fetch or write it again"
+        ) from error
+    if not rows:
+        raise ValueError("there are no rows")
+
+
 def _read_text(file: Path, asked: DialectSettings) -> Rows:
     """Read a file whose name says no more than that it is text: rows of columns, or one text a line."""
     encoding = encoding_of(file, asked.encoding)
     if begins_with_label(file):
         return _read_labelled(file, asked)
     lines = sampled_lines(file, encoding)
+    refuse_json(lines)
     separator = separator_in(lines, asked)
     if separator is not None:
         read = _read_delimited(file, asked, separator, quoted=separator != "\t")
