@@ -157,7 +157,7 @@ def test_a_merge_that_is_interrupted_is_made_again(made, monkeypatch, step):
     """In the first and the third table, and behind them all; nothing then counts as finished."""
     parts, steps = [f"part-{number}" for number in (1, 2, 3)], iter(range(100))
 
-    def interrupted(self, folders, with_places=False):
+    def interrupted(self, folders, keep_places=False):
         for name in SCHEMAS:
             if next(steps) == step:
                 raise KeyboardInterrupt
@@ -229,7 +229,7 @@ def test_texts_on_the_hub_are_read_a_window_at_a_time_and_only_where_shards_are_
     documents, part = Streamed(), Part(2, 3)
     shards = [shard for shard in shards_of(documents.rows, 1) if part.has(shard.number)]
     work = Work(shards, 1, Windows(opened, documents, shards).read)
-    found = {shard.number: work.rows(shard) for shard in work.share(0, 1, finished=range(16))}
+    found = {shard.number: work.table(shard).to_pydict() for shard in work.share(0, 1, finished=range(16))}
     assert list(found) == list(range(16, 40, 3))
     assert all(rows["text"] == [f"text {place}" for place in rows["place"]] for rows in found.values())
     assert len(asked) == 2  # the first window has no shard to make

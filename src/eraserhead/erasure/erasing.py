@@ -6,35 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from accelerate import Accelerator
-from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
-from eraserhead.data.label_sets import LABELS
-from eraserhead.data.tokens import COUNTS
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
+from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.joining import PLACE
+from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
-from eraserhead.erasure.shards import Shard
+from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.tabulate import BatchText, case_texts, join_batches, tabulate
-from eraserhead.erasure.work import TRAINING_ROLE, Work, work_of
+from eraserhead.erasure.tabulate import tabulate
+from eraserhead.erasure.work import Work, work_of
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
-from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
 from eraserhead.loading.progress import Progress, written_bytes
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Draws, analyse
-from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
 
@@ -63,32 +58,30 @@ class Analyser:
         """Seconds that the search for smaller sets has taken in this process; None without a search."""
         return None if self.config.search == "none" else sum(self.searched)
 
-    def shard(self, rows: Mapping[str, Sequence[Any]], count: Callable[[int], None]) -> dict[str, pa.Table]:
-        """Analyse the documents of a shard; return its tables, and call `count` with the size of every batch."""
-        lengths = list(rows["tokens"])
+    def shard(self, documents: pa.Table, count: Callable[[int], None]) -> dict[str, pa.Table]:
+        """Analyse the tokenised documents of a shard; return its tables, and call `count` with each batch's size."""
+        opened, rows = self.opened, self.opened.rows(documents)
+        lengths = documents.column("tokens").to_pylist()
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
-        batches = []
-        for batch in buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows)):
-            batches.append(self._batch(rows, batch))
+        analysed = []
+        for batch in buckets(range(len(lengths)), lengths, budget, opened.kinds(rows)):
+            analysed.append(self._batch(rows, batch))
             count(len(batch))
-        tables = join_batches(batches)
-        places = dict(zip(rows["id"], rows[PLACE.name], strict=True))
-        found = [places[document] for document in tables["documents"].column("id").to_pylist()]
-        return {**tables, "documents": tables["documents"].append_column(PLACE, pa.array(found, PLACE.type))}
+        checkpoint, components = opened.checkpoint, opened.setup.components
+        tables = tabulate(documents, analysed, checkpoint.tokenizer, components, opened.labels)
+        return tables | {"documents": with_places(tables["documents"], documents)}
 
-    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
+    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
         opened, config, rankings = self.opened, self.config, registered()
         reading = opened.read(rows, batch, signals_of(rankings))
         cases = reading.cases
-        batch = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
-        ids = [rows["id"][row] for row in batch]
+        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+        ids = [rows["id"][row] for row in documents]
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
         draws = Draws(ids, config.seed, config.draws, config.random_other)
         analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
-        checkpoint = opened.checkpoint
-        text = batch_text(rows, batch, reading, checkpoint.tokenizer, opened.setup.components, opened.labels)
-        return tabulate(text, reading, rankings, analysis)
+        return analysed_rows(batch, reading, rankings, analysis)
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
@@ -155,51 +148,6 @@ def erase_documents(
     return results
 
 
-def batch_text(
-    rows: Mapping[str, Sequence[Any]],
-    batch: list[int],
-    reading: Reading,
-    tokenizer: PreTrainedTokenizerBase,
-    components: str,
-    classes: Sequence[str] = (),
-) -> BatchText:
-    """Collect the texts of a batch's documents, component by component.
-
-    Args:
-        rows: The tokenised documents.
-        batch: Number of each row's document; those of cases may repeat.
-        reading: What was read of them.
-        tokenizer: The model's tokenizer.
-        components: What components are.
-        classes: Names of the labels, of a model that decides label by label.
-    """
-    columns = [name for name in COMPONENT_COLUMNS if name in rows]
-    whole = {
-        row: components_of({name: rows[name][row] for name in columns}, tokenizer, components)
-        for row in dict.fromkeys(batch)
-    }
-    found = [
-        whole[row].at(positions[:length])
-        for row, positions, length in zip(batch, reading.positions.tolist(), reading.lengths.tolist(), strict=True)
-    ]
-    starts = [each.starts for each in found if each.starts is not None]
-    ends = [each.ends for each in found if each.ends is not None]
-    without = len(starts) < len(found)
-    return BatchText(
-        rows=batch,
-        ids=[rows["id"][row] for row in batch],
-        texts=[rows["text"][row] for row in batch],
-        labels=[rows["label"][row] for row in batch],
-        cases=case_texts(reading, [rows[LABELS][row] for row in batch] if LABELS in rows else None, classes),
-        components=[each.names for each in found],
-        starts=None if without else starts,
-        ends=None if without else ends,
-        counts={name: [rows[name][row] for row in batch] for name in COUNTS if name in rows},
-        training_roles=[rows[TRAINING_ROLE][row] for row in batch] if TRAINING_ROLE in rows else None,
-        evidence=_evidence(rows, batch, None if without else starts, None if without else ends),
-    )
-
-
 def _write_shards(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
     accelerator, finished = analyser.accelerator, results.finished_shards()
     if finished:
@@ -207,35 +155,18 @@ def _write_shards(analyser: Analyser, work: Work, results: ResultsFolder) -> Non
     share = work.share(accelerator.process_index, accelerator.num_processes, finished)
     with Progress("erasing", sum(len(shard.places) for shard in share), accelerator) as progress:
         for shard in share:
-            results.write_shard(shard.number, analyser.shard(work.rows(shard), progress.advance))
+            results.write_shard(shard.number, analyser.shard(work.table(shard), progress.advance))
             if shard is share[0]:
                 _tell_estimate(progress, results, work, shard, len(finished))
 
 
-def _tell_estimate(progress: Progress, results: ResultsFolder, work: Work, first: Shard, finished: int) -> None:
+def _tell_estimate(progress: Progress, results: ResultsFolder, work: Work, first: DealtShard, finished: int) -> None:
     """Say after the first shard of a long run how long it takes, and how much disk."""
     size = results.shard_bytes(first.number) / len(first.places) * work.documents
     free, needed = shutil.disk_usage(results.path).free, size * (JOINED - finished / len(work.shards))
     full = f", and only {written_bytes(free)} are free" if needed > free else ""
     if full or (progress.left or 0.0) > LONG:
         progress.tell(f"; the tables will take {written_bytes(size)}, twice that while they are joined{full}")
-
-
-def _evidence(
-    rows: Mapping[str, Sequence[Any]], batch: list[int], starts: list[list[int]] | None, ends: list[list[int]] | None
-) -> list[np.ndarray] | None:
-    if "evidence" not in rows or starts is None or ends is None:
-        return None
-    return [
-        np.array(
-            [
-                any(start < span["end"] and end > span["start"] for span in rows["evidence"][row])
-                for start, end in zip(document_starts, document_ends, strict=True)
-            ],
-            dtype=bool,
-        )
-        for row, document_starts, document_ends in zip(batch, starts, ends, strict=True)
-    ]
 
 
 def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard_size: int) -> Setup:

@@ -59,6 +59,13 @@ def places_of(file: Path) -> NDArray[np.int64]:
     return np.unique(pq.read_table(file, columns=[PLACE.name]).column(PLACE.name).to_numpy())
 
 
+def with_places(rows: pa.Table, documents: pa.Table) -> pa.Table:
+    """Add to the rows of some documents their places, which the documents know."""
+    place_of = dict(zip(*(documents.column(name).to_pylist() for name in ("id", PLACE.name)), strict=True))
+    found = [place_of[each] for each in rows.column("id").to_pylist()]
+    return rows.append_column(PLACE, pa.array(found, PLACE.type))
+
+
 class _Reader:
     """Reads the rows of one table, document by document."""
 

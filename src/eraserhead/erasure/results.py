@@ -5,7 +5,7 @@ when all of a file is written, ``summary.json`` last.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -96,6 +96,8 @@ SIGNALS = pa.schema(
 )
 DOCUMENT_ROWS = "documents"  # the table that has a row for each document
 SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
+
+ROWS_AT_A_TIME = 1 << 17
 
 # What may differ in the same results: how model and data are named and were read. Fingerprints identify the two.
 NAMES_ALONE = (
@@ -196,13 +198,13 @@ class ResultsFolder(OutputFolder):
         """Join finished shards under the final names, documents in their order; those of a part keep their place."""
         self.write_tables([self.path / RESULTS.shard(number) for number in shards], part)
 
-    def write_tables(self, folders: Sequence[Path], with_places: bool = False) -> None:
+    def write_tables(self, folders: Sequence[Path], keep_places: bool = False) -> None:
         """Write the tables, with the rows of those in other folders in the order of their documents.
 
         Raises:
             UserError: A table lacks documents.
         """
-        schemas = {**SCHEMAS, DOCUMENT_ROWS: DOCUMENTS.append(PLACE)} if with_places else SCHEMAS
+        schemas = {**SCHEMAS, DOCUMENT_ROWS: DOCUMENTS.append(PLACE)} if keep_places else SCHEMAS
         for name, schema in schemas.items():
             file = RESULTS.table(name)
             with replacing(self.path / file) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
@@ -221,6 +223,12 @@ class ResultsFolder(OutputFolder):
     def analysed(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the rows of the documents that are analysed; `columns` must have ``n`` among them."""
         return self.table(name, columns).filter(is_analysed(pc.field("n")))
+
+    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read some columns of one of the tables, a bounded number of rows at a time."""
+        with pq.ParquetFile(self.path / RESULTS.table(name)) as file:
+            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(columns)):
+                yield pa.Table.from_batches([batch])
 
     def summary(self) -> Summary:
         """Read the summary.

@@ -21,7 +21,7 @@ Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Shard:
+class DealtShard:
     """Documents that are analysed, written and counted together.
 
     Attributes:
@@ -43,14 +43,14 @@ def window(size: int) -> int:
     return SHARDS * size
 
 
-def shards_of(documents: Dataset, size: int) -> Iterator[Shard]:
+def shards_of(documents: Dataset, size: int) -> Iterator[DealtShard]:
     """Yield the shards of documents with a column ``id``, in the order of their numbers."""
     blocks = documents.select_columns(["id"]).with_format("arrow").iter(window(size))
     for number, block in enumerate(cast(Iterator[pa.Table], blocks)):
         yield from deal(block.column("id").to_pylist(), size, number)
 
 
-def deal(ids: Sequence[str], size: int, number: int = 0) -> Iterator[Shard]:
+def deal(ids: Sequence[str], size: int, number: int = 0) -> Iterator[DealtShard]:
     """Deal the documents of one window to its shards: by a hash of their ids, as evenly as can be.
 
     Args:
@@ -61,4 +61,4 @@ def deal(ids: Sequence[str], size: int, number: int = 0) -> Iterator[Shard]:
     hashes = np.array([xxhash.xxh3_64_intdigest(each.encode()) for each in ids], dtype=np.uint64)
     dealt = np.array_split(hashes.argsort(kind="stable"), -(-len(ids) // size)) if ids else []
     for place, rows in enumerate(dealt):
-        yield Shard(number * SHARDS + place, np.sort(rows) + number * window(size))
+        yield DealtShard(number * SHARDS + place, np.sort(rows) + number * window(size))

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from datasets import Dataset
 
 from eraserhead.data.documents import Documents
+from eraserhead.data.labels import arrow_table
 from eraserhead.data.seen import SeenTexts
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.joining import PLACE
 from eraserhead.erasure.shard_size import FIRST, automatic_size
-from eraserhead.erasure.shards import Places, Shard, shards_of
+from eraserhead.erasure.shards import DealtShard, Places, shards_of
+from eraserhead.erasure.tabulate import TRAINING_ROLE
 from eraserhead.loading.opened import OpenedModel
-
-TRAINING_ROLE = "training_role"  # column of documents
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Work:
         read: Returns the tokenised documents of a shard.
     """
 
-    shards: list[Shard]
+    shards: list[DealtShard]
     size: int
-    read: Callable[[Shard], Dataset]
+    read: Callable[[DealtShard], Dataset]
 
     @property
     def documents(self) -> int:
         """Number of documents."""
         return sum(len(shard.places) for shard in self.shards)
 
-    def share(self, rank: int, processes: int, finished: Collection[int]) -> list[Shard]:
+    def share(self, rank: int, processes: int, finished: Collection[int]) -> list[DealtShard]:
         """Return the shards that a process still has to make.
 
         They are dealt by their order alone, since processes look at the folder at different moments and may see
@@ -45,9 +45,10 @@ class Work:
         """
         return [shard for shard in self.shards[rank::processes] if shard.number not in finished]
 
-    def rows(self, shard: Shard) -> dict[str, list[Any]]:
-        """Return the columns of a shard's documents, which know their place among all."""
-        return {**self.read(shard)[:], PLACE.name: shard.places.tolist()}
+    def table(self, shard: DealtShard) -> pa.Table:
+        """Return a shard's documents, which know their place among all."""
+        rows = self.read(shard)
+        return arrow_table(rows, rows.column_names).append_column(PLACE, pa.array(shard.places))
 
 
 def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Work:
@@ -84,10 +85,10 @@ class Windows:
 
     opened: OpenedModel
     documents: Documents
-    shards: list[Shard]
+    shards: list[DealtShard]
     _now: dict[int, tuple[Places, Dataset]] = field(default_factory=dict)
 
-    def read(self, shard: Shard) -> Dataset:
+    def read(self, shard: DealtShard) -> Dataset:
         """Return the tokenised documents of a shard; the texts of its whole window are read with it."""
         number = shard.window
         if number not in self._now:
@@ -98,7 +99,7 @@ class Windows:
         return tokenized(self.opened, rows.select(np.searchsorted(places, shard.places)))
 
 
-def _places(shards: Sequence[Shard]) -> Places:
+def _places(shards: Sequence[DealtShard]) -> Places:
     """Return the places of the documents of some shards, ascending."""
     return np.sort(np.concatenate([*(shard.places for shard in shards), np.empty(0, np.int64)]))
 
