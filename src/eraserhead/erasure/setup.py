@@ -54,9 +54,11 @@ class ErasureRun(Environment):
         devices: The processes and devices that were in use.
         search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
         earlier_shards: Shards that were finished before the last call.
+        files: Digest of each table's file by name, by which damage is found.
     """
 
     seconds: float
     devices: str
+    files: dict[str, str]
     search_seconds: float | None = None
     earlier_shards: int = 0
