@@ -16,12 +16,12 @@ from eraserhead.cli.main import main
 
 WATCHED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "os.truncate")
 
-def watch(folder, kill_at, number, seen):
+def watch(job, seen):
     def hook(event, arguments):
-        if event in WATCHED and str(arguments[0]).startswith(folder):
+        if event in WATCHED and str(arguments[0]).startswith(job["folder"]):
             seen[0] += 1
-            if seen[0] == kill_at:
-                os.kill(os.getpid(), number)
+            if seen[0] == job["kill_at"] or (job["kill_on"] and job["kill_on"] in str(arguments[0])):
+                os.kill(os.getpid(), job["signal"])
     sys.addaudithook(hook)
 
 def run(job, out):
@@ -31,7 +31,7 @@ def run(job, out):
     os.environ.update(job["environment"])
     sys.modules["datasets"].config.HF_DATASETS_CACHE = os.environ["HF_DATASETS_CACHE"]  # which it read when imported
     seen = [0]
-    watch(job["folder"], job["kill_at"], job["signal"], seen)
+    watch(job, seen)
     if job["largest"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest"],) * 2)
     code = main(job["arguments"])
@@ -86,11 +86,7 @@ def ended(jobs):
 for line in sys.stdin:
     print(json.dumps(ended(json.loads(line))), flush=True)
 """
-IMPORTED = (
-    *("torch", "transformers", "transformers.pipelines", "datasets", "accelerate", "matplotlib.pyplot", "rich.console"),
-    *("eraserhead.cli.erase", "eraserhead.cli.train", "eraserhead.cli.push", "eraserhead.cli.reproduce"),
-    *("pandas", "pyarrow.parquet", "jinja2"),
-)
+IMPORTED = ("eraserhead.cli.erase", "eraserhead.cli.train", "transformers.models.bert.modeling_bert")
 
 
 @dataclass(frozen=True)
@@ -101,6 +97,7 @@ class Job:
         arguments: Its arguments.
         folder: The folder in which events are counted.
         kill_at: Number of the event at which it is killed.
+        kill_on: Part of a path, at whose first event it is killed.
         kill_after: Seconds after which it is killed.
         signal: The signal that kills it.
         largest: Bytes that no file may exceed.
@@ -110,6 +107,7 @@ class Job:
     arguments: list[str]
     folder: str
     kill_at: int | None = None
+    kill_on: str | None = None
     kill_after: float | None = None
     signal: int = 9
     largest: int | None = None

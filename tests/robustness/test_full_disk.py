@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from robustness.forks import Ended, Job, content
-from robustness.work import erasing, outcome, reproducing, training
+from robustness.forks import Ended, Forks, Job, content
+from robustness.work import Work, erasing, outcome, reproducing, training
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 KINDS = (erasing, training, reproducing)
-SAMPLE, AT_LENGTH = 2, 60  # sizes a command, at most
+AT_LENGTH = 60  # sizes of files of a command, at most
 TMPFS_SIZES = (100_000, 200_000, 300_000, 500_000, 800_000)  # bytes
 
 
@@ -37,12 +37,14 @@ def caches(place: Path) -> dict[str, str]:
     return {"ERASERHEAD_CACHE": str(place / "cache"), "HF_DATASETS_CACHE": str(place / "datasets")}
 
 
-@pytest.mark.parametrize(
-    ("kind", "most"),
-    [(erasing, SAMPLE), *(pytest.param(kind, AT_LENGTH, marks=pytest.mark.thorough) for kind in KINDS)],
-)
-def test_each_kind_of_file_may_be_the_one_that_cannot_grow(forks, tmp_path, kind, most):
-    work, output = kind(tmp_path), tmp_path / "output"
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_file_may_be_the_one_that_cannot_grow(forks, tmp_path, kind):
+    starve(forks, kind(tmp_path), tmp_path, AT_LENGTH)
+
+
+def starve(forks: Forks, work: Work, tmp_path: Path, most: int) -> None:
+    """Run a command with a limit below the size of each of its files."""
+    output = tmp_path / "output"
     job = Job(work.into(output), str(tmp_path), environment=caches(tmp_path))
 
     def again() -> Ended:
@@ -64,7 +66,7 @@ def test_each_kind_of_file_may_be_the_one_that_cannot_grow(forks, tmp_path, kind
         assert ended.code == 0, (size, ended.said)
         assert outcome(work, output) == expected, size
     assert failed
-    print(f"{kind.__name__}: {failed} of {len(written)} sizes were refused")
+    print(f"{work.arguments[0]}: {failed} of {len(written)} sizes were refused")
 
 
 @pytest.fixture
@@ -84,7 +86,6 @@ def small_disk(tmp_path):
     subprocess.run(["umount", disk], capture_output=True, check=False)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_small_disk_fills_up(forks, tmp_path, small_disk, kind):
     """Caches and results are all on it; then there is a larger one, on which the same command goes on."""
