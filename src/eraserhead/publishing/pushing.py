@@ -52,15 +52,16 @@ def _refuse_changed(folder: Path) -> None:
     Raises:
         UserError: Naming a file.
     """
-    if not folder.exists():
-        return
+    if folder.is_file():
+        raise UserError(f"{folder}: is a file, and a dry run writes a folder there; move it")
     there = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir()}
     written = read_record(Seal, folder / SEAL, "").files if is_sealed(folder) else {}
     changed = changed_file(folder, {name: written[name] for name in there & written.keys()})
     foreign = sorted(there - written.keys() - {SEAL}) + ([] if changed is None else [changed[0]])
-    if foreign or folder.is_file():
-        what = f"{folder}: is a file" if folder.is_file() else f"{folder / foreign[0]}: not as a dry run writes it"
-        raise UserError(f"{what}, and a dry run would replace it; move or delete it")
+    if foreign:
+        raise UserError(
+            f"{folder / foreign[0]}: not as a dry run writes it, and a dry run would replace it; move or delete it"
+        )
 
 
 def _push(source: Source, options: Options, target: Target) -> Pushed:
