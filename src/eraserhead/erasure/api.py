@@ -200,7 +200,9 @@ def erase(
     with tempfile.TemporaryDirectory() as scratch:
         config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
         config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))
-        results = erase_documents(checkpoint, documents, config, devices.start(cpu))
+        accelerator = devices.start(cpu)
+        with devices.alone_in(config.folder, accelerator):
+            results = erase_documents(checkpoint, documents, config, accelerator)
         return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
 
 

@@ -103,14 +103,16 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
             lambda found, name: label_setup(found, config, name),
         )
         check_limits(is_hierarchical(checkpoint.model), config.data)
-        documents = documents_for(checkpoint, config.data, config.label_map)
-    return erase_documents(checkpoint, documents, config, accelerator)
+    with devices.alone_in(config.folder, accelerator):
+        with devices.main_first(accelerator):
+            documents = documents_for(checkpoint, config.data, config.label_map)
+        return erase_documents(checkpoint, documents, config, accelerator)
 
 
 def erase_documents(
     checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator
 ) -> ResultsFolder:
-    """Analyse documents with a model; see `erase_to_folder`."""
+    """Analyse documents with a model, in a folder in which this run is alone; see `erase_to_folder`."""
     results, part = ResultsFolder(config.folder), config.asked_part
     opened = open_model(checkpoint, config, config.data, accelerator)
     with devices.main_first(accelerator):
@@ -122,7 +124,9 @@ def erase_documents(
         results.open(setup)
     accelerator.wait_for_everyone()
     if results.complete:
-        results.check_tables()
+        accelerator.wait_for_everyone()  # until all have seen it
+        if accelerator.is_main_process:
+            results.tidy()
         devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
         return results
     if part is not None:
@@ -134,10 +138,11 @@ def erase_documents(
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        results.join([shard.number for shard in work.shards], part is not None)
+        files = results.join([shard.number for shard in work.shards], part is not None)
         run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
+            files=files,
             search_seconds=analyser.search_seconds,
             earlier_shards=earlier,
             **vars(environment()),

@@ -1,16 +1,19 @@
 """Rows of the same tables in several folders, in the order of their documents, a few documents at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from eraserhead.errors import UserError
 from eraserhead.files import damaged
+from eraserhead.parquet import open_parquet, read_parquet
+
+Kind = TypeVar("Kind")
 
 DOCUMENTS_AT_ONCE = 200  # whose rows are put in order together; also those of a row group
 PLACE = pa.field("place", pa.int64())  # column of the documents of shards and parts: which of all documents it is
@@ -32,7 +35,7 @@ def in_order(folders: Sequence[Path], file: str, documents: str, mend: str) -> I
     Raises:
         UserError: A file lacks documents.
     """
-    places = [places_of(folder / documents) for folder in folders]
+    places = [places_of(folder / documents, mend) for folder in folders]
     owners = np.repeat(np.arange(len(folders)), [len(each) for each in places])
     owners = owners[np.concatenate([*places, np.empty(0, np.int64)]).argsort(kind="stable")]
     left = [len(each) for each in places]
@@ -54,9 +57,9 @@ def in_order(folders: Sequence[Path], file: str, documents: str, mend: str) -> I
         yield pa.concat_tables(tables).take(pa.array(order)) if len(tables) > 1 else tables[0]
 
 
-def places_of(file: Path) -> NDArray[np.int64]:
+def places_of(file: Path, mend: str) -> NDArray[np.int64]:
     """Return which of all documents those in a file are, ascending; a document may have several rows."""
-    return np.unique(pq.read_table(file, columns=[PLACE.name]).column(PLACE.name).to_numpy())
+    return np.unique(read_parquet(file, mend, [PLACE.name]).column(PLACE.name).to_numpy())
 
 
 def with_places(rows: pa.Table, documents: pa.Table) -> pa.Table:
@@ -71,7 +74,7 @@ class _Reader:
 
     def __init__(self, path: Path, mend: str) -> None:
         self._path, self._mend = path, mend
-        self._file = pq.ParquetFile(path)
+        self._file = self._read(lambda: open_parquet(path))
         self._groups = iter(range(self._file.num_row_groups))
         self._rows = self._file.schema_arrow.empty_table()
         self._starts = np.empty(0, np.int64)
@@ -83,7 +86,7 @@ class _Reader:
             UserError: There are fewer.
         """
         while len(self._starts) <= documents and (group := next(self._groups, None)) is not None:
-            self._rows = pa.concat_tables([self._rows, self._file.read_row_group(group)]).combine_chunks()
+            self._rows = pa.concat_tables([self._rows, self._group(group)]).combine_chunks()
             self._starts = _starts(self._rows.column("id"))
         if documents > len(self._starts):
             raise UserError(damaged(self._path, "it lacks documents", self._mend))
@@ -92,6 +95,15 @@ class _Reader:
         self._rows = self._rows.slice(ends[documents - 1])
         self._starts = self._starts[documents:] - ends[documents - 1]
         return taken, lengths
+
+    def _group(self, number: int) -> pa.Table:
+        return self._read(lambda: self._file.read_row_group(number))
+
+    def _read(self, read: Callable[[], Kind]) -> Kind:
+        try:
+            return read()
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise UserError(damaged(self._path, error, self._mend)) from error
 
     def close(self) -> None:
         """Close the file."""

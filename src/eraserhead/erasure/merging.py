@@ -13,7 +13,8 @@ from eraserhead.erasure.results import NAMES_ALONE, ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError, listed
-from eraserhead.files import differences
+from eraserhead.files import check_folder, differences
+from eraserhead.locks import locked
 from eraserhead.records import plain
 from eraserhead.settings import check_settings
 
@@ -32,23 +33,34 @@ def merge_folders(config: MergeConfig) -> ResultsFolder:
     parts = _read_parts([ResultsFolder(Path(folder)) for folder in config.parts])
     results = ResultsFolder(Path(config.output_dir))
     _check_apart(results, parts)
+    check_folder(results.path)
+    with locked(results.path):
+        return _merge(results, parts, config.overwrite)
+
+
+def _merge(results: ResultsFolder, parts: Parts, overwrite: bool) -> ResultsFolder:
     setup = _whole(next(iter(parts.values()))[1].setup)
-    results.check(setup, config.overwrite)
+    results.check(setup, overwrite)
     results.open(setup)
     if results.complete:
-        results.check_tables()
+        results.tidy()
         logger.info(f"{results.path}: already complete, nothing to do")
         return results
-    results.write_tables([folder.path for folder, _ in parts.values()])
+    files = results.write_tables([folder.path for folder, _ in parts.values()], "erase this part again")
     labels = () if setup.site.targets is None else setup.model.classes
     aggregates = aggregate(results, setup.seed, setup.count_never_as, labels)
-    run = merged_run([summary.run for _, summary in parts.values()])
+    run = merged_run([summary.run for _, summary in parts.values()], files)
     results.finish(Summary(**vars(aggregates), setup=setup, run=run))
     return results
 
 
-def merged_run(runs: Sequence[ErasureRun]) -> ErasureRun:
-    """Return one record of several runs: seconds and shards are added up, and all devices and versions named."""
+def merged_run(runs: Sequence[ErasureRun], files: dict[str, str]) -> ErasureRun:
+    """Return one record of several runs: seconds and shards are added up, and all devices and versions named.
+
+    Args:
+        runs: The runs.
+        files: Digests of the merged tables.
+    """
     searched = [run.search_seconds for run in runs if run.search_seconds is not None]
     packages = dict.fromkeys(name for run in runs for name in run.versions)
     versions = {name: _either(run.versions.get(name, "none") for run in runs) for name in packages}
@@ -58,6 +70,7 @@ def merged_run(runs: Sequence[ErasureRun]) -> ErasureRun:
         search_seconds=sum(searched) if searched else None,
         earlier_shards=sum(run.earlier_shards for run in runs),
         parts=len(runs),
+        files=files,
         python=_either(run.python for run in runs),
         platform=_either(run.platform for run in runs),
         versions=versions,

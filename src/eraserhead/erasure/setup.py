@@ -57,10 +57,12 @@ class ErasureRun(Environment):
         search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
         earlier_shards: Shards that were finished before the last call.
         parts: How many parts were merged, whose seconds and shards are added up; null where there was one run.
+        files: Digest of each table's file by name, by which damage is found.
     """
 
     seconds: float
     devices: str
+    files: dict[str, str]
     search_seconds: float | None = None
     earlier_shards: int = 0
     parts: int | None = None
