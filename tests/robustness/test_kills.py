@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from robustness.forks import Ended, Forks, Job
-from robustness.work import Work, erasing, outcome, reproducing, training
+from robustness.work import Work, erasing, merging, outcome, reproducing, training
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 # Exit codes after a signal: of the command, and of its process before and after it.
 SIGNALS = {signal.SIGKILL: (-signal.SIGKILL,), signal.SIGTERM: (143, -signal.SIGTERM), signal.SIGINT: (2, 130)}
-AT_LENGTH = [(erasing, 500), (training, 100), (reproducing, 30)]
+AT_LENGTH = [(erasing, 500), (training, 100), (reproducing, 30), (merging, 30)]
 OF_TWO_PROCESSES, LONGEST_SEQUENCE = 30, 5
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from eraserhead.data.config import DataConfig
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.erasing import erase_to_folder
 from robustness.forks import content
 from tiny import labelled_file, saved_classifier, tiny_encoder
 
@@ -34,6 +37,15 @@ def erasing(folder: Path) -> Work:
     model, rows = saved_classifier(folder / "classifier"), labelled_file(folder / "erased.jsonl", 12)
     options = ("--data.path", rows, "--data.max_length", "16", "--draws", "2", "--shard_size", "3", "--cpu")
     return Work(("erase", model, *options), results)
+
+
+def merging(folder: Path) -> Work:
+    """Merge the two parts of 12 documents in shards of 3."""
+    model, data = saved_classifier(folder / "classifier"), DataConfig(path=labelled_file(folder / "merged.jsonl", 12))
+    for number in (1, 2):
+        part = {"part": f"{number}/2", "output_dir": str(folder / f"part-{number}")}
+        erase_to_folder(EraseConfig(model, data=data, draws=2, shard_size=3, cpu=True, **part))
+    return Work(("merge", *(str(folder / f"part-{number}") for number in (1, 2))), results)
 
 
 def training(folder: Path) -> Work:
