@@ -34,7 +34,7 @@ SETUP = Setup(
     count_never_as="beyond_all",
     shard_size=200,
 )
-RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu")
+RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu", files={})
 
 
 def estimate(value, low=None, high=None, count=10):

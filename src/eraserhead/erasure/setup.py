@@ -26,7 +26,8 @@ class Setup:
         seed: Seed of all draws and of the bootstrap.
         random_other: Components that test 1 compares the top with.
         count_never_as: How the summary counts a document that never flips.
-        shard_size: Number of documents in a shard.
+        shard_size: Most documents of a shard.
+        part: Which part of the documents these are, such as ``2/5``; null where they are all.
     """
 
     FORMAT: ClassVar[int] = 4
@@ -43,6 +44,7 @@ class Setup:
     random_other: RandomOther
     count_never_as: CountNeverAs
     shard_size: int
+    part: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +56,13 @@ class ErasureRun(Environment):
         devices: The processes and devices that were in use.
         search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
         earlier_shards: Shards that were finished before the last call.
+        parts: How many parts were merged, whose seconds and shards are added up; null where there was one run.
+        files: Digest of each table's file by name, by which damage is found.
     """
 
     seconds: float
     devices: str
+    files: dict[str, str]
     search_seconds: float | None = None
     earlier_shards: int = 0
+    parts: int | None = None

@@ -142,6 +142,9 @@ def _header(summary: Summary) -> Iterable[str]:
         yield f"loaded     {loaded}"
     source = " from ".join(part for part in (setup.data.name, setup.data.path) if part) or "given texts"
     yield (f"data       {source}, split {setup.data.split}: {documents.total} documents, {documents.analysed} analysed")
+    if setup.part is not None:
+        of = f"of the {setup.data.documents:,} documents, dealt by a hash of their ids"
+        yield f"part       {setup.part} {of}: numbers and intervals are over this part alone"
     if seen := seen_in_training(documents):
         yield f"training   {seen}"
     if labels := labels_line(summary):
@@ -166,6 +169,8 @@ def _header(summary: Summary) -> Iterable[str]:
         yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
     if summary.run.earlier_shards:
         yield f"continued  {summary.run.earlier_shards} shards are of earlier calls; times are the last call's"
+    if summary.run.parts is not None:
+        yield f"merged     {summary.run.parts} parts, made on {summary.run.devices}; times are added up"
     yield from _accuracy(summary)
 
 

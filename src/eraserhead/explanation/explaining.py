@@ -148,7 +148,7 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
         raise UserError(
             Setting("id", config.id), f": no such document among the {len(ids)}, such as {ids[0]} and {ids[-1]}"
         )
-    return documents.rows.select([ids.index(config.id)])
+    return documents.read([ids.index(config.id)])
 
 
 def _words(text: str, components: Components, reading: Reading, analysis: Analysis, by_sentence: bool) -> list[Word]:

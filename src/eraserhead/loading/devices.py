@@ -2,18 +2,21 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState, is_initialized
-from accelerate.utils import DistributedDataParallelKwargs, DynamoBackend
+from accelerate.utils import DistributedDataParallelKwargs, DynamoBackend, broadcast_object_list
 from tqdm.auto import tqdm
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.files import check_folder
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
+from eraserhead.locks import locked
 from eraserhead.sites.budget import WITHOUT_ENCODER, budget_for
 
 Item = TypeVar("Item")
@@ -180,6 +183,28 @@ def main_first(accelerator: Accelerator) -> Iterator[None]:
     finally:
         if accelerator.is_main_process:
             accelerator.wait_for_everyone()
+
+
+@contextmanager
+def alone_in(folder: Path, state: PartialState | Accelerator) -> Iterator[None]:
+    """Let this run alone write into a folder, which is created; its main process holds the folder's lock.
+
+    Raises:
+        UserError: Another run writes there; all processes raise it.
+        OSError: The folder cannot be created.
+    """
+    problem: list[UserError | OSError | None] = [None]
+    with ExitStack() as held:
+        if state.is_main_process:
+            try:
+                check_folder(folder)
+                held.enter_context(locked(folder))
+            except (UserError, OSError) as error:
+                problem = [error]
+        broadcast_object_list(problem)
+        if problem[0] is not None:
+            raise problem[0]
+        yield
 
 
 def token_budget(batch_tokens: int | None, device: torch.device, without_encoder: bool = False) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from transformers.dynamic_module_utils import get_relative_import_files
 
 from eraserhead.erasure.flip_values import read_flips
@@ -22,6 +21,7 @@ from eraserhead.models import modeling_attention_pooling, pipeline_attention_poo
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
+from eraserhead.parquet import open_parquet, parquet_writer
 from eraserhead.publishing.card import CARD, FIGURE, model_card
 from eraserhead.publishing.curves import draw_curves
 from eraserhead.publishing.facts import Facts, Options, gather_facts, training_names
@@ -136,8 +136,8 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
 
 def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) -> None:
     """Copy a table of results batch by batch, with its ids replaced."""
-    table = pq.ParquetFile(source)
-    with pq.ParquetWriter(target, table.schema_arrow) as writer:
+    table = open_parquet(source)
+    with parquet_writer(target, table.schema_arrow) as writer:
         for batch in table.iter_batches():
             renamed = pa.array([numbers[name] for name in batch.column("id").to_pylist()])
             writer.write_batch(batch.set_column(batch.schema.get_field_index("id"), "id", renamed))

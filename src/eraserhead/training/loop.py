@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from transformers import get_linear_schedule_with_warmup
 
 from eraserhead.data.batching import buckets, share, training_steps
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.metrics import score, score_labels
+from eraserhead.training.metrics import METRICS, score, score_labels
 from eraserhead.training.records import Epoch, Metrics
 
 
@@ -170,3 +172,11 @@ class Loop:
     def _split(self, documents: Sequence[int], source: Batches) -> list[list[int]]:
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, source.without_encoder)
         return buckets(documents, source.lengths, budget)
+
+
+def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
+    """Return the schedule of the learning rates: step by step, or lower when validation stalls (METHOD section 7)."""
+    if training.schedule == "linear":
+        return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
+    better = "max" if METRICS[training.best_by].higher_is_better else "min"
+    return ReduceLROnPlateau(optimizer, better, factor=0.5, patience=training.plateau_patience - 1, threshold=0.0)
