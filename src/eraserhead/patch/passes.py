@@ -41,6 +41,8 @@ class AttentionRecord:
     Attributes:
         layers: Layers whose weights are recorded.
         state_layers: Layers whose queries, keys and values are recorded (attention interface only).
+        left: One of those that is left once they are recorded, inside `Layers.running` alone: its attention and all
+            behind it do not run, and it returns its input.
         weights: The weights of each layer, ``[batch, heads, queries, keys]``, after erasure; with gradients enabled
             they are part of the graph: ``torch.autograd.grad(logit, list(record.weights.values()))``.
         states: The arguments of each layer's attention call.
@@ -49,9 +51,14 @@ class AttentionRecord:
 
     layers: Collection[int] = ()
     state_layers: Collection[int] = ()
+    left: int | None = None
     weights: dict[int, Tensor] = field(default_factory=dict)
     states: dict[int, AttentionStates] = field(default_factory=dict)
     modules: list[nn.Module] = field(default_factory=list)
+
+
+class LayerLeft(Exception):  # noqa: N818 - no error: `Layers.running` catches it
+    """Leaves a layer, all that is needed of which is recorded."""
 
 
 @dataclass

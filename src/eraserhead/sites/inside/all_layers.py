@@ -68,8 +68,9 @@ class AllLayersReplay:
         self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in torch.arange(len(documents), device=keep.device).split(self.runner.rows(keep.shape[1])):
+            chosen = documents[rows]
             mask = keep[rows].view(len(rows), 1, 1, 1, -1)
-            yield rows, self._erased(self.batch.inputs_of(documents[rows]), mask)
+            yield rows, self._erased(self.batch.inputs_of(chosen), self.batch.read_out[chosen], mask)
 
     def _shortened(
         self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"], positions: Positions
@@ -93,16 +94,20 @@ class AllLayersReplay:
             inputs["attention_mask"] = inputs["attention_mask"] * there
             inputs["position_ids"] = all_positions[documents[rows]].gather(1, places).masked_fill(~there, 0)
             visible = keep[rows].gather(1, places) | ~there  # all but a read-out position that is erased
-            yield rows, self._erased(inputs, visible.view(len(rows), 1, 1, 1, -1))
+            before = present[rows].cumsum(-1).gather(1, read_out[rows]).squeeze(1)
+            yield rows, self._erased(inputs, before - 1, visible.view(len(rows), 1, 1, 1, -1))
 
-    def _erased(self, inputs: Mapping[str, Tensor], mask: Tensor) -> Float[Tensor, "rows classes"]:
+    def _erased(
+        self, inputs: Mapping[str, Tensor], read_out: Int[Tensor, " rows"], mask: Tensor
+    ) -> Float[Tensor, "rows classes"]:
         if mask.all():
-            return self.runner.run(inputs)
+            return self.runner.decide(inputs, read_out).logits
         mask = self.runner.in_heads(mask)
-        return self.runner.run(inputs, attention_keep=dict.fromkeys(range(len(self.runner.layers)), mask))
+        return self.runner.decide(inputs, read_out, keep=dict.fromkeys(range(len(self.runner.layers)), mask)).logits
 
 
 def read_all_layers(runner: Runner, shorten: bool, inputs: Mapping[str, Tensor]) -> AllLayersReplay:
     """Run the model once unchanged; no layer's input is kept."""
+    batch = runner.batch(inputs)
     with torch.no_grad():
-        return AllLayersReplay(runner, shorten, runner.batch(inputs), runner.run(inputs))
+        return AllLayersReplay(runner, shorten, batch, runner.decide(inputs, batch.read_out).logits)

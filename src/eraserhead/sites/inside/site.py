@@ -95,9 +95,10 @@ class SelfAttentionSite:
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
         chosen[slice(None) if self.heads is None else list(self.heads)] = True
-        self.runner = Runner(model, layers, chosen, budget or budget_for(model.device))
-        self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
-        with dry_run(model, layers.family):
+        runner = Runner(model, layers, chosen, budget or budget_for(model.device))
+        with dry_run(model, layers.family), erasable(model), torch.no_grad():
+            self.runner = runner.proved(dry_inputs(model, padded=not layers.sees_padding))
+            self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
             self._check_replay()
 
     @property
@@ -161,8 +162,9 @@ class SelfAttentionSite:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
         model = self.runner.model
         with erasable(model):
-            replay = self._read_once(dry_inputs(model, padded=not self.runner.layers.sees_padding))
-            own, mask = replay.model_logits, replay.batch.mask
+            inputs = dry_inputs(model, padded=not self.runner.layers.sees_padding)
+            own, replay = self.runner.run(inputs), self._read_once(inputs)
+            mask = replay.batch.mask
             documents = torch.arange(len(mask), device=mask.device)
             replayed = replay.logits(documents, torch.ones_like(mask).unsqueeze(1))[:, 0]
         if not same_logits(replayed, own):
@@ -259,6 +261,8 @@ def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) 
         return partial(read_encoder_decoder, runner, name)
     if name.layer is None:
         return partial(read_all_layers, runner, shorten)
+    if runner.reads_one_row and name.layer == runner.last:
+        return partial(read_at_read_out, runner, name.layer, every_query=name.every_query)
     if name.every_query or route is Route.DROPOUT:
         return partial(read_at_layer, runner, name.layer, name.every_query)
     return partial(read_at_read_out, runner, name.layer)
