@@ -22,12 +22,13 @@ from datasets import Dataset
 from runs import DATA_ROOT
 from timing import Result, in_turns, seconds
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, PreTrainedModel
 
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
 from eraserhead.data.tokens import tokenize
+from eraserhead.erasure.draws import FEW, MANY
 from eraserhead.loading.boundary import quiet
 from eraserhead.method.analysis import Analysis
 from eraserhead.method.names import Outcome
@@ -37,6 +38,8 @@ from eraserhead.method.test_two import prefix_keeps
 from eraserhead.patch.interface import erasable
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.sites.budget import budget_for
+from eraserhead.sites.inside.read_out import read_at_read_out
+from eraserhead.sites.inside.runner import Runner
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import InsideName
 from eraserhead.training.new_classifier import encoder_path
@@ -44,6 +47,7 @@ from finetune import finetune
 from readings import analysed, evaluated
 
 TOKENS, ANALYSED = 128, 32
+WIDTH = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 12}
 TRAINED_ON, EPOCHS = 600, 2
 LONG_TOKENS, LONG_DOCUMENTS = 512, 8  # of the memory benchmark
 AT_ONCE = 32  # erasures that full forward passes run side by side
@@ -64,10 +68,67 @@ def analysis() -> list[Result]:
     with torch.no_grad():
         decided.classifier.bias[0] += FAR_AHEAD
     return [
-        _against_prediction(model, batches, "", draws=10, wanted=2.5, rounds=5),
-        _against_prediction(decided, batches, ", nothing flips", draws=10, wanted=3.5, rounds=3),
-        _against_prediction(model, batches, "", draws=1, wanted=1.7, rounds=5),
+        _against_prediction(model, batches, "", draws=FEW, wanted=2.0, rounds=5),
+        _against_prediction(model, batches, "", draws=MANY, wanted=2.6, rounds=5),
+        _against_prediction(decided, batches, ", nothing flips", draws=MANY, wanted=3.5, rounds=3),
     ]
+
+
+def opening() -> list[Result]:
+    """Opening a site: dry runs, whose time must not grow with the vocabulary."""
+    rows = []
+    for vocabulary in (30_000, 250_000):
+        config = BertConfig(**WIDTH, vocab_size=vocabulary)
+        model = AutoModelForSequenceClassification.from_config(config).eval()
+        taken = [seconds(lambda opened=model: SelfAttentionSite(opened)) for _ in range(7)][2:]
+        rows.append(
+            Result(
+                name="inside-opening",
+                what=f"opening the last layer of a BERT of 6 layers x 384 with {vocabulary:,} ids",
+                measured=median(taken),
+                wanted=0.15,
+                at_least=False,
+                spread=(min(taken), max(taken)),
+                figures={},
+                unit=" s",
+                notes="without loading; processor time",
+            )
+        )
+    return rows
+
+
+def last_row() -> list[Result]:
+    """The last layer on the read-out position alone, against all of it: erasures in lower layers, and prediction."""
+    model, [batch] = classifier(), documents(TOKENS, 4)
+    site = SelfAttentionSite(model)
+    alone, keep = site.runner, single_keeps(torch.ones(4, TOKENS, dtype=torch.bool))[:1]
+    whole, first = replace(alone, reads_one_row=False), torch.arange(1)
+    bounds = {alone.last - 1: 4.0, alone.last // 2 + 1: 1.7}
+    with erasable(model):
+        replays = {layer: [read_at_read_out(runner, layer, batch) for runner in (whole, alone)] for layer in bounds}
+
+        def predicted(runner: Runner) -> Tensor:
+            with torch.no_grad():
+                return runner.decide(batch, runner.batch(batch).read_out).logits
+
+        sides = {
+            f"single erasures at `layer:{layer}`": (
+                *(partial(replay.logits, first, keep) for replay in replays[layer]),
+                bounds[layer],
+                1,
+            )
+            for layer in bounds
+        } | {"plain prediction": (partial(predicted, whole), partial(predicted, alone), 1.15, 9)}
+        return [
+            _against_passes(
+                "inside-last-row",
+                f"{what} of 6 layers: the last layer whole / at the read-out position alone",
+                *(wanted, theirs, ours),
+                ours_a_round=often,
+                theirs_a_round=often,
+            )
+            for what, (theirs, ours, wanted, often) in sides.items()
+        ]
 
 
 def singles() -> list[Result]:
@@ -116,8 +177,15 @@ def captum() -> list[Result]:
         mask, ids = batch["attention_mask"], (batch["input_ids"],)
         return ablation.attribute(mask, target=decision, additional_forward_args=ids, perturbations_per_eval=AT_ONCE)
 
+    def dropping() -> Tensor:
+        return reading.unerased.logits[:, decision : decision + 1] - dropped(model, batch)[..., decision]
+
     what = f"single erasures at `all`: captum's FeatureAblation, {AT_ONCE} perturbations an evaluation / ours"
-    return [_against_passes("inside-captum", what, wanted=1.0, theirs=theirs, ours=ours, rounds=5)]
+    plain = f"single erasures at `all`: a loop that drops the token from its row, {AT_ONCE} rows a batch / ours"
+    return [
+        _against_passes("inside-captum", what, wanted=1.0, theirs=theirs, ours=ours, rounds=5),
+        _against_passes("inside-captum", plain, wanted=1.0, theirs=dropping, ours=ours, rounds=5),
+    ]
 
 
 def memory() -> list[Result]:
@@ -176,6 +244,21 @@ def full_passes(model: PreTrainedModel, batch: Batch, keep: Tensor, masks: Masks
         for ids, kept in zip(batch["input_ids"], keep, strict=True)
     ]
     return torch.stack(logits)
+
+
+@torch.no_grad()
+def dropped(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """Return the logits of one document without each of its tokens, the others at their positions.
+
+    The first token is the one that is read: it is hidden by the attention mask, as it must stay in its row.
+    """
+    [ids], width = batch["input_ids"], len(batch["input_ids"][0])
+    hidden = torch.ones(1, width, dtype=torch.long).index_fill(1, torch.tensor([0]), 0)
+    logits = [model(input_ids=ids[None], attention_mask=hidden).logits]
+    positions = torch.arange(width)
+    others = torch.stack([torch.cat([positions[:token], positions[token + 1 :]]) for token in range(1, width)])
+    logits += [model(input_ids=ids[rows], position_ids=rows).logits for rows in others.split(AT_ONCE)]
+    return torch.cat(logits).unsqueeze(0)
 
 
 def hidden_tokens(keep: Tensor) -> Mapping[str, object]:
@@ -263,11 +346,16 @@ def _against_passes(
     count: int = 1,
     ours_a_round: int = 1,
     rounds: int = 3,
+    theirs_a_round: int = 1,
 ) -> Result:
     """Compare two ways to the same figures of some documents, which are looked at first; that warms both up."""
     difference = (theirs().double() - ours()).abs().max().item()
     assert difference < SAME, f"{name}: the two ways differ by {difference}"
-    pair = in_turns(lambda: seconds(theirs), lambda: median(seconds(ours) for _ in range(ours_a_round)), rounds)
+    pair = in_turns(
+        lambda: median(seconds(theirs) for _ in range(theirs_a_round)),
+        lambda: median(seconds(ours) for _ in range(ours_a_round)),
+        rounds,
+    )
     return Result(
         name=name,
         what=what,

@@ -10,6 +10,7 @@ import pyarrow as pa
 from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
+from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.flip_values import FlipValues, by_document, read_flips
 from eraserhead.erasure.label_scores import label_accuracy, label_scores
 from eraserhead.erasure.results import ResultsFolder, is_analysed
@@ -63,6 +64,7 @@ def aggregate(
         pairs=_pairs(flips, seed),
         tests={str(name): _test(rows, seed) for name, rows in singles.groupby("ranking", sort=False)},
         labels=label_scores(analysed, cases, labels, seed) if labels else None,
+        random_orders=random_orders(flips),
     )
 
 

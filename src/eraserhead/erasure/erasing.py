@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from accelerate import Accelerator
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -18,10 +19,11 @@ from eraserhead.data.tokens import COUNTS
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.draws import draws_needed, first_draws, with_draws
+from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.tabulate import BatchText, case_texts, join_batches, tabulate
+from eraserhead.erasure.tabulate import BatchText, case_texts, join_batches, tabulate, tabulate_flips
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
@@ -29,10 +31,11 @@ from eraserhead.loading.opened import OpenedModel, documents_for, open_model
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
-from eraserhead.method.analysis import Draws, analyse
+from eraserhead.method.analysis import Draws, analyse, further_shuffles
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
+from eraserhead.sites.site import POOLING
 
 TRAINING_ROLE = "training_role"  # column of documents
 
@@ -44,13 +47,15 @@ class Analyser:
     Attributes:
         opened: The model at its site.
         accelerator: The device.
-        config: Draws, seed and batch size.
+        config: Seed and batch size.
+        draws: Number of random orders that each document gets at first.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
     """
 
     opened: OpenedModel
     accelerator: Accelerator
     config: EraseConfig
+    draws: int
     searched: list[float] = field(default_factory=list)
 
     @property
@@ -60,24 +65,38 @@ class Analyser:
 
     def shard(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Analyse some documents; return the tables of a shard."""
+        return join_batches([self._batch(rows, batch) for batch in self._batches(rows)])
+
+    def further_flips(self, rows: Mapping[str, Sequence[Any]], draws: int) -> pa.Table:
+        """Return the first flips of the same documents along so many random orders, but for the first of them."""
+        return join_batches([self._further(rows, batch, draws) for batch in self._batches(rows)])["flips"]
+
+    def _batches(self, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
         lengths = list(rows["tokens"])
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
-        batches = buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
-        return join_batches([self._batch(rows, batch) for batch in batches])
+        return buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
+
+    def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> dict[str, pa.Table]:
+        reading = self.opened.read(rows, batch, ())
+        text = self._text(rows, batch, reading)
+        asked = Draws(text.ids, self.config.seed, draws, self.config.random_other)
+        return tabulate_flips(text, reading, further_shuffles(reading, asked, self.draws))
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
         opened, config, rankings = self.opened, self.config, registered()
         reading = opened.read(rows, batch, signals_of(rankings))
-        cases = reading.cases
-        batch = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
-        ids = [rows["id"][row] for row in batch]
+        text = self._text(rows, batch, reading)
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
-        draws = Draws(ids, config.seed, config.draws, config.random_other)
+        draws = Draws(text.ids, config.seed, self.draws, config.random_other)
         analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
-        checkpoint = opened.checkpoint
-        text = batch_text(rows, batch, reading, checkpoint.tokenizer, opened.setup.components, opened.labels)
         return tabulate(text, reading, rankings, analysis)
+
+    def _text(self, rows: Mapping[str, Sequence[Any]], batch: list[int], reading: Reading) -> BatchText:
+        opened, cases = self.opened, reading.cases
+        batch = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+        tokenizer = opened.checkpoint.tokenizer
+        return batch_text(rows, batch, reading, tokenizer, opened.setup.components, opened.labels)
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
@@ -124,9 +143,13 @@ def erase_documents(
     accelerator.wait_for_everyone()
     started = time.perf_counter()
     shards = -(-len(rows) // config.shard_size)
-    analyser = Analyser(opened, accelerator, config)
+    closed_form = opened.setup.site == POOLING
+    analyser = Analyser(opened, accelerator, config, first_draws(config.draws, closed_form))
     _write_shards(analyser, rows, results, shards)
     accelerator.wait_for_everyone()
+    if config.draws is None and not closed_form:
+        _add_draws(analyser, rows, results, shards)
+        accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         results.join(shards)
         run = ErasureRun(
@@ -209,6 +232,23 @@ def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, sha
     mine = own_shards(shards, finished, accelerator.process_index, accelerator.num_processes)
     for number in devices.progress(mine, accelerator, "erasing", "shard"):
         results.write_shard(number, analyser.shard(rows[number * size : (number + 1) * size]))
+
+
+def _add_draws(analyser: Analyser, rows: Dataset, results: ResultsFolder, shards: int) -> None:
+    """Draw more random orders where the first ones are too few; shards that have them already are left as they are."""
+    accelerator, size = analyser.accelerator, analyser.config.shard_size
+    draws = draws_needed(results, shards, analyser.draws)
+    accelerator.wait_for_everyone()  # no shard is written again while another process looks at it
+    if draws == analyser.draws:
+        return
+    few = f"{analyser.draws} random orders for each document would widen an interval by a tenth or more"
+    devices.tell(accelerator, f"{few}: {draws} are drawn")
+    mine = own_shards(shards, set(), accelerator.process_index, accelerator.num_processes)
+    for number in devices.progress(mine, accelerator, "random orders", "shard"):
+        tables = {name: results.shard_table(number, name) for name in SCHEMAS}
+        if np.nanmax(tables["flips"].column("draw").to_numpy()) == analyser.draws - 1:
+            more = analyser.further_flips(rows[number * size : (number + 1) * size], draws)
+            results.write_shard(number, tables | {"flips": with_draws(tables["flips"], more)})
 
 
 def _evidence(

@@ -185,6 +185,11 @@ class ResultsFolder(OutputFolder):
             for name, table in tables.items():
                 pq.write_table(table, unfinished / RESULTS.table(name))
 
+    def shard_table(self, number: int, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one of the tables of a finished shard, or some of its columns."""
+        path = self.path / RESULTS.shard(number) / RESULTS.table(name)
+        return pq.read_table(path, columns=list(columns) if columns else None)
+
     def join(self, shards: int) -> None:
         """Join the finished shards under the final names, in their order, a shard at a time."""
         for name, schema in SCHEMAS.items():

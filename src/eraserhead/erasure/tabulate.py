@@ -120,9 +120,14 @@ def tabulate(text: BatchText, reading: Reading, rankings: Sequence[Ranking], ana
     }
 
 
+def tabulate_flips(text: BatchText, reading: Reading, found: Sequence[RankingFlips]) -> dict[str, pa.Table]:
+    """Return the rows of the table of flips alone, with the same first columns."""
+    return {"flips": pa.concat_tables(_table("flips", text.order, _flips(text, reading, each)) for each in found)}
+
+
 def join_batches(batches: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
-    """Return a shard's tables, documents in their order, each document's rankings in theirs."""
-    return {name: _ordered(pa.concat_tables(batch[name] for batch in batches)) for name in SCHEMAS}
+    """Return a shard's tables, those that there are, documents in their order, each document's rankings in theirs."""
+    return {name: _ordered(pa.concat_tables(batch[name] for batch in batches)) for name in batches[0]}
 
 
 def _ordered(table: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ from eraserhead.data.provenance import Truncation
 from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.setup import Setup
-from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
+from eraserhead.erasure.summary import LabelScores, Pair, RandomOrders, RankingSummary, Summary
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.setup import SENTENCES, LabelSetup, SiteSetup
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
@@ -157,6 +157,8 @@ def _header(summary: Summary) -> Iterable[str]:
     if documents.decided_otherwise_by_model:
         count = documents.decided_otherwise_by_model
         yield f"close      {count} documents have another decision in the model's own precision"
+    if summary.random_orders is not None:
+        yield f"random     {_random_orders(summary.random_orders)}"
     if summary.run.search_seconds is not None and summary.beyond_rankings is not None:
         seconds, beyond = summary.run.search_seconds, percent(summary.beyond_rankings)
         yield f"search     {setup.site.search}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
@@ -167,6 +169,15 @@ def _header(summary: Summary) -> Iterable[str]:
     if summary.run.earlier_shards:
         yield f"continued  {summary.run.earlier_shards} shards are of earlier calls; times are the last call's"
     yield from _accuracy(summary)
+
+
+def _random_orders(random: RandomOrders) -> str:
+    orders = f"{random.count} order{'s' * (random.count > 1)} for each document"
+    if random.count == 1:
+        return orders
+    if random.widening is None:
+        return f"{orders}; documents differ no more than orders do, so intervals tell of the orders alone"
+    return f"{orders}, which widen intervals by at most {100 * random.widening:.1f} %"
 
 
 def _accuracy(summary: Summary) -> Iterable[str]:

@@ -141,8 +141,9 @@ def _attention(
         )
     allowed = _allowed(module, query, key, attention_mask, kwargs.get("is_causal"))
     if layer in record.state_layers:
-        record.states[layer] = AttentionStates(query, key, value, allowed, scale, cap)
-        if layer == record.left:
+        added = attention_mask is not None and attention_mask.dtype != torch.bool
+        record.states[layer] = AttentionStates(query, key, value, allowed, scale, cap, added)
+        if layer == current.left:
             raise LayerLeft
     if keep is not None:
         rows = mask_rows(keep, (*query.shape[:3], key.shape[2]), layer)

@@ -16,7 +16,11 @@ def scores_at(states: AttentionStates, at: Int[Tensor, " documents"]) -> Float[T
     scores = capped((shared @ states.key.transpose(-1, -2)).flatten(1, 2), states.cap)
     if states.allowed is None:
         return scores
-    return scores.masked_fill(~rows_at(states.allowed.expand(len(at), -1, -1, -1), at), -torch.inf)
+    allowed = rows_at(states.allowed.expand(len(at), -1, -1, -1), at)
+    if states.attends_anyway:
+        none = ~allowed.any(-1, keepdim=True)
+        scores, allowed = scores.masked_fill(none, 0.0), allowed | none
+    return scores.masked_fill(~allowed, -torch.inf)
 
 
 def rows_at(masks: Bool[Tensor, "documents heads queries keys"], at: Int[Tensor, " documents"]) -> Tensor:

@@ -186,9 +186,9 @@ class Runner:
                 return Pass(self.run(inputs, first, attention_keep=keep, attention_record=record), found)
         masks = dict(keep or {})
         own, asked = masks.pop(self.last, None), record or AttentionRecord()
-        asked = replace(asked, state_layers=(*asked.state_layers, self.last), left=self.last)
+        asked = replace(asked, state_layers=(*asked.state_layers, self.last))
         with self.layers.running(first=first, hidden=hidden, watched=(*watched, self.last)) as found:
-            self.run(inputs, first, attention_keep=masks, attention_record=asked)
+            self.run(inputs, first, attention_keep=masks, attention_record=asked, attention_left=self.last)
         states, row = asked.states[self.last], vectors_at(found[self.last], read_out)
         scores = scores_at(states, read_out)
         kept = torch.ones_like(scores[:, :1], dtype=torch.bool) if own is None else rows_at(own.flatten(0, 1), read_out)

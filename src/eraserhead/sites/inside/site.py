@@ -213,11 +213,11 @@ class SelfAttentionSite:
         self, entries: Entries, values: Float[Tensor, "rows heads queries keys"]
     ) -> Float[Tensor, "rows keys"]:
         """Sum over the chosen heads and the queries that count."""
-        chosen = values if self.runner.all_heads else values[:, self.runner.heads]
+        chosen = values if self.heads is None else values[:, list(self.heads)]
         return torch.einsum("bhqk,bq->bk", chosen.double(), entries.queries.double())
 
     def _entries_a_key(self, entries: Entries) -> Float[Tensor, "rows 1"]:
-        heads = int(self.runner.heads.sum())
+        heads = self.runner.layers.heads if self.heads is None else len(self.heads)
         count = len(entries.weights) * heads * entries.queries.sum(-1, keepdim=True)
         return count.clamp(min=1).double()
 
