@@ -23,6 +23,7 @@ sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that 
 import datasets
 import hierarchy
 import inside
+import inside_passes
 import processes
 import runs
 import torch
@@ -40,9 +41,10 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "memory": processes.memory,
     "help": processes.help_text,
     "hierarchy": hierarchy.throughput,
-    "inside-opening": inside.opening,
+    "inside-opening": inside_passes.opening,
     "inside-analysis": inside.analysis,
-    "inside-last-row": inside.last_row,
+    "inside-last-row": inside_passes.last_row,
+    "inside-waits": inside_passes.waiting,
     "inside-singles": inside.singles,
     "inside-lower": inside.lower,
     "inside-prefixes": inside.prefixes,

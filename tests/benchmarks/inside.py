@@ -22,7 +22,7 @@ from datasets import Dataset
 from runs import DATA_ROOT
 from timing import Result, in_turns, seconds
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.config import DataConfig
@@ -38,8 +38,6 @@ from eraserhead.method.test_two import prefix_keeps
 from eraserhead.patch.interface import erasable
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.sites.budget import budget_for
-from eraserhead.sites.inside.read_out import read_at_read_out
-from eraserhead.sites.inside.runner import Runner
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import InsideName
 from eraserhead.training.new_classifier import encoder_path
@@ -47,7 +45,6 @@ from finetune import finetune
 from readings import analysed, evaluated
 
 TOKENS, ANALYSED = 128, 32
-WIDTH = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 12}
 TRAINED_ON, EPOCHS = 600, 2
 LONG_TOKENS, LONG_DOCUMENTS = 512, 8  # of the memory benchmark
 AT_ONCE = 32  # erasures that full forward passes run side by side
@@ -74,63 +71,6 @@ def analysis() -> list[Result]:
     ]
 
 
-def opening() -> list[Result]:
-    """Opening a site: dry runs, whose time must not grow with the vocabulary."""
-    rows = []
-    for vocabulary in (30_000, 250_000):
-        config = BertConfig(**WIDTH, vocab_size=vocabulary)
-        model = AutoModelForSequenceClassification.from_config(config).eval()
-        taken = [seconds(lambda opened=model: SelfAttentionSite(opened)) for _ in range(7)][2:]
-        rows.append(
-            Result(
-                name="inside-opening",
-                what=f"opening the last layer of a BERT of 6 layers x 384 with {vocabulary:,} ids",
-                measured=median(taken),
-                wanted=0.15,
-                at_least=False,
-                spread=(min(taken), max(taken)),
-                figures={},
-                unit=" s",
-                notes="without loading; processor time",
-            )
-        )
-    return rows
-
-
-def last_row() -> list[Result]:
-    """The last layer on the read-out position alone, against all of it: erasures in lower layers, and prediction."""
-    model, [batch] = classifier(), documents(TOKENS, 4)
-    site = SelfAttentionSite(model)
-    alone, keep = site.runner, single_keeps(torch.ones(4, TOKENS, dtype=torch.bool))[:1]
-    whole, first = replace(alone, reads_one_row=False), torch.arange(1)
-    bounds = {alone.last - 1: 4.0, alone.last // 2 + 1: 1.7}
-    with erasable(model):
-        replays = {layer: [read_at_read_out(runner, layer, batch) for runner in (whole, alone)] for layer in bounds}
-
-        def predicted(runner: Runner) -> Tensor:
-            with torch.no_grad():
-                return runner.decide(batch, runner.batch(batch).read_out).logits
-
-        sides = {
-            f"single erasures at `layer:{layer}`": (
-                *(partial(replay.logits, first, keep) for replay in replays[layer]),
-                bounds[layer],
-                1,
-            )
-            for layer in bounds
-        } | {"plain prediction": (partial(predicted, whole), partial(predicted, alone), 1.15, 9)}
-        return [
-            _against_passes(
-                "inside-last-row",
-                f"{what} of 6 layers: the last layer whole / at the read-out position alone",
-                *(wanted, theirs, ours),
-                ours_a_round=often,
-                theirs_a_round=often,
-            )
-            for what, (theirs, ours, wanted, often) in sides.items()
-        ]
-
-
 def singles() -> list[Result]:
     """All single erasures at the last layer, once it has been read."""
     return [_singles("inside-singles", -1, wanted=60, ours_a_round=OURS_A_ROUND)]
@@ -150,7 +90,7 @@ def prefixes() -> list[Result]:
     # All but the last, which keeps nothing: an attention mask of zeros is no erasure to transformers.
     keep = prefix_keeps(order_by(reading.weights, reading.mask), torch.arange(1, TOKENS))
     return [
-        _against_passes(
+        against_passes(
             "inside-prefixes",
             "all prefixes of one ranking at `all`: full forward passes with attention masks / ours",
             wanted=1.6,
@@ -183,8 +123,8 @@ def captum() -> list[Result]:
     what = f"single erasures at `all`: captum's FeatureAblation, {AT_ONCE} perturbations an evaluation / ours"
     plain = f"single erasures at `all`: a loop that drops the token from its row, {AT_ONCE} rows a batch / ours"
     return [
-        _against_passes("inside-captum", what, wanted=1.0, theirs=theirs, ours=ours, rounds=5),
-        _against_passes("inside-captum", plain, wanted=1.0, theirs=dropping, ours=ours, rounds=5),
+        against_passes("inside-captum", what, wanted=1.0, theirs=theirs, ours=ours, rounds=5),
+        against_passes("inside-captum", plain, wanted=1.0, theirs=dropping, ours=ours, rounds=5),
     ]
 
 
@@ -327,7 +267,7 @@ def _singles(name: str, layer: int, wanted: float, ours_a_round: int = 1) -> Res
         with erasable(model):
             return full_passes(model, batch, keep, masks)
 
-    return _against_passes(
+    return against_passes(
         name,
         f"all single erasures at `{site.name}`: full forward passes / ours",
         wanted=wanted,
@@ -337,7 +277,7 @@ def _singles(name: str, layer: int, wanted: float, ours_a_round: int = 1) -> Res
     )
 
 
-def _against_passes(
+def against_passes(
     name: str,
     what: str,
     wanted: float,

@@ -1,12 +1,9 @@
 """What would stall an accelerator: places where the host waits for a value, counted while documents are analysed.
 
-    python tests/benchmarks/synchronisations.py
-
 Each is an operation whose result the host needs before it can go on: a number read off a tensor, a copy to the host, or
 an index by a mask, whose length only the device knows. They are counted on a CPU, where they cost nothing.
 """
 
-import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -48,7 +45,7 @@ class Counting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def note(self) -> None:
-        """Count one for the innermost line of the package; what a library asks for counts for the line that calls it."""
+        """Count one for the innermost line of the package, which may have called a library that waits."""
         frames = [frame for frame in traceback.extract_stack() if Path(frame.filename).is_relative_to(SOURCE)]
         place = f"{Path(frames[-1].filename).relative_to(SOURCE)}:{frames[-1].lineno}" if frames else "outside"
         self.lines[place] += 1
@@ -72,18 +69,3 @@ def counting() -> Iterator[Counter[str]]:
 
 def _is_mask(index: Any) -> bool:
     return isinstance(index, Tensor) and index.dtype == torch.bool
-
-
-def main() -> None:
-    """Print the lines of one batch's analysis at each kind of site inside a model."""
-    sys.path.append(str(Path(__file__).parents[1]))
-    import inside
-
-    for place, lines in inside.waits().items():
-        print(f"{place}: {sum(lines.values())} for {inside.COUNTED} documents")
-        for line, count in lines.most_common():
-            print(f"  {count:5} {line}")
-
-
-if __name__ == "__main__":
-    main()

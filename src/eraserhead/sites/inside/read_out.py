@@ -16,7 +16,7 @@ from eraserhead.sites.inside.layer import LayerReplay
 from eraserhead.sites.inside.row import attend, scores_at, surviving_weights, vectors_at, weighted
 from eraserhead.sites.inside.runner import Batch, Entries, Runner
 
-TILE = 64  # erasures of one document that are attended to together, at most
+TILE = 32  # erasures of one document that are attended to together, at most
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class ReadOutReplay:
         # Side by side, a document's erasures share its scores and values, which are then not copied.
         together = repeated.argsort(stable=True)
         found = [
-            self._upwards(repeated[rows], self._attended(repeated[rows], erasures[rows]))
+            self._upwards(repeated[rows], self._attended(repeated[rows], erasures.index_select(0, rows)))
             for rows in together.split(self._rows(keep.shape[2]))
         ]
-        return torch.cat(found)[together.argsort()].unflatten(0, keep.shape[:2])
+        return torch.cat(found).index_select(0, together.argsort()).unflatten(0, keep.shape[:2])
 
     def _rows(self, tokens: int) -> int:
         """Return how many erasures may run at a time."""
@@ -76,18 +76,24 @@ class ReadOutReplay:
         height = min(TILE, -(-len(documents) // len(self.scores)))
         place = torch.arange(len(documents), device=documents.device)
         place = place - torch.searchsorted(documents, documents)  # within its document
-        tile, slot = (place % height == 0).cumsum(0) - 1, place % height
+        tile = (place % height == 0).cumsum(0) - 1
         tiles = min(len(documents), len(documents) // height + len(self.scores))  # at most
         owners = documents.new_zeros(tiles).index_put_((tile,), documents)
-        kept = keep.new_ones(tiles, height, keep.shape[1]).index_put_((tile, slot), keep)
-        kept = self.runner.in_heads(kept.unsqueeze(1))
-        return attend(self.scores[owners], kept, self.values[owners])[tile, slot]
+        slot = tile * height + place % height
+        kept = keep.new_ones(tiles * height, keep.shape[1]).index_copy_(0, slot, keep)
+        kept = self.runner.in_heads(kept.view(tiles, 1, height, -1))
+        at_once = max(1, self.runner.budget.weights // (self.scores[0].numel() * height))
+        parts = zip(owners.split(at_once), kept.split(at_once), strict=True)
+        attended = [
+            attend(self.scores.index_select(0, own), keep, self.values.index_select(0, own)) for own, keep in parts
+        ]
+        return torch.cat(attended).flatten(0, 1).index_select(0, slot)
 
     def _upwards(
         self, documents: Int[Tensor, " rows"], attended: Float[Tensor, "rows heads head_size"]
     ) -> Float[Tensor, "rows classes"]:
         """Run what follows the attention of the read-out position, which is all that the decision is read from."""
-        return self.runner.run_above(self.layer, self.row[documents], attended)
+        return self.runner.run_above(self.layer, self.row.index_select(0, documents), attended)
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ def read_at_read_out(
         read = runner.decide(inputs, batch.read_out, watched=watched, record=record)
     states, hidden = record.states[layer], read.hidden
     row = vectors_at(hidden[layer], batch.read_out)
-    kept = (runner, layer, batch, read.logits, row, scores_at(states, batch.read_out), states.value)
+    kept = (runner, layer, batch, read.logits, row, scores_at(states, batch.read_out), states.value.contiguous())
     if layer < runner.last:
         return LowerReadOutReplay(*kept, hidden[layer + 1])
     if every_query:

@@ -48,7 +48,7 @@ def attend(
     Erasures of a document share its scores and values, which are not copied.
     """
     weights, left = surviving_weights(scores, keep)
-    return weighted(weights, values).masked_fill(~left, 0.0).transpose(1, 2)
+    return weighted(weights, values).masked_fill_(~left, 0.0).transpose(1, 2)
 
 
 def surviving_weights(

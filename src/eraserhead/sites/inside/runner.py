@@ -208,10 +208,14 @@ class Runner:
         with self.layers.running(first=layer, hidden=row), self.layers.without_projections(layer):
             return self.run(self.dummies(len(row)), layer, attention_outputs={layer: attended.unsqueeze(1)})
 
-    def proved(self, inputs: Mapping[str, Tensor]) -> "Runner":
+    def proved(self, inputs: Mapping[str, Tensor], logits: Float[Tensor, "rows classes"]) -> "Runner":
         """Return the runner, which reads one row of the last layer where that is proved by a run; else all of it.
 
         A mean is read from all of them, and families with an attention of their own do not let it be reached.
+
+        Args:
+            inputs: A batch.
+            logits: What the whole model makes of it.
         """
         layers = self.layers
         if layers.read_out is ReadOut.MEAN or layers.encoder is not None or layers.family.route is Route.DROPOUT:
@@ -223,7 +227,7 @@ class Runner:
             raise
         except Exception:  # whatever the model's code raises
             return self
-        return alone if same_logits(found, self.run(inputs)) else self
+        return alone if same_logits(found, logits) else self
 
     def rows(self, tokens: int, layers: int = 1, keys: int | None = None) -> int:
         """Return how many rows of `tokens` tokens may run at a time; at least one.

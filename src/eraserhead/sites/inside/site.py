@@ -97,9 +97,11 @@ class SelfAttentionSite:
         chosen[slice(None) if self.heads is None else list(self.heads)] = True
         runner = Runner(model, layers, chosen, budget or budget_for(model.device))
         with dry_run(model, layers.family), erasable(model), torch.no_grad():
-            self.runner = runner.proved(dry_inputs(model, padded=not layers.sees_padding))
+            inputs = dry_inputs(model, padded=not layers.sees_padding)
+            logits = runner.run(inputs)
+            self.runner = runner.proved(inputs, logits)
             self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
-            self._check_replay()
+            self._check_replay(inputs, logits)
 
     @property
     def unlisted(self) -> str | None:
@@ -157,20 +159,16 @@ class SelfAttentionSite:
             cases=decided.cases,
         )
 
-    @torch.no_grad()
-    def _check_replay(self) -> None:
+    def _check_replay(self, inputs: Mapping[str, Tensor], own: Float[Tensor, "documents classes"]) -> None:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
-        model = self.runner.model
-        with erasable(model):
-            inputs = dry_inputs(model, padded=not self.runner.layers.sees_padding)
-            own, replay = self.runner.run(inputs), self._read_once(inputs)
-            mask = replay.batch.mask
-            documents = torch.arange(len(mask), device=mask.device)
-            replayed = replay.logits(documents, torch.ones_like(mask).unsqueeze(1))[:, 0]
+        replay = self._read_once(inputs)
+        documents = torch.arange(len(own), device=own.device)
+        replayed = replay.logits(documents, torch.ones_like(replay.batch.mask).unsqueeze(1))[:, 0]
         if not same_logits(replayed, own):
+            kind = self.runner.model.config.model_type
             raise UnknownFamilyError(
-                f"this '{model.config.model_type}' model cannot be replayed at site {self.name}: with nothing erased "
-                f"its logits would differ by {float((replayed - own).abs().max()):.2g}"
+                f"this '{kind}' model cannot be replayed at site {self.name}: with nothing erased its logits would "
+                f"differ by {float((replayed - own).abs().max()):.2g}"
             )
 
     def _gradients_at_once(self, tokens: int) -> int:
