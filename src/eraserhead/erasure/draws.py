@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float
 
-from eraserhead.erasure.flip_values import COLUMNS, FlipValues, by_document, flips_by_ranking
-from eraserhead.erasure.results import ResultsFolder, is_analysed
+from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking
+from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import RandomOrders
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import widening
@@ -44,10 +44,9 @@ def draws_needed(results: ResultsFolder, shards: int, drawn: int) -> int:
         shards: Number of shards.
         drawn: How many orders each document had at first; only these are looked at.
     """
-    tables = [results.shard_table(number, "flips", [*COLUMNS, "draw"]) for number in range(shards)]
     early = (pc.field("draw") < drawn) | pc.field("draw").is_null()
-    rows = pa.concat_tables(tables).filter(is_analysed(pc.field("n")) & early)
-    flips = flips_by_ranking(rows.to_pandas(), "beyond_all")
+    tables = (results.shard_table(number, "flips", COLUMNS).filter(early) for number in range(shards))
+    flips = flips_by_ranking(tables, "beyond_all")
     if RANDOM not in flips:
         return drawn
     return next((draws for draws in range(drawn, MANY) if not _widest(flips, draws) >= WIDEST), MANY)
@@ -106,4 +105,4 @@ def _values(flips: Mapping[str, FlipValues]) -> Float[np.ndarray, "documents dra
         if name != RANDOM and name not in YARDSTICKS:
             first, second = np.broadcast_arrays(found.removed, random.removed)
             values.append(np.where(first < second, 1.0, np.where(first > second, -1.0, 0.0)))
-    return by_document(random.ids, np.stack(values, axis=-1))
+    return averager(random.ids)(np.stack(values, axis=-1))

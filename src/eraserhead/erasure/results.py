@@ -5,7 +5,7 @@ when all of a file is written, ``summary.json`` last.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -93,6 +93,8 @@ SIGNALS = pa.schema(
     ]
 )
 SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
+
+ROWS_AT_A_TIME = 1 << 17
 
 # What may differ in the same results: how model and data are named and were read. Fingerprints identify the two.
 NAMES_ALONE = (
@@ -210,6 +212,12 @@ class ResultsFolder(OutputFolder):
     def analysed(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the rows of the documents that are analysed; `columns` must have ``n`` among them."""
         return self.table(name, columns).filter(is_analysed(pc.field("n")))
+
+    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read some columns of one of the tables, a bounded number of rows at a time."""
+        with pq.ParquetFile(self.path / RESULTS.table(name)) as file:
+            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(columns)):
+                yield pa.Table.from_batches([batch])
 
     def summary(self) -> Summary:
         """Read the summary.
