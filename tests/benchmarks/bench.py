@@ -24,6 +24,7 @@ import datasets
 import hierarchy
 import host
 import inside
+import inside_passes
 import processes
 import runs
 import torch
@@ -43,7 +44,10 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "memory": processes.memory,
     "help": processes.help_text,
     "hierarchy": hierarchy.throughput,
+    "inside-opening": inside_passes.opening,
     "inside-analysis": inside.analysis,
+    "inside-last-row": inside_passes.last_row,
+    "inside-waits": inside_passes.waiting,
     "inside-singles": inside.singles,
     "inside-lower": inside.lower,
     "inside-prefixes": inside.prefixes,

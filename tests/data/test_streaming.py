@@ -13,7 +13,8 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
 from eraserhead.data.sources import Source
 from eraserhead.data.streaming import StreamedRows
-from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.errors import UserError
 from hub_server import Hub
 from interpreters import fresh_interpreter

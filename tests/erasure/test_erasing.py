@@ -23,7 +23,8 @@ from eraserhead.data.provenance import LabelsRead
 from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
-from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Counts
 from eraserhead.erasure.work import Work

@@ -20,7 +20,8 @@ from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.joining import in_order
 from eraserhead.erasure.merging import merge_folders
 from eraserhead.erasure.parts import Part
-from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.erasure.shards import deal, shards_of, window
 from eraserhead.erasure.work import Windows, Work
 from eraserhead.errors import UserError

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from accelerate import Accelerator
 
@@ -15,13 +16,16 @@ from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.draws import draws_needed, first_draws, with_draws
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.tabulate import tabulate
+from eraserhead.erasure.tabulate import tabulate, tabulate_flips
 from eraserhead.erasure.work import Work, work_of
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
@@ -29,9 +33,11 @@ from eraserhead.loading.progress import Progress, written_bytes
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
-from eraserhead.method.analysis import Draws, analyse
+from eraserhead.method.analysis import Draws, analyse, further_shuffles
+from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
+from eraserhead.sites.site import POOLING
 
 LONG = 60.0  # seconds; of a longer run it is said how long it takes
 JOINED = 2  # shards and the tables that they are joined to are there together
@@ -44,13 +50,15 @@ class Analyser:
     Attributes:
         opened: The model at its site.
         accelerator: The device.
-        config: Draws, seed and batch size.
+        config: Seed and batch size.
+        draws: Number of random orders that each document gets at first.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
     """
 
     opened: OpenedModel
     accelerator: Accelerator
     config: EraseConfig
+    draws: int
     searched: list[float] = field(default_factory=list)
 
     @property
@@ -61,24 +69,40 @@ class Analyser:
     def shard(self, documents: pa.Table, count: Callable[[int], None]) -> dict[str, pa.Table]:
         """Analyse the tokenised documents of a shard; return its tables, and call `count` with each batch's size."""
         opened, rows = self.opened, self.opened.rows(documents)
-        lengths = documents.column("tokens").to_pylist()
-        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
         analysed = []
-        for batch in buckets(range(len(lengths)), lengths, budget, opened.kinds(rows)):
+        for batch in self._batches(documents, rows):
             analysed.append(self._batch(rows, batch))
             count(len(batch))
         checkpoint, components = opened.checkpoint, opened.setup.components
         tables = tabulate(documents, analysed, checkpoint.tokenizer, components, opened.labels)
         return tables | {"documents": with_places(tables["documents"], documents)}
 
+    def further_flips(self, documents: pa.Table, draws: int) -> pa.Table:
+        """Return the first flips of the same documents along so many random orders, but for the first of them."""
+        opened, rows = self.opened, self.opened.rows(documents)
+        found = [self._further(rows, batch, draws) for batch in self._batches(documents, rows)]
+        return tabulate_flips(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
+
+    def _batches(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
+        lengths = documents.column("tokens").to_pylist()
+        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
+        return buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
+
+    def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> AnalysedRows:
+        reading = self.opened.read(rows, batch, ())
+        further = further_shuffles(reading, self._draws(rows, batch, reading, draws), self.draws)
+        return analysed_rows(batch, reading, (), further)
+
+    def _draws(self, rows: Mapping[str, Sequence[Any]], batch: list[int], reading: Reading, count: int) -> Draws:
+        cases = reading.cases
+        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+        return Draws([rows["id"][row] for row in documents], self.config.seed, count, self.config.random_other)
+
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
         opened, config, rankings = self.opened, self.config, registered()
         reading = opened.read(rows, batch, signals_of(rankings))
-        cases = reading.cases
-        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
-        ids = [rows["id"][row] for row in documents]
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
-        draws = Draws(ids, config.seed, config.draws, config.random_other)
+        draws = self._draws(rows, batch, reading, self.draws)
         analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
         return analysed_rows(batch, reading, rankings, analysis)
@@ -115,8 +139,12 @@ def erase_documents(
     """Analyse documents with a model, in a folder in which this run is alone; see `erase_to_folder`."""
     results, part = ResultsFolder(config.folder), config.asked_part
     opened = open_model(checkpoint, config, config.data, accelerator)
+    closed_form = opened.setup.site == POOLING
+    if part is not None and config.draws is None and not closed_form:
+        why = ": at this site the results of all documents decide how many random orders are drawn; give "
+        raise UserError(Setting("part", str(part)), why, Setting("draws"))
     with devices.main_first(accelerator):
-        work = work_of(opened, documents, config)
+        work = work_of(opened, documents, config, first_draws(config.draws, closed_form))
     setup = _setup(opened, documents, config, work.size)
     results.check(setup, config.overwrite)
     accelerator.wait_for_everyone()
@@ -134,9 +162,12 @@ def erase_documents(
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    analyser = Analyser(opened, accelerator, config)
+    analyser = Analyser(opened, accelerator, config, first_draws(config.draws, closed_form))
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
+    if config.draws is None and not closed_form:
+        _add_draws(analyser, work, results)
+        accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         files = results.join([shard.number for shard in work.shards], part is not None)
         run = ErasureRun(
@@ -172,6 +203,25 @@ def _tell_estimate(progress: Progress, results: ResultsFolder, work: Work, first
     full = f", and only {written_bytes(free)} are free" if needed > free else ""
     if full or (progress.left or 0.0) > LONG:
         progress.tell(f"; the tables will take {written_bytes(size)}, twice that while they are joined{full}")
+
+
+def _add_draws(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
+    """Draw more random orders where the first ones are too few; shards that have them already are left as they are."""
+    accelerator = analyser.accelerator
+    draws = draws_needed(results, [shard.number for shard in work.shards], analyser.draws)
+    accelerator.wait_for_everyone()  # no shard is written again while another process looks at it
+    if draws == analyser.draws:
+        return
+    few = f"{analyser.draws} random orders for each document would widen an interval by a tenth or more"
+    devices.tell(accelerator, f"{few}: {draws} are drawn")
+    share = work.share(accelerator.process_index, accelerator.num_processes, ())
+    with Progress("random orders", sum(len(shard.places) for shard in share), accelerator) as progress:
+        for shard in share:
+            tables = {name: results.shard_table(shard.number, name) for name in SCHEMAS}
+            if np.nanmax(tables["flips"].column("draw").to_numpy()) == analyser.draws - 1:
+                more = analyser.further_flips(work.table(shard), draws)
+                results.write_shard(shard.number, tables | {"flips": with_draws(tables["flips"], more)})
+            progress.advance(len(shard.places))
 
 
 def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard_size: int) -> Setup:

@@ -22,7 +22,7 @@ class Setup:
         label_map: Classes of the data and of the model that mean the same, where they were given.
         limits: What the model reads of a document.
         rankings: Names of the rankings that order components.
-        draws: Number of random orders tried for each document.
+        draws: Number of random orders tried for each document, where it was given; null where the results decide.
         seed: Seed of all draws and of the bootstrap.
         random_other: Components that test 1 compares the top with.
         count_never_as: How the summary counts a document that never flips.
@@ -39,7 +39,7 @@ class Setup:
     label_map: list[str] | None
     limits: Limits
     rankings: tuple[str, ...]
-    draws: int
+    draws: int | None
     seed: int
     random_other: RandomOther
     count_never_as: CountNeverAs

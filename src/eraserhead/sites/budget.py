@@ -15,6 +15,7 @@ class Budget:
     Attributes:
         tokens: Tokens of a batch, padding included.
         replayed_tokens: Tokens of the rows in one replay; larger matrix products are no quicker.
+        weights: Attention weights of single positions held at a time; a CPU's caches hold them.
         vectors: Vectors projected in float64 at a time.
         mask_entries: Approximate number of keep-mask entries held at a time.
         memory: Bytes that replays may take beside the model; at least one row is run.
@@ -22,6 +23,7 @@ class Budget:
 
     tokens: int
     replayed_tokens: int
+    weights: int
     vectors: int
     mask_entries: int
     memory: float
@@ -38,6 +40,7 @@ def budget_for(device: torch.device, memory: float = 1.0) -> Budget:
     return Budget(
         tokens=2048 if small else 32768,
         replayed_tokens=2048 if small else 65536,
+        weights=2**18 if small else 2**28,
         vectors=1024,
         mask_entries=2**26,
         memory=memory * GIGABYTE,
