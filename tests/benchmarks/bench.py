@@ -22,6 +22,7 @@ sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that 
 
 import datasets
 import hierarchy
+import host
 import inside
 import processes
 import runs
@@ -37,6 +38,8 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "erase": runs.erase,
     "pipeline": runs.pipelines,
     "epochs": runs.epochs,
+    "host": host.work,
+    "summary": host.summary,
     "memory": processes.memory,
     "help": processes.help_text,
     "hierarchy": hierarchy.throughput,

@@ -21,7 +21,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.erasing import _evidence, erase_to_folder, own_shards
+from eraserhead.erasure.erasing import erase_to_folder, own_shards
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
 from eraserhead.erasure.summary import Counts
 from eraserhead.errors import UserError
@@ -612,15 +612,6 @@ def test_what_a_killed_process_leaves_is_not_foreign(tmp_path, left):
     (tmp_path / "results" / left).write_text("{")
     assert erase_to_folder(run).complete
     assert not (tmp_path / "results" / "setup.json.unfinished").exists()
-
-
-def test_a_component_is_evidence_where_it_shares_a_character_with_a_span():
-    """Spans 0 to 2 and 4 to 8: a token without text, one that ends and one that begins at a border share nothing."""
-    rows = {"evidence": [[], [{"start": 0, "end": 2, "grade": 1}, {"start": 4, "end": 8, "grade": -1}]]}
-    starts, ends = [[0, 0, 2, 3, 5, 7, 8]], [[0, 2, 4, 5, 7, 9, 10]]
-    (found,) = _evidence(rows, [1], starts, ends)
-    assert found.tolist() == [False, True, False, True, True, True, False]
-    assert _evidence(rows, [1], None, None) is None
 
 
 def test_a_table_that_is_gone_is_made_again(tmp_path):

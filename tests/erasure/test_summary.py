@@ -2,10 +2,21 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from eraserhead.erasure.aggregates import _accuracy, _beyond_rankings, _pairs, _ranking, _test
+from eraserhead.data.seen import TRAIN, UNSEEN
+from eraserhead.erasure.aggregates import (
+    accuracy_columns,
+    pair_columns,
+    pairs,
+    ranking_columns,
+    ranking_summary,
+    single_columns,
+    single_summary,
+)
 from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking
+from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.method.names import Outcome
 
 ABSENT = np.nan
@@ -16,16 +27,29 @@ def flips(count_never_as="beyond_all", **rankings):
     rows = []
     for ranking, documents in rankings.items():
         for number, removed in enumerate(documents):
-            for draw in np.atleast_1d(removed):
-                outcome = "never" if np.isnan(draw) else "flip"
-                rows.append((f"d{number}", None, ranking, 5, draw, draw / 5, draw / 10, outcome, ABSENT))
-    return flips_by_ranking(pd.DataFrame(rows, columns=COLUMNS), count_never_as)
+            for draw, count in enumerate(np.atleast_1d(removed)):
+                outcome = "never" if np.isnan(count) else "flip"
+                numbered = draw if ranking == "random" else ABSENT
+                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, ABSENT))
+    return flips_by_ranking([pa.Table.from_pandas(pd.DataFrame(rows, columns=COLUMNS))], count_never_as)
+
+
+def summary_of(name, flips, yardstick=None):
+    return ranking_summary(name, flips, bootstrap_means(ranking_columns(name, flips, yardstick), 0))
+
+
+def pair_of_attention(rankings):
+    found = pairs(rankings, bootstrap_means(pair_columns(rankings), 0))
+    pair = next(pair for pair in found if pair.first == "attention")
+    reverse = next(other for other in found if (other.first, other.second) == (pair.second, pair.first))
+    assert (reverse.fewer, reverse.equal, reverse.more) == (pair.more, pair.equal, pair.fewer)
+    return [share.value for share in (pair.fewer, pair.equal, pair.more)]
 
 
 def test_a_ranking_that_never_flips_is_not_optimal_and_has_no_excess():
     """Minimum 1, 1, 2, 1 and never; attention 1, never, 4, never and never: optimal on 1 of 4, excess (0 + 2) / 2."""
     rankings = flips(attention=[1, ABSENT, 4, ABSENT, ABSENT], minimum=[1, 1, 2, 1, ABSENT])
-    summary = _ranking("attention", rankings["attention"], rankings["minimum"], 0)
+    summary = summary_of("attention", rankings["attention"], rankings["minimum"])
     assert (summary.optimal.value, summary.optimal.count) == (0.25, 4)
     assert (summary.excess.value, summary.excess.count) == (1.0, 2)
 
@@ -33,7 +57,7 @@ def test_a_ranking_that_never_flips_is_not_optimal_and_has_no_excess():
 def test_one_draw_that_never_flips_makes_a_quantile_infinite_and_leaves_the_mean():
     """Fractions (.2, .4), (.6, never): medians .3 and > all; the mean is (.3 + .6) / 2."""
     rankings = flips(random=[[1, 2], [3, ABSENT]])
-    summary = _ranking("random", rankings["random"], None, 0)
+    summary = summary_of("random", rankings["random"])
     assert summary.fraction.median.value == pytest.approx(0.3)
     assert summary.fraction.q75.value is None
     assert summary.fraction.mean.value == pytest.approx(0.45)
@@ -47,16 +71,17 @@ def test_a_set_is_beyond_the_rankings_where_it_is_smaller_than_the_best_draw_of_
         "random": [[4, 2], [3, 5], [4, ABSENT], [5, 2], [ABSENT, ABSENT]],
         "attention": [3, 2, ABSENT, 2, ABSENT],
     }
-    beyond = _beyond_rankings(flips(**rankings, best_found=[2, 1, 3, 2, ABSENT]), 0)
+    with_best = bootstrap_means(pair_columns(flips(**rankings, best_found=[2, 1, 3, 2, ABSENT])), 0)
+    beyond = with_best["beyond_rankings",]
     assert (beyond.value, beyond.count) == (0.4, 5)
-    assert _beyond_rankings(flips(**rankings, minimum=[2, 1, 3, 2, ABSENT]), 0) is None
+    with_minimum = bootstrap_means(pair_columns(flips(**rankings, minimum=[2, 1, 3, 2, ABSENT])), 0)
+    assert ("beyond_rankings",) not in with_minimum
 
 
 def test_pairs_average_the_comparison_over_draws():
     """Attention 2 against draws (1, 2, 3, never) and never against (1, never, 1, never)."""
     rankings = flips(attention=[2, ABSENT], random=[[1, 2, 3, ABSENT], [1, ABSENT, 1, ABSENT]])
-    pair = next(pair for pair in _pairs(rankings, 0) if pair.first == "attention")
-    assert [share.value for share in (pair.fewer, pair.equal, pair.more)] == [0.25, 0.375, 0.375]
+    assert pair_of_attention(rankings) == [0.25, 0.375, 0.375]
 
 
 def test_never_counted_as_all_is_a_number_like_any_other():
@@ -65,7 +90,7 @@ def test_never_counted_as_all_is_a_number_like_any_other():
     Fractions (.2, 1, 1, 1), masses (.1, 1, .5, 1); excess (0, 3, 1, 0), so optimal on the first and the last.
     """
     rankings = flips("all", attention=[1, ABSENT, 5, ABSENT], minimum=[1, 2, 4, ABSENT])
-    summary = _ranking("attention", rankings["attention"], rankings["minimum"], 0)
+    summary = summary_of("attention", rankings["attention"], rankings["minimum"])
     means = {name: getattr(summary, name).mean for name in ("fraction", "removed", "mass")} | {
         name: getattr(summary, name) for name in ("excess", "optimal")
     }
@@ -79,7 +104,7 @@ def test_never_counted_as_all_is_a_number_like_any_other():
 
 def test_draws_that_never_flip_counted_as_all_enter_the_average():
     """Fractions (.2, .4), (.6, 1): averages .3 and .8, spreads .2 / sqrt 2 and .4 / sqrt 2."""
-    summary = _ranking("random", flips("all", random=[[1, 2], [3, ABSENT]])["random"], None, 0)
+    summary = summary_of("random", flips("all", random=[[1, 2], [3, ABSENT]])["random"])
     assert [getattr(summary.fraction, name).value for name in ("median", "q75")] == pytest.approx([0.3, 0.8])
     assert summary.fraction.mean.value == pytest.approx(0.55)
     assert summary.spread.value == pytest.approx(0.3 / np.sqrt(2))
@@ -91,8 +116,7 @@ def test_draws_that_never_flip_counted_as_all_enter_the_average():
 def test_a_never_counted_as_all_ties_with_a_flip_at_the_last_component(count_never_as, shares):
     """Attention 2, 5, never, never against gradient never, never, 5, never: shares fewer, equal and more."""
     rankings = flips(count_never_as, attention=[2, 5, ABSENT, ABSENT], gradient=[ABSENT, ABSENT, 5, ABSENT])
-    pair = next(pair for pair in _pairs(rankings, 0) if pair.first == "attention")
-    assert [share.value for share in (pair.fewer, pair.equal, pair.more)] == shares
+    assert pair_of_attention(rankings) == shares
 
 
 def test_the_exact_table_holds_where_the_other_may_be_the_top():
@@ -102,12 +126,21 @@ def test_the_exact_table_holds_where_the_other_may_be_the_top():
     time: both 1/2, top alone 1/2. Of two the first is on top and does not flip, the second does: the other alone, 1.
     """
     names = ("random_flips", "expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")
-    rows = pd.DataFrame({"top_flips": [True, False], "share_random_flips": [0.5, 1.0], **dict.fromkeys(names, 0.0)})
-    exact = {cell: share.value for cell, share in vars(_test(rows, 0).exact).items()}
+    known = {"id": ["a", "b"], "top_flips": [True, False], "share_random_flips": [0.5, 1.0]}
+    means = bootstrap_means(single_columns("attention", pd.DataFrame({**known, **dict.fromkeys(names, 0.0)})), 0)
+    exact = {cell: share.value for cell, share in vars(single_summary("attention", means).exact).items()}
     assert exact == {"both_flip": 0.25, "top_alone_flips": 0.25, "other_alone_flips": 0.5, "none_flips": 0.0}
 
 
-def test_accuracy_is_over_labelled_documents_of_two_components_or_more():
-    documents = pd.DataFrame({"n": [0, 1, 2, 3, 4], "label": [0, 0, 1, 0, ABSENT], "prediction": [0, 0, 1, 1, 1]})
-    accuracy = _accuracy(documents, 0)
-    assert (accuracy.value, accuracy.count) == (0.5, 2)
+def test_accuracy_is_over_labelled_documents_and_apart_over_those_not_seen_in_training():
+    """Right, wrong, unknown, right; the first was trained on."""
+    documents = pd.DataFrame(
+        {
+            "label": [1, 0, ABSENT, 0],
+            "prediction": [1, 1, 1, 0],
+            "training_role": [TRAIN, UNSEEN, UNSEEN, UNSEEN],
+        }
+    )
+    means = bootstrap_means(accuracy_columns(documents), 0)
+    assert (means["accuracy", "all"].value, means["accuracy", "all"].count) == (pytest.approx(2 / 3), 3)
+    assert (means["accuracy", UNSEEN].value, means["accuracy", UNSEEN].count) == (0.5, 2)

@@ -541,10 +541,11 @@ def test_hostile_names_are_shown_and_do_nothing(study):
 
 
 def first_flips(fractions: list[float | None], count_never_as="beyond_all") -> FlipValues:
-    rows = pd.DataFrame({"id": [f"d{row}" for row in range(len(fractions))], "ranking": "attention", "n": 4})
-    unused = {"target": None, "removed": 1.0, "mass": 0.1, "outcome": "", "evidence_auc": np.nan}
-    rows = rows.assign(fraction=np.array(fractions, dtype=float), **unused)
-    return flips_by_ranking(rows, count_never_as)["attention"]
+    fraction = np.array(fractions, dtype=float)
+    removed = pd.DataFrame({"id": [f"d{row}" for row in range(len(fraction))], "removed": 4 * fraction})
+    unused = {"draw": np.nan, "mass": 0.1, "evidence_auc": np.nan}
+    rows = removed.assign(ranking="attention", n=4, outcome=np.where(np.isnan(fraction), "never", "flip"), **unused)
+    return flips_by_ranking([pa.Table.from_pandas(rows)], count_never_as)["attention"]
 
 
 def test_curves_rise_where_decisions_flip():

@@ -63,13 +63,11 @@ def pad(
 
     Where `types` are given, also ``token_type_ids``, 0 at padding.
     """
-    width = max(1, *(len(sequence) for sequence in sequences))
-    ids = torch.full((len(sequences), width), padding, dtype=torch.long)
-    mask = torch.zeros(len(sequences), width, dtype=torch.long)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
-        mask[row, : len(sequence)] = 1
-    inputs = {"input_ids": ids, "attention_mask": mask}
+    lengths = np.array([len(sequence) for sequence in sequences])
+    present = np.arange(max(1, lengths.max())) < lengths[:, None]
+    ids = np.full(present.shape, padding, dtype=np.int64)
+    ids[present] = np.concatenate([np.asarray(sequence, dtype=np.int64) for sequence in sequences])
+    inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(present.astype(np.int64))}
     return inputs if types is None else {**inputs, "token_type_ids": pad(types, 0)["input_ids"]}
 
 

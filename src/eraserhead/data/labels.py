@@ -199,6 +199,16 @@ def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:
     return cast(pa.Table, rows.select_columns(columns).with_format("arrow")[:])
 
 
+def number_lists(column: pa.ChunkedArray) -> list[NDArray[np.int64]]:
+    """Return the lists of a column of lists of numbers, as arrays."""
+    return [
+        of_row
+        for lists in column.chunks
+        if len(lists)
+        for of_row in np.split(lists.flatten().to_numpy(), np.diff(lists.offsets).cumsum()[:-1])
+    ]
+
+
 def _dictionary(rows: Dataset, column: str) -> pa.DictionaryArray:
     values = arrow_table(rows, [column]).column(column).combine_chunks()
     if pa.types.is_nested(values.type):

@@ -9,7 +9,7 @@ from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.columns import processes
-from eraserhead.data.tokens import BATCH, Sequences, check_room, encode, neutral, parallel_once
+from eraserhead.data.tokens import BATCH, NeutralTokenizer, Sequences, check_room, encode, neutral, parallel_once
 
 SENTENCES_VERSION = 1  # part of the cache key: raise it when `_tokenize_batch` writes something else
 SENTENCE_COLUMNS = {
@@ -85,7 +85,7 @@ def tokenize_sentences(
 def _tokenize_batch(
     texts: list[str],
     *,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: NeutralTokenizer,
     split: Split,
     max_sentences: int,
     max_tokens: int,

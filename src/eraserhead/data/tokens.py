@@ -1,10 +1,12 @@
 """From texts to tokens: what the model sees, where it lies in the text, and what its window cut away."""
 
 import copy
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -63,7 +65,12 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
             batched=True,
             batch_size=BATCH,
             input_columns=["text", "second"] if pairs else ["text"],
-            fn_kwargs={"tokenizer": neutral(tokenizer), "max_length": max_length, "version": TOKENIZE_VERSION},
+            fn_kwargs={
+                "tokenizer": neutral(tokenizer),
+                "max_length": max_length,
+                "typed": typed,
+                "version": TOKENIZE_VERSION,
+            },
             features=Features({**rows.features, **TOKEN_COLUMNS, **(TYPE_COLUMN if typed else {})}),
             num_proc=count,
         )
@@ -96,21 +103,48 @@ def check_room(tokenizer: PreTrainedTokenizerBase, length: int, pairs: bool, nam
         )
 
 
-def neutral(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+@dataclass(frozen=True)
+class FastTokenizer:
+    """What tokenising needs of a fast tokenizer, as text: quick to hash and to send to other processes.
+
+    Attributes:
+        written: The tokenizer as JSON, without a window and without padding.
+        truncation_side: The side on which long texts are cut.
+        split_special_tokens: Whether special tokens that stand in a text are split like other text.
+    """
+
+    written: str
+    truncation_side: str
+    split_special_tokens: bool
+
+    @cached_property
+    def backend(self) -> Tokenizer:
+        """The tokenizer; it is made only where something is not in the cache."""
+        backend = Tokenizer.from_str(self.written)
+        backend.encode_special_tokens = self.split_special_tokens
+        return backend
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, bool]]:
+        return FastTokenizer, (self.written, self.truncation_side, self.split_special_tokens)
+
+    def num_special_tokens_to_add(self, pair: bool) -> int:
+        """Return how many tokens frame a text, or a pair."""
+        return self.backend.num_special_tokens_to_add(pair)
+
+
+NeutralTokenizer = FastTokenizer | PreTrainedTokenizerBase
+
+
+def neutral(tokenizer: PreTrainedTokenizerBase) -> NeutralTokenizer:
     """Return a copy without a window, and without state from earlier calls, which would change the cache key."""
+    if tokenizer.is_fast:
+        content = json.loads(cast(Tokenizer, tokenizer.backend_tokenizer).to_str())
+        written = json.dumps(content | {"truncation": None, "padding": None}, ensure_ascii=False)
+        return FastTokenizer(written, tokenizer.truncation_side, tokenizer.split_special_tokens)
     neutral = copy.deepcopy(tokenizer)
     neutral.deprecation_warnings = {}
     neutral.model_max_length = NO_WINDOW  # tokens beyond the limit are counted here, without a warning
-    if neutral.is_fast:
-        backend = _backend(neutral)
-        backend.no_truncation()
-        backend.no_padding()
-        backend.encode_special_tokens = tokenizer.split_special_tokens
     return neutral
-
-
-def _backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    return cast(Tokenizer, tokenizer.backend_tokenizer)
 
 
 @contextmanager
@@ -132,8 +166,9 @@ def _tokenize_batch(
     texts: list[str],
     seconds: list[int] | None = None,
     *,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: NeutralTokenizer,
     max_length: int,
+    typed: bool,
     version: int,
 ) -> dict[str, list[Any]]:
     del version  # only part of the cache key
@@ -143,7 +178,7 @@ def _tokenize_batch(
             Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
         ]
     columns, types = encode(sequences, tokenizer, max_length)
-    return columns | ({TYPES: types} if seconds is not None and TYPES in tokenizer.model_input_names else {})
+    return columns | ({TYPES: types} if typed else {})
 
 
 @dataclass(frozen=True)
@@ -161,26 +196,19 @@ class Sequences:
 
 
 def encode(
-    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+    sequences: list[Sequences], tokenizer: NeutralTokenizer, max_length: int
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
     """Return the `TOKEN_COLUMNS` of sequences, and their token types; `tokenizer` comes from `neutral`."""
-    batch = _fast_batch if tokenizer.is_fast else _slow_batch
-    return batch(sequences, tokenizer, max_length)
+    if isinstance(tokenizer, FastTokenizer):
+        return _fast_batch(sequences, tokenizer, max_length)
+    return _slow_batch(sequences, tokenizer, max_length)
 
 
 def _fast_batch(
-    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+    sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
-    backend = _backend(tokenizer)
-    encodings: list[Encoding] = backend.encode_batch([each.given for each in sequences])
-    whole = [len(encoding) for encoding in encodings]
-    too_long = [place for place, length in enumerate(whole) if length > max_length]
-    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
-    for place, encoding in zip(
-        too_long, backend.encode_batch([sequences[place].given for place in too_long]), strict=True
-    ):
-        encodings[place] = encoding
-    backend.no_truncation()
+    pairs = any(each.second is not None for each in sequences)
+    encodings, whole = (_cut_pairs if pairs else _cut)(sequences, tokenizer, max_length)
     offsets = [_offsets(encoding, each.start) for encoding, each in zip(encodings, sequences, strict=True)]
     columns = {
         "input_ids": [encoding.ids for encoding in encodings],
@@ -189,6 +217,32 @@ def _fast_batch(
         **_counts(whole, map(len, encodings)),
     }
     return columns, [encoding.type_ids for encoding in encodings]
+
+
+def _cut(sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int) -> tuple[list[Encoding], list[int]]:
+    """Return the encodings of texts, cut, and how many tokens each would have: what is cut off comes along."""
+    backend, framing = tokenizer.backend, tokenizer.num_special_tokens_to_add(pair=False)
+    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    encodings: list[Encoding] = backend.encode_batch([each.first for each in sequences])
+    backend.no_truncation()
+    beyond = (sum(len(part) - framing for part in encoding.overflowing) for encoding in encodings)
+    return encodings, [len(encoding) + more for encoding, more in zip(encodings, beyond, strict=True)]
+
+
+def _cut_pairs(
+    sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int
+) -> tuple[list[Encoding], list[int]]:
+    """Return the same for pairs: of what is cut off from one, the parts come along with each part of the other."""
+    backend = tokenizer.backend
+    encodings: list[Encoding] = backend.encode_batch([each.given for each in sequences])
+    whole = [len(encoding) for encoding in encodings]
+    too_long = [place for place, length in enumerate(whole) if length > max_length]
+    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    cut = backend.encode_batch([sequences[place].given for place in too_long])
+    backend.no_truncation()
+    for place, encoding in zip(too_long, cut, strict=True):
+        encodings[place] = encoding
+    return encodings, whole
 
 
 def _offsets(encoding: Encoding, second: int) -> list[tuple[int, int]]:

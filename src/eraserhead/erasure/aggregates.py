@@ -1,7 +1,7 @@
 """Aggregates over documents, from the tables of a results folder (METHOD sections 3 to 5)."""
 
-from collections.abc import Sequence
-from itertools import permutations
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,8 @@ import pyarrow as pa
 from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
-from eraserhead.erasure.flip_values import FlipValues, by_document, read_flips
-from eraserhead.erasure.label_scores import label_accuracy, label_scores
+from eraserhead.erasure.flip_values import FlipValues, averager, read_flips
+from eraserhead.erasure.label_scores import label_scores, right_states
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.summary import (
     Aggregates,
@@ -22,16 +22,25 @@ from eraserhead.erasure.summary import (
     SingleErasureTable,
     TestSummary,
 )
+from eraserhead.method.bootstrap import bootstrap_means, quantiles_of
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
-from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_quantiles, compare
+from eraserhead.method.statistics import Estimate, compare
 
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 QUANTITIES = ("fraction", "removed", "mass")
-DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
 DOCUMENT_COLUMNS = [
     *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role"),
     *COUNTS,
 ]
+DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
+TEST_COLUMNS = ["id", "ranking", "n", "top_flips", "random_flips", "share_random_flips", *DIFFERENCES]
+FEWER, EQUAL, MORE = "fewer", "equal", "more"  # removals of the first of a pair of rankings
+SWAPPED = {FEWER: MORE, EQUAL: EQUAL, MORE: FEWER}
+EXACT, DRAWN = "exact", "drawn"  # the 2x2 tables of test 1
+
+Key = tuple[str, ...]  # what a mean is of: its part of the summary, the ranking, the field
+Columns = Iterator[tuple[Key, np.ndarray]]  # values of the analysed documents, NaN where there is none
+Means = Mapping[Key, Estimate]
 
 
 def aggregate(
@@ -50,18 +59,29 @@ def aggregate(
     documents = decisions.loc[is_first]
     analysed, cases = documents.loc[is_analysed(documents.n)], int(is_analysed(decisions.n).sum())
     flips = read_flips(results, count_never_as)
-    singles = results.analysed("singles").to_pandas().set_index("id")
+    singles = results.analysed("singles", TEST_COLUMNS).to_pandas(strings_to_categorical=True)
+    tests = {str(name): rows for name, rows in singles.groupby("ranking", sort=False, observed=True)}
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
+
+    def columns() -> Columns:
+        yield from accuracy_columns(analysed, labels)
+        for name, found in flips.items():
+            yield from ranking_columns(name, found, flips.get(yardstick or ""))
+        yield from pair_columns(flips)
+        for name, rows in tests.items():
+            yield from single_columns(name, rows)
+
+    means = bootstrap_means(columns(), seed)
     return Aggregates(
         documents=_counts(documents, decisions),
         truncation=summed_truncation(table.filter(pa.array(is_first))),
-        accuracy=label_accuracy(analysed, labels, seed) if labels else _accuracy(documents, seed),
-        accuracy_unseen=_accuracy_unseen(documents, seed, labels),
+        accuracy=means["accuracy", "all"],
+        accuracy_unseen=means.get(("accuracy", UNSEEN)),
         yardstick=yardstick,
-        rankings={name: _ranking(name, found, flips.get(yardstick or ""), seed) for name, found in flips.items()},
-        beyond_rankings=_beyond_rankings(flips, seed),
-        pairs=_pairs(flips, seed),
-        tests={str(name): _test(rows, seed) for name, rows in singles.groupby("ranking", sort=False)},
+        rankings={name: ranking_summary(name, found, means) for name, found in flips.items()},
+        beyond_rankings=means.get(("beyond_rankings",)),
+        pairs=pairs(flips, means),
+        tests={name: single_summary(name, means) for name in tests},
         labels=label_scores(analysed, cases, labels, seed) if labels else None,
     )
 
@@ -82,44 +102,49 @@ def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
     )
 
 
-def _accuracy(documents: pd.DataFrame, seed: int) -> Estimate:
-    documents = documents.loc[is_analysed(documents.n)]
-    correct = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
-    return _mean(correct, seed)
+def accuracy_columns(documents: pd.DataFrame, labels: Sequence[str] = ()) -> Columns:
+    """Yield whether each document is decided rightly, for all, and for those that training did not see, if known."""
+    if labels:
+        right = right_states(documents, len(labels))
+    else:
+        right = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
+    yield ("accuracy", "all"), right
+    if not documents.training_role.isna().any():
+        yield ("accuracy", UNSEEN), np.where(documents.training_role == UNSEEN, right, np.nan)
 
 
-def _accuracy_unseen(documents: pd.DataFrame, seed: int, labels: Sequence[str]) -> Estimate | None:
-    """Return the accuracy over documents that training did not see; None where it is not known which it saw."""
-    if documents.training_role.isna().any():
-        return None
-    unseen = documents.loc[documents.training_role == UNSEEN]
-    return label_accuracy(unseen.loc[is_analysed(unseen.n)], labels, seed) if labels else _accuracy(unseen, seed)
-
-
-def _ranking(name: str, flips: FlipValues, yardstick: FlipValues | None, seed: int) -> RankingSummary:
-    columns = {outcome.label: (flips.outcome == outcome.label).mean(1) for outcome in Outcome}
+def ranking_columns(name: str, flips: FlipValues, yardstick: FlipValues | None) -> Columns:
+    """Yield what test 2 along one ranking averages, a document's draws and decisions averaged first."""
+    columns = {outcome.label: (flips.outcome == outcome).mean(1) for outcome in Outcome}
     columns |= {quantity: _mean_where_number(flips.numbers(quantity)) for quantity in QUANTITIES}
     if yardstick is not None:
         columns |= _against(flips, yardstick)
     columns["evidence_auc"] = _mean_where_number(flips.evidence_auc)
     if name == RANDOM:
         columns["spread"] = _spread(flips.numbers("fraction"))
-    means = _means({name: by_document(flips.ids, values) for name, values in columns.items()}, seed)
+    average = averager(flips.ids)
+    for field, values in columns.items():
+        yield ("ranking", name, field), average(values)
+
+
+def ranking_summary(name: str, flips: FlipValues, means: Means) -> RankingSummary:
+    """Return test 2 along one ranking."""
+    own = {key[-1]: mean for key, mean in means.items() if key[:-1] == ("ranking", name)}
+    average = averager(flips.ids)
+
+    def distribution(quantity: str) -> Distribution:
+        """Average each document's decisions and draws; one that never flips makes the average beyond everything."""
+        quartiles = quantiles_of(average(flips.values(quantity).mean(1)), list(QUARTILES.values()))
+        return Distribution(**dict(zip(QUARTILES, quartiles, strict=True)), mean=own[quantity])
+
     return RankingSummary(
-        outcomes={outcome.label: means[outcome.label] for outcome in Outcome},
-        **{quantity: _distribution(flips, quantity, means[quantity], seed) for quantity in QUANTITIES},
-        excess=means.get("excess"),
-        optimal=means.get("optimal"),
-        evidence_auc=means["evidence_auc"],
-        spread=means.get("spread"),
+        outcomes={outcome.label: own[outcome.label] for outcome in Outcome},
+        **{quantity: distribution(quantity) for quantity in QUANTITIES},
+        excess=own.get("excess"),
+        optimal=own.get("optimal"),
+        evidence_auc=own["evidence_auc"],
+        spread=own.get("spread"),
     )
-
-
-def _distribution(flips: FlipValues, quantity: str, mean: Estimate, seed: int) -> Distribution:
-    """Average each document's decisions and draws first; one that never flips makes the average beyond everything."""
-    averages = by_document(flips.ids, flips.values(quantity).mean(1))
-    quartiles = bootstrap_quantiles(averages, list(QUARTILES.values()), seed)
-    return Distribution(**dict(zip(QUARTILES, quartiles, strict=True)), mean=mean)
 
 
 def _against(flips: FlipValues, yardstick: FlipValues) -> dict[str, np.ndarray]:
@@ -132,16 +157,6 @@ def _against(flips: FlipValues, yardstick: FlipValues) -> dict[str, np.ndarray]:
         "excess": _mean_where_number(flips.numbers("removed") - yardstick.numbers("removed")),
         "optimal": _mean_where_number(optimal),
     }
-
-
-def _beyond_rankings(flips: dict[str, FlipValues], seed: int) -> Estimate | None:
-    """Return how often the best set found is smaller than every ranking's; None where there is a minimum."""
-    if BEST_FOUND not in flips:
-        return None
-    others = [found.removed.min(1) for name, found in flips.items() if name != BEST_FOUND]
-    best = flips[BEST_FOUND]
-    smaller = (best.removed[:, 0] < np.min(others, axis=0)).astype(float)
-    return _mean(by_document(best.ids, smaller), seed)
 
 
 def _mean_where_number(values: np.ndarray) -> np.ndarray:
@@ -157,31 +172,53 @@ def _spread(values: np.ndarray) -> np.ndarray:
     return np.where(count > 1, np.sqrt((deviations**2).sum(1) / np.maximum(count - 1, 1)), np.nan)
 
 
-def _pairs(flips: dict[str, FlipValues], seed: int) -> list[Pair]:
-    """Return for each pair how often the first needs strictly fewer removals, over all documents."""
-    return [_pair(first, second, flips, seed) for first, second in permutations(flips, 2)]
+def pair_columns(flips: Mapping[str, FlipValues]) -> Columns:
+    """Yield which of two rankings needs strictly fewer removals, and how often the best set is smaller than any's."""
+    if not flips:
+        return
+    average = averager(next(iter(flips.values())).ids)
+    for first, second in combinations(flips, 2):
+        shares = average(compare(flips[first].removed, flips[second].removed))
+        for place, field in enumerate((FEWER, EQUAL, MORE)):
+            yield ("pair", first, second, field), shares[:, place]
+    if BEST_FOUND in flips:
+        others = [found.removed.min(1) for name, found in flips.items() if name != BEST_FOUND]
+        best = flips[BEST_FOUND]
+        smaller = (best.removed[:, 0] < np.min(others, axis=0)).astype(float)
+        yield ("beyond_rankings",), average(smaller)
 
 
-def _pair(first: str, second: str, flips: dict[str, FlipValues], seed: int) -> Pair:
-    removed = flips[first].removed, flips[second].removed
-    shares = compare(*removed) if len(removed[0]) else np.empty((0, 3))
-    return Pair(first, second, *bootstrap_means(by_document(flips[first].ids, shares), seed))
+def pairs(flips: Mapping[str, FlipValues], means: Means) -> list[Pair]:
+    """Return for each ordered pair how often the first needs strictly fewer removals, over all documents."""
+
+    def of(first: str, second: str, field: str) -> Estimate:
+        found = means.get(("pair", first, second, field))
+        return means["pair", second, first, SWAPPED[field]] if found is None else found
+
+    return [
+        Pair(first, second, *(of(first, second, field) for field in (FEWER, EQUAL, MORE)))
+        for first, second in permutations(flips, 2)
+    ]
 
 
-def _test(rows: pd.DataFrame, seed: int) -> TestSummary:
-    """Return test 1 of one ranking: the 2x2 table, exact and for the drawn component, and the divergences."""
-    top = rows.top_flips.to_numpy(dtype=float)
+def single_columns(name: str, rows: pd.DataFrame) -> Columns:
+    """Yield what test 1 of one ranking averages: the 2x2 table, exact and for the drawn component, and divergences."""
+    average, top = averager(rows.id.to_numpy()), rows.top_flips.to_numpy(dtype=float)
     exact = _cells(top, rows.share_random_flips.to_numpy(dtype=float))
     drawn = _cells(top, rows.random_flips.to_numpy(dtype=float))
-    differences = {name: rows[name].to_numpy(dtype=float) for name in DIFFERENCES}
-    # All at once, so that all means share the same resamples.
-    columns = [*exact.values(), *drawn.values(), *differences.values()]
-    means = iter(bootstrap_means(by_document(rows.index.to_numpy(), np.stack(columns, axis=1)), seed))
-    return TestSummary(
-        exact=SingleErasureTable(**dict(zip(exact, means, strict=False))),
-        drawn=SingleErasureTable(**dict(zip(drawn, means, strict=False))),
-        **dict(zip(differences, means, strict=True)),
-    )
+    tables = {EXACT: exact, DRAWN: drawn, "": {field: rows[field].to_numpy(dtype=float) for field in DIFFERENCES}}
+    for table, columns in tables.items():
+        for field, values in columns.items():
+            yield ("test", name, table, field), average(values)
+
+
+def single_summary(name: str, means: Means) -> TestSummary:
+    """Return test 1 of one ranking."""
+
+    def table(which: str) -> dict[str, Estimate]:
+        return {key[-1]: mean for key, mean in means.items() if key[:-1] == ("test", name, which)}
+
+    return TestSummary(exact=SingleErasureTable(**table(EXACT)), drawn=SingleErasureTable(**table(DRAWN)), **table(""))
 
 
 def _cells(top: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
@@ -191,11 +228,3 @@ def _cells(top: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
         "other_alone_flips": (1 - top) * other,
         "none_flips": (1 - top) * (1 - other),
     }
-
-
-def _mean(values: np.ndarray, seed: int) -> Estimate:
-    return bootstrap_means(values[:, None], seed)[0]
-
-
-def _means(columns: dict[str, np.ndarray], seed: int) -> dict[str, Estimate]:
-    return dict(zip(columns, bootstrap_means(np.stack(list(columns.values()), axis=1), seed), strict=True))

@@ -5,36 +5,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 from accelerate import Accelerator
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
-from eraserhead.data.label_sets import LABELS
+from eraserhead.data.labels import arrow_table
 from eraserhead.data.seen import SeenTexts
-from eraserhead.data.tokens import COUNTS
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
+from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.tabulate import BatchText, case_texts, join_batches, tabulate
+from eraserhead.erasure.tabulate import TRAINING_ROLE, tabulate
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
-from eraserhead.loading.components import COMPONENT_COLUMNS, components_of
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Draws, analyse
-from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
-
-TRAINING_ROLE = "training_role"  # column of documents
 
 
 @dataclass(frozen=True)
@@ -58,26 +53,27 @@ class Analyser:
         """Seconds that the search for smaller sets has taken in this process; None without a search."""
         return None if self.config.search == "none" else sum(self.searched)
 
-    def shard(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        """Analyse some documents; return the tables of a shard."""
-        lengths = list(rows["tokens"])
+    def shard(self, documents: pa.Table) -> dict[str, pa.Table]:
+        """Analyse some tokenised documents; return the tables of a shard."""
+        rows = self.opened.rows(documents)
+        lengths = documents.column("tokens").to_pylist()
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
         batches = buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
-        return join_batches([self._batch(rows, batch) for batch in batches])
+        analysed = [self._batch(rows, batch) for batch in batches]
+        opened = self.opened
+        return tabulate(documents, analysed, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
 
-    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> dict[str, Any]:
+    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
         opened, config, rankings = self.opened, self.config, registered()
         reading = opened.read(rows, batch, signals_of(rankings))
         cases = reading.cases
-        batch = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
-        ids = [rows["id"][row] for row in batch]
+        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+        ids = [rows["id"][row] for row in documents]
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
         draws = Draws(ids, config.seed, config.draws, config.random_other)
         analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
-        checkpoint = opened.checkpoint
-        text = batch_text(rows, batch, reading, checkpoint.tokenizer, opened.setup.components, opened.labels)
-        return tabulate(text, reading, rankings, analysis)
+        return analysed_rows(batch, reading, rankings, analysis)
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
@@ -152,51 +148,6 @@ def with_training_roles(rows: Dataset, seen: SeenTexts | None) -> Dataset:
     return rows if seen is None else rows.add_column(TRAINING_ROLE, seen.roles(rows))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-def batch_text(
-    rows: Mapping[str, Sequence[Any]],
-    batch: list[int],
-    reading: Reading,
-    tokenizer: PreTrainedTokenizerBase,
-    components: str,
-    classes: Sequence[str] = (),
-) -> BatchText:
-    """Collect the texts of a batch's documents, component by component.
-
-    Args:
-        rows: The tokenised documents.
-        batch: Number of each row's document; those of cases may repeat.
-        reading: What was read of them.
-        tokenizer: The model's tokenizer.
-        components: What components are.
-        classes: Names of the labels, of a model that decides label by label.
-    """
-    columns = [name for name in COMPONENT_COLUMNS if name in rows]
-    whole = {
-        row: components_of({name: rows[name][row] for name in columns}, tokenizer, components)
-        for row in dict.fromkeys(batch)
-    }
-    found = [
-        whole[row].at(positions[:length])
-        for row, positions, length in zip(batch, reading.positions.tolist(), reading.lengths.tolist(), strict=True)
-    ]
-    starts = [each.starts for each in found if each.starts is not None]
-    ends = [each.ends for each in found if each.ends is not None]
-    without = len(starts) < len(found)
-    return BatchText(
-        rows=batch,
-        ids=[rows["id"][row] for row in batch],
-        texts=[rows["text"][row] for row in batch],
-        labels=[rows["label"][row] for row in batch],
-        cases=case_texts(reading, [rows[LABELS][row] for row in batch] if LABELS in rows else None, classes),
-        components=[each.names for each in found],
-        starts=None if without else starts,
-        ends=None if without else ends,
-        counts={name: [rows[name][row] for row in batch] for name in COUNTS if name in rows},
-        training_roles=[rows[TRAINING_ROLE][row] for row in batch] if TRAINING_ROLE in rows else None,
-        evidence=_evidence(rows, batch, None if without else starts, None if without else ends),
-    )
-
-
 def own_shards(shards: int, finished: set[int], rank: int, processes: int) -> list[int]:
     """Return the shards that a process still has to make.
 
@@ -213,24 +164,12 @@ def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, sha
         devices.tell(accelerator, f"continuing: {len(finished)} of {shards} shards are finished")
     mine = own_shards(shards, finished, accelerator.process_index, accelerator.num_processes)
     for number in devices.progress(mine, accelerator, "erasing", "shard"):
-        results.write_shard(number, analyser.shard(rows[number * size : (number + 1) * size]))
+        results.write_shard(number, analyser.shard(_slice(rows, number * size, size)))
 
 
-def _evidence(
-    rows: Mapping[str, Sequence[Any]], batch: list[int], starts: list[list[int]] | None, ends: list[list[int]] | None
-) -> list[np.ndarray] | None:
-    if "evidence" not in rows or starts is None or ends is None:
-        return None
-    return [
-        np.array(
-            [
-                any(start < span["end"] and end > span["start"] for span in rows["evidence"][row])
-                for start, end in zip(document_starts, document_ends, strict=True)
-            ],
-            dtype=bool,
-        )
-        for row, document_starts, document_ends in zip(batch, starts, ends, strict=True)
-    ]
+def _slice(rows: Dataset, start: int, size: int) -> pa.Table:
+    stop = min(start + size, len(rows))
+    return arrow_table(rows.select(range(start, stop)), rows.column_names)
 
 
 def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Setup:

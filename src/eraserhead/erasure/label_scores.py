@@ -7,13 +7,15 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from eraserhead.erasure.summary import LabelScores
-from eraserhead.method.statistics import Estimate, bootstrap_means, bootstrap_of_sums
+from eraserhead.method.bootstrap import bootstrap_means, bootstrap_of_sums
 
 
-def label_accuracy(documents: pd.DataFrame, classes: Sequence[str], seed: int) -> Estimate:
-    """Return the share of all labels' states that are right, over the documents that have labels."""
-    gold, found = _gold_and_found(documents, classes)
-    return bootstrap_means((gold == found).astype(float).mean(1, keepdims=True), seed)[0]
+def right_states(documents: pd.DataFrame, labels: int) -> Float[np.ndarray, " documents"]:
+    """Return the share of all labels' states that are right, for each document; NaN where its labels are unknown."""
+    right, known = np.full(len(documents), np.nan), documents.labels.notna().to_numpy()
+    gold, found = _gold_and_found(documents, labels)
+    right[known] = (gold == found).mean(1)
+    return right
 
 
 def label_scores(documents: pd.DataFrame, cases: int, classes: Sequence[str], seed: int) -> LabelScores:
@@ -25,11 +27,11 @@ def label_scores(documents: pd.DataFrame, cases: int, classes: Sequence[str], se
         classes: Names of the labels.
         seed: Seed of the bootstrap.
     """
-    gold, found = _gold_and_found(documents, classes)
+    gold, found = _gold_and_found(documents, len(classes))
     micro, macro = bootstrap_of_sums(np.concatenate([gold & found, gold & ~found, ~gold & found], axis=1), f1, seed)
     return LabelScores(
         cases=cases,
-        accuracy=dict(zip(classes, bootstrap_means((gold == found).astype(float), seed), strict=True)),
+        accuracy=bootstrap_means(zip(classes, (gold == found).astype(float).T, strict=True), seed),
         micro_f1=micro,
         macro_f1=macro,
     )
@@ -46,10 +48,10 @@ def f1(sums: Float[np.ndarray, "rows hits_misses_and_false"]) -> Float[np.ndarra
 
 
 def _gold_and_found(
-    documents: pd.DataFrame, classes: Sequence[str]
+    documents: pd.DataFrame, labels: int
 ) -> tuple[Bool[np.ndarray, "documents labels"], Bool[np.ndarray, "documents labels"]]:
     labelled = documents.loc[documents.labels.notna()]
-    return _states(labelled.labels, len(classes)), _states(labelled.predictions, len(classes))
+    return _states(labelled.labels, labels), _states(labelled.predictions, labels)
 
 
 def _states(lists: pd.Series, labels: int) -> Bool[np.ndarray, "documents labels"]:

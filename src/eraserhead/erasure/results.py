@@ -5,7 +5,7 @@ when all of a file is written, ``summary.json`` last. Each shard is sealed, and 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from eraserhead.errors import Job, UserError
 from eraserhead.files import damaged, remove_at_once, replacing
 from eraserhead.folders import OutputFolder
 from eraserhead.method.names import FEWEST_COMPONENTS
-from eraserhead.parquet import parquet_writer, read_parquet, write_parquet
+from eraserhead.parquet import parquet_batches, parquet_writer, read_parquet, write_parquet
 from eraserhead.records import read_record
 from eraserhead.seals import check_seal, seal
 
@@ -94,6 +94,8 @@ SIGNALS = pa.schema(
     ]
 )
 SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
+
+ROWS_AT_A_TIME = 1 << 17
 
 # What may differ in the same results: how model and data are named and were read. Fingerprints identify the two.
 NAMES_ALONE = (
@@ -235,6 +237,14 @@ class ResultsFolder(OutputFolder):
     def analysed(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the rows of the documents that are analysed; `columns` must have ``n`` among them."""
         return self.table(name, columns).filter(is_analysed(pc.field("n")))
+
+    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read some columns of one of the tables, a bounded number of rows at a time.
+
+        Raises:
+            UserError: It is damaged.
+        """
+        yield from parquet_batches(self.path / RESULTS.table(name), self.again, columns, ROWS_AT_A_TIME)
 
     def summary(self) -> Summary:
         """Read the summary.

@@ -1,217 +1,220 @@
-"""Turns tensors into the rows of the result tables."""
+"""Turns the analysed rows of a shard, and their documents, into the result tables."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
+from jaxtyping import Bool, Int
+from transformers import PreTrainedTokenizerBase
 
+from eraserhead.data.label_sets import LABELS
 from eraserhead.data.tokens import COUNTS
+from eraserhead.erasure.analysed import TEST_FIELDS, AnalysedRows, joined, ranges
 from eraserhead.erasure.results import SCHEMAS
-from eraserhead.method.analysis import Analysis, RankingFlips
+from eraserhead.loading.components import ComponentTexts, component_texts
 from eraserhead.method.cases import in_written_order
 from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
-from eraserhead.method.reading import Reading
-from eraserhead.method.statistics import ranking_auc
-from eraserhead.method.test_one import TopAgainstRandom
-from eraserhead.rankings.ranking import Ranking
+from eraserhead.method.statistics import rankings_auc
 
-OUTCOMES = np.array([outcome.label for outcome in Outcome], dtype=object)
+OUTCOMES = pa.array([outcome.label for outcome in Outcome])
+TRAINING_ROLE = "training_role"  # column of documents
+EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True)
-class CaseTexts:
-    """What each row of a batch is about, where it is a document and a label.
+class Shard:
+    """The documents of a shard and what was found of them.
 
     Attributes:
-        targets: Name of its label.
-        numbers: Number of its label, by which a document's rows are ordered.
-        states: Whether it should be on, as results number it; None where that is unknown.
-        labels: All labels that should be on for its document; None likewise.
-        predictions: All labels that are on.
+        documents: The tokenised documents.
+        found: The analysed rows, in the order of the documents.
+        texts: Texts and offsets of all components of the rows, in that order.
+        classes: Names of the labels, of a model that decides label by label.
     """
 
-    targets: Sequence[str]
-    numbers: list[int]
-    states: list[int | None]
-    labels: Sequence[list[int] | None]
-    predictions: list[list[int]]
+    documents: pa.Table
+    found: AnalysedRows
+    texts: ComponentTexts
+    classes: Sequence[str] = ()
+
+    def column(self, name: str) -> pa.ChunkedArray | pa.Array:
+        """Return a column of the documents for each row; null where they do not have it."""
+        rows = self.found.rows.document
+        if name not in self.documents.column_names:
+            return pa.nulls(len(rows))
+        return self.documents.column(name).take(pa.array(rows))
+
+    @property
+    def targets(self) -> list[str] | None:
+        """The label that each row is about; None where a row is a document."""
+        return None if self.found.on is None else [str(self.classes[label]) for label in self.found.rows.label]
 
 
-def case_texts(reading: Reading, labels: Sequence[list[int] | None] | None, classes: Sequence[str]) -> CaseTexts | None:
-    """Return what the rows of a reading are about; None where each is a document.
+def tabulate(
+    documents: pa.Table,
+    parts: Sequence[AnalysedRows],
+    tokenizer: PreTrainedTokenizerBase,
+    components: str,
+    classes: Sequence[str] = (),
+) -> dict[str, pa.Table]:
+    """Return a shard's tables, documents in their order, each document's rankings in theirs.
 
     Args:
-        reading: The reading.
-        labels: The labels that should be on, of each row's document.
-        classes: Names of all labels.
+        documents: The tokenised documents.
+        parts: The analysed rows of all its batches.
+        tokenizer: The model's tokenizer.
+        components: What components are.
+        classes: Names of the labels, of a model that decides label by label.
     """
-    cases = reading.cases
-    if cases is None:
-        return None
-    numbers = cases.labels.tolist()
-    gold = [None] * len(numbers) if labels is None else list(labels)
-    on = [row.nonzero().squeeze(1).tolist() for row in cases.on]
-    states = [
-        None if own is None else int(in_written_order(torch.tensor(int(number in own))))
-        for own, number in zip(gold, numbers, strict=True)
-    ]
-    predictions = [on[document] for document in cases.documents.tolist()]
-    return CaseTexts([str(classes[number]) for number in numbers], numbers, states, gold, predictions)
-
-
-@dataclass(frozen=True)
-class BatchText:
-    """The texts of a batch's rows, one list entry for each row: a document, or a case of one.
-
-    Attributes:
-        rows: Numbers of their documents within the shard, to put the rows back into order.
-        ids: Their ids.
-        texts: Their cleaned texts.
-        labels: Gold classes, None where unknown.
-        components: Token strings of their components.
-        starts: Offsets of the components' first characters in the text; None for tokenizers without offsets.
-        ends: Offsets behind their last characters; None likewise.
-        counts: Tokens that the model saw and that were cut off; for documents read by sentence, also sentences.
-        training_roles: What they were in training; None where it is not known.
-        evidence: Whether each component overlaps the evidence; None where the evidence is unknown.
-        cases: What each row is about, where it is a document and a label.
-    """
-
-    rows: list[int]
-    ids: list[str]
-    texts: list[str]
-    labels: list[int | None]
-    components: list[list[str]]
-    starts: list[list[int]] | None
-    ends: list[list[int]] | None
-    counts: Mapping[str, list[int]]
-    training_roles: list[str] | None
-    evidence: list[np.ndarray] | None
-    cases: CaseTexts | None = None
-
-    @property
-    def order(self) -> list[tuple[int, int]]:
-        """What the rows are ordered by in a shard: documents, and the labels of each."""
-        return list(zip(self.rows, self.cases.numbers if self.cases else [0] * len(self.rows), strict=True))
-
-    @property
-    def keys(self) -> dict[str, Sequence[Any]]:
-        """What a row of any table is about."""
-        return {"id": self.ids, "target": self.cases.targets if self.cases else [None] * len(self.ids)}
-
-
-def tabulate(text: BatchText, reading: Reading, rankings: Sequence[Ranking], analysis: Analysis) -> dict[str, pa.Table]:
-    """Return the rows of one batch, with first columns ``row`` and ``case`` that order them within the shard."""
+    found = joined(parts)
+    of_rows = zip(found.rows.document.tolist(), found.rows.lengths.tolist(), strict=True)
+    texts = component_texts(documents, list(of_rows), found.components.positions, tokenizer, components)
+    shard = Shard(documents, found, texts, classes)
     return {
-        "documents": _table("documents", text.order, _documents(text, reading, analysis)),
-        "signals": pa.concat_tables(
-            _table("signals", text.order, _signals(text, reading, ranking)) for ranking in rankings
-        ),
-        "flips": pa.concat_tables(
-            _table("flips", text.order, _flips(text, reading, ranking)) for ranking in analysis.flips
-        ),
-        "singles": pa.concat_tables(
-            _table("singles", text.order, _singles(text, reading, name, test)) for name, test in analysis.tests.items()
-        ),
+        "documents": _documents(shard),
+        "signals": _signals(shard),
+        "flips": _flips(shard),
+        "singles": _singles(shard),
     }
 
 
-def join_batches(batches: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
-    """Return a shard's tables, documents in their order, each document's rankings in theirs."""
-    return {name: _ordered(pa.concat_tables(batch[name] for batch in batches)) for name in SCHEMAS}
-
-
-def _ordered(table: pa.Table) -> pa.Table:
-    order = np.lexsort((table.column("case").to_numpy(), table.column("row").to_numpy()))  # stable
-    return table.drop_columns(["row", "case"]).take(pa.array(order))
-
-
-def _table(name: str, order: list[tuple[int, int]], columns: Mapping[str, Any]) -> pa.Table:
-    schema = SCHEMAS[name]
-    arrays = [pa.array(columns[field.name], type=field.type, from_pandas=False) for field in schema]
-    rows, cases = (pa.array(numbers, pa.int64()) for numbers in np.array(order).reshape(-1, 2).T)
-    return pa.table([rows, cases, *arrays], names=["row", "case", *schema.names])
-
-
-def _documents(text: BatchText, reading: Reading, analysis: Analysis) -> dict[str, Any]:
-    lengths, cases = reading.lengths.numpy(force=True), text.cases
-    probabilities = reading.unerased.logits.softmax(-1)
-    nothing = [None] * len(text.ids)
-
-    def written(decision: Tensor) -> Tensor:
-        return decision if cases is None else in_written_order(decision)
-
-    return {
-        **text.keys,
-        "text": text.texts,
-        "label": text.labels if cases is None else cases.states,
-        "labels": nothing if cases is None else cases.labels,
-        "prediction": written(reading.unerased.decision).numpy(force=True),
-        "predictions": nothing if cases is None else cases.predictions,
-        "model_prediction": written(reading.model_decision).numpy(force=True),
-        "probabilities": list((probabilities if cases is None else probabilities.flip(-1)).numpy(force=True)),
-        "n": lengths,
-        "components": text.components,
-        "starts": text.starts if text.starts is not None else nothing,
-        "ends": text.ends if text.ends is not None else nothing,
-        "single_js": _ragged(analysis.singles.js, lengths),
-        "single_decision": _ragged(written(analysis.singles.decision), lengths),
-        **{name: text.counts.get(name, nothing) for name in COUNTS},
-        "training_role": text.training_roles or nothing,
+def _documents(shard: Shard) -> pa.Table:
+    rows, found = shard.found.rows, shard.found
+    labels = shard.column(LABELS)
+    columns = {
+        "text": shard.column("text"),
+        "label": shard.column("label") if found.on is None else _states(labels, rows.label),
+        "labels": labels if found.on is not None else None,
+        "prediction": rows.decision,
+        "predictions": found.on,
+        "model_prediction": rows.model_decision,
+        "probabilities": _lists(rows.probabilities.T.ravel(), np.full(len(rows.lengths), len(rows.probabilities))),
+        "n": rows.lengths,
+        "components": _lists(shard.texts.names, rows.lengths),
+        "starts": None if shard.texts.starts is None else _lists(shard.texts.starts, rows.lengths),
+        "ends": None if shard.texts.ends is None else _lists(shard.texts.ends, rows.lengths),
+        "single_js": _lists(found.components.single_js, rows.lengths),
+        "single_decision": _lists(found.components.single_decision, rows.lengths),
+        **{name: shard.column(name) for name in (*COUNTS, TRAINING_ROLE)},
     }
+    return _table("documents", shard, 1, columns)
 
 
-def _signals(text: BatchText, reading: Reading, ranking: Ranking) -> dict[str, Any]:
-    scores = _ragged(ranking.values(reading), reading.lengths.numpy(force=True))
-    return {**text.keys, "ranking": [ranking.name] * len(text.ids), "scores": scores}
+def _signals(shard: Shard) -> pa.Table:
+    found, lengths = shard.found, shard.found.rows.lengths
+    columns = {
+        "ranking": _repeated(found.rankings, len(lengths)),
+        "scores": _lists(_by_row(found.components.signals, lengths), np.repeat(lengths, len(found.rankings))),
+    }
+    return _table("signals", shard, len(found.rankings), columns)
 
 
-def _flips(text: BatchText, reading: Reading, ranking: RankingFlips) -> dict[str, Any]:
-    lengths = reading.lengths.numpy(force=True)
-    outcome = ranking.flips.outcome.numpy(force=True)
-    removed = ranking.flips.removed.numpy(force=True)
+def _flips(shard: Shard) -> pa.Table:
+    found, rows = shard.found, shard.found.rows
+    each = len(found.orders)
+    lengths, removed, outcome = np.repeat(rows.lengths, each), rows.removed.T.ravel(), rows.outcome.T.ravel()
     never = outcome == Outcome.NEVER
-    orders = _ragged(ranking.order, lengths)
-    return {
-        **text.keys,
-        "ranking": [ranking.ranking] * len(text.ids),
-        "draw": [ranking.draw] * len(text.ids),
+    columns = {
+        "ranking": _repeated([name for name, _ in found.orders], len(rows.lengths)),
+        "draw": _repeated([draw for _, draw in found.orders], len(rows.lengths)),
         "n": lengths,
-        "removed": _null_where(never, removed),
-        "fraction": _null_where(never, removed / np.maximum(lengths, 1)),
-        "mass": _null_where(never, ranking.flips.mass.numpy(force=True)),
-        "outcome": OUTCOMES[outcome],
-        "order": orders,
-        "evidence_auc": _evidence(text, orders),
+        "removed": pa.array(removed, mask=never),
+        "fraction": pa.array(removed / np.maximum(lengths, 1), mask=never),
+        "mass": pa.array(rows.mass.T.ravel(), mask=never),
+        "outcome": OUTCOMES.take(pa.array(outcome)),
+        "order": _lists(_by_row(found.components.orders, rows.lengths), lengths),
+        "evidence_auc": _evidence_auc(shard),
     }
+    return _table("flips", shard, each, columns)
 
 
-def _singles(text: BatchText, reading: Reading, name: str, test: TopAgainstRandom) -> dict[str, Any]:
-    lengths = reading.lengths.numpy(force=True)
-    columns = {field.name: getattr(test, field.name).numpy(force=True) for field in fields(test)}
-    columns["delta_js"] = columns["js_top"] - columns["js_random"]
+def _singles(shard: Shard) -> pa.Table:
+    found, rows = shard.found, shard.found.rows
+    each = len(found.tests)
+    tests = rows.tests.transpose(1, 2, 0).reshape(len(TEST_FIELDS), -1)
+    lengths = np.repeat(rows.lengths, each)
     alone = lengths < FEWEST_COMPONENTS  # there is no other component to compare with
-    return {
-        **text.keys,
-        "ranking": [name] * len(text.ids),
-        "n": lengths,
-        **{column: _null_where(alone, values) for column, values in columns.items()},
+    values = dict(zip(TEST_FIELDS, tests, strict=True))
+    values["delta_js"] = values["js_top"] - values["js_random"]
+    columns = {name: pa.array(column, mask=alone) for name, column in values.items()}
+    columns |= {"ranking": _repeated(found.tests, len(rows.lengths)), "n": pa.array(lengths)}
+    return _table("singles", shard, each, columns)
+
+
+def _table(name: str, shard: Shard, each: int, columns: dict[str, Any]) -> pa.Table:
+    """Return a table with `each` rows for every row of the shard."""
+    rows = np.repeat(shard.found.rows.document, each)
+    targets = shard.targets
+    keys = {
+        "id": shard.documents.column("id").take(pa.array(rows)),
+        "target": None if targets is None else np.repeat(np.array(targets, dtype=object), each),
     }
+    columns = {**keys, **columns}
+    schema = SCHEMAS[name]
+    return pa.table([_array(columns[field.name], field.type, len(rows)) for field in schema], schema=schema)
 
 
-def _null_where(absent: np.ndarray, values: np.ndarray) -> pa.Array:
-    return pa.array(values, mask=absent)
+def _array(values: Any, kind: pa.DataType, rows: int) -> pa.Array | pa.ChunkedArray:
+    if values is None:
+        return pa.nulls(rows, kind)
+    if not isinstance(values, pa.Array | pa.ChunkedArray):
+        return pa.array(values, kind, from_pandas=False)
+    return values if values.type == kind else values.cast(kind)
 
 
-def _ragged(values: Tensor, lengths: np.ndarray) -> list[np.ndarray]:
-    return [row[:length] for row, length in zip(values.numpy(force=True), lengths, strict=True)]
+def _lists(values: Any, lengths: np.ndarray) -> pa.ListArray:
+    offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values if isinstance(values, pa.Array) else pa.array(values))
 
 
-def _evidence(text: BatchText, orders: list[np.ndarray]) -> list[float | None]:
-    if text.evidence is None:
-        return [None] * len(orders)
-    return [ranking_auc(order, relevant) for order, relevant in zip(orders, text.evidence, strict=True)]
+def _by_row(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return values ``[lists, components]`` row after row: all lists of the first row, then those of the second."""
+    lists, starts = len(values), lengths.cumsum() - lengths
+    places = np.arange(values.shape[1]) + np.repeat(starts * (lists - 1), lengths)
+    strides = np.repeat(lengths, lengths)
+    out = np.empty(values.size, dtype=values.dtype)
+    for number, of_list in enumerate(values):
+        out[places + number * strides] = of_list
+    return out
+
+
+def _repeated(values: Sequence[Any], times: int) -> pa.Array:
+    return pa.array(values).take(pa.array(np.tile(np.arange(len(values)), times)))
+
+
+def _states(labels: Any, numbers: Int[np.ndarray, " rows"]) -> list[int | None]:
+    """Return whether each row's label should be on, as results number it; None where its document's are unknown."""
+    return [
+        None if own is None else int(in_written_order(torch.tensor(int(number in own))))
+        for own, number in zip(labels.to_pylist(), numbers.tolist(), strict=True)
+    ]
+
+
+def _evidence_auc(shard: Shard) -> Any:
+    """Return for each order how early components come that overlap the evidence, where it is known."""
+    if EVIDENCE not in shard.documents.column_names or shard.texts.starts is None or shard.texts.ends is None:
+        return None
+    lengths = shard.found.rows.lengths
+    relevant = _overlapping(
+        shard.column(EVIDENCE).to_pylist(), np.asarray(shard.texts.starts), np.asarray(shard.texts.ends), lengths
+    )
+    firsts = np.repeat(lengths.cumsum() - lengths, lengths)
+    values = rankings_auc(relevant[firsts + shard.found.components.orders], lengths).T.ravel()
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _overlapping(
+    spans: list[list[dict[str, int]]], starts: np.ndarray, ends: np.ndarray, lengths: np.ndarray
+) -> Bool[np.ndarray, " components"]:
+    counts = np.array([len(own) for own in spans], dtype=np.int64)
+    pairs = ranges(np.repeat(lengths.cumsum() - lengths, counts), np.repeat(lengths, counts))  # components by span
+    first, last = (
+        np.repeat(np.array([span[edge] for own in spans for span in own], dtype=np.int64), np.repeat(lengths, counts))
+        for edge in ("start", "end")
+    )
+    found = np.zeros(len(starts), dtype=bool)
+    found[pairs[(starts[pairs] < last) & (ends[pairs] > first)]] = True
+    return found

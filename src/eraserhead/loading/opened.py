@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pyarrow as pa
 import torch
 from accelerate import Accelerator
 from datasets import Dataset
@@ -15,6 +16,7 @@ from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
 from eraserhead.data.label_sets import with_label_sets
+from eraserhead.data.labels import number_lists
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
@@ -89,6 +91,14 @@ class OpenedModel:
         if model.config.is_encoder_decoder:
             check_ends(model, tokenized, name)
         return tokenized
+
+    def rows(self, documents: pa.Table) -> dict[str, Sequence[Any]]:
+        """Return what `read` needs of tokenised documents, in lists."""
+        names = [name for name in ("input_ids", TYPES) if name in documents.column_names]
+        plain = self.reader.hierarchical or self.kind_of is not None  # else arrays, which cost less
+        as_lists = pa.ChunkedArray.to_pylist if plain else number_lists
+        columns = {name: as_lists(documents.column(name)) for name in names}
+        return {"id": documents.column("id").to_pylist(), **columns}
 
     def kinds(self, rows: Mapping[str, Sequence[Any]]) -> list[tuple[int, ...]] | None:
         """Return numbers for each tokenised document; those of different numbers cannot share a batch."""

@@ -1,7 +1,7 @@
 """A batch read once at a site, which can be decided again with components erased (METHOD sections 1, 2 and 6)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -26,6 +26,7 @@ from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_fl
 # Signals that sites give beside the gradient and the product; these two order components, and do not vanish when the
 # softmax saturates.
 MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
+ENTRIES = 2**22  # approximate number of logits of prefixes held at a time
 
 
 @runtime_checkable
@@ -158,18 +159,25 @@ class AffineReading:
         return evaluate_singles(self.weights, self.component_logits, self.bias)
 
     def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
-        """Return each ranking's first flips, by one cumulative sum for each ranking."""
-        return [self._flips_along(orders[:, ranking]) for ranking in range(orders.shape[1])]
+        """Return each ranking's first flips by cumulative sums, of as many rankings at once as `ENTRIES` allows."""
+        at_once = max(1, ENTRIES // max(self.component_logits.numel(), 1))
+        return [flips for group in orders.split(at_once, dim=1) for flips in self._flips_of(group)]
+
+    def _flips_of(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
+        batch, rankings = orders.shape[:2]
+        rows = torch.arange(batch, device=orders.device).repeat_interleave(rankings)
+        bias = self.bias if self.bias.dim() == 1 else self.bias[rows]
+        weights, order = self.weights[rows], orders.flatten(0, 1)
+        prefixes = evaluate_prefixes(weights, self.component_logits[rows], bias, order)
+        found = first_flips(prefixes, weights, order, self.mask[rows], self.unerased.decision[rows])
+        columns = [getattr(found, field.name).view(batch, rankings).unbind(1) for field in fields(Flips)]
+        return [Flips(*values) for values in zip(*columns, strict=True)]
 
     def minimum(self) -> FlippingSet:
         """Return the exact minimum (METHOD section 5)."""
         decision = self.unerased.decision
         order = minimal_order(self.weights, self.component_logits, self.bias, self.mask, decision)
-        return FlippingSet(order, self._flips_along(order))
-
-    def _flips_along(self, order: Int[Tensor, "batch components"]) -> Flips:
-        prefixes = evaluate_prefixes(self.weights, self.component_logits, self.bias, order)
-        return first_flips(prefixes, self.weights, order, self.mask, self.unerased.decision)
+        return FlippingSet(order, *self._flips_of(order.unsqueeze(1)))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 
 from eraserhead.erasure.flip_values import FlipValues
 from eraserhead.erasure.summary import RankingSummary
+from eraserhead.method.bootstrap import quantiles_of
 from eraserhead.method.names import ATTENTION, MINIMUM, RANDOM, YARDSTICKS
-from eraserhead.method.statistics import bootstrap_quantiles
 from eraserhead.method.test_one import ZERO_DIFFERENCE
 from eraserhead.rankings.registry import registered
 from eraserhead.study.cells import CellResults
@@ -149,5 +149,4 @@ def _our_box(ranking: str, quantity: str, flips: FlipValues, summary: RankingSum
 
 def _quantiles(values: Float[np.ndarray, " documents"], quantiles: Sequence[float]) -> tuple[float, ...]:
     """Return quantiles by the same definition as the estimates with intervals."""
-    estimates = bootstrap_quantiles(values, quantiles, seed=0, resamples=1)
-    return tuple(np.inf if estimate.value is None else estimate.value for estimate in estimates)
+    return tuple(np.inf if found.value is None else found.value for found in quantiles_of(values, quantiles))

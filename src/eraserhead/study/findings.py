@@ -11,8 +11,9 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
+from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT, RANDOM
-from eraserhead.method.statistics import Estimate, bootstrap_means, compare
+from eraserhead.method.statistics import Estimate, compare
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.study.cell_tables import Fractions, common_rows, read_fractions, read_points
 from eraserhead.study.cells import ARCHITECTURES, CellResults, PaperModel, known
@@ -76,8 +77,8 @@ def _negative_is_close(cell: CellResults, seed: int) -> Comparison | None:
     negative = points.negative
     if not negative.any() or negative.all():
         return None
-    columns = [np.where(chosen, points.delta_attention, np.nan) for chosen in (~negative, negative)]
-    elsewhere, where_negative = bootstrap_means(np.stack(columns, axis=1), seed)
+    columns = ((name, np.where(negative == name, points.delta_attention, np.nan)) for name in (False, True))
+    elsewhere, where_negative = bootstrap_means(columns, seed).values()
     return Comparison(cell.cell.name, elsewhere, where_negative, min(elsewhere.count, where_negative.count))
 
 
@@ -227,7 +228,7 @@ def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iter
 def _difference(where: str, differences: Float[np.ndarray, " documents"], seed: int) -> Iterator[Comparison]:
     """Compare the mean of paired differences with 0; nothing if the two have no common document."""
     if len(differences):
-        (estimate,) = bootstrap_means(differences[:, None], seed)
+        estimate = bootstrap_means([(where, differences)], seed)[where]
         yield Comparison(where, estimate, bound(0.0), int(np.count_nonzero(differences)))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from eraserhead.files import write_text
-from eraserhead.method.statistics import RESAMPLES, Estimate
+from eraserhead.method.bootstrap import RESAMPLES
+from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.figures import Plate, numbers_table
 from eraserhead.showing.templates import template
