@@ -2,10 +2,13 @@
 
 import os
 import signal
+import time
+from contextlib import suppress
 
 import pytest
 
 from eraserhead.cli import main as command_line
+from eraserhead.cli import termination
 from eraserhead.cli.termination import Terminated, termination_raises
 
 
@@ -39,5 +42,15 @@ def test_a_forked_worker_ends_at_once_as_its_pool_expects():
             finally:
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == -signal.SIGTERM
+        with pytest.raises(Terminated):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_what_a_library_swallows_is_raised_again_by_a_later_signal(monkeypatch):
+    monkeypatch.setattr(termination, "SETTLING", 0.01)
+    with termination_raises():
+        with suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.02)
         with pytest.raises(Terminated):
             os.kill(os.getpid(), signal.SIGTERM)

@@ -30,6 +30,8 @@ def run(job, out):
     sys.stdout, sys.stderr = (open(stream, "w", closefd=False) for stream in (1, 2))
     os.environ.update(job["environment"])
     sys.modules["datasets"].config.HF_DATASETS_CACHE = os.environ["HF_DATASETS_CACHE"]  # which it read when imported
+    # Or all forks would give the same name to what `datasets` cannot hash because a signal interrupts it.
+    sys.modules["datasets.fingerprint"].fingerprint_rng.seed()
     seen = [0]
     watch(job, seen)
     if job["largest"] is not None:
@@ -130,6 +132,11 @@ class Ended:
     def events(self) -> int:
         """Events until the end of a command that was not killed."""
         return int(self.said.rpartition("\x1eevents ")[2].partition("\x1e")[0])
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it printed a traceback, other than of a signal that came while an object was being deleted."""
+        return "Traceback" in self.said and "Exception ignored in" not in self.said
 
     @property
     def error(self) -> str | None:

@@ -3,11 +3,13 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 EXIT_CODE = 128 + signal.SIGTERM  # as of a process that it has ended
+SETTLING = 5.0  # seconds
 
 
 class Terminated(KeyboardInterrupt):
@@ -16,17 +18,23 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def termination_raises() -> Iterator[None]:
-    """Raise `Terminated` at the first SIGTERM; further ones do not disturb what is tidied up then."""
+    """Raise `Terminated` at SIGTERM; further ones within `SETTLING` seconds do not disturb what is tidied up then.
+
+    A later one raises again: `datasets`, where it hashes, catches everything and may swallow the first.
+    """
     if threading.current_thread() is not threading.main_thread():  # Python lets no other set handlers
         yield
         return
-    process = os.getpid()
+    process, raised = os.getpid(), float("-inf")
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN if os.getpid() == process else signal.SIG_DFL)
+        nonlocal raised
         if os.getpid() != process:  # a worker that was forked ends at once, as its pool expects
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        raise Terminated
+        if time.monotonic() - raised >= SETTLING:
+            raised = time.monotonic()
+            raise Terminated
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:

@@ -22,7 +22,7 @@ from eraserhead.errors import Job, UserError
 from eraserhead.files import damaged, remove_at_once, replacing
 from eraserhead.folders import OutputFolder
 from eraserhead.method.names import FEWEST_COMPONENTS
-from eraserhead.parquet import open_parquet, parquet_writer, read_parquet, write_parquet
+from eraserhead.parquet import parquet_batches, parquet_writer, read_parquet, write_parquet
 from eraserhead.records import read_record
 from eraserhead.seals import check_seal, seal
 
@@ -197,10 +197,12 @@ class ResultsFolder(OutputFolder):
         return self.table(name, columns).filter(is_analysed(pc.field("n")))
 
     def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Read some columns of one of the tables, a bounded number of rows at a time."""
-        with open_parquet(self.path / RESULTS.table(name)) as file:
-            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(columns)):
-                yield pa.Table.from_batches([batch])
+        """Read some columns of one of the tables, a bounded number of rows at a time.
+
+        Raises:
+            UserError: It is damaged.
+        """
+        yield from parquet_batches(self.path / RESULTS.table(name), self.again, columns, ROWS_AT_A_TIME)
 
     def summary(self) -> Summary:
         """Read the summary.
