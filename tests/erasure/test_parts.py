@@ -118,16 +118,16 @@ def test_parts_of_label_by_label_decisions_and_empty_parts_merge_too(tmp_path):
 def test_parts_that_do_not_make_a_whole_are_named_in_one_line(made, parts, message):
     if not (made / "copy").exists():
         shutil.copytree(made / "part-1", made / "copy")
-        for name, change in {"of-two": {"part": "2/2"}, "seed": {"part": "2/3", "seed": 1}}.items():
+        summary = ResultsFolder(made / "part-2").summary()
+        fewer = replace(summary.documents, total=summary.documents.total - 1)
+        changed = {
+            "of-two": replace(summary, setup=replace(summary.setup, part="2/2")),
+            "seed": replace(summary, setup=replace(summary.setup, seed=1)),
+            "fewer": replace(summary, documents=fewer),
+        }
+        for name, content in changed.items():
             shutil.copytree(made / "part-2", made / name)
-            for file in ("setup.json", "summary.json"):
-                content = json.loads((made / name / file).read_text())
-                (content["setup"] if file == "summary.json" else content).update(change)
-                (made / name / file).write_text(json.dumps(content))
-        shutil.copytree(made / "part-2", made / "fewer")
-        content = json.loads((made / "fewer" / "summary.json").read_text())
-        content["documents"]["total"] -= 1
-        (made / "fewer" / "summary.json").write_text(json.dumps(content))
+            ResultsFolder(made / name).write("summary.json", content)
         shutil.copytree(made / "part-3", made / "unfinished")
         (made / "unfinished" / "summary.json").unlink()
     with pytest.raises(UserError, match=f"^{re.escape(message.replace('FOLDER', str(made)))}"):
