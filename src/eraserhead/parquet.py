@@ -20,6 +20,11 @@ def write_parquet(path: Path, table: pa.Table, rows_at_once: int | None = None) 
     pq.write_table(table, path, write_page_checksum=True, row_group_size=rows_at_once)
 
 
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a table, to read it part by part."""
+    return pq.ParquetFile(path, page_checksum_verification=True)
+
+
 def parquet_batches(path: Path, mend: str, columns: Sequence[str] | None, rows: int) -> Iterator[pa.Table]:
     """Read a table, or some of its columns, so many rows at a time.
 
@@ -27,7 +32,7 @@ def parquet_batches(path: Path, mend: str, columns: Sequence[str] | None, rows: 
         UserError: The file is damaged; `mend` says what to do.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with open_parquet(path) as file:
             for batch in file.iter_batches(rows, columns=list(columns) if columns else None):
                 yield pa.Table.from_batches([batch])
     except (OSError, ValueError, pa.ArrowException) as error:
