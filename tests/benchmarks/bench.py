@@ -27,6 +27,7 @@ import inside
 import processes
 import runs
 import torch
+import words
 from rich.console import Console
 from timing import Result, as_json, describe, machine, table
 
@@ -43,6 +44,8 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "memory": processes.memory,
     "help": processes.help_text,
     "hierarchy": hierarchy.throughput,
+    "words-growth": words.growth,
+    "words-singles": words.singles,
     "inside-analysis": inside.analysis,
     "inside-singles": inside.singles,
     "inside-lower": inside.lower,

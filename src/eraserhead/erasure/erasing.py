@@ -71,7 +71,8 @@ class Analyser:
         ids = [rows["id"][row] for row in documents]
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
         draws = Draws(ids, config.seed, config.draws, config.random_other)
-        analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
+        with devices.counted(reading, self.accelerator) as counted:
+            analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
         return analysed_rows(batch, reading, rankings, analysis)
 

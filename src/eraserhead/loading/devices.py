@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -10,13 +11,16 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import DistributedDataParallelKwargs, DynamoBackend
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
+from eraserhead.method.reading import Reading, ReplayedReading
 from eraserhead.sites.budget import WITHOUT_ENCODER, budget_for
 
 Item = TypeVar("Item")
+LONG = 5  # seconds of one batch, after which its erasures are counted on the terminal
 
 logger = logging.getLogger("eraserhead")
 
@@ -198,3 +202,24 @@ def progress(items: Sequence[Item], accelerator: Accelerator, what: str, unit: s
     """Show a progress bar over items, on the main process and on terminals only."""
     # None hides the bar if the output is not a terminal.
     return tqdm(items, desc=what, unit=unit, disable=None if accelerator.is_main_process else True, leave=False)
+
+
+@contextmanager
+def counted(reading: Reading, accelerator: Accelerator) -> Iterator[Reading]:
+    """Count erasures that run a part of the model again, on a bar that is shown where a batch takes long.
+
+    It is for the main process and terminals only.
+    """
+    if not isinstance(reading, ReplayedReading):
+        yield reading
+        return
+    off = None if accelerator.is_main_process else True
+    with tqdm(desc="this batch", unit=" erasures", disable=off, leave=False, delay=LONG) as bar:
+        replay = reading.replay
+
+        def count(rows: Tensor, keep: Tensor) -> Tensor:
+            logits = replay(rows, keep)
+            bar.update(keep.shape[0] * keep.shape[1])
+            return logits
+
+        yield replace(reading, replay=count)
