@@ -264,6 +264,7 @@ def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
             "architecture.py",
             "configuration_attention_pooling.py",
             "context.py",
+            "dropout.py",
             "encoders.py",
             "heads.py",
             "special_tokens.py",

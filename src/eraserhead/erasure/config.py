@@ -32,7 +32,7 @@ class EraseConfig(SiteConfig):
         count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
             and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
             null.
-        batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
+        batch_tokens: Tokens that one device processes at a time; default: 768 on a CPU, 32,768 on an accelerator.
         shard_size: Number of documents in a shard; finished shards survive an interruption.
         overwrite: Replace results of another setup in the folder.
     """

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
 from eraserhead.method.reading import Reading, ReplayedReading
-from eraserhead.sites.budget import WITHOUT_ENCODER, budget_for
+from eraserhead.sites.budget import budget_for
 
 Item = TypeVar("Item")
 LONG = 5  # seconds of one batch, after which its erasures are counted on the terminal
@@ -186,10 +186,9 @@ def main_first(accelerator: Accelerator) -> Iterator[None]:
             accelerator.wait_for_everyone()
 
 
-def token_budget(batch_tokens: int | None, device: torch.device, without_encoder: bool = False) -> int:
-    """Return the tokens processed at a time: the given number, or a default for the device and the model."""
-    own = budget_for(device).tokens
-    return batch_tokens or own * (WITHOUT_ENCODER if without_encoder else 1)
+def token_budget(batch_tokens: int | None, device: torch.device) -> int:
+    """Return the tokens that an encoder reads at a time without gradients: the given number, or the device's."""
+    return batch_tokens or budget_for(device).tokens
 
 
 def tell(accelerator: Accelerator, message: str, *parts: object) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .architecture import Architecture
+from .dropout import Dropout
 
 
 class NoContext(nn.Module):
@@ -36,7 +37,7 @@ class ConvolutionalContext(nn.Module):
 
     def __init__(self, vector_size: int, sizes: Architecture) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(sizes.filter_dropout)
+        self.dropout = Dropout(sizes.filter_dropout)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(vector_size, sizes.filters, width, padding="same") for width in sizes.filter_widths
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .architecture import Architecture
 from .context import ENCODERS
+from .dropout import Dropout
 from .pooling import AttentionPooling, attend, components_first
 
 GROUPS = 8  # approximate number of groups of sequences; each is padded to its own longest
@@ -22,7 +23,7 @@ class AttentionLevel(nn.Module):
 
     def __init__(self, vector_size: int, context: str, dropout: float, architecture: Architecture) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.context = ENCODERS[context](vector_size, architecture)
         self.output_size: int = self.context.output_size  # pyright: ignore[reportAttributeAccessIssue]
         self.pooling = AttentionPooling(self.output_size, architecture.attention_size or self.output_size)
@@ -50,7 +51,7 @@ class FlatHead(nn.Module):
         super().__init__()
         self.words = AttentionLevel(vector_size, architecture.context, architecture.dropout, architecture)
         self.classifier = nn.Linear(self.words.output_size, classes)
-        self.logit_dropout = nn.Dropout(architecture.logit_dropout)
+        self.logit_dropout = Dropout(architecture.logit_dropout)
 
     @property
     def last(self) -> AttentionLevel:
@@ -112,7 +113,7 @@ class HierarchicalHead(nn.Module):
             architecture,
         )
         self.classifier = nn.Linear(self.sentences.output_size, classes)
-        self.logit_dropout = nn.Dropout(architecture.logit_dropout)
+        self.logit_dropout = Dropout(architecture.logit_dropout)
 
     @property
     def last(self) -> AttentionLevel:

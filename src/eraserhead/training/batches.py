@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from eraserhead.data.tokens import TYPES
 from eraserhead.loading.reader import DocumentReader
 from eraserhead.method.decision import decide
+from eraserhead.models.dropout import Dropout
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import TrainingConfig
 from eraserhead.training.stored_vectors import VectorStore
@@ -59,7 +60,7 @@ class TokenBatches:
         """Return ``input_ids``, ``attention_mask`` and, where the rows have them, ``token_type_ids``."""
         rows = self.rows[list(documents)]
         inputs = self.reader.pad(rows["input_ids"], self.padding, rows.get(TYPES))
-        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        return on_device(inputs, self.device)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class StoredBatches:
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return a head's arguments from disk."""
-        return {name: tensor.to(self.device) for name, tensor in self.store.batch(documents).items()}
+        return on_device(self.store.batch(documents), self.device)
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,13 @@ class EncodedBatches:
         return encode(self.model, self.tokens.batch(documents))
 
 
+def on_device(inputs: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return a batch on the device; to a GPU it is copied while the one before it is computed."""
+    if device.type != "cuda":
+        return {name: tensor.to(device) for name, tensor in inputs.items()}
+    return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
+
+
 class Objective(nn.Module):
     """Summed loss and logits of the model, or of its head alone if the encoder is frozen."""
 
@@ -120,6 +128,14 @@ class Objective(nn.Module):
         return binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="sum") / labels.shape[
             1
         ], logits
+
+
+def quicken_dropout(encoder: nn.Module) -> None:
+    """Replace the dropout of an encoder that is trained by one of the same probability that draws few random bits."""
+    for module in list(encoder.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.Dropout:
+                setattr(module, name, Dropout(child.p).train(child.training))
 
 
 def trained_parameters(

@@ -35,6 +35,7 @@ from eraserhead.training.batches import (
     Objective,
     StoredBatches,
     TokenBatches,
+    quicken_dropout,
     trained_parameters,
 )
 from eraserhead.training.config import TrainConfig, TrainingConfig
@@ -133,6 +134,8 @@ def prepare(
     training = config.training
     model.to(accelerator.device)
     model.encoder.requires_grad_(not training.freeze_encoder)
+    if not training.freeze_encoder:
+        quicken_dropout(model.encoder)
     batches = {
         role: _batches(config, role, model, tokenizer, reader, split, accelerator) for role, split in splits.items()
     }
