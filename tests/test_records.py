@@ -57,6 +57,8 @@ def test_a_summary_is_read_back(tmp_path):
         ({"inner": {"a": {}}}, "damaged (inner.a.names: Field required); write it again"),
         ({"inner": {"a": {"names": [1]}}}, "damaged (inner.a.names.0: Input should be a valid string)"),
         ({"inner": {"a": {"names": [], "more": 1}}}, "damaged (unknown keys: inner.a.more); write it again"),
+        ({"count": float("inf")}, "damaged (count: no finite number); write it again"),
+        ({"inner": {"a": {"names": [float("nan")]}}}, "damaged (inner.a.names.0: no finite number); write it again"),
         ({"another": 1}, "damaged (unknown keys: another); write it again"),
     ],
     ids=str,

@@ -5,7 +5,8 @@ meaning.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -79,6 +80,9 @@ def checked(kind: type[Kind], content: Any, path: Path, mend: str) -> Kind:
     Raises:
         UserError: A field is missing, unknown or of another type.
     """
+    endless = next(_not_finite(content), None)
+    if endless is not None:
+        raise UserError(f"{path}: damaged ({endless}: no finite number); {mend}")
     try:
         record = _adapter(kind).validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
@@ -94,6 +98,15 @@ def checked(kind: type[Kind], content: Any, path: Path, mend: str) -> Kind:
 @cache
 def _adapter(kind: type) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def _not_finite(content: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of numbers that are NaN or infinite, which no record holds."""
+    if isinstance(content, float) and not math.isfinite(content):
+        yield prefix
+    pairs = enumerate(content) if isinstance(content, list) else content.items() if isinstance(content, dict) else ()
+    for name, value in pairs:
+        yield from _not_finite(value, f"{prefix}.{name}" if prefix else str(name))
 
 
 def _unknown(content: Any, known: Any, prefix: str = "") -> list[str]:

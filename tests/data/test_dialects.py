@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from eraserhead.data import files as file_readers
 from eraserhead.data.config import DataConfig
@@ -76,6 +77,10 @@ READ = {
     "a.tab": "text\tlabel\ngood\tx\nbad\ty\n",
     "a.psv": "text|label\ngood|x\nbad|y\n",
     "tabs.txt": "text\tlabel\ngood\tx\nbad\ty\n",
+    "single quotes.csv": "'text','label'\n'good','x'\n'bad','y'\n",
+    "single quotes.tsv": "'text'\t'label'\n'good'\t'x'\n'bad'\t'y'\n",
+    "fasttext.txt": "__label__x good\n\n__label__y\tbad\n",
+    "fasttext.train": "\ufeff__label__x   good\r\n__label__y bad",
     "quoted.tsv": '"text"\t"label"\n"good"\t"x"\n"bad"\t"y"\n',
     "utf 16.tsv": "text\tlabel\ngood\tx\nbad\ty\n".encode("utf-16"),
     "a.csv.gz": gzip.compress(PLAIN.encode()),
@@ -155,12 +160,69 @@ def test_texts_one_a_line(tmp_path):
 
 
 def test_lines_that_look_like_rows_are_pointed_out(tmp_path, caplog):
-    line = "one text a line, 'text,label': separated by ','? give data.separator=',')"
-    assert refusal(written(tmp_path / "a.txt", PLAIN)) == line
     assert len(read(written(tmp_path / "b.txt", "so, it is\nbad, that\n"))) == 2
     assert caplog.text == ""
     read(written(tmp_path / "c.txt", "good|x\nbad|y\n"))
     assert "each line is read as one text, and each has as many columns: separated by '|'? give data.sep" in caplog.text
+    path = written(tmp_path / "d.txt", "text\ngood, yes\nbad\n")
+    assert len(read(path)) == 3
+    line = "d.txt: the first line is 'text', and is read as a text; if it is a header line, give data.separator='tab'"
+    assert line in caplog.messages
+    assert [text for text, _ in read(path, separator="tab")] == ["good, yes", "bad"]
+
+
+def test_labels_of_fasttext(tmp_path, caplog):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.txt", "__label__x __label__y good\n__label__y a __label__x\nbad\n__label__x\n")
+    found = load_documents(DataConfig(path=str(path)), "test", multi_label=True)
+    assert found.rows["text"][:] == ["good", "a __label__x", "bad", ""]
+    assert found.rows["labels"][:] == [[0, 1], [1], None, [0]]
+    assert "a.txt: read as a file of fastText: each line's labels (__label__...), then its text" in caplog.messages
+    assert "data.column_names=('a',): without meaning for a file of fastText" in refusal(path, column_names=["a"])
+
+
+def test_single_quotation_marks(tmp_path, caplog):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.csv", "text,label\n'it''s, good',x\n'a\nb',y\n")
+    line = (
+        "line 2 ('it''s, good',x) has 3 fields, and the header has 2; if fields stand in single quotation marks, give "
+    )
+    assert refusal(path) == f"{line}data.quoting='single')"
+    assert read(path, quoting="single") == [("it's, good", "x"), ("a\nb", "y")]
+    path = written(tmp_path / "b.csv", "text,label\n'good',x\n")
+    assert read(path) == [("'good'", "x")]
+    assert "1 fields of the first rows stand in single quotation marks" in caplog.text
+    assert refusal(written(tmp_path / "c.csv", "text,label\n'it's',x\n"), quoting="single").startswith(
+        "line 2: text follows a closing quotation mark"
+    )
+    assert "header has 2; put a field" in refusal(written(tmp_path / "d.csv", "text,label\n'tis, good,x\n"))
+
+
+COLUMNS_IN_TXT = {  # content, settings, the separator in the log
+    "tabs, by their number": ("text\tlabel\ngood\tx\nbad\ty\n", {}, "a tab"),
+    "by the usual name": (PLAIN, {}, "','"),
+    "by a quoted name": ('"label";"text"\n"x";"good"\n"y";"bad"\n', {}, "';'"),
+    "by the texts": ("kind|tweet\nx|good\ny|bad\n", {"text_columns": ["tweet"], "label_column": "kind"}, "'|'"),
+    "by the labels": ("text;kind\ngood;x\nbad;y\n", {"label_column": "kind"}, "';'"),
+    "by the names of columns": ("x,good\ny,bad\n", {"column_names": ["label", "text"]}, "','"),
+    "as a spreadsheet says": ("sep=;\nlabel;text\nx;good\ny;bad\n", {}, "';'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COLUMNS_IN_TXT)
+def test_columns_in_a_text_file_are_known_by_their_header(tmp_path, caplog, case):
+    content, settings, shown = COLUMNS_IN_TXT[case]
+    caplog.set_level("INFO", "eraserhead")
+    assert read(written(tmp_path / "a.txt", content), **settings) == TWO
+    assert f"a.txt: read as columns separated by {shown}: " in caplog.text
+
+
+def test_a_row_of_another_length_is_no_reason_to_read_lines(tmp_path, caplog):
+    caplog.set_level("INFO", "eraserhead")
+    path = written(tmp_path / "a.txt", "text\tlabel\ngood\tx\nbad\ty\tand more\n")
+    assert refusal(path).startswith("line 3 (bad y and more) has 3 fields, and the header has 2")
+    read(written(tmp_path / "b.txt", "so\nit is\n"))
+    assert caplog.messages == ["b.txt: each line is read as one text"]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.parquet"])
@@ -451,11 +513,53 @@ def test_folders_in_the_layout_of_the_hub(tmp_path):
     assert "3.csv has the columns review, label, and 1.csv text, label" in refusal(tmp_path / "parts")
 
 
-def test_a_card_says_how_a_folder_is_read(tmp_path):
-    card = "---\nconfigs:\n- config_name: default\n  sep: ';'\n  data_files:\n  - split: test\n    path: a.csv\n---\n"
-    written(tmp_path / "set" / "README.md", card)
-    written(tmp_path / "set" / "a.csv", "text;label\ngood;x\nbad;y\n")
-    assert read(tmp_path / "set") == TWO
+def card(said: str, features: str = "") -> str:
+    declared = f"dataset_info:\n  features:\n{features}" if features else ""
+    data = "  data_files:\n  - split: test\n    path: a.csv"
+    return f"---\nconfigs:\n- config_name: default\n{said}{data}\n{declared}---\n"
+
+
+NAMES = "  names: [text, label]\n"
+CARDS = {  # what the card says, and the file
+    "separator": ("  sep: ';'\n", "text;label\ngood;x\nbad;y\n"),
+    "tab": ("  sep: \"\\t\"\n", "text\tlabel\ngood\tx\nbad\ty\n"),
+    "no header": (f"  header: null\n{NAMES}", "good,x\nbad,y\n"),
+    "other names": (f"  header: 0\n{NAMES}", "a,b\ngood,x\nbad,y\n"),
+    "names alone": (NAMES, "good,x\nbad,y\n"),
+    "single quotation marks": ("  quotechar: \"'\"\n", "text,label\n'good','x'\nbad,y\n"),
+    "backslashes": ("  escapechar: \"\\\\\"\n", 'text,label\n"good","x"\nbad,y\n'),
+    "no quotation marks": ("  quoting: 3\n", 'text,label\ngood,x\nbad,y\n'),
+    "encoding": ("  encoding: utf-16-le\n", "text,label\ngood,x\nbad,y\n".encode("utf-16-le")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CARDS)
+def test_a_card_says_how_a_folder_is_read(tmp_path, case):
+    said, content = CARDS[case]
+    written(tmp_path / "README.md", card(said))
+    written(tmp_path / "a.csv", content)
+    assert read(tmp_path) == TWO
+
+
+def test_a_card_without_effect_is_pointed_out(tmp_path, caplog):
+    for folder, said in {"a": "  skiprows: 1\n", "b": "  header: null\n", "c": "  header: 2\n"}.items():
+        written(tmp_path / folder / "README.md", card(said))
+        written(tmp_path / folder / "a.csv", PLAIN)
+    assert read(tmp_path / "a") == TWO
+    assert caplog.messages == ["skiprows of the data set's card has no effect here; see whether the rows are right"]
+    line = "its card says that there is no header line; name all columns with data.column_names"
+    assert refusal(tmp_path / "b").startswith(line)
+    assert len(read(tmp_path / "b", column_names=["text", "label"])) == 3
+    assert "its card says that the header is in line 2; leave out the lines above" in refusal(tmp_path / "c")
+
+
+def test_columns_that_are_not_what_a_card_says_are_read_as_they_are(tmp_path, caplog):
+    features = "".join(f"  - name: {name}\n    dtype: {kind}\n" for name, kind in (("text", "string"), ("n", "int64")))
+    names = "  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': y\n          '1': x\n"
+    written(tmp_path / "README.md", card("", features + names))
+    written(tmp_path / "a.csv", "n,text,label\n1,good,1\n2.5,bad,0\n")
+    assert read(tmp_path) == TWO
+    assert "column 'n' is not what the card says" in caplog.text
 
 
 def test_folders_named_after_labels(tmp_path, caplog):
@@ -677,6 +781,33 @@ def test_a_damaged_file_is_one_line(tmp_path):
     assert refusal(written(tmp_path / "a.jsonl", '{"text": "a"}\n{"text": \n')).startswith("line 2 is no JSON")
 
 
+def test_files_that_are_not_what_their_names_say_are_named(tmp_path, capfd):
+    table = pa.table({"text": ["good"], "label": ["x"]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    content = (tmp_path / "a.parquet").read_bytes()
+    parquet.write_table(table.slice(0, 0), tmp_path / "none.parquet")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("a.parquet", content)
+    zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
+    with zipfile.ZipFile(tmp_path / "folder.zip", "w") as archive:
+        archive.writestr("inside/", "")
+    lines = {
+        written(tmp_path / "text.parquet", PLAIN): "it is no parquet file: it begins with text,label; name it as what",
+        written(tmp_path / "cut.parquet", content[:-9]): "the parquet file is damaged, or was not written to its end",
+        written(tmp_path / "b.parquet.gz", gzip.compress(content)): "it is compressed, and a parquet file inside would",
+        tmp_path / "packed.zip": "it is a zip, and a parquet file inside would have to be unpacked first",
+        tmp_path / "none.parquet": "there are no rows",
+        tmp_path / "empty.zip": "the zip holds no files; write it again",
+        tmp_path / "folder.zip": "the zip holds no files; write it again",
+        written(tmp_path / "a.txt", READ["a.ndjson"]): "it is JSON (",
+        written(tmp_path / "p.json", content): "it is a parquet file and no text",
+        written(tmp_path / "blank.txt", "\n \n"): "there are no rows",
+    }
+    for path, line in lines.items():
+        assert refusal(path).startswith(line)
+    assert capfd.readouterr().err == ""
+
+
 # --- data sets of the hub ------------------------------------------------------------------------------------------
 
 ASK = """
@@ -700,30 +831,43 @@ def test_the_settings_hold_for_the_hub_and_for_its_cache(tmp_path):
         "latin": ("test.csv", "label,text\nx,caf\u00e9\ny,c\n".encode("cp1252")),
         "nested": ("test.json", b'{"data":[{"text":"a","label":"x"}]}'),
         "bare": ("test.tsv", b'x\t"a\ny\tb"\n'),
+        "merged": ("test.csv", b'text,label\n"good,x\nso",y\nbad,x\n'),
+        "headed": ("test.csv", b"a,b\nc,x\n"),
+        "carded": ("a.csv", b"a;1\nb;0\n"),
     }
+    names = (
+        "  - name: text\n    dtype: string\n  - name: label\n    dtype:\n      class_label:\n        names: [x, y]\n"
+    )
+    said = card(f"  sep: ';'\n  header: null\n{NAMES}", names.replace("[x, y]", "{'0': x, '1': y}"))
     right = [
         {"name": "u/semi", "separator": ";"}, {"name": "u/latin", "encoding": "cp1252"},
         {"name": "u/nested", "field": "data"}, {"name": "u/bare", "column_names": ["label", "text"]},
+        {"name": "u/headed", "column_names": ["text", "label"], "header": True},
+        {"name": "u/headed", "column_names": ["text", "label"], "header": False},
+        {"name": "u/merged", "quoting": "double"}, {"name": "u/carded"},
     ]  # fmt: skip
     with Hub() as hub:
         for name, (file, content) in sets.items():
             written(tmp_path / name / file, content)
+            if name == "carded":
+                written(tmp_path / name / "README.md", said)
             hub.add(f"u/{name}", tmp_path / name, "dataset")
         environment = hub.environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT / "src")}
         asked = [*({"name": f"u/{name}"} for name in sets), {"name": "u/nested", "separator": ";"}]
         lines = asked_of(environment, asked)
-        assert (
-            "u/semi: its rows have more fields than the header has names; say how its files are written with"
-            in lines[0]
+        assert lines[0].startswith(
+            "u/semi: cannot be read (split 'test': one column 'text;label': separated by ';'? give"
         )
-        assert "u/latin: cannot be read ('utf-8' codec" in lines[1]
+        assert lines[1].startswith("u/latin: cannot be read (split 'test': line 2 is not UTF-8; looks like cp1252 or")
         assert "give data.field" in lines[2] or "no such column" in lines[2]
-        assert "if the files are written in another way, say so with data.encoding" in lines[3]
-        assert "data.separator=';': mean nothing for the files of u/nested" in lines[4]
+        assert "if the file has no header line, name its columns with data.column_names" in lines[3]
+        assert "lines 2 to 3 are one row by their quotation marks, and look like several" in lines[4]
+        assert "data.separator=';': mean nothing for the files of u/nested" in lines[7]
         for more in ({}, {"HF_HUB_OFFLINE": "1"}):
             assert asked_of(environment | more, right) == [
                 "[['a, b', 'c'], ['x', 'y']]", "[['caf\u00e9', 'c'], ['x', 'y']]", "[['a'], ['x']]",
-                "[['\"a', 'b\"'], ['x', 'y']]",
+                "[['\"a', 'b\"'], ['x', 'y']]", "[['c'], ['x']]", "[['a', 'c'], ['b', 'x']]",
+                "[['good,x\\nso', 'bad'], ['y', 'x']]", "[['a', 'b'], ['y', 'x']]",
             ]  # fmt: skip
 
 

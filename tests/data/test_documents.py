@@ -6,12 +6,11 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datasets import BuilderConfig, ClassLabel, Dataset, DatasetDict, Features, Value, load_dataset
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from eraserhead.data import planted, sampling
 from eraserhead.data.class_matching import matched_labels
@@ -19,7 +18,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.named_sets import NAMED, undo_escapes, undo_line_breaks
-from eraserhead.data.sources import ONLY_EMPTY_IS_ABSENT, Source, pick_split
+from eraserhead.data.sources import Source, pick_split
 from eraserhead.errors import UserError
 
 FOLDERS = {
@@ -106,28 +105,6 @@ def test_a_folder_of_csv_files_whose_first_rows_differ(tmp_path, header):
     train = load_documents(replace(config, validation_size=1), "train")
     held_out = load_documents(replace(config, validation_size=1), "validation")
     assert sorted(column(train, "id") + column(held_out, "id")) == [f"train/{row}" for row in range(7)]
-
-
-@pytest.mark.parametrize("header", [None, ("label", "title", "content")])
-def test_a_csv_set_of_the_hub_is_found_in_the_cache_without_a_network(tmp_path, header):
-    """The cache files a set under the options that read it, so they have to be the same without the hub."""
-    write_csv(tmp_path / "amazon" / "train.csv", REVIEWS, header)
-    options = ONLY_EMPTY_IS_ABSENT if header else {**ONLY_EMPTY_IS_ABSENT, "names": ["label", "title", "content"]}
-    rows = load_dataset(str(tmp_path / "amazon"), split="train", **options)
-    owner, name = NAMED["amazon"].hub.split("/")
-    snake = datasets.naming.camelcase_to_snakecase(name)
-    entry = BuilderConfig("default").create_config_id(options)
-    cached = tmp_path / "cache" / f"{owner}___{snake}" / entry / "0.0.0" / ("c" * 40)
-    cached.mkdir(parents=True)
-    source = Path(rows.cache_files[0]["filename"])
-    (cached / f"{snake}-train.arrow").write_bytes(source.read_bytes())
-    info = json.loads((source.parent / "dataset_info.json").read_text())
-    (cached / "dataset_info.json").write_text(json.dumps(info | {"dataset_name": snake, "config_name": "default"}))
-    documents = load_documents(DataConfig(name="amazon", validation_size=1), "train")
-    assert set(column(documents, "label")) == {0, 1, 2, 3, 4}
-    assert (documents.provenance.available, documents.provenance.revision) == (7, "c" * 40)
-    asked = load_documents(DataConfig(name="amazon", validation_size=1, revision="main"), "train")
-    assert asked.provenance.revision == "c" * 40  # the commit, and not the branch that led to it
 
 
 def test_folders_written_by_save_to_disk_are_read_and_left_alone(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from eraserhead.data.documents import Documents
-from eraserhead.data.given import GivenColumns, given_content, given_documents
+from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import Documents, load_documents
+from eraserhead.data.given import GivenColumns, check_given, given_content, given_documents
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.errors import UserError
 
@@ -132,7 +133,6 @@ REFUSED = {
     "nothing": (None, f"data is None; give {TAKEN}"),
     "a table of strings": (np.array([TEXTS, SECONDS]), f"data is a ndarray; give {TAKEN}"),
     "a tensor": (torch.ones(2), f"document 0 is a Tensor, {STRINGS}"),
-    "no text": (["a", None], f"document 1 is None, {STRINGS}"),
     "words": ([["a", "b"]], f"document 0 is a list, {STRINGS}"),
     "a text and a pair": (["a", ("a", "b")], f"document 1 is a tuple, {STRINGS}"),
     "a number as a text": (
@@ -157,6 +157,65 @@ REFUSED = {
 def test_everything_else_is_refused_by_its_type(kind):
     data, message = REFUSED[kind]
     assert refusal(data) == message
+
+
+# --- what documents lack ----------------------------------------------------------------------------------------------
+
+
+def said_of_given(data, caplog, names=(), by_label=False, **columns) -> list[str]:
+    """Return the lines of the log; a refusal is the last one."""
+    caplog.clear()
+    caplog.set_level("INFO", "eraserhead")
+    named = GivenColumns(**columns)
+    content = given_content(data, named, None)
+    try:
+        check_given(content, named)
+    except UserError as error:
+        return [str(error)]
+    given_documents(content, named, 3, names=names, by_label=by_label)
+    return caplog.messages
+
+
+def said_of_file(frame: pd.DataFrame, path, caplog) -> list[str]:
+    caplog.clear()
+    caplog.set_level("INFO", "eraserhead")
+    frame.to_csv(path, index=False)
+    try:
+        load_documents(DataConfig(path=str(path)), "test")
+    except UserError as error:
+        return [*caplog.messages, str(error).replace("data.text_columns=['text']", "text_column='text'")]
+    return [message.replace("give data.no_label=['-']", "give None in its place") for message in caplog.messages]
+
+
+LACKING = {
+    "some texts": {"text": ["good", None, " \u00a0 "], "label": ["pos", "neg", "pos"]},
+    "all texts": {"text": [None, "", " "], "label": ["pos", "neg", "pos"]},
+    "all labels": {"text": TEXTS, "label": [None, None, None]},
+    "odd labels": {"text": TEXTS, "label": ["pos", "Pos", "-"]},
+}
+
+
+@pytest.mark.usefixtures("datasets_cache")
+@pytest.mark.parametrize("lacking", LACKING)
+def test_what_is_lacking_is_said_as_of_a_file(tmp_path, caplog, lacking):
+    columns = LACKING[lacking]
+    frame = pd.DataFrame(columns)
+    of_file = said_of_file(frame, tmp_path / "texts.csv", caplog)
+    assert of_file
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    given_dataset = Dataset.from_dict(columns, Features(dict.fromkeys(columns, Value("string"))))
+    for data in (frame, rows, given_dataset):
+        names = ("pos", "neg", "-") if lacking == "odd labels" else ("pos", "neg")
+        assert said_of_given(data, caplog, names) == of_file
+
+
+def test_what_texts_without_columns_or_columns_of_labels_lack(caplog):
+    assert said_of_given(["good", None, ""], caplog) == ["2 documents have no text, of 3; the first is texts/1"]
+    assert said_of_given([None, ""], caplog) == ["none of the 2 documents has any text; give texts that have"]
+    rows = [{"text": "good", "a": None, "b": 1}, {"text": "bad", "a": 0, "b": float("nan")}]
+    line = "label columns a, b are without any label in split 'texts' (null, -1 or empty)"
+    said = said_of_given(rows, caplog, ("a", "b"), True, labels=("a", "b"))
+    assert said == [f"no accuracy is reported: {line}"]
 
 
 # --- labels with names -----------------------------------------------------------------------------------------------

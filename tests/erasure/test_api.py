@@ -99,6 +99,7 @@ def test_a_maximum_length_is_checked_beside_all_kinds_of_data(max_length):
         (5, {}, "data is an int"),
         ("good", {}, "data is a str"),
         ([], {}, "data holds no documents"),
+        ([""], {}, "none of the 1 documents has any text"),
         (TEXTS, {"split": "test"}, "split 'test': belongs to a DatasetDict"),
         (TEXTS, {"label_map": ["a=b"]}, "label_map: belongs to a DataConfig"),
         (eraserhead.DataConfig(name="planted"), {"split": "test"}, "split: belongs to rows in memory"),

@@ -239,21 +239,29 @@ def test_options_of_labels_are_refused_where_one_class_is_decided_for(tmp_path, 
         eraserhead.erase(saved_classifier(tmp_path), TEXTS, draws=1, cpu=True, **option)
 
 
-def test_words_for_labels_that_are_names_of_labels_are_refused(tmp_path):
-    """But not the default, nor where they stand beside other labels."""
+def test_words_for_labels_that_are_names_of_labels_are_refused(tmp_path, capsys):
+    """But not the default, nor where they stand beside other labels, or say that they are names."""
     folder = multi_label(tmp_path)
     config = tmp_path / "model" / "config.json"
     names = dict(enumerate(["predicted", "largest", "all", "spam"]))
     numbers = {name: number for number, name in names.items()}
     config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": names, "label2id": numbers}))
     for word in ("predicted", "largest", "all"):
-        with pytest.raises(UserError, match=rf"target='{word}': stands for .*rename that label in id2label"):
+        with pytest.raises(
+            UserError, match=rf"target='{word}': stands for .*for that label, give target='label:{word}'"
+        ):
             eraserhead.erase(folder, TEXTS, target=[word, word], cpu=True)
     options = {"draws": 1, "cpu": True}
     default = eraserhead.erase(folder, TEXTS, **options)
     assert set(default.flips.target) > {"predicted"}
     assert default.summary.setup.site.targets.target == ("predicted",)
-    named = eraserhead.erase(folder, TEXTS, target=["spam", "all"], **options)
+    alone = eraserhead.erase(folder, TEXTS, target="label:all", **options)
+    assert set(alone.flips.target) == {"all"}
+    assert alone.summary.setup.site.targets.target == ("label:all",)
+    assert eraserhead.explain(folder, TEXTS[0], target="label:largest", **options).target == "largest"
+    assert main(["explain", folder, TEXTS[0], "--target", "label:predicted", "--cpu", "--draws", "1"]) == 0
+    assert "predicted is o" in capsys.readouterr().out
+    named = eraserhead.erase(folder, TEXTS, target=["spam", "label:all"], **options)
     assert set(named.flips.target) == {"all", "spam"}
 
 

@@ -1,6 +1,7 @@
 """Adapters of PEFT, merged into their base model."""
 
 import json
+import shutil
 from pathlib import Path
 
 import peft
@@ -111,6 +112,18 @@ def test_the_tokenizer_beside_the_adapter_comes_first(tmp_path):
     tokenizer.model_max_length = 13
     tokenizer.save_pretrained(tmp_path / "adapter")
     assert load_checkpoint(str(tmp_path / "adapter")).tokenizer.model_max_length == 13
+
+
+def test_an_adapter_of_an_adapter_is_refused(tmp_path):
+    """Or of itself, or of one whose base it is."""
+    on_encoder(tmp_path)
+    shutil.copytree(tmp_path / "adapter", tmp_path / "other")
+    for base, what in (("adapter", "the adapter itself"), ("other", "an adapter too")):
+        changed(tmp_path, base_model_name_or_path=str(tmp_path / base))
+        with pytest.raises(
+            UserError, match=rf"its base model, by .* is {what} \(.*: write there the model that it was"
+        ):
+            load_checkpoint(str(tmp_path / "adapter"))
 
 
 def changed(folder: Path, **content) -> None:

@@ -680,3 +680,11 @@ def test_languages_are_codes(tmp_path, capfd):
     folder = saved_classifier(tmp_path)
     assert main(["push", folder, "user/x", "--language", "english,de", "--dry_run"]) == 2
     assert "--language english: give ISO 639 codes" in capfd.readouterr().err
+
+
+def test_a_file_in_place_of_the_folder_of_a_dry_run_is_named(tmp_path, capsys):
+    folder = saved_classifier(tmp_path)
+    (Path(folder) / "hub").write_text("mine")
+    assert main(["push", folder, "user/x", "--dry_run"]) == 2
+    assert "hub: is a file, and a dry run writes a folder there; move it" in capsys.readouterr().err
+    assert (Path(folder) / "hub").read_text() == "mine"

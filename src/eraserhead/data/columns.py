@@ -2,14 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 from datasets import Dataset, Features, LargeList, List, Value
 from datasets import config as settings
 from datasets.fingerprint import Hasher
@@ -21,9 +20,6 @@ from eraserhead.data.named_sets import NamedSet, unchanged
 from eraserhead.errors import Setting, UserError, listed, nearest
 
 logger = logging.getLogger("eraserhead")
-compute: Any = pyarrow.compute  # whose functions are made at run time
-
-ROWS_AT_ONCE = 8192
 MANY_ROWS = 20_000  # above this, several processes are worth starting
 WRITER_VERSION = 1  # part of the cache key: raise it when `_Writer` or a cleaning rule writes something else
 FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": Value("int64")})
@@ -142,28 +138,6 @@ def write_documents(
         )
         .with_format(None)
     )
-
-
-def check_texts(rows: Dataset, setting: Setting) -> None:
-    """Say how many documents have no text: null, empty, or white space alone.
-
-    Raises:
-        UserError: None has any.
-    """
-    blocks = rows.select_columns(["id", "text"]).with_format("arrow").iter(ROWS_AT_ONCE)
-    without, first = 0, ""
-    for block in cast(Iterator[pa.Table], blocks):
-        texts = block.column("text")
-        empty = compute.or_(compute.utf8_is_space(texts), compute.equal(texts, "")).fill_null(True)
-        places = np.flatnonzero(empty.to_numpy())
-        if len(places) and not without:
-            first = block.column("id")[int(places[0])].as_py()
-        without += len(places)
-    if without == len(rows):
-        raise UserError(setting, f": none of the {len(rows)} documents has any text; name a column that has")
-    if without:
-        have = "1 document has" if without == 1 else f"{without} documents have"
-        logger.warning(f"{have} no text, of {len(rows)}; the first is {first}")
 
 
 def _cache_file(rows: Dataset, writer: _Writer) -> str:

@@ -31,9 +31,10 @@ class DataConfig:
             says, else UTF-8.
         separator: What stands between the columns of a text file, such as ``;`` or ``tab``; default: a comma in .csv, a
             tab in .tsv.
-        quoting: How a field that holds the separator or a line break is written: in quotation marks, where one inside
-            is written twice (``double``) or after a backslash (``backslash``); or not at all, so that quotation marks
-            are text (``none``); default: ``none`` in .tsv, ``double`` in others.
+        quoting: How a field that holds the separator or a line break is written: in double quotation marks, where one
+            inside is written twice (``double``) or after a backslash (``backslash``); in single ones, where one inside
+            is written twice (``single``); or not at all, so that quotation marks are text (``none``); default: what a
+            first line says that is quoted throughout, else ``none`` in .tsv, ``double`` in others.
         column_names: Names of all columns of a file without a header line, or in place of the one that it has.
         header: Whether the first line is a header, which ``column_names`` then replace, or already a row; default: a
             header, or, with ``column_names``, one if it holds any of them.
@@ -72,7 +73,7 @@ class DataConfig:
     no_label: list[str] | None = None
     encoding: str | None = None
     separator: str | None = None
-    quoting: Literal["double", "backslash", "none"] | None = None
+    quoting: Literal["double", "single", "backslash", "none"] | None = None
     column_names: list[str] | None = None
     header: bool | None = None
     field: str | None = None

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from eraserhead.data.dialects import Dialect, broken_quotes, sampled_lines, shortened
 from eraserhead.data.merged_rows import Merged, Row
-from eraserhead.data.separators import SEPARATORS, any_length, fields_of, likely_separator, typed
+from eraserhead.data.separators import QUOTES, SEPARATORS, any_length, fields_of, likely_separator, typed
 from eraserhead.data.text_files import open_text
 from eraserhead.errors import Setting, UserError
 
@@ -39,7 +39,7 @@ def delimited_tables(file: Path, dialect: Dialect) -> Iterator[pa.Table]:
             "marks belong to the texts, give ",
             Setting("data.quoting", "none"),
             "; if not, ",
-            Setting("data.quoting", "double"),
+            Setting("data.quoting", dialect.quoting),
         )
 
 
@@ -89,8 +89,11 @@ def _ragged(file: Path, dialect: Dialect, row: Row, line: int) -> UserError:
     likely = likely_separator(lines[max(dialect.skipped - dialect.headed, 0) :], dialect.separator)
     if likely is not None:
         return UserError(*said, f"; separated by {SEPARATORS[likely]}? give ", Setting("data.separator", typed(likely)))
-    if dialect.quoting == "none" and any(field.startswith('"') for field in row):
-        return UserError(*said, "; if fields stand in quotation marks, give ", Setting("data.quoting", "double"))
+    for quoting in ("double", "single"):
+        if QUOTES.get(dialect.quoting) != QUOTES[quoting] and _may_be_quoted(row, QUOTES[quoting]):
+            kind = "single " if quoting == "single" else ""
+            give = Setting("data.quoting", quoting)
+            return UserError(*said, f"; if fields stand in {kind}quotation marks, give ", give)
     shown = SEPARATORS.get(dialect.separator, f"'{dialect.separator}'")
     if count > width:
         mend = f"; put a field that holds {shown} in quotation marks in the file"
@@ -98,6 +101,11 @@ def _ragged(file: Path, dialect: Dialect, row: Row, line: int) -> UserError:
     return UserError(
         *said, "; complete the row in the file, and put a field that holds a line break in quotation marks"
     )
+
+
+def _may_be_quoted(row: Row, mark: str) -> bool:
+    """Tell whether a field begins with a mark; an apostrophe has to end one too."""
+    return any(field.startswith(mark) for field in row) and (mark == '"' or any(field.endswith(mark) for field in row))
 
 
 def _names_too_few(dialect: Dialect) -> tuple[str | Setting, ...]:

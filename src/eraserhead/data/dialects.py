@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eraserhead.data.separators import (
+    QUOTES,
     SAMPLED_ROWS,
     SEPARATORS,
     Quoting,
@@ -42,6 +43,7 @@ class DialectSettings:
         header: Whether the first line is a header.
         field: Where the rows are inside a JSON object, keys joined with a dot.
         usual_names: Columns of a named set's files, of which some lack the header line.
+        columns: Columns that are to be read, by which a header line is known.
     """
 
     encoding: str | None = None
@@ -51,6 +53,7 @@ class DialectSettings:
     header: bool | None = None
     field: str | None = None
     usual_names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ("text",)
 
     @property
     def given(self) -> list[str]:
@@ -132,8 +135,7 @@ def known_dialect(file: Path, asked: DialectSettings, usual: str, quoted: bool) 
 def _known(lines: list[str], encoding: str, asked: DialectSettings, usual: str, quoted: bool) -> Known:
     told = EXCEL.match(lines[0]) if lines else None
     separator = spelled_separator(asked.separator) or (told[1] if told else usual)
-    if lines and BEGINS_JSON.match("".join(lines[:2])):
-        raise UserError(f"it is JSON ({shortened(lines[0])}); name it .json, or .jsonl where each line is an object")
+    refuse_json(lines)
     start = _preface(lines, bool(told), separator)
     if start == len(lines):
         raise ValueError("there are no rows")
@@ -158,10 +160,16 @@ def _known(lines: list[str], encoding: str, asked: DialectSettings, usual: str, 
     return Known(dialect, tuple(_notes(dialect, asked, lines, start)))
 
 
+def refuse_json(lines: list[str]) -> None:
+    """Raise `UserError` where the lines of a file are JSON, and its name says otherwise."""
+    if lines and BEGINS_JSON.match("".join(lines[:2])):
+        raise UserError(f"it is JSON ({shortened(lines[0])}); name it .json, or .jsonl where each line is an object")
+
+
 def broken_quotes(reason: str, line: int, text: str, quoting: Quoting) -> UserError:
     """Say where quotes do not fit together, and with which setting they may."""
     what = "a quotation mark is never closed" if "end of data" in reason else "text follows a closing quotation mark"
-    escaped: Quoting = "backslash" if '\\"' in text and quoting != "backslash" else "none"
+    escaped: Quoting = "backslash" if '\\"' in text and quoting == "double" else "none"
     why = 'they are escaped (\\")' if escaped == "backslash" else "they belong to the texts"
     return UserError(
         f"line {line}: {what} ({shortened(text)}); if {why}, give ",
@@ -194,8 +202,10 @@ def _preface(lines: list[str], told: bool, separator: str) -> int:
 def _usual_quoting(line: str, separator: str, quoted: bool) -> Quoting:
     """Return how files of this name quote; one that quotes every field of its first line says so itself."""
     fields = line.rstrip("\r\n").split(separator)
-    all_quoted = all(len(field) > 1 and field[0] == field[-1] == '"' for field in fields)
-    return "double" if quoted or all_quoted else "none"
+    for quoting in ("double", "single"):
+        if all(len(field) > 1 and field[0] == field[-1] == QUOTES[quoting] for field in fields):
+            return quoting
+    return "double" if quoted else "none"
 
 
 def _check_width(first: list[str], lines: list[str], separator: str, asked: DialectSettings) -> None:
@@ -237,15 +247,24 @@ def _notes(dialect: Dialect, asked: DialectSettings, lines: list[str], start: in
         yield UserError(
             f"{len(comments)} comment lines above the rows are left out, the first is {shortened(comments[0])}"
         )
-    if dialect.quoting == "none" and not dialect.chosen:
-        rows = (line.rstrip("\r\n").split(dialect.separator) for line in lines[dialect.skipped :])
-        quoted = sum(len(field) > 2 and field[0] == field[-1] == '"' for row in rows for field in row)
+    if not dialect.chosen:
+        yield from _notes_on_marks(dialect, lines[dialect.skipped :])
+
+
+def _notes_on_marks(dialect: Dialect, rows: list[str]) -> Iterator[UserError]:
+    """Yield what is said of fields in quotation marks that are not read as quoting."""
+    fields = [field for row in rows for field in row.rstrip("\r\n").split(dialect.separator)]
+    others: dict[str, tuple[Quoting, ...]] = {"none": ("double", "single"), "double": ("single",)}
+    for quoting in others.get(dialect.quoting, ()):
+        mark, kind = QUOTES[quoting], "single " if quoting == "single" else ""
+        quoted = sum(len(field) > 2 and field[0] == field[-1] == mark for field in fields)
         if quoted:
             yield UserError(
-                f"{quoted} fields of the first rows stand in quotation marks, which are read as part of the texts; ",
-                Setting("data.quoting", "double"),
+                f"{quoted} fields of the first rows stand in {kind}quotation marks, which are read as part of the "
+                "texts; ",
+                Setting("data.quoting", quoting),
                 " reads them as quoting, ",
-                Setting("data.quoting", "none"),
+                Setting("data.quoting", dialect.quoting),
                 " says that they belong there",
             )
 

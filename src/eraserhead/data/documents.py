@@ -14,13 +14,13 @@ from datasets import Dataset, Features, List, Value
 from numpy.typing import NDArray
 
 from eraserhead.data import planted, sampling
-from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, check_texts, write_documents
+from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_documents
 from eraserhead.data.config import DataConfig
+from eraserhead.data.document_checks import check_texts, say_no_labels
 from eraserhead.data.label_sets import (
     LABELS,
     RawLabelSets,
     classes_and_sets,
-    nothing_in,
     read_raw_labels,
     with_label_sets,
 )
@@ -170,7 +170,7 @@ def open_split(
     optional = role == "test" and labels is None
     raw = read_raw_labels(available, columns.labels, split, config.no_label, multi_label, optional)
     if role == "test" and columns.labels and raw.nowhere:
-        logger.info("no accuracy is reported: %s", nothing_in(columns.labels, split))
+        say_no_labels(columns.labels, split)
     table = labels or _table(config, named, source, split, raw)
     for remark in remarks(table.names) if table is not None and labels is None else ():
         logger.warning("%s", remark)

@@ -7,27 +7,34 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 from datasets import Dataset, concatenate_datasets, load_dataset
 from datasets import config as settings
 from datasets.fingerprint import Hasher
+from pyarrow import parquet
 
 from eraserhead.data.delimited import delimited_tables
-from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, sampled_lines, shortened
+from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, refuse_json, sampled_lines, shortened
 from eraserhead.data.json_files import json_table
 from eraserhead.data.label_folders import LabelFolders, files_of, texts_of
+from eraserhead.data.lines_of_text import (
+    LABEL,
+    begins_with_label,
+    labelled_table,
+    remarks_on_lines,
+    separator_in,
+    text_column,
+    text_tables,
+)
 from eraserhead.data.quick_csv import NotPlainError, quick_tables
-from eraserhead.data.separators import SEPARATORS, separated_by, spelled_separator, typed
-from eraserhead.data.text_files import COMPRESSED_SUFFIXES, encoding_of, named_format, open_text, refuse_pointer
+from eraserhead.data.separators import SEPARATORS, spelled_separator
+from eraserhead.data.text_files import COMPRESSED_SUFFIXES, compression_of, encoding_of, named_format, refuse_pointer
 from eraserhead.errors import Setting, UserError, listed
 from eraserhead.files import replacing
 
 READER_VERSION = 1  # part of the cache key: raise it when a reader returns something else
-USUAL_TEXT = "text"  # the column of texts, where none is named
-LINES_AT_ONCE = 10_000
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 JSON = (".json", ".jsonl", ".ndjson")
 TEXT = (".txt", ".text")
@@ -38,6 +45,7 @@ USED: dict[str, tuple[str, ...]] = {  # which settings a kind of file listens to
     "delimited": TABLE,
     "json": ("encoding", "field", "column_names"),
     "lines": ("encoding", "column_names"),
+    "labelled": ("encoding",),
     "folders": ("encoding",),
 }
 KINDS = {
@@ -47,6 +55,7 @@ KINDS = {
     "delimited": "text with separated columns",
     "json": "a JSON file",
     "lines": "a file of texts, one a line",
+    "labelled": "a file of fastText",
     "folders": "folders of texts",
 }
 
@@ -55,6 +64,9 @@ logger = logging.getLogger("eraserhead")
 NO_HEADER: tuple[str | Setting, ...] = (
     "; if the file has no header line, name its columns with ", Setting("data.column_names"),
 )  # fmt: skip
+PARQUET = b"PAR1"  # with which its files begin
+SHOWN = 240  # bytes of a file in a message
+
 LINES: tuple[str | Setting, ...] = (
     "; each line of the file is read as one text: if it has several columns, give ", Setting("data.separator"),
 )  # fmt: skip
@@ -108,22 +120,19 @@ def read_file(file: Path, asked: DialectSettings) -> Rows:
     ending = named_format(file)
     if ending == ".parquet":
         refuse_unused("parquet", asked)
+        _check_parquet(file)
         return Rows(next(iter(load_dataset("parquet", data_files=glob.escape(str(file.resolve()))).values())))
     if ending in JSON:
         refuse_unused("json", asked)
-        rows = cached([file], asked, lambda: iter([json_table(file, asked)]))
+        rows = cached([file], replace(asked, columns=()), lambda: iter([json_table(file, asked)]))
         nested = any(isinstance(feature, (dict, list)) for feature in rows.features.values())
         return Rows(rows, INNER if nested and asked.field is None else ())
     if ending in TEXT and asked.separator is None:
-        encoding = encoding_of(file, asked.encoding)
-        lines = sampled_lines(file, encoding)
-        if not separated_by("\t", lines):
-            if asked.column_names is None:
-                _point_out_columns(file, lines)
-            return _read_lines(file, replace(asked, encoding=encoding))
-        return _read_delimited(file, asked, "\t", quoted=False)
+        return _read_text(file, asked)
     if ending in DELIMITED:
         return _read_delimited(file, asked, DELIMITED[ending], quoted=ending == ".csv")
+    if asked.separator is None and ending not in (*ARCHIVES, *SPREADSHEETS) and begins_with_label(file):
+        return _read_labelled(file, asked)
     if asked.separator is None and ending not in TEXT:
         known = f"'{ending}' is none of {', '.join(FORMATS)}, also with {', '.join(COMPRESSED_SUFFIXES)} behind"
         if ending in ARCHIVES:
@@ -145,7 +154,7 @@ def read_label_folders(found: LabelFolders, asked: DialectSettings) -> dict[str,
         logger.info(f"{folder}: its texts have no label, and are left out")
     splits = {split: files_of(folders) for split, folders in found.splits.items()}
     return {
-        split: cached(files, asked, partial(texts_of, files, asked.encoding))
+        split: cached(files, asked.encoding, partial(texts_of, files, asked.encoding))
         for split, files in splits.items()
         if files
     }
@@ -179,7 +188,7 @@ def _write(path: Path, readers: Sequence[Callable[[], Iterator[pa.Table]]]) -> N
 def _write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
     first = next(tables, None)
     if first is None or not len(first):
-        raise ValueError("there are no rows, only a header line")
+        raise ValueError("there are no rows, or only a header line")
     with pa.ipc.new_stream(str(path), first.schema) as writer:
         writer.write_table(first)
         for table in tables:
@@ -196,40 +205,52 @@ def _read_delimited(file: Path, asked: DialectSettings, separator: str, quoted: 
     return Rows(rows, NO_HEADER if known.dialect.headed else ())
 
 
-def _read_lines(file: Path, asked: DialectSettings) -> Rows:
-    """Read one text a line; blank lines are none."""
-    refuse_unused("lines", asked)
-    name, *more = asked.column_names or ("text",)
-    if more:
+def _check_parquet(file: Path) -> None:
+    """Refuse a file that is named as one of parquet, and is none, or has no rows."""
+    try:
+        rows = parquet.read_metadata(str(file)).num_rows
+    except (pa.ArrowException, OSError) as error:
+        if (compressed := compression_of(file)) is not None:
+            raise UserError(f"it is {compressed}, and a parquet file inside would have to be unpacked first") from error
+        with open(file, "rb") as stream:
+            begins = stream.read(SHOWN)
+        if not begins.startswith(PARQUET):
+            shown = shortened(begins.decode("utf-8", "replace").split("\n")[0])
+            raise UserError(f"it is no parquet file: it begins with {shown}; name it as what it is") from error
         raise UserError(
-            "each line is one text, and there are several ", Setting("data.column_names"), ": give ",
-            Setting("data.separator"),
-        )  # fmt: skip
-    return Rows(cached([file], asked, lambda: _lines(file, str(asked.encoding), name)), LINES)
+            "the parquet file is damaged, or was not written to its end; fetch or write it again"
+        ) from error
+    if not rows:
+        raise ValueError("there are no rows")
 
 
-def _point_out_columns(file: Path, lines: Sequence[str]) -> None:
-    """Warn where each line is read as a text, and all look like rows of columns.
+def _read_text(file: Path, asked: DialectSettings) -> Rows:
+    """Read a file whose name says no more than that it is text: rows of columns, or one text a line."""
+    encoding = encoding_of(file, asked.encoding)
+    if begins_with_label(file):
+        return _read_labelled(file, asked)
+    lines = sampled_lines(file, encoding)
+    refuse_json(lines)
+    separator = separator_in(lines, asked)
+    if separator is not None:
+        read = _read_delimited(file, asked, separator, quoted=separator != "\t")
+        shown = SEPARATORS.get(separator, f"'{separator}'")
+        logger.info(f"{file.name}: read as columns separated by {shown}: {listed(read.rows.column_names)}")
+        return read
+    refuse_unused("lines", asked)
+    name = text_column(asked)
+    logger.info(f"{file.name}: each line is read as one text")
+    for remark in remarks_on_lines(lines, asked):
+        logger.warning("%s: %s", file.name, remark)
+    return Rows(cached([file], (encoding, name), lambda: text_tables(file, encoding, name)), LINES)
 
-    Raises:
-        UserError: The first line names a column `USUAL_TEXT`.
-    """
-    rows = [line for line in lines if line.strip()]
-    for separator, shown in SEPARATORS.items():
-        if len(rows) < 2 or not separated_by(separator, rows):
-            continue
-        give = UserError(f"separated by {shown}? give ", Setting("data.separator", typed(separator)))
-        if USUAL_TEXT in [name.strip(' "\r\n') for name in rows[0].split(separator)]:
-            raise UserError(f"one text a line, '{shortened(rows[0])}': ", give)
-        if separator != ",":
-            logger.warning("%s: each line is read as one text, and each has as many columns: %s", file.name, give)
 
-
-def _lines(file: Path, encoding: str, name: str) -> Iterator[pa.Table]:
-    with open_text(file, encoding) as stream:
-        texts = (text for line in stream if (text := line.strip("\r\n").removeprefix("\ufeff")).strip())
-        while block := list(islice(texts, LINES_AT_ONCE)):
-            yield pa.table({name: pa.array(block, pa.string())})
+def _read_labelled(file: Path, asked: DialectSettings) -> Rows:
+    """Read a file of fastText: the columns ``text`` and ``label``."""
+    refuse_unused("labelled", asked)
+    encoding = encoding_of(file, asked.encoding)
+    logger.info(f"{file.name}: read as a file of fastText: each line's labels ({LABEL}...), then its text")
+    return Rows(cached([file], (encoding, LABEL), lambda: iter([labelled_table(file, encoding)])))
 
 
 def _named_file(file: Path, asked: DialectSettings) -> Rows:

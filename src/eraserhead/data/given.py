@@ -10,10 +10,18 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, joined_pair
+from eraserhead.data.document_checks import check_text, check_texts, say_no_labels
 from eraserhead.data.documents import Documents
-from eraserhead.data.given_labels import given_label_sets, is_missing, labels_of_column, labels_of_columns
+from eraserhead.data.given_labels import (
+    given_classes,
+    given_label_sets,
+    is_missing,
+    is_null,
+    labels_of_column,
+    labels_of_columns,
+)
 from eraserhead.data.label_sets import check_columns, with_label_sets
-from eraserhead.data.labels import NO_LABEL, class_indices, label_table, read_labels
+from eraserhead.data.labels import NO_LABEL, class_indices, label_table, read_labels, remarks
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
 from eraserhead.errors import Setting, UserError, listed, nearest
 
@@ -66,6 +74,7 @@ class Content:
         labels: Their gold classes, as they are given.
         ids: Their ids, where there is a column for them.
         class_names: Names of the classes that the labels number, where the data has names for them.
+        in_columns: Whether they are rows with columns.
     """
 
     texts: Sequence[Any]
@@ -73,6 +82,12 @@ class Content:
     labels: Sequence[Any] | None = None
     ids: Sequence[Any] | None = None
     class_names: tuple[str, ...] = ()
+    in_columns: bool = False
+
+    @property
+    def no_labels(self) -> bool:
+        """Whether no document has a label, though there is a column of them."""
+        return self.labels is not None and all(is_missing(label) or label == "" for label in self.labels)
 
     @property
     def names_classes(self) -> bool:
@@ -95,7 +110,7 @@ def given_content(data: Given, columns: GivenColumns, split: str | None) -> Cont
     texts = _checked(found.texts)
     seconds = None if found.seconds is None else _checked(found.seconds)
     ids = None if found.ids is None else _ids(found.ids, len(texts))
-    return Content(texts, seconds, found.labels, ids, found.class_names)
+    return replace(found, texts=texts, seconds=seconds, ids=ids)
 
 
 def given_documents(
@@ -131,8 +146,8 @@ def given_documents(
     if names and found.names_classes and not by_label:
         content["label"], labels_read = _matched(found, names, label_map)
     else:
-        content["label"] = _labels(None if by_label else found.labels, len(texts), classes)
-        labels_read = LabelsRead("none" if found.labels is None else "index")
+        content["label"] = given_classes(None if by_label else found.labels, len(texts), classes)
+        labels_read = LabelsRead("none" if found.labels is None or found.no_labels else "index")
     if found.seconds is not None:
         content["second"] = [len(text) + 1 for text in texts]
         content["text"] = [joined_pair(*pair) for pair in zip(texts, found.seconds, strict=True)]
@@ -144,19 +159,17 @@ def given_documents(
     return Documents(rows, None, _provenance(columns, len(texts)), labels_read)
 
 
-def check_text(text: str, name: str | Setting) -> str:
-    """Return the text if it is valid Unicode.
+def check_given(found: Content, columns: GivenColumns) -> None:
+    """Say how many documents have no text, and whether any has a label, as of those of a file.
 
     Raises:
-        UserError: It holds half of a surrogate pair, which undecodable bytes leave.
+        UserError: No document has any text.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            name, f": not valid Unicode at character {error.start}; decode it with the right encoding"
-        ) from error
-    return text
+    texts = found.texts if found.seconds is None else list(map(joined_pair, found.texts, found.seconds))
+    rows = Dataset.from_dict({"id": _ids(found.ids, len(texts)), "text": texts})
+    check_texts(rows, Setting("text_column", columns.text or "text") if found.in_columns else None)
+    if found.no_labels:
+        say_no_labels(columns.labels or [columns.label_or_usual], NAME)
 
 
 def _one_split(data: Any, split: str | None) -> Any:
@@ -213,26 +226,17 @@ def _from_table(table: Table, columns: GivenColumns, data: Any) -> Content:
     several, one = columns.labels, columns.label_or_usual
     labels = labels_of_columns(table, several) if several else labels_of_column(data, table.get(one), one)
     seconds = None if columns.pair is None else table[columns.pair]
-    return Content(table[wanted["text_column"]], seconds, labels, table.get("id"))
+    return Content(table[wanted["text_column"]], seconds, labels, table.get("id"), in_columns=True)
 
 
 def _checked(texts: Sequence[Any]) -> list[str]:
-    texts = list(texts)
+    texts = ["" if is_null(text) else text for text in texts]
     if not texts:
         raise UserError("data holds no documents; give one text or more")
     wrong = next((number for number, text in enumerate(texts) if not isinstance(text, str)), None)
     if wrong is not None:
         raise UserError(f"document {wrong} is {_type(texts[wrong])}, and must be a str; data may be {TAKEN}")
     return [check_text(str(text), f"document {number}") for number, text in enumerate(texts)]
-
-
-def _labels(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
-    """Return class indices; None, NaN, pandas' NA and -1 (as on the hub) stand for no label."""
-    found = [None if is_missing(label) else label for label in labels or ()]
-    wrong = next((label for label in found if label is not None and label not in range(classes)), None)
-    if wrong is not None:
-        raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
-    return [None if label is None else int(label) for label in found] or [None] * count
 
 
 def _matched(
@@ -245,6 +249,8 @@ def _matched(
         labels = [None if label is None else str(label) for label in labels]
     raw = read_labels(Dataset.from_dict({"label": labels}, features=Features(label=feature)), "label", NAME)
     table = label_table(raw)
+    for remark in remarks(table.names, given=True):
+        logger.warning("%s", remark)
     matched = matched_labels(table, names, label_map)
     if matched is None:
         logger.info("%s", unmatched(table, names, label_map))

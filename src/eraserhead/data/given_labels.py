@@ -24,6 +24,19 @@ def as_python(label: Any) -> Any:
     return label.tolist() if hasattr(label, "tolist") else label
 
 
+def given_classes(labels: Sequence[Any] | None, count: int, classes: int) -> list[int | None]:
+    """Return class indices; null and -1 (as on the hub) stand for no label.
+
+    Raises:
+        UserError: A label is none of the classes.
+    """
+    found = [None if is_missing(label) else label for label in labels or ()]
+    wrong = next((label for label in found if label is not None and label not in range(classes)), None)
+    if wrong is not None:
+        raise UserError(f"label {wrong!r} is none of the model's classes, which are 0 to {classes - 1}")
+    return [None if label is None else int(label) for label in found] or [None] * count
+
+
 def given_label_sets(labels: Sequence[Any] | None, count: int, names: tuple[str, ...]) -> list[list[int] | None]:
     """Return the label numbers of every document: of lists of names or numbers, or of 0 or 1 for a single label.
 
@@ -85,7 +98,11 @@ def labels_of_column(data: Any, labels: Sequence[Any] | None, column: str) -> li
     return [None if own is None else [names[each] if each in known else each for each in own] for own in found]
 
 
+def is_null(value: Any) -> bool:
+    """Tell whether a value, as Python has it, is none: None, NaN, pandas' NA or NaT."""
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
+
 def is_missing(label: Any) -> bool:
-    """Tell whether a value, as Python has it, stands for no label: None, NaN, pandas' NA or -1."""
-    # In this order: pandas' NA compares as NA, which is neither true nor false, and only NaN differs from itself.
-    return label is None or label is pd.NA or label in (NO_LABEL,) or label != label  # noqa: PLR0124
+    """Tell whether a value, as Python has it, stands for no label: null or -1."""
+    return is_null(label) or label in (NO_LABEL,)

@@ -126,12 +126,6 @@ def classes_and_sets(
     return rarest_labels(sets, len(table.names)), sets
 
 
-def nothing_in(columns: Sequence[str], split: str) -> str:
-    """Say that no document has a label."""
-    whole = f"label column '{columns[0]}' is" if len(columns) == 1 else f"label columns {listed(columns)} are"
-    return f"{whole} without any label in split '{split}' (null, -1 or empty)"
-
-
 def label_sets(raw: RawLabelSets, table: LabelTable, split: str) -> list[list[int] | None]:
     """Return the ascending label numbers of every row; None where they are unknown.
 

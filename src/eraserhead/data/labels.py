@@ -169,8 +169,13 @@ def plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def remarks(names: Sequence[str]) -> list[UserError]:
-    """Return what is odd about class names, one line each: two that differ in case or spaces alone, or mean none."""
+def remarks(names: Sequence[str], given: bool = False) -> list[UserError]:
+    """Return what is odd about class names, one line each: two that differ in case or spaces alone, or mean none.
+
+    Args:
+        names: The class names.
+        given: Whether Python gives the labels, so that no setting says which of them mean none.
+    """
     alike: dict[str, list[str]] = {}
     for name in names:
         alike.setdefault(plain(name), []).append(name)
@@ -182,7 +187,7 @@ def remarks(names: Sequence[str]) -> list[UserError]:
     return lines + [
         UserError(
             f"the label {name!r} is read as a class; if it means that there is none, give ",
-            Setting("data.no_label", [name]),
+            "None in its place" if given else Setting("data.no_label", [name]),
         )
         for name in names
         if plain(name) in BLANKS or (name.isascii() and not any(map(str.isalnum, name)))

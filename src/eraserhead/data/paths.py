@@ -2,20 +2,18 @@
 
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from datasets import DatasetBuilder, DatasetDict, load_dataset, load_dataset_builder, load_from_disk
+from datasets import DatasetDict, load_dataset, load_dataset_builder, load_from_disk
 from datasets.data_files import DataFilesDict, get_data_patterns
 from datasets.packaged_modules.csv.csv import CsvConfig
 from datasets.packaged_modules.json.json import JsonConfig
 from datasets.packaged_modules.text.text import TextConfig
 
 from eraserhead.data.dialects import DialectSettings
-from eraserhead.data.files import FORMATS, Rows, read_file, read_files, read_label_folders, refuse_unused
+from eraserhead.data.files import FORMATS, read_file, read_label_folders, refuse_unused
 from eraserhead.data.label_folders import label_folders
+from eraserhead.data.layout import dialect_of_card, read_splits, with_card, with_features
 from eraserhead.data.sources import Source, reason_of, splits_of
 from eraserhead.data.text_files import named_format
 from eraserhead.errors import Setting, UserError, nearest
@@ -104,26 +102,14 @@ def _read_layout(place: Path, subset: str | None, asked: DialectSettings) -> Sou
     except FileNotFoundError:
         if subset is not None or not (files := _named_files(place)):
             raise
-        return _read_splits(files, asked)
+        return read_splits(files, asked)
     config = builder.config
     if not isinstance(config, OWN_READERS) or not config.data_files:
         refuse_unused("other", asked)
         return Source(splits_of(load_dataset(str(place), subset)))
-    read = _read_splits({str(split): list(map(Path, files)) for split, files in config.data_files.items()},
-                        _with_card(asked, config))  # fmt: skip
-    return _with_features(read, builder)
-
-
-def _read_splits(files: Mapping[str, list[Path]], asked: DialectSettings) -> Source:
-    read: dict[str, Rows] = {}
-    for split, of_split in files.items():
-        try:
-            read[split] = read_files(of_split, asked)
-        except UserError as error:
-            raise UserError(f"split '{split}': ", error) from error
-        except ValueError as error:
-            raise UserError(f'split "{split}" corresponds to no data, or cannot be read: ', reason_of(error)) from error
-    return Source({split: each.rows for split, each in read.items()}, hint=next(iter(read.values())).hint)
+    files = {str(split): list(map(Path, of_split)) for split, of_split in config.data_files.items()}
+    card = dialect_of_card(config, [file for of_split in files.values() for file in of_split])
+    return with_features(read_splits(files, with_card(asked, card)), builder.info.features)
 
 
 def _named_files(place: Path) -> dict[str, list[Path]]:
@@ -132,32 +118,6 @@ def _named_files(place: Path) -> dict[str, list[Path]]:
     files = {str(split): [Path(file) for file in of_split if named_format(Path(file)) in FORMATS]
              for split, of_split in found.items()}  # fmt: skip
     return {split: of_split for split, of_split in files.items() if of_split}
-
-
-def _with_card(asked: DialectSettings, config: Any) -> DialectSettings:
-    """Return the settings with what the folder's card says, where the user says nothing."""
-    separator = getattr(config, "sep", None)
-    names = getattr(config, "names", None)
-    encoding = getattr(config, "encoding", None)
-    return replace(
-        asked,
-        encoding=asked.encoding or (None if encoding in (None, "utf-8") else encoding),
-        separator=asked.separator or (None if separator in (None, ",", "\t") else separator),
-        column_names=asked.column_names or (tuple(names) if names else None),
-        field=asked.field or getattr(config, "field", None),
-    )
-
-
-def _with_features(read: Source, builder: DatasetBuilder) -> Source:
-    """Return the source with the types and class names that the folder's card declares."""
-    features = builder.info.features
-    if features is None:
-        return read
-    splits = {
-        split: rows.select_columns(list(features)).cast(features) if set(features) <= set(rows.column_names) else rows
-        for split, rows in read.splits.items()
-    }
-    return replace(read, splits=splits)
 
 
 def _is_saved(folder: Path) -> bool:

@@ -31,7 +31,7 @@ def quick_tables(file: Path, dialect: Dialect) -> Iterator[pa.Table]:
             been yielded before.
     """
     common = dialect.encoding.startswith("utf-8") and len(dialect.separator.encode()) == 1 and not dialect.spaced
-    if not common or dialect.quoting == "backslash" or len(dialect.names) == 1:
+    if not common or dialect.quoting in ("backslash", "single") or len(dialect.names) == 1:
         raise NotPlainError
     with open_bytes(file) as stream:
         if dialect.quoting == "double" and not _quotes_fit(stream, dialect.separator):

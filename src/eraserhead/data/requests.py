@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.dialects import DIALECT, DialectSettings
+from eraserhead.data.hub_sets import read_hub
 from eraserhead.data.named_sets import NAMED, NamedSet
 from eraserhead.data.paths import read_path
 from eraserhead.data.separators import spelled_separator
-from eraserhead.data.sources import Source, read_hub
+from eraserhead.data.sources import Source
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
 
@@ -82,8 +83,12 @@ def _with_inner_columns(source: Source, config: DataConfig) -> Source:
 def dialect_of(config: DataConfig, named: NamedSet) -> DialectSettings:
     """Return what a configuration says about the dialect of text files."""
     names = None if config.column_names is None else tuple(config.column_names)
+    read = [*(config.text_columns or named.text_columns), config.pair_column, config.label_column]
+    columns = (column for column in [*read, *(config.label_columns or ())] if column is not None)
     return DialectSettings(
-        config.encoding, config.separator, config.quoting, names, config.header, config.field, named.headerless
+        *(config.encoding, config.separator, config.quoting, names, config.header, config.field),
+        usual_names=named.headerless,
+        columns=tuple(columns),
     )
 
 

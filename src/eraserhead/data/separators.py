@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-Quoting = Literal["double", "backslash", "none"]
+Quoting = Literal["double", "single", "backslash", "none"]
 
 SAMPLED_ROWS = 50
 SEPARATORS = {"\t": "a tab", ";": "';'", "|": "'|'", ",": "','"}
+QUOTES: dict[str, str] = {"double": '"', "single": "'", "backslash": '"'}  # the mark that each way of quoting takes
 SPELLED = {"\\t": "\t", "tab": "\t"}
 OPTIONS: dict[str, dict[str, Any]] = {
     "double": {"quoting": csv.QUOTE_MINIMAL, "doublequote": True},
+    "single": {"quoting": csv.QUOTE_MINIMAL, "doublequote": True, "quotechar": "'"},
     "backslash": {"quoting": csv.QUOTE_MINIMAL, "doublequote": True, "escapechar": "\\"},
     "none": {"quoting": csv.QUOTE_NONE},
 }

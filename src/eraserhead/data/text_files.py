@@ -22,6 +22,7 @@ COMPRESSED: dict[bytes, Callable[..., Any]] = {
 }  # fmt: skip
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
 ZIP = b"PK\x03\x04"
+ZIPS = (ZIP, b"PK\x05\x06")  # the other one is empty
 NO_TEXT = {
     b"PAR1": "a parquet file", b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF": "a PDF",
     b"\x89PNG": "an image", b"\xff\xd8\xff": "an image",
@@ -56,7 +57,7 @@ def named_format(file: Path) -> str:
     """
     name = PurePath(file.name)
     if name.suffix.lower() in COMPRESSED_SUFFIXES:
-        if _head(file).startswith(ZIP):
+        if _head(file).startswith(ZIPS):
             with zipfile.ZipFile(file) as archive:
                 member = PurePath(_only_member(archive))
             if member.suffix.lower() in COMPRESSED_SUFFIXES:
@@ -83,8 +84,8 @@ def open_bytes(file: Path) -> Iterator[IO[bytes]]:
     head = _head(file)
     opener = next((each for magic, each in COMPRESSED.items() if head.startswith(magic)), open)
     try:
-        with _member(file) if head.startswith(ZIP) else opener(file, "rb") as stream:
-            _refuse_other_kinds(stream, inside=head.startswith(ZIP) or opener is not open)
+        with _member(file) if head.startswith(ZIPS) else opener(file, "rb") as stream:
+            _refuse_other_kinds(stream, inside=head.startswith(ZIPS) or opener is not open)
             yield stream
     except (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -208,10 +209,18 @@ def _only_member(archive: zipfile.ZipFile) -> str:
     names = [name for name in archive.namelist() if not name.endswith("/") and not left_there(name)]
     if "[Content_Types].xml" in names:
         raise UserError("it is an Excel workbook: save it as CSV")
+    if not names:
+        raise UserError("the zip holds no files; write it again")
     if len(names) != 1:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise UserError(f"the zip holds {len(names)} files ({shown}); unpack it, and give the folder or one file")
     return names[0]
+
+
+def compression_of(file: Path) -> str | None:
+    """Return what a file is compressed as, by what it begins with; null where it is not."""
+    head = _head(file)
+    return "a zip" if head.startswith(ZIPS) else "compressed" if head.startswith(tuple(COMPRESSED)) else None
 
 
 def _head(file: Path) -> bytes:

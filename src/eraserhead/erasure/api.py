@@ -13,7 +13,7 @@ from datasets.table import InMemoryTable
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.given import Content, Given, GivenColumns, given_content, given_documents
+from eraserhead.data.given import Content, Given, GivenColumns, check_given, given_content, given_documents
 from eraserhead.erasure.config import CountNeverAs, EraseConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.results import SCHEMAS, ResultsFolder
@@ -211,6 +211,7 @@ def _content(
             raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
         return None
     content = given_content(data, columns, split)
+    check_given(content, columns)
     if label_map and not content.names_classes:
         raise UserError(
             Setting("label_map"),

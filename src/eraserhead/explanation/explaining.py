@@ -11,7 +11,8 @@ from accelerate import Accelerator
 from datasets import Dataset
 from transformers import PreTrainedConfig
 
-from eraserhead.data.given import GivenColumns, check_text, given_content, given_documents
+from eraserhead.data.document_checks import check_text
+from eraserhead.data.given import GivenColumns, given_content, given_documents
 from eraserhead.data.label_sets import LABELS
 from eraserhead.data.words import word_spans
 from eraserhead.errors import Setting, UserError

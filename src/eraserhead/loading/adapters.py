@@ -177,6 +177,12 @@ def find_adapter(located: Located, name: str, trust_remote_code: bool = False) -
         found = locate_model(base, None if os.path.isdir(base) else revision)
     except UserError as error:
         raise UserError(f"{name}: its base model, by base_model_name_or_path in {ADAPTER}: ", error) from error
+    if is_adapter(Path(found.folder)):
+        it = "the adapter itself" if os.path.realpath(found.folder) == os.path.realpath(folder) else "an adapter too"
+        raise UserError(
+            f"{name}: its base model, by base_model_name_or_path in {ADAPTER}, is {it} ({base}): write there the model "
+            "that it was trained on, or merge that one (merge_and_unload) and save it"
+        )
     logger.info(f"{name}: an adapter ({content['peft_type']}), merged into {base} in memory")
     return Adapter(
         folder=str(folder),

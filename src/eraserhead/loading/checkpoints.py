@@ -23,7 +23,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.seen import SeenTexts
 from eraserhead.data.tokens import NO_WINDOW
-from eraserhead.errors import UserError
+from eraserhead.errors import UserError, listed
 from eraserhead.loading.adapters import Adapter, find_adapter
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checks import (
@@ -244,7 +244,7 @@ def load_tokenizer(
 
 
 def _tokenizer_of(files: Sequence[str]) -> str:
-    return f"the tokenizer ({', '.join(sorted(files))})" if files else "the tokenizer"
+    return f"the tokenizer ({listed(sorted(files))})" if files else "the tokenizer"
 
 
 def window(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

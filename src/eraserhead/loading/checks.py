@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from eraserhead.errors import UserError
+from eraserhead.errors import UserError, listed
 from eraserhead.loading.model_files import train_on
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import named_padding
@@ -29,7 +29,6 @@ LEFTOVER = re.compile(
     r"|^(loss_fct|loss_fn|loss|criterion)\.(pos_)?weight$|^class_weights?$"
 )
 LONGEST_WINDOW = 10**9  # tokens: tokenizers that know no limit give a number above it
-SHOWN = 3
 NO_ID = -1  # of no token
 
 
@@ -118,8 +117,7 @@ def check_unexpected(unexpected: Collection[str], name: str) -> tuple[str, ...]:
         )
     left = tuple(sorted(unexpected))
     if left:
-        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
-        logger.info(f"{name}: weights that decisions do not depend on are left out: {', '.join(left[:SHOWN])}{more}")
+        logger.info(f"{name}: weights that decisions do not depend on are left out: {listed(left)}")
     return left
 
 

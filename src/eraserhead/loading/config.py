@@ -9,6 +9,8 @@ ONE_TEXT = "a hierarchical model reads one text, sentence by sentence: join the 
 
 PREDICTED, LARGEST, ALL = "predicted", "largest", "all"  # what stands for labels, which may differ by document
 
+LABEL = "label:"  # in front of one of these words that is the name of a label, and means that label
+
 LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # in `DataConfig`
 
 
@@ -36,8 +38,8 @@ class SiteConfig:
         memory_budget: Gigabytes that the erasures at ``words`` and inside an encoder may take, beyond the model and
             its batch; one erasure of one document is always run.
         target: Labels of a multi-label model whose states are looked at: ``predicted`` (the default: each label that is
-            on, and the one with the largest logit where none is), ``largest``, ``all``, or names; a label with one of
-            these names has to be renamed first. `explain` shows one label, by default the largest.
+            on, and the one with the largest logit where none is), ``largest``, ``all``, or names; ``label:all`` is a
+            label of that name, and so for the other words. `explain` shows one label, by default the largest.
         threshold: Where a label of a multi-label model is on: above this probability, by default 0.5. A model with a
             single output, such as a reranker, decides only where this is given.
         threshold_on: What `threshold` is: a ``probability`` (of the sigmoid, between 0 and 1), or a raw ``logit``.

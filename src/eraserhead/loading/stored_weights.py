@@ -17,7 +17,7 @@ from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
-from eraserhead.errors import UserError
+from eraserhead.errors import UserError, listed
 from eraserhead.loading.boundary import load
 from eraserhead.loading.model_config import check_layers
 from eraserhead.loading.model_files import WeightFiles
@@ -173,7 +173,7 @@ def _misfit(
 ) -> UserError:
     classes = config.num_labels or 0
     if len(held) == len(wanted) and held[1:] == wanted[1:] and wanted[:1] == (classes,):
-        shown = ", ".join(list((config.id2label or {}).values())[:5])
+        shown = listed((config.id2label or {}).values())
         return UserError(
             f"{name}{RUN.config} names {classes} classes ({shown}), and the head has {held[0]} rows ('{key}' in "
             f"{file}): correct id2label there"

@@ -4,9 +4,9 @@ import math
 
 from transformers import PreTrainedConfig
 
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError, listed, nearest
 from eraserhead.loading.checkpoints import class_names
-from eraserhead.loading.config import ALL, LARGEST, PREDICTED, SiteConfig
+from eraserhead.loading.config import ALL, LABEL, LARGEST, PREDICTED, SiteConfig
 from eraserhead.loading.setup import LabelSetup
 from eraserhead.method.cases import Targets
 from eraserhead.models.architecture import MULTI_LABEL
@@ -79,32 +79,40 @@ def targets_of(setup: LabelSetup | None, classes: tuple[str, ...]) -> Targets | 
     if setup.target in ((PREDICTED,), (LARGEST,)):
         return Targets(cut, largest_alone=setup.target == (LARGEST,))
     named = classes if setup.target == (ALL,) else setup.target
-    return Targets(cut, tuple(sorted(classes.index(label) for label in named)))
+    return Targets(cut, tuple(sorted(classes.index(_label(label, classes)) for label in named)))
 
 
 def _targets(named: list[str], classes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the labels that are asked for, in the model's order; or the word that stands for labels.
 
-    Beside other labels, such a word is the name of a label.
+    Beside other labels, such a word is the name of a label; alone, one that has `LABEL` in front is.
     """
     if len(set(named)) == 1 and (word := named[0]) in WORDS:
         if word in classes:
             raise UserError(
                 Setting("target", word),
-                f": stands for {WORDS[word]}, and is the name of a label of this model too: rename that label in "
-                "id2label of the model's config.json",
+                f": stands for {WORDS[word]}, and is the name of a label of this model too; for that label, give ",
+                Setting("target", f"{LABEL}{word}"),
             )
         return (word,)
+    labels = {_label(label, classes) for label in named}
     problems = [
         UserError(
-            Setting("target", label), f": no label of the model{nearest(label, classes)}; it has {', '.join(classes)}"
+            Setting("target", label), f": no label of the model{nearest(label, classes)}; it has {listed(classes)}"
         )
         for label in named
-        if label not in classes
+        if _label(label, classes) not in classes
     ]
     if problems or not named:
         raise UserError.joined(problems or [UserError(Setting("target"), ": name a label, or leave it out")])
-    return tuple(label for label in classes if label in named)
+    if len(labels) == 1 and (word := next(iter(labels))) in WORDS:
+        return (f"{LABEL}{word}",)
+    return tuple(label for label in classes if label in labels)
+
+
+def _label(name: str, classes: tuple[str, ...]) -> str:
+    """Return the label that a name means: without `LABEL` in front, unless the model's own name begins so."""
+    return name if name in classes else name.removeprefix(LABEL)
 
 
 def _check_without_effect(options: SiteConfig, classes: int) -> None:

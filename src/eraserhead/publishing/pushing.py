@@ -27,6 +27,8 @@ def push_to_hub(config: PushConfig) -> Pushed:
     with source_of(folder, find_results(folder, config.erasure)) as source:
         check_source(source)
         if config.dry_run:
+            if (folder / PUBLICATION).is_file():
+                raise UserError(f"{folder / PUBLICATION}: is a file, and a dry run writes a folder there; move it")
             write_publication(source, folder / PUBLICATION, options)
             return Pushed(None, False, str(folder / PUBLICATION))
         return _push(source, options, Target(config.repository, config.private, config.revision, config.tag))

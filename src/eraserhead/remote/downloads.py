@@ -106,6 +106,19 @@ def fetch_dataset_files(name: str, addresses: Iterable[str]) -> None:
         _undamaged(partial(hf_hub_download, repository, file, repo_type="dataset", revision=commit), name)
 
 
+def cached_dataset_file(repository: str, file: str, commit: str) -> Path:
+    """Return where the hub's cache has a file of a data set.
+
+    Raises:
+        UserError: It does not have it.
+    """
+    try:
+        ask = partial(hf_hub_download, repository, file, repo_type="dataset", revision=commit, local_files_only=True)
+        return Path(ask())
+    except HUB_ERRORS as error:
+        raise UserError(f"{repository}: the local cache lacks {file}; try again with the network") from error
+
+
 def evict_damaged(files: Iterable[Path]) -> list[str]:
     """Remove from the cache the files of a snapshot that do not match their hashes; return their names.
 
