@@ -32,6 +32,7 @@ from rich.console import Console
 from timing import Result, as_json, describe, machine, table
 
 import method
+import training
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "method-100": partial(method.benchmark, 100, wanted=100),
@@ -39,6 +40,8 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "erase": runs.erase,
     "pipeline": runs.pipelines,
     "epochs": runs.epochs,
+    "training-head": training.head,
+    "training-whole": training.whole,
     "host": host.work,
     "summary": host.summary,
     "memory": processes.memory,

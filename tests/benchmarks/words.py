@@ -29,9 +29,11 @@ def growth() -> list[Result]:
     """Measure whole analyses of a short and a long document, without a context encoder, where no erasure flips."""
     site = _site()
     _analyse(site, _document(SHORT))  # warms up
-    measured = [tuple(_processor_time(partial(_analyse, site, _document(size))) for size in (SHORT, LONG))]
-    exponents = [math.log(long / short, LONG / SHORT) for short, long in measured]
-    short, long = (median(column) for column in zip(*measured, strict=True))
+    pairs = [
+        [_processor_time(partial(_analyse, site, _document(size))) for size in (SHORT, LONG)] for _ in range(ROUNDS)
+    ]
+    exponents = [math.log(long / short, LONG / SHORT) for short, long in pairs]
+    short, long = (median(column) for column in zip(*pairs, strict=True))
     figures = {f"{SHORT} words, s": short, f"{LONG} words, s": long}
     what = f"words, {LONG} against {SHORT} words: exponent of the growth of an analysis"
     bounds = min(exponents), max(exponents)
@@ -60,7 +62,8 @@ def singles() -> list[Result]:
         partial(reading.evaluate, torch.tensor([0]), keep),
         partial(words_erased, site, reading.replay.documents, keep),  # pyright: ignore[reportFunctionMemberAccess]
     )
-    ours(), theirs()
+    ours()
+    theirs()
     pairs = [(_processor_time(theirs), _processor_time(ours)) for _ in range(ROUNDS)]
     ratios = [slow / quick for slow, quick in pairs]
     what = f"words, {SOME} single erasures of {SHORT} words: every sentence anew / the sentences touched"
