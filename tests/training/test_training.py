@@ -233,9 +233,20 @@ def test_lower_errors_are_better():
 
 def test_a_diverging_loss_ends_with_advice(tmp_path):
     run = config(tmp_path, learning_rate=1e30, clip_norm=0.0, epochs=9, patience=9)
-    with pytest.raises(UserError, match=r"lower training\.learning_rate"):
+    with pytest.raises(UserError, match=r"epoch 1, step 4 of 4; lower training\.learning_rate"):
         train(run)
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_how_often_losses_are_read_does_not_change_them(tmp_path, monkeypatch):
+    """Four steps an epoch, read one by one, or three and one."""
+    found = []
+    for unread in (1, 3):
+        monkeypatch.setattr("eraserhead.training.loop.UNREAD", unread)
+        train(run := config(tmp_path, f"run-{unread}", epochs=2))
+        found.append([epoch["loss"] for epoch in history(run.output_dir)])
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][1]
 
 
 @pytest.mark.parametrize(

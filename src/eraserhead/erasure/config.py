@@ -34,7 +34,7 @@ class EraseConfig(SiteConfig):
         count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
             and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
             null.
-        batch_tokens: Tokens that one device processes at a time; default: 2,048 on a CPU, 32,768 on an accelerator.
+        batch_tokens: Tokens that one device processes at a time; default: 1,024 on a CPU, 32,768 on an accelerator.
         shard_size: Most documents of a shard; finished shards survive an interruption; default: some ten minutes'
             work of one CPU core, estimated from model, site and lengths.
         part: Analyse one part of the documents alone, such as ``2/5``: the second of five, for machines that share

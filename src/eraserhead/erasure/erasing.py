@@ -103,7 +103,8 @@ class Analyser:
         reading = opened.read(rows, batch, signals_of(rankings))
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
         draws = self._draws(rows, batch, reading, self.draws)
-        analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
+        with devices.counted(reading, self.accelerator) as counted:
+            analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
         return analysed_rows(batch, reading, rankings, analysis)
 

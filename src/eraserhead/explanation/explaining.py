@@ -75,7 +75,8 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     document: dict[str, Any] = {name: column[0] for name, column in rows.items()}
     orders = {ranking.name: ranking.order(reading) for ranking in rankings}
     draws = Draws([document["id"]], config.seed, config.draws)
-    analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
+    with devices.counted(reading, accelerator) as counted:
+        analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
     components = components_of(document, checkpoint.tokenizer, opened.setup.components)
     cases = reading.cases
     names = checkpoint.class_names if cases is None else STATES

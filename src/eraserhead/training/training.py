@@ -28,6 +28,7 @@ from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
+from eraserhead.sites.budget import budget_for
 from eraserhead.training.batches import (
     Batches,
     EncodedBatches,
@@ -246,7 +247,7 @@ def _batches(
     # Vectors that are read once are not worth caching, and looking up embeddings is as quick as reading from disk.
     if role == "test" or embeddings_alone:
         return EncodedBatches(tokens, model)
-    budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
+    budget = config.training.batch_tokens or budget_for(accelerator.device).trained_tokens
     store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
     return EncodedBatches(tokens, model) if store is None else StoredBatches(store, lengths, labels, accelerator.device)
 
