@@ -183,11 +183,11 @@ def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, mon
     assert not (broken / STUDY.paper).exists()
     joined, join = [], ResultsFolder.join
 
-    def killed_before_joining(self, shards):
+    def killed_before_joining(self, shards, part=False):
         joined.append(self.path.parent.name)
         if joined[-1] == "second-flan-none":
             raise Killed
-        join(self, shards)
+        return join(self, shards, part)
 
     with monkeypatch.context() as patch:
         patch.setattr(ResultsFolder, "join", killed_before_joining)

@@ -24,7 +24,8 @@ def test_one_row_runs_at_a_time_where_memory_is_short(name, place):
         plenty = wide.read(batch_of(model, texts), SIGNALS)
         passes.clear()
         expected = evaluated(plenty, keep_without(plenty, sets))
-        assert {rows for rows, _ in passes} == {4}
+        # At `all`, rows that lose the position that is read take a mask of their own, and run apart.
+        assert {rows for rows, _ in passes} in ({4}, {1, 3} if place == "all" else {4})
         passes.clear()
         short = narrow.read(batch_of(model, texts), SIGNALS)
         found = evaluated(short, keep_without(short, sets))
