@@ -25,7 +25,8 @@ import yaml
 
 import eraserhead
 from eraserhead.cli.main import COMMANDS
-from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.patch.families import FAMILIES, REFUSED
 
 ROOT = Path(__file__).parents[1]

@@ -28,6 +28,8 @@ PLACES: dict[str, tuple[tuple[int, ...], bool]] = {
     "layer:1:all": ((1,), True),
     "all": ((0, 1, 2), True),
 }
+# And of every query of the last layer, which the patch erases as it does any layer's; its replay is of another kind.
+ERASED_AT = {**PLACES, "layer:-1:all": ((2,), True)}
 
 # What a family wants beside the names that most configs share; a family that is not named here does with those.
 MOE = {"num_experts_per_tok": 2, "moe_intermediate_size": 13, "experts_implementation": "eager"}  # for float64
@@ -335,7 +337,7 @@ class Slow:
         self, ids: Sequence[int], place: str, heads: Sequence[int] | None = None
     ) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
         """Layers, heads and queries of a site; of ``layer:L`` the queries whose token vectors are read."""
-        layers, every_query = PLACES[place]
+        layers, every_query = ERASED_AT[place]
         queries = range(len(ids)) if every_query else self.read_from(len(ids))
         return layers, range(HEADS) if heads is None else heads, queries
 
@@ -379,5 +381,5 @@ def patched_logits(model: PreTrainedModel, place: str, texts: Sequence[Sequence[
     batch = batch_of(model, texts)
     repeated = {name: values.repeat_interleave(keep.shape[1], dim=0) for name, values in batch.items()}
     with in_float64(), erasable(model):
-        logits = model(**repeated, attention_keep=dict.fromkeys(PLACES[place][0], keep)).logits
+        logits = model(**repeated, attention_keep=dict.fromkeys(ERASED_AT[place][0], keep)).logits
     return logits.unflatten(0, keep.shape[:2])

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from eraserhead.method.reading import Reading, ReplayedReading
 from eraserhead.patch.dry_run import find_layers
 from eraserhead.patch.families import FAMILIES, Route
+from eraserhead.patch.passes import PASS
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.inside.site import SelfAttentionSite
@@ -38,10 +39,10 @@ def ways_of(number: int, name: str) -> list[str]:
     """One place for each way in which a variant is replayed.
 
     From the read-out position in the last layer and in a lower one (by another class, where attention is reached by the
-    interface), from every query of a layer, and in all layers.
+    interface), from every query of a layer (of the last one on single positions), and in all layers.
     """
     if FAMILIES[VARIANTS[name][0]].route is Route.INTERFACE:
-        return ["layer:-1", FROM_THE_READ_OUT[1 + number % 2], "layer:1:all", "all"]
+        return ["layer:-1", FROM_THE_READ_OUT[1 + number % 2], ("layer:1:all", "layer:-1:all")[number // 2 % 2], "all"]
     return [FROM_THE_READ_OUT[number % 3], "layer:1:all", "all"]
 
 
@@ -101,12 +102,15 @@ def keep_without(
 
 
 @contextmanager
-def passes_of(model: PreTrainedModel) -> Iterator[list[tuple[int, int]]]:
-    """Rows and tokens of each forward pass."""
+def passes_of(model: PreTrainedModel, single: bool = True) -> Iterator[list[tuple[int, int]]]:
+    """Rows and tokens of each forward pass; with or without those in which a layer runs on single positions."""
     shapes: list[tuple[int, int]] = []
-    hook = model.register_forward_pre_hook(
-        lambda module, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
-    )
+
+    def note(module: torch.nn.Module, args: tuple, kwargs: dict) -> None:
+        if single or PASS not in kwargs or not kwargs[PASS].outputs:
+            shapes.append(tuple(kwargs["input_ids"].shape))
+
+    hook = model.register_forward_pre_hook(note, with_kwargs=True)
     yield shapes
     hook.remove()
 

@@ -154,3 +154,18 @@ def single_logits(weights: Tensor, vectors: Tensor, weight: Tensor, bias: Tensor
         kept = torch.where(mass > 0, kept / mass, 0.0)
         results.append(_averages(kept, vectors) @ weight.T + bias)
     return torch.stack(results, dim=1)
+
+
+def words_erased(model, documents, keep: Tensor) -> Tensor:
+    """Logits of a hierarchical model's documents with words erased, every sentence averaged again for every erasure."""
+    found = []
+    for document, masks in zip(documents, keep, strict=True):
+        for mask in masks:
+            everywhere = torch.zeros_like(document.mask)
+            everywhere[document.mask] = mask[: len(document.positions)]
+            kept = torch.where(everywhere, document.weights, torch.zeros_like(document.weights))
+            mass = kept.sum(-1, keepdim=True)
+            weights = torch.where(mass > 0, kept / mass, torch.zeros_like(kept))
+            vectors = torch.einsum("st,sth->sh", weights, document.vectors)
+            found.append(model.head.pool_sentences(vectors, torch.tensor([len(vectors)]))[0][0])
+    return torch.stack(found).view(*keep.shape[:2], -1)

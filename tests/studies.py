@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from eraserhead.data.labels import LabelTable
 from eraserhead.erasure.aggregates import aggregate
-from eraserhead.erasure.results import RESULTS, SCHEMAS
+from eraserhead.erasure.results import RESULTS
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import TrainingData, write_training_data
 from eraserhead.rankings.registry import registered

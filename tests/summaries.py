@@ -9,6 +9,7 @@ from eraserhead.erasure.summary import (
     Counts,
     Distribution,
     Pair,
+    RandomOrders,
     RankingSummary,
     SingleErasureTable,
     Summary,
@@ -34,7 +35,7 @@ SETUP = Setup(
     count_never_as="beyond_all",
     shard_size=200,
 )
-RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu")
+RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu", files={})
 
 
 def estimate(value, low=None, high=None, count=10):
@@ -75,6 +76,7 @@ def full_summary(**changes) -> Summary:
         yardstick="minimum",
         rankings={"attention": full_ranking()},
         beyond_rankings=None,
+        random_orders=RandomOrders(3, 0.0417),
         pairs=pair(estimate(0.6), estimate(0.3)),
         tests={"attention": test},
         setup=SETUP,

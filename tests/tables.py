@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 
 
 def frames(results: ResultsFolder) -> dict[str, pd.DataFrame]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from eraserhead.files import moving_into, previous, remove_at_once, replacing
+from eraserhead.errors import UserError
+from eraserhead.files import moving_into, previous, refuse_foreign, remove_at_once, replacing
 
 
 def tree(folder) -> dict[str, str]:
@@ -82,3 +83,16 @@ def test_a_folder_is_removed_at_once(tmp_path):
     (tmp_path / "folder" / "deep").mkdir(parents=True)
     remove_at_once(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["run.yaml.unfinished", "files.unfinished", "KEY.unfinished-77-0", "latest.previous", ".lock"]
+)
+def test_marks_of_our_own_are_not_foreign_and_other_files_are(tmp_path, name):
+    (tmp_path / name).write_text("left by a process that was killed")
+    refuse_foreign(tmp_path, "results")
+    for foreign in ("unfinished", "notes.unfinished.txt", "previous"):
+        (tmp_path / foreign).write_text("mine")
+        with pytest.raises(UserError, match="holds files that are not results; choose another output_dir"):
+            refuse_foreign(tmp_path, "results")
+        (tmp_path / foreign).unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pandas.testing import assert_frame_equal
 
 from eraserhead.cli.main import main
 from eraserhead.erasure.api import read
@@ -71,8 +72,9 @@ def test_torchrun_without_cpu_erases_every_document_once(tmp_path, monkeypatch):
     assert two.stdout.count("Erased until") <= 1
     assert main([*erase, "--output_dir", str(tmp_path / "one")]) == 0
     assert read(tmp_path / "two").summary.run.devices.startswith("2 processes")
-    for name in ("documents", "flips"):
-        assert read(tmp_path / "two").tables[name].equals(read(tmp_path / "one").tables[name])
+    for name in ("documents", "flips"):  # a process of another kind may add numbers in another order
+        two_tables, one_tables = (read(tmp_path / folder).tables[name].to_pandas() for folder in ("two", "one"))
+        assert_frame_equal(two_tables, one_tables, rtol=0, atol=1e-7)
 
 
 def test_precision_and_dynamo_of_the_file_count_where_no_option_is_given(tmp_path, training):

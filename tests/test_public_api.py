@@ -12,7 +12,7 @@ from interpreters import fresh_interpreter
 from tiny import saved_classifier, tiny_tokenizer
 
 PUBLIC = {
-    *("erase", "explain", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
+    *("erase", "explain", "merge", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
     *("Explanation", "UserError", "AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
 }
 

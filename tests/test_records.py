@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
+import xxhash
 
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import UserError
@@ -31,8 +32,12 @@ RECORD = Outer({"a": Inner(("x", "y"), 0.1 + 0.2), "b": Inner(())}, 3)
 CONTENT = {"format": 2, "inner": {"a": {"names": ["x", "y"], "share": 0.1 + 0.2}}, "count": 3}
 
 
+def digest_of(content) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
+
+
 def read(tmp_path, content) -> Outer:
-    (tmp_path / "outer.json").write_text(json.dumps(content))
+    (tmp_path / "outer.json").write_text(json.dumps({**content, "digest": digest_of(content)}))
     return read_record(Outer, tmp_path / "outer.json", "write it again")
 
 
@@ -68,3 +73,21 @@ def test_other_formats_and_damage_are_said_in_one_line(tmp_path, changes, said):
     with pytest.raises(UserError, match=re.escape(f"outer.json: {said}")) as error:
         read(tmp_path, CONTENT | changes)
     assert "\n" not in str(error.value)
+
+
+def test_no_flipped_bit_is_read(tmp_path):
+    """Every bit of the file, one after the other: it is refused, or it stands in white space and changes nothing."""
+    path = tmp_path / "outer.json"
+    write_record(path, RECORD)
+    content, refused = path.read_bytes(), 0
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            found = read_record(Outer, path, "")
+        except UserError:
+            refused += 1
+        else:
+            assert found == RECORD
+    assert refused > 0.8 * 8 * len(content)

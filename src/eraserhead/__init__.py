@@ -15,6 +15,7 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.data.config import DataConfig as DataConfig
     from eraserhead.erasure.api import Erasure as Erasure
     from eraserhead.erasure.api import erase as erase
+    from eraserhead.erasure.api import merge as merge
     from eraserhead.erasure.api import read as read
     from eraserhead.errors import UserError as UserError
     from eraserhead.explanation.api import explain as explain
@@ -42,6 +43,7 @@ _HOMES = {
     "erasable": "eraserhead.patch.interface",
     "erase": "eraserhead.erasure.api",
     "explain": "eraserhead.explanation.api",
+    "merge": "eraserhead.erasure.api",
     "push": "eraserhead.publishing.api",
     "read": "eraserhead.erasure.api",
     "train": "eraserhead.training.api",

@@ -1,6 +1,6 @@
 """Errors that the user can mend."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
@@ -84,6 +84,16 @@ class DocumentError(UserError):
 
 class MissingSplitError(UserError):
     """A data set has no split of the name asked for."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
 
 
 def listed(names: Iterable[str]) -> str:

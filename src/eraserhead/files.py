@@ -1,23 +1,21 @@
 """Atomic writes, and checks that an output folder may be used."""
 
-import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
+from eraserhead.disk import disk_failures
 from eraserhead.errors import Setting, UserError
 from eraserhead.yaml_text import read_yaml
 
 UNFINISHED, PREVIOUS = ".unfinished", ".previous"  # suffixes of what is written, and of what it replaces
-DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+OURS = re.compile(rf".+({UNFINISHED}(-\w+)*|{PREVIOUS})")  # what a process that was killed leaves
 POINTER = b"version https://git-lfs"  # what a file begins with that Git LFS has not fetched
-FULL = 1 << 20  # bytes: the disk counts as full when less than this is free
 
 
 @contextmanager
@@ -31,30 +29,44 @@ def replacing(final: Path, mark: str = "", keep: bool = False) -> Iterator[Path]
         final: The final name; its parent folder is created.
         mark: Suffix of the temporary name, where several programs may write the same file at once.
         keep: If `final` exists when the context ends, leave it, and drop what was written.
+
+    Raises:
+        OSError: The disk is full or broken, whatever the library raises that writes; it has a number and a path.
     """
     unfinished = unfinished_name(final, mark)
     remove(unfinished)
     final.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield unfinished
-        if unfinished.exists() and not (keep and final.exists()):
-            _take_place(unfinished, final)
+        with disk_failures(unfinished):
+            yield unfinished
+            if unfinished.exists() and not (keep and final.exists()):
+                _take_place(unfinished, final)
     finally:
         remove(unfinished)
 
 
 @contextmanager
 def moving_into(folder: Path, last: str) -> Iterator[Path]:
-    """Yield an empty folder; at the end its files move into `folder`, the file named `last` after all others."""
-    unfinished = unfinished_name(folder / "files")
+    """Yield an empty folder; at the end its files move into `folder`, the file named `last` after all others.
+
+    Raises:
+        OSError: As in `replacing`.
+    """
+    unfinished = moving_name(folder)
     remove(unfinished)
     unfinished.mkdir(parents=True)
     try:
-        yield unfinished
+        with disk_failures(folder):
+            yield unfinished
         for file in sorted(unfinished.iterdir(), key=lambda path: (path.name == last, path.name)):
             os.replace(file, folder / file.name)
     finally:
         remove(unfinished)
+
+
+def moving_name(folder: Path) -> Path:
+    """Return the name of the folder from which files move into another one."""
+    return unfinished_name(folder / "files")
 
 
 def unfinished_name(final: Path, mark: str = "") -> Path:
@@ -125,31 +137,29 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
 
 
-@contextmanager
-def full_disk_is_an_os_error(folder: Path) -> Iterator[None]:
-    """Raise `OSError` where torch or safetensors fail because the disk is full; each raises its own error."""
-    try:
-        yield
-    except (RuntimeError, SafetensorError) as error:
-        if shutil.disk_usage(folder).free > FULL:
-            raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
-
-
-def refuse_foreign(folder: Path, what: str) -> None:
-    """Refuse an output folder that holds foreign files.
+def check_folder(folder: Path) -> None:
+    """Refuse an output folder that can be none.
 
     Raises:
-        UserError: It is a file, or a folder with any file that is not hidden.
+        UserError: Its name has a NUL character, or it is a file.
     """
     if "\0" in str(folder):
         raise UserError(Setting("output_dir", str(folder)), ": no path holds a NUL character")
     if folder.is_file():
         raise UserError(f"{folder}: is a file; ", Setting("output_dir"), " names a folder")
-    if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+
+
+def refuse_foreign(folder: Path, what: str) -> None:
+    """Refuse an output folder that holds foreign files; what a killed process left of ours is none.
+
+    Raises:
+        UserError: It is a file, or a folder with any other file that is not hidden.
+    """
+    check_folder(folder)
+    if folder.is_dir() and any(not (name.startswith(".") or OURS.fullmatch(name)) for name in os.listdir(folder)):
         raise UserError(f"{folder}: holds files that are not {what}; choose another ", Setting("output_dir"))
 
 

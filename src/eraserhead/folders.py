@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import Job, Setting, UserError
 from eraserhead.files import differences, refuse_foreign
 from eraserhead.records import Numbered, plain, read_record, write_record
 
@@ -21,6 +21,7 @@ class OutputFolder:
 
     CONTENT: ClassVar[str]  # what it holds, for messages
     COMMAND: ClassVar[str]
+    MARK: ClassVar[str]  # name of the file that is written first, and makes the folder this command's
 
     path: Path
 
@@ -40,6 +41,19 @@ class OutputFolder:
             UserError: The file is damaged, or in the format of another version.
         """
         return read_record(kind, self.path / name, self.again)
+
+    def check_mark(self) -> None:
+        """Refuse to write more into a folder that was emptied meanwhile.
+
+        Raises:
+            UserError: The file that makes it this command's is gone.
+        """
+        if not self.has(self.MARK):
+            raise UserError(
+                f"{self.path}: {self.MARK} was removed while {self.COMMAND} was at work there; run the same ",
+                Job(self.COMMAND),
+                " again",
+            )
 
     def write(self, name: str, record: Numbered) -> None:
         """Write a record to one of its files, atomically."""

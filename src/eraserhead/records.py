@@ -1,4 +1,4 @@
-"""Records: frozen dataclasses stored as JSON, with a format number for each kind.
+"""Records: frozen dataclasses stored as JSON, with a format number for each kind and a digest of the content.
 
 The class of a record holds the number as `FORMAT`. Raise it whenever a field is renamed, removed or changes its
 meaning.
@@ -13,10 +13,12 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from eraserhead.digests import CHANGED, digest
 from eraserhead.errors import UserError
-from eraserhead.files import read_mapping, write_json
+from eraserhead.files import damaged, read_mapping, write_json
 
 FORMAT = "format"  # key of the format number
+DIGEST = "digest"  # key of the digest of everything else in the file
 
 
 class Numbered(Protocol):
@@ -30,8 +32,9 @@ NumberedKind = TypeVar("NumberedKind", bound=Numbered)
 
 
 def write_record(path: Path, record: Numbered) -> None:
-    """Write a record with its format number, atomically."""
-    write_json(path, to_json(record))
+    """Write a record with its format number and its digest, atomically."""
+    content = to_json(record)
+    write_json(path, {**content, DIGEST: _digest(content)})
 
 
 def read_record(kind: type[NumberedKind], path: Path, mend: str) -> NumberedKind:
@@ -40,7 +43,12 @@ def read_record(kind: type[NumberedKind], path: Path, mend: str) -> NumberedKind
     Raises:
         UserError: The file is damaged, or in the format of another version; `mend` says what to do.
     """
-    return from_json(kind, read_mapping(path, mend), path, mend)
+    content = read_mapping(path, mend)
+    known = content.pop(DIGEST, None)
+    record = from_json(kind, content, path, mend)
+    if known != _digest(content):
+        raise UserError(damaged(path, CHANGED, mend))
+    return record
 
 
 def to_json(record: Numbered) -> dict[str, Any]:
@@ -93,6 +101,11 @@ def checked(kind: type[Kind], content: Any, path: Path, mend: str) -> Kind:
     if unknown:
         raise UserError(f"{path}: damaged (unknown keys: {', '.join(unknown)}); {mend}")
     return record
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Return the digest of a JSON object, whatever the order of its keys and the white space between them."""
+    return digest(json.dumps(content, sort_keys=True).encode())
 
 
 @cache

@@ -24,13 +24,16 @@ import datasets
 import hierarchy
 import host
 import inside
+import inside_passes
 import processes
 import runs
 import torch
+import words
 from rich.console import Console
 from timing import Result, as_json, describe, machine, table
 
 import method
+import training
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "method-100": partial(method.benchmark, 100, wanted=100),
@@ -38,12 +41,19 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "erase": runs.erase,
     "pipeline": runs.pipelines,
     "epochs": runs.epochs,
+    "training-head": training.head,
+    "training-whole": training.whole,
     "host": host.work,
     "summary": host.summary,
     "memory": processes.memory,
     "help": processes.help_text,
     "hierarchy": hierarchy.throughput,
+    "inside-opening": inside_passes.opening,
+    "words-growth": words.growth,
+    "words-singles": words.singles,
     "inside-analysis": inside.analysis,
+    "inside-last-row": inside_passes.last_row,
+    "inside-waits": inside_passes.waiting,
     "inside-singles": inside.singles,
     "inside-lower": inside.lower,
     "inside-prefixes": inside.prefixes,

@@ -15,10 +15,10 @@ from eraserhead.data.batching import buckets
 from eraserhead.data.documents import load_documents
 from eraserhead.loading.boundary import quiet
 from eraserhead.loading.checkpoints import load_tokenizer
-from eraserhead.loading.devices import token_budget
 from eraserhead.loading.reader import reader_for
 from eraserhead.models.architecture import Architecture, ContextKind
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.sites.budget import budget_for
 from eraserhead.training.new_classifier import encoder_path
 
 REVIEWS, WANTED = 100, 0.8
@@ -100,7 +100,8 @@ def work(architecture: Architecture, rows: Dataset, data) -> Work:
     reader = reader_for(model, tokenizer, data, cut_to_window=True)
     tokenized = reader.tokenize(rows, tokenizer)
     lengths = list(tokenized["tokens"])
-    budget = token_budget(None, torch.device("cpu"), architecture.encoder_layers == 0)
+    of_device = budget_for(torch.device("cpu"))
+    budget = of_device.tokens if architecture.encoder_layers != 0 else of_device.head_tokens
     ids = list(tokenized["input_ids"])
     batches = [reader.pad([ids[row] for row in batch], 0) for batch in buckets(range(len(lengths)), lengths, budget)]
     return Work(model, batches, sum(lengths))

@@ -23,7 +23,8 @@ from timing import Result
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
-from eraserhead.erasure.results import RESULTS, SCHEMAS, ResultsFolder
+from eraserhead.erasure.results import RESULTS, ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.rankings.registry import registered
 

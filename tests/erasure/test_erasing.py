@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
@@ -21,11 +22,15 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.erasure.api import read
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.erasing import erase_to_folder, own_shards
-from eraserhead.erasure.results import SCHEMAS, ResultsFolder
+from eraserhead.erasure.erasing import erase_to_folder
+from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
+from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Counts
+from eraserhead.erasure.work import Work
 from eraserhead.errors import UserError
 from eraserhead.files import unfinished_name, write_json
+from eraserhead.locks import LockedError, locked
 from eraserhead.rankings.registry import registered
 from references import first_flip
 from tables import frames, scores
@@ -504,9 +509,15 @@ def test_control_c_keeps_finished_shards_and_the_same_command_continues(tmp_path
 def test_processes_that_see_different_shards_finished_leave_none_out():
     """The second of three processes looks when the first has finished shard 0, the third when 0 and 1 are there."""
     seen = [set(), {0}, {0, 1}]
-    dealt = [own_shards(7, finished, rank, 3) for rank, finished in enumerate(seen)]
-    assert dealt == [[0, 3, 6], [1, 4], [2, 5]]
-    assert own_shards(7, {3, 4}, 0, 3) == [0, 6]
+    work = Work(
+        [DealtShard(number, np.empty(0, np.int64)) for number in range(7)], 1, lambda shard: Dataset.from_dict({})
+    )
+
+    def dealt(rank, finished):
+        return [shard.number for shard in work.share(rank, 3, finished)]
+
+    assert [dealt(rank, finished) for rank, finished in enumerate(seen)] == [[0, 3, 6], [1, 4], [2, 5]]
+    assert dealt(0, {3, 4}) == [0, 6]
 
 
 @pytest.mark.slow
@@ -524,14 +535,93 @@ def test_two_processes_share_the_shards_and_join_the_same_results(tmp_path):
     assert both["documents"].id.equals(whole["documents"].id)
 
 
-def test_a_damaged_table_is_named_by_whoever_reads_the_results(tmp_path):
+@pytest.mark.parametrize("name", ["signals.parquet", "summary.json"])
+def test_a_damaged_file_is_named_by_who_reads_it_and_made_again_by_the_same_command(tmp_path, caplog, name):
     run = config(tmp_path)
     folder = erase_to_folder(run)
-    table = folder.path / "signals.parquet"
-    table.write_bytes(table.read_bytes()[:100])
-    for use in (lambda: eraserhead.read(folder.path), lambda: erase_to_folder(run)):
-        with pytest.raises(UserError, match=r"signals.parquet: damaged"):
-            use()
+    whole, file = frames(folder), folder.path / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name}: damaged \(.+\); delete .* and erase again"):
+        eraserhead.read(folder.path)
+    with caplog.at_level("INFO", "eraserhead"):
+        erase_to_folder(run)
+    assert len([line for line in caplog.messages if f"{name}: damaged" in line and "computed again" in line]) == 1
+    again = frames(folder)
+    assert all(again[name].equals(whole[name]) for name in SCHEMAS)
+
+
+def test_a_damaged_shard_alone_is_made_again(tmp_path, monkeypatch, caplog):
+    run = config(tmp_path, shard_size=5)
+    whole = frames(erase_to_folder(replace(run, output_dir=str(tmp_path / "whole"))))
+    monkeypatch.setattr(ResultsFolder, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        erase_to_folder(run)
+    monkeypatch.undo()
+    file = tmp_path / "results" / "shards" / "000003" / "flips.parquet"
+    content = bytearray(file.read_bytes())
+    content[-20] ^= 1  # in the footer, which no checksum of a page covers
+    file.write_bytes(content)
+    made, write = [], ResultsFolder.write_shard
+    monkeypatch.setattr(
+        ResultsFolder, "write_shard", lambda self, number, tables: (made.append(number), write(self, number, tables))
+    )
+    with caplog.at_level("INFO", "eraserhead"):
+        again = frames(erase_to_folder(run))
+    assert made == [3]
+    assert f"{file}: damaged" in caplog.text
+    assert all(again[name].equals(whole[name]) for name in SCHEMAS)
+
+
+def interrupted(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_a_folder_that_is_emptied_meanwhile_gets_one_line(tmp_path, monkeypatch):
+    """Without its setup nothing written into it would be found again."""
+    write = ResultsFolder.write_shard
+
+    def emptied(self, number, tables):
+        if number == 2:
+            (self.path / "setup.json").unlink()
+        write(self, number, tables)
+
+    monkeypatch.setattr(ResultsFolder, "write_shard", emptied)
+    with pytest.raises(UserError, match=r"setup.json was removed while erase was at work there; run the same"):
+        erase_to_folder(config(tmp_path, shard_size=5))
+
+
+def test_a_second_analysis_in_one_folder_gets_one_line(tmp_path):
+    run = config(tmp_path)
+    with locked(tmp_path / "results"):
+        with pytest.raises(LockedError, match=r"results: another process is writing here \(process \d+ on .+\)"):
+            erase_to_folder(run)
+        with pytest.raises(LockedError, match="another process is writing here"):
+            eraserhead.erase(run.model, TEXTS, output_dir=run.output_dir, cpu=True)
+        assert [path.name for path in (tmp_path / "results").iterdir()] == [".lock"]
+
+
+def test_the_next_call_removes_shards_beside_complete_results(tmp_path):
+    """As a process leaves them that is killed when the summary is written."""
+    run = config(tmp_path)
+    folder = erase_to_folder(run)
+    for left in ("shards/000001", "shards.previous"):
+        (folder.path / left).mkdir(parents=True)
+    erase_to_folder(run)
+    assert {path.name for path in folder.path.iterdir()} == {
+        *("setup.json", "summary.json"),
+        *(f"{name}.parquet" for name in SCHEMAS),
+    }
+
+
+@pytest.mark.parametrize("left", ["setup.json.unfinished", ".lock", "shards.previous"])
+def test_what_a_killed_process_leaves_is_not_foreign(tmp_path, left):
+    run = config(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / left).write_text("{")
+    assert erase_to_folder(run).complete
+    assert not (tmp_path / "results" / "setup.json.unfinished").exists()
 
 
 def test_a_table_that_is_gone_is_made_again(tmp_path):

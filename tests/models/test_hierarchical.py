@@ -496,7 +496,7 @@ def test_loss_falls_and_the_encoder_moves_only_when_it_may(run, context, layers,
 def test_kept_vectors_train_the_same_as_computed_ones(run):
     kept = run("kept", model={"context": "rnn", "encoder_layers": 2})
     train(kept)
-    assert list((cache_root() / "vectors").glob("*/meta.json"))
+    assert list((cache_root() / "vectors").glob("*/digests.json"))
     computed = replace(kept, output_dir=kept.output_dir + "-computed", cache_limit=0.0)
     train(computed)
     for one, other in zip(history(kept), history(computed), strict=True):

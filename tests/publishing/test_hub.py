@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -643,3 +644,37 @@ def test_a_dry_run_prints_the_card_and_asks_nobody(run, capfd):
     assert card.strip() in out
     assert f"nothing was pushed; the folder to push is {run / 'hub'}" in out
     assert (run / "hub" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_a_dry_run_replaces_what_it_wrote_and_nothing_else(run, tmp_path, capfd):
+    model = tmp_path / "model"
+    shutil.copytree(run, model, ignore=shutil.ignore_patterns("hub"))
+    dry = ["push", str(model), "user/dry", "--dry_run"]
+    assert main(dry) == 0
+    assert main(dry) == 0
+    card, first = model / "hub" / "README.md", {path.name for path in (model / "hub").iterdir()}
+    written = card.read_text()
+    for file, content in ((card, written + "My own words.\n"), (model / "hub" / "notes.txt", "mine")):
+        file.write_text(content)
+        capfd.readouterr()
+        assert main(dry) == 2
+        assert f"{file}: not as a dry run writes it, and a dry run would replace it" in capfd.readouterr().err
+        assert file.read_text() == content
+        card.write_text(written)
+    (model / "hub" / "notes.txt").unlink()
+    (model / "hub" / "config.json").unlink()
+    assert main(dry) == 0
+    assert {path.name for path in (model / "hub").iterdir()} == first
+    assert not list(model.glob(".hub*"))
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "erasure/flips.parquet"])
+def test_what_is_damaged_is_not_published(run, tmp_path, capfd, file):
+    model = tmp_path / "model"
+    shutil.copytree(run, model, ignore=shutil.ignore_patterns("hub"))
+    content = bytearray((model / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (model / file).write_bytes(content)
+    assert main(["push", str(model), "user/dry", "--dry_run"]) == 2
+    assert f"{model / file}: damaged (its digest differs" in capfd.readouterr().err
+    assert not (model / "hub").exists()

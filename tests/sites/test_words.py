@@ -15,13 +15,15 @@ from eraserhead.loading.reader import DocumentReader
 from eraserhead.loading.setup import SENTENCES, TOKENS
 from eraserhead.method.names import Outcome
 from eraserhead.method.reading import MARGIN_PRODUCT
+from eraserhead.method.test_one import single_keeps
+from eraserhead.method.test_two import prefix_keeps
 from eraserhead.models.architecture import Limits
 from eraserhead.rankings.registry import registered
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.words import WordsSite
 from readings import analysed, evaluated, numbers
-from references import exhaustive_minimum, first_flip
+from references import exhaustive_minimum, first_flip, words_erased
 from tiny import saved_hierarchical, sentence_ids, sentence_texts, texts_dataset, tiny_hierarchical, tiny_tokenizer
 
 pytestmark = pytest.mark.slow
@@ -99,6 +101,18 @@ def test_replay_equals_the_model_with_keep_masks(model_of, kind):
         assert_close(replayed[:, erasure], model(**inputs, keep_words=kept).logits, rtol=0, atol=1e-12)
     assert_close(replayed[:, 0], reading.unerased.logits, rtol=0, atol=1e-12)
     assert (replayed[0, 2:] - replayed[0, :1]).abs().amax(-1).min() > 1e-4
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_replay_equals_averaging_every_sentence_again(model_of, kind):
+    """Single erasures, the prefixes of an order, and the masks of other rows in between."""
+    model = model_of(*kind)
+    _, reading = read(model)
+    orders = torch.rand(reading.mask.shape, generator=torch.Generator().manual_seed(3)).argsort(-1)
+    prefixes = prefix_keeps(orders, torch.arange(1, orders.shape[1]))
+    keep = torch.cat([single_keeps(reading.mask), prefixes, some_keeps(reading, 3)], dim=1)
+    expected = words_erased(model, reading.replay.documents, keep)
+    assert_close(evaluated(reading, keep), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

@@ -17,6 +17,7 @@ from eraserhead.cli.reproduce import plan
 from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.errors import UserError
 from eraserhead.loading.run_layout import RUN
+from eraserhead.locks import locked
 from eraserhead.study import paper, reproduction
 from eraserhead.study.cells import SplitStatistics
 from eraserhead.study.config import ReproduceConfig
@@ -182,11 +183,11 @@ def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, mon
     assert not (broken / STUDY.paper).exists()
     joined, join = [], ResultsFolder.join
 
-    def killed_before_joining(self, shards):
+    def killed_before_joining(self, shards, part=False):
         joined.append(self.path.parent.name)
         if joined[-1] == "second-flan-none":
             raise Killed
-        join(self, shards)
+        return join(self, shards, part)
 
     with monkeypatch.context() as patch:
         patch.setattr(ResultsFolder, "join", killed_before_joining)
@@ -321,9 +322,7 @@ def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
 @pytest.mark.parametrize(
     ("file", "content"),
     [
-        ("erasure/summary.json", "{"),
         ("erasure/setup.json", "[1"),
-        ("erasure/flips.parquet", "cut"),
         ("run.yaml", "a: b: c"),
         pytest.param("run.yaml", "", marks=pytest.mark.thorough),
         ("metrics.json", "{"),
@@ -343,6 +342,25 @@ def test_a_damaged_file_fails_its_cell_and_is_named(finished, tmp_path, capsys, 
     assert f"{file}: damaged (" in said
     shutil.rmtree(cell / "erasure" if file.startswith("erasure") else cell)
     assert main(study) == 0
+
+
+def test_damaged_erasure_results_of_a_complete_cell_are_computed_again(finished, tmp_path, caplog):
+    shutil.copytree(finished / "study", tmp_path / "study")
+    study = arguments(finished / "configs", tmp_path / "study", "--models", "flan-none")
+    table = tmp_path / "study" / STUDY.cell("first", "flan-none") / RUN.erasure / RESULTS.table("flips")
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-9])
+    with caplog.at_level("INFO", "eraserhead"):
+        assert main(study) == 0
+    assert caplog.text.count("flips.parquet: damaged (") == 1
+    assert table.read_bytes() == whole
+
+
+def test_a_second_study_in_one_folder_gets_one_line(finished, tmp_path, capsys):
+    shutil.copytree(finished / "study", tmp_path / "study")
+    with locked(tmp_path / "study"):
+        assert main(arguments(finished / "configs", tmp_path / "study", "--models", "flan-none")) == 2
+    assert "study: another process is writing here (process" in capsys.readouterr().err
 
 
 def test_a_study_of_nothing_is_refused(configs, tmp_path, capsys):

@@ -1,6 +1,7 @@
 import json
 import os
-import shutil
+import re
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,11 +18,15 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.run_layout import RUN
+from eraserhead.locks import LockedError, holding, locked
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.seals import seal
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.loop import Loop
 from eraserhead.training.metrics import improves, score
+from eraserhead.training.states import States
+from eraserhead.training.stored_vectors import VECTORS
 from eraserhead.training.training import train
 from eraserhead.training.vectors import cache_root
 from tiny import labelled_file, tiny_encoder, tiny_tokenizer
@@ -134,7 +139,7 @@ def test_resumed_training_ends_where_uninterrupted_training_does(tmp_path, monke
 def test_kept_vectors_train_the_same_as_computed_ones(tmp_path):
     kept = config(tmp_path, "kept", epochs=4, patience=9)
     train(kept)
-    assert list((cache_root() / "vectors").glob("*/meta.json"))
+    assert list((cache_root() / "vectors").glob(f"*/{VECTORS}"))
     computed = replace(kept, output_dir=str(tmp_path / "computed"), cache_limit=0.0)
     train(computed)
     first, second = weights(kept.output_dir), weights(computed.output_dir)
@@ -228,9 +233,20 @@ def test_lower_errors_are_better():
 
 def test_a_diverging_loss_ends_with_advice(tmp_path):
     run = config(tmp_path, learning_rate=1e30, clip_norm=0.0, epochs=9, patience=9)
-    with pytest.raises(UserError, match=r"lower training\.learning_rate"):
+    with pytest.raises(UserError, match=r"epoch 1, step 4 of 4; lower training\.learning_rate"):
         train(run)
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_how_often_losses_are_read_does_not_change_them(tmp_path, monkeypatch):
+    """Four steps an epoch, read one by one, or three and one."""
+    found = []
+    for unread in (1, 3):
+        monkeypatch.setattr("eraserhead.training.loop.UNREAD", unread)
+        train(run := config(tmp_path, f"run-{unread}", epochs=2))
+        found.append([epoch["loss"] for epoch in history(run.output_dir)])
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][1]
 
 
 @pytest.mark.parametrize(
@@ -334,6 +350,78 @@ def test_an_unusable_cache_folder_is_done_without(tmp_path, monkeypatch, caplog,
     assert "computed again in every epoch" in caplog.text
 
 
+def test_a_damaged_cache_is_made_again_and_leftovers_of_killed_processes_are_removed(tmp_path, caplog):
+    run, cache = config(tmp_path, epochs=1), cache_root() / "vectors"
+    train(run)
+    entry = next(cache.iterdir())
+    content = bytearray((entry / VECTORS).read_bytes())
+    content[37] ^= 1
+    (entry / VECTORS).write_bytes(content)
+    dead, alive = (cache / f"{name}.unfinished-{name}-0" for name in ("7", "8"))
+    for left in (dead, alive):
+        left.mkdir()
+    with caplog.at_level("INFO", "eraserhead"), holding(alive.with_name(f".{alive.name}.lock"), "8"):
+        train(replace(run, output_dir=str(tmp_path / "again")))
+    assert f"{entry / VECTORS}: damaged" in caplog.text
+    assert caplog.text.count("found in") == 1
+    assert not dead.exists()
+    assert alive.exists()
+    content[37] ^= 1
+    assert (entry / VECTORS).read_bytes() == bytes(content)
+    first, second = weights(run.output_dir), weights(tmp_path / "again")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_damaged_model_is_named_and_what_is_left_beside_a_finished_one_is_removed(tmp_path):
+    run = config(tmp_path, epochs=1)
+    folder = train(run).path
+    for left in ("checkpoints", "files.unfinished"):
+        (folder / left).mkdir()
+        (folder / left / "file").write_text("left")
+    train(run)
+    assert not (folder / "checkpoints").exists()
+    assert not (folder / "files.unfinished").exists()
+    for name in ("model.safetensors", "tokenizer.json", "seen_texts.parquet", "run.yaml"):
+        content = (folder / name).read_bytes()
+        damaged = bytearray(content)
+        damaged[len(content) // 2] ^= 1
+        (folder / name).write_bytes(damaged)
+        for use in (lambda: train(run), lambda: load_checkpoint(str(folder))):
+            with pytest.raises(UserError, match=rf"{name}: damaged \(.*; "):
+                use()
+        (folder / name).write_bytes(content)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"tokenizer.json: damaged \(missing\); .* delete .*digests.json"):
+        load_checkpoint(str(folder))
+
+
+def test_options_that_the_user_changed_are_read_without_their_digest(tmp_path):
+    folder = train(config(tmp_path, epochs=1))
+    file = folder.path / "run.yaml"
+    file.write_text(file.read_text().replace("epochs: 1", "epochs: 2"))
+    with pytest.raises(UserError, match=r"if you changed it yourself, remove its first line"):
+        folder.config()
+    file.write_text(file.read_text().partition("\n")[2])
+    assert folder.config().training.epochs == 2
+
+
+def test_a_second_run_in_one_folder_gets_one_line(tmp_path):
+    run = config(tmp_path, epochs=1)
+    with locked(tmp_path / "run"):
+        with pytest.raises(LockedError, match=r"run: another process is writing here \(process \d+ on .+\)"):
+            train(run)
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_run_whose_folder_is_emptied_meanwhile_gets_one_line(tmp_path, monkeypatch):
+    epoch = Loop.epoch
+    monkeypatch.setattr(
+        Loop, "epoch", lambda self, number: (epoch(self, number), (tmp_path / "run" / "run.yaml").unlink())[0]
+    )
+    with pytest.raises(UserError, match=r"run.yaml was removed while train was at work there; run the same"):
+        train(config(tmp_path, epochs=1))
+
+
 def test_an_interrupted_cache_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(*arguments, **inputs):
         raise KeyboardInterrupt
@@ -379,22 +467,27 @@ def test_another_setup_needs_overwrite(tmp_path):
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
-    """torch reports a full disk as a RuntimeError about its zip file."""
+    """torch reports a file that may grow no more as a RuntimeError about its zip file."""
     run = config(tmp_path, epochs=3, patience=3)
-    saved = []
+    saved, save_state = [], Accelerator.save_state
+    no_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def save_state(self, folder, safe_serialization):
-        Path(folder).mkdir(parents=True)
+    def save(self, folder, safe_serialization):
         saved.append(folder)
         if len(saved) == 2:
-            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 41024 vs 40916")
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, no_limit[1]))
+        save_state(self, folder, safe_serialization=safe_serialization)
 
-    monkeypatch.setattr("accelerate.Accelerator.save_state", save_state)
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 100))
-    with pytest.raises(OSError, match="No space left"):
-        train(replace(run, cache_limit=0.0))
-    assert (tmp_path / "run" / "checkpoints" / "latest").is_dir()
+    monkeypatch.setattr(Accelerator, "save_state", save)
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*latest"):
+            train(replace(run, cache_limit=0.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, no_limit)
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"latest", "best.safetensors"}
     assert not (tmp_path / "run" / "config.json").exists()
+    monkeypatch.undo()
+    assert len(history(train(replace(run, cache_limit=0.0, resume=True)).path)) == 3
 
 
 def test_a_full_disk_under_the_cache_falls_back(tmp_path, monkeypatch, caplog):
@@ -417,41 +510,57 @@ def test_curves_are_written_for_tensorboard(tmp_path):
 @pytest.fixture
 def saved_state(tmp_path):
     accelerator = Accelerator(cpu=True)
-    accelerator.prepare(torch.nn.Linear(3, 5))
-    folder = RunFolder(tmp_path)
-    folder.save_state(accelerator)
-    return accelerator, folder, folder.resumable / "pytorch_model.bin"
+    model = accelerator.prepare(torch.nn.Linear(3, 5))
+    states = States(tmp_path)
+    states.save_best(model.state_dict())
+    states.save(accelerator)
+    return accelerator, states, states.resumable
 
 
-@pytest.mark.parametrize("length", [0, 100, -200, None], ids=["empty", "cut off", "without its end", "missing"])
-def test_a_damaged_state_is_said_to_be_damaged(saved_state, length):
-    accelerator, folder, file = saved_state
-    content = file.read_bytes()
-    if length is None:
-        file.unlink()
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "random_states_0.pkl", "digests.json", "../best.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "one bit"])
+def test_a_damaged_state_is_said_to_be_damaged(saved_state, name, damage):
+    accelerator, states, latest = saved_state
+    states.load(accelerator)
+    content = bytearray((latest / name).read_bytes())
+    if damage == "missing":
+        (latest / name).unlink()
     else:
-        file.write_bytes(content[:length])
-    with pytest.raises(UserError, match=r"latest: damaged \(.+\); replace the run with overwrite=True"):
-        folder.load_state(accelerator)
+        content[len(content) // 2] ^= 1
+        (latest / name).write_bytes(content)
+    file = re.escape(Path(name).name)
+    with pytest.raises(UserError, match=rf"{file}: damaged \(.+\); replace the run with overwrite=True"):
+        states.load(accelerator)
+
+
+def test_a_state_of_other_processes_is_resumed_from_with_a_line(saved_state, caplog):
+    accelerator, states, latest = saved_state
+    (latest / "random_states_1.pkl").write_bytes((latest / "random_states_0.pkl").read_bytes())
+    seal(latest)
+    with caplog.at_level("INFO", "eraserhead"):
+        states.load(accelerator)
+    assert "saved by 2 process(es), and there are 1 now" in caplog.text
 
 
 def test_a_state_with_weights_of_other_names_is_of_another_compiler(saved_state):
-    accelerator, folder, file = saved_state
+    accelerator, states, latest = saved_state
+    file = latest / "pytorch_model.bin"
     torch.save({f"_orig_mod.{name}": weight for name, weight in torch.load(file).items()}, file)
+    seal(latest)
     with pytest.raises(UserError, match="resume with the dynamo settings"):
-        folder.load_state(accelerator)
+        states.load(accelerator)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("NCCL"), OSError(5, "")])
 def test_what_is_no_fault_of_a_state_passes(saved_state, monkeypatch, error):
-    accelerator, folder, _ = saved_state
+    accelerator, states, _ = saved_state
 
     def fail(state):
         raise error
 
     monkeypatch.setattr(accelerator, "load_state", fail)
     with pytest.raises(type(error)) as passed:
-        folder.load_state(accelerator)
+        states.load(accelerator)
     assert passed.value is error
 
 
@@ -465,10 +574,10 @@ def test_a_checkpoint_keeps_weights_that_are_views_of_one_buffer(tmp_path):
     accelerator = Accelerator(cpu=True)
     network = accelerator.prepare(network)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
-    folder = RunFolder(tmp_path)
-    folder.save_state(accelerator)
+    states = States(tmp_path)
+    states.save(accelerator)
     torch.nn.init.zeros_(buffer)
-    accelerator.load_state(str(folder.resumable))
+    accelerator.load_state(str(states.resumable))
     after = network.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], before[name]) for name in before)

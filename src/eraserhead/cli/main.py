@@ -22,10 +22,11 @@ from eraserhead.cli.config import FamiliesConfig
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.cli.spelling import Spelling
-from eraserhead.erasure.config import EraseConfig, ShowConfig
+from eraserhead.cli.termination import EXIT_CODE, Terminated, termination_raises
+from eraserhead.disk import disk_failure
+from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
 from eraserhead.errors import DocumentError, Job, Setting, Spell, UserError, nearest
 from eraserhead.explanation.config import ExplainConfig
-from eraserhead.files import DISK_IS_FULL
 from eraserhead.loading import launcher
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
@@ -38,7 +39,7 @@ logger = logging.getLogger("eraserhead")
 
 DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
 means anything (Serrano & Smith 2019)."""
-
+CONTINUES = "finished work is kept, and the same command continues (train: with --resume)"
 
 COMMANDS = {
     "train": Command(TrainConfig, "eraserhead.cli.train", "train an attention-pooling classifier"),
@@ -48,6 +49,13 @@ COMMANDS = {
         "erase attention weights and see when decisions flip",
         ("model",),
         defaults=erase_defaults,
+    ),
+    "merge": Command(
+        MergeConfig,
+        "eraserhead.cli.merge",
+        "merge the parts of an analysis that machines made by themselves",
+        ("parts",),
+        alone=True,
     ),
     "show": Command(
         ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True
@@ -104,7 +112,7 @@ class VisibleRecord(logging.LogRecord):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, or 2 after one line that says what to mend."""
+    """Run one command; returns the exit code: 0, or 2 after one line that says what to mend, or 143 after SIGTERM."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -118,16 +126,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for library in ("DATASETS", "HF_HUB"):
         os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # our own one-line error says the same
     try:
-        return _dispatch(arguments)
+        with termination_raises():
+            return _dispatch(arguments)
     except UserError as error:
         return _fail(error.spelled(spell), alike=not isinstance(error, DocumentError))
+    except Terminated:
+        _fail(f"terminated; {CONTINUES}")
+        return EXIT_CODE
     except KeyboardInterrupt:
-        return _fail("interrupted; finished work is kept, and the same command continues (train: with --resume)")
-    except OSError as error:
-        if error.errno not in DISK_IS_FULL and error.filename is None:
+        return _fail(f"interrupted; {CONTINUES}")
+    except Exception as error:
+        failed = disk_failure(error)
+        if failed is None and isinstance(error, OSError) and error.filename is not None:
+            failed = error
+        if failed is None:
             raise
-        where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror}{where}; finished work is kept: mend that and run the same command again")
+        where = f" ({failed.filename})" if failed.filename else ""
+        return _fail(f"{failed.strerror}{where}; finished work is kept: mend that and run the same command again")
 
 
 def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:

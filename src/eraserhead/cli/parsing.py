@@ -54,6 +54,8 @@ def command_parser(command: Command) -> ArgumentParser:
     for name in command.positional:
         if name in command.optional:
             parser.add_argument(name, type=str, nargs="?")
+        elif option_types(command.config)[name] == list[str]:
+            parser.add_argument(name, type=str, nargs="+")
         else:
             parser.add_argument(name, type=str)
     parser.add_class_arguments(command.config, skip=set(command.positional))

@@ -41,14 +41,15 @@ def run(config: ReproduceConfig) -> None:
     if not (folder / STUDY.cells).is_dir():
         refuse_foreign(folder, "a study")
     check(plans)
-    devices.join(config.cpu)  # refuses a launcher before anything is written
-    (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
-    study = reproduce(plans, folder, config.cpu)
-    if PartialState().is_main_process:
-        failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
-        paper = write_paper(folder, study.cells, study.datasets, failures, config.seed)
-        done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
-        console().print(visible(done), soft_wrap=True)
+    state = devices.join(config.cpu)  # refuses a launcher before anything is written
+    with devices.alone_in(folder, state):
+        (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
+        study = reproduce(plans, folder, config.cpu)
+        if state.is_main_process:
+            failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
+            paper = write_paper(folder, study.cells, study.datasets, failures, config.seed)
+            done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
+            console().print(visible(done), soft_wrap=True)
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:

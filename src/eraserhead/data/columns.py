@@ -12,11 +12,13 @@ import pyarrow as pa
 from datasets import Dataset, Features, LargeList, List, Value
 from datasets import config as settings
 from datasets.fingerprint import Hasher
+from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.named_sets import NamedSet, unchanged
+from eraserhead.data.streaming import StreamedRows
 from eraserhead.errors import Setting, UserError, listed, nearest
 
 logger = logging.getLogger("eraserhead")
@@ -138,6 +140,42 @@ def write_documents(
         )
         .with_format(None)
     )
+
+
+@dataclass(frozen=True)
+class StreamedTexts:
+    """The texts of documents on the hub, which are read when they are needed.
+
+    Attributes:
+        rows: The source split.
+        split: Its name; ids begin with it.
+        columns: The columns to read.
+        chosen: Row numbers of the documents, ascending.
+    """
+
+    rows: StreamedRows
+    split: str
+    columns: Columns
+    chosen: NDArray[np.int64]
+
+    def documents(self, classes: NDArray[np.int64]) -> Dataset:
+        """Return the documents without their texts: the columns ``id`` and ``label``."""
+        labels = pa.array(classes, pa.int64(), mask=classes == NO_LABEL)
+        table = pa.table({"id": [f"{self.split}/{row}" for row in self.chosen], "label": labels})
+        return Dataset(InMemoryTable(table))
+
+    def added_to(self, documents: Dataset, places: NDArray[np.int64]) -> Dataset:
+        """Add the texts to some of the documents, in memory."""
+        rows = self.chosen[places]
+        wanted = [*self.columns.text, *([] if self.columns.pair is None else [self.columns.pair])]
+        source = self.rows.read(rows, list(dict.fromkeys(wanted)))
+        writer = _Writer(self.split, self.columns, rows, np.full(len(rows), NO_LABEL))
+        table = writer(source.data.table, list(range(len(rows))))
+        for name in ("text", "second"):
+            if name in table.column_names:
+                values: Any = table.column(name).to_pylist()
+                documents = documents.add_column(name, values, feature=PAIR_FEATURES[name])  # pyright: ignore[reportCallIssue] - its stub is older
+        return documents
 
 
 def _cache_file(rows: Dataset, writer: _Writer) -> str:

@@ -17,6 +17,8 @@ class DataConfig:
             folder of texts for each label; or one parquet, CSV, TSV, JSON or text file, also compressed.
         subset: Configuration of a hub data set (its "config name").
         revision: Branch, tag or commit of a hub data set.
+        streaming: Read the texts of a hub data set when they are needed, without a copy on disk; for ``erase`` and
+            ``explain``, and files in parquet.
         text_columns: Columns joined with a newline into the text; default: the named set's own, else ``text``.
         pair_column: Column of a second sequence, such as the hypothesis of an inference data set; the tokenizer gets
             both as a pair.
@@ -66,6 +68,7 @@ class DataConfig:
     path: str | None = None
     subset: str | None = None
     revision: str | None = None
+    streaming: bool = False
     text_columns: list[str] | None = None
     pair_column: str | None = None
     label_column: str | None = None

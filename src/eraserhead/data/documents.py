@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal, cast
@@ -14,7 +14,7 @@ from datasets import Dataset, Features, List, Value
 from numpy.typing import NDArray
 
 from eraserhead.data import planted, sampling
-from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, write_documents
+from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, StreamedTexts, write_documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.document_checks import check_texts, say_no_labels
 from eraserhead.data.label_sets import (
@@ -29,6 +29,7 @@ from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
 from eraserhead.data.requests import PLANTED, check_config, source_of
 from eraserhead.data.sources import Source, pick_split
+from eraserhead.data.streaming import StreamedRows
 from eraserhead.errors import Setting, UserError
 
 Role = Literal["train", "validation", "test"]
@@ -50,12 +51,19 @@ class Documents:
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
         labels_read: How the labels were read as a model's classes; null of documents without a model.
+        texts: Reads the texts that `rows` lack, where they stay on the hub; else null.
     """
 
     rows: Dataset
     labels: LabelTable | None
     provenance: Provenance
     labels_read: LabelsRead | None = None
+    texts: StreamedTexts | None = None
+
+    def read(self, places: Sequence[int] | NDArray[np.int64]) -> Dataset:
+        """Return some documents, whose places ascend, with their texts."""
+        rows = self.rows.select(places)
+        return rows if self.texts is None else self.texts.added_to(rows, np.asarray(places, dtype=np.int64))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -75,8 +83,8 @@ class Documents:
 
     @property
     def record(self) -> Provenance:
-        """Where the rows come from, with their fingerprint."""
-        return replace(self.provenance, fingerprint=self.fingerprint)
+        """Where the rows come from, with their fingerprint; texts on the hub have none but the commit."""
+        return self.provenance if self.texts is not None else replace(self.provenance, fingerprint=self.fingerprint)
 
 
 def load_documents(
@@ -140,13 +148,17 @@ class OpenSplit:
         if self.role == "train":
             sampling.check_classes(classes[chosen] if sets is None else [sets[row] for row in chosen], self.split)
         written = classes[chosen] if with_labels and sets is None else np.full(len(chosen), NO_LABEL, dtype=np.int64)
-        documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
-        check_texts(documents, Setting("data.text_columns", list(columns.text)))
+        texts = StreamedTexts(rows, self.split, columns, chosen) if isinstance(rows, StreamedRows) else None
+        if texts is not None:
+            documents = texts.documents(written)
+        else:
+            documents = write_documents(rows, self.split, columns, chosen, written, self.source.in_place)
+            check_texts(documents, Setting("data.text_columns", list(columns.text)))
         if sets is not None:
             documents = with_label_sets(documents, [sets[row] if with_labels else None for row in chosen])
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
         provenance = replace(provenance, without_label=len(classes) - len(kept))
-        return Documents(documents, self.labels if with_labels else None, provenance)
+        return Documents(documents, self.labels if with_labels else None, provenance, texts=texts)
 
 
 def open_split(
@@ -154,6 +166,8 @@ def open_split(
 ) -> OpenSplit:
     """Read the labels of a role's split; see `load_documents`."""
     check_config(config, multi_label)
+    if config.streaming and role != "test":
+        raise UserError(Setting("data.streaming"), ": training reads its documents again and again; leave it out")
     named = NAMED.get(config.name or "", NamedSet())
     if config.name == PLANTED:
         names = planted.label_names(config.classes)

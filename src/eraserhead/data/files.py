@@ -15,6 +15,7 @@ from datasets import config as settings
 from datasets.fingerprint import Hasher
 from pyarrow import parquet
 
+from eraserhead.caches import is_cached, new_entry, tidy
 from eraserhead.data.delimited import delimited_tables
 from eraserhead.data.dialects import TABLE, DialectSettings, known_dialect, refuse_json, sampled_lines, shortened
 from eraserhead.data.json_files import json_table
@@ -32,9 +33,9 @@ from eraserhead.data.quick_csv import NotPlainError, quick_tables
 from eraserhead.data.separators import SEPARATORS, spelled_separator
 from eraserhead.data.text_files import COMPRESSED_SUFFIXES, compression_of, encoding_of, named_format, refuse_pointer
 from eraserhead.errors import Setting, UserError, listed
-from eraserhead.files import replacing
 
-READER_VERSION = 1  # part of the cache key: raise it when a reader returns something else
+ROWS = "rows.arrow"  # name of the file in an entry of the cache
+READER_VERSION = 2  # part of the cache key: raise it when a reader returns something else
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 JSON = (".json", ".jsonl", ".ndjson")
 TEXT = (".txt", ".text")
@@ -169,12 +170,13 @@ def cached(files: Sequence[Path], asked: object, *readers: Callable[[], Iterator
         ValueError: There are none.
     """
     stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    folder = Path(settings.HF_DATASETS_CACHE) / "eraserhead" / Hasher.hash((READER_VERSION, stamps, asked))
-    final = folder / "rows.arrow"
-    if not final.is_file():
-        with replacing(final, mark=str(os.getpid()), keep=True) as unfinished:
-            _write(unfinished, readers)
-    return Dataset.from_file(str(final))
+    entry = Path(settings.HF_DATASETS_CACHE) / "eraserhead" / Hasher.hash((READER_VERSION, stamps, asked))
+    tidy(entry.parent)
+    if not is_cached(entry):
+        with new_entry(entry, mark=f"-{os.getpid()}") as unfinished:
+            unfinished.mkdir()
+            _write(unfinished / ROWS, readers)
+    return Dataset.from_file(str(entry / ROWS))
 
 
 def _write(path: Path, readers: Sequence[Callable[[], Iterator[pa.Table]]]) -> None:

@@ -10,6 +10,7 @@ from eraserhead.data.named_sets import NAMED, NamedSet
 from eraserhead.data.paths import read_path
 from eraserhead.data.separators import spelled_separator
 from eraserhead.data.sources import Source
+from eraserhead.data.streaming import stream_hub
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
 
@@ -38,6 +39,12 @@ def check_config(config: DataConfig, multi_label: bool = False) -> None:
         refuse("revision", UserError(": it belongs to the hub and has no effect with ", Setting("data.path")))
     if config.clean and config.name not in NAMED:
         refuse("clean", f": only {', '.join(NAMED)} have a rule for cleaning")
+    if config.streaming and (config.path is not None or config.name == PLANTED):
+        refuse("streaming", ": belongs to the hub; texts of files here are read from disk in any case: leave it out")
+    dialect = [Setting(f"data.{name}") for name in DIALECT if getattr(config, name) is not None]
+    if config.streaming and dialect:
+        nothing = UserError(": reads parquet alone, where these mean nothing: ", UserError.joined(dialect, ", "))
+        refuse("streaming", nothing)
     if config.text_columns is not None and not config.text_columns:
         refuse("text_columns", ": name one column or more")
     for name, why in (*_dialect_problems(config), *_label_problems(config, multi_label)):
@@ -63,6 +70,8 @@ def _read(config: DataConfig, named: NamedSet) -> Source:
     if config.path is not None:
         return read_path(config.path, config.subset, dialect_of(config, named))
     name = config.name or ""
+    if config.streaming:
+        return stream_hub(named.hub or name, config.subset or named.subset, config.revision)
     try:
         return read_hub(named.hub or name, config.subset or named.subset, config.revision, dialect_of(config, named))
     except UserError as error:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
+from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.flip_values import FlipValues, averager, read_flips
 from eraserhead.erasure.label_scores import label_scores, right_states
 from eraserhead.erasure.results import ResultsFolder, is_analysed
@@ -83,6 +84,7 @@ def aggregate(
         pairs=pairs(flips, means),
         tests={name: single_summary(name, means) for name in tests},
         labels=label_scores(analysed, cases, labels, seed) if labels else None,
+        random_orders=random_orders(flips),
     )
 
 

@@ -112,7 +112,7 @@ def analysed_rows(
         removed=_host(torch.stack([each.flips.removed for each in flips])),
         mass=_host(torch.stack([each.flips.mass for each in flips])),
         outcome=_host(torch.stack([each.flips.outcome for each in flips])),
-        tests=_host(torch.stack([torch.stack(columns) for columns in tests])),
+        tests=_stacked([torch.stack(columns) for columns in tests], (len(TEST_FIELDS), len(reading.mask))),
     )
     mask = np.arange(reading.mask.shape[1]) < rows.lengths[:, None]  # components come first in each row
     singles = _written(analysis.singles.decision, cases)
@@ -120,7 +120,7 @@ def analysed_rows(
         positions=_host(reading.positions)[mask],
         single_js=_host(analysis.singles.js)[mask],
         single_decision=_host(singles)[mask],
-        signals=_host(torch.stack([ranking.values(reading) for ranking in rankings]))[:, mask],
+        signals=_stacked([ranking.values(reading) for ranking in rankings], tuple(reading.mask.shape))[:, mask],
         orders=_host(torch.stack([each.order for each in flips]))[:, mask],
     )
     return AnalysedRows(
@@ -174,6 +174,11 @@ def _concatenated(parts: Sequence[Values]) -> Values:
 def _taken(values: Values, index: np.ndarray) -> Values:
     arrays: dict[str, Any] = {field.name: getattr(values, field.name)[..., index] for field in fields(values)}
     return type(values)(**arrays)
+
+
+def _stacked(values: Sequence[Tensor], shape: tuple[int, ...]) -> np.ndarray:
+    """Stack values of a shape, of which there may be none."""
+    return _host(torch.stack(list(values))) if values else np.empty((0, *shape))
 
 
 def _host(tensor: Tensor) -> np.ndarray:

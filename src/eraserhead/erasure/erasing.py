@@ -1,35 +1,46 @@
 """The erasure analysis of a data set: documents in, a folder of results out."""
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from accelerate import Accelerator
-from datasets import Dataset
 
 from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
-from eraserhead.data.labels import arrow_table
-from eraserhead.data.seen import SeenTexts
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.draws import draws_needed, first_draws, with_draws
+from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.erasure.setup import ErasureRun, Setup
+from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.tabulate import TRAINING_ROLE, tabulate
+from eraserhead.erasure.tabulate import tabulate, tabulate_flips
+from eraserhead.erasure.work import Work, work_of
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
+from eraserhead.loading.progress import Progress, written_bytes
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
-from eraserhead.method.analysis import Draws, analyse
+from eraserhead.method.analysis import Draws, analyse, further_shuffles
+from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
+from eraserhead.sites.site import POOLING
+
+LONG = 60.0  # seconds; of a longer run it is said how long it takes
+JOINED = 2  # shards and the tables that they are joined to are there together
 
 
 @dataclass(frozen=True)
@@ -39,13 +50,15 @@ class Analyser:
     Attributes:
         opened: The model at its site.
         accelerator: The device.
-        config: Draws, seed and batch size.
+        config: Seed and batch size.
+        draws: Number of random orders that each document gets at first.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
     """
 
     opened: OpenedModel
     accelerator: Accelerator
     config: EraseConfig
+    draws: int
     searched: list[float] = field(default_factory=list)
 
     @property
@@ -53,25 +66,45 @@ class Analyser:
         """Seconds that the search for smaller sets has taken in this process; None without a search."""
         return None if self.config.search == "none" else sum(self.searched)
 
-    def shard(self, documents: pa.Table) -> dict[str, pa.Table]:
-        """Analyse some tokenised documents; return the tables of a shard."""
-        rows = self.opened.rows(documents)
+    def shard(self, documents: pa.Table, count: Callable[[int], None]) -> dict[str, pa.Table]:
+        """Analyse the tokenised documents of a shard; return its tables, and call `count` with each batch's size."""
+        opened, rows = self.opened, self.opened.rows(documents)
+        analysed = []
+        for batch in self._batches(documents, rows):
+            analysed.append(self._batch(rows, batch))
+            count(len(batch))
+        checkpoint, components = opened.checkpoint, opened.setup.components
+        tables = tabulate(documents, analysed, checkpoint.tokenizer, components, opened.labels)
+        return tables | {"documents": with_places(tables["documents"], documents)}
+
+    def further_flips(self, documents: pa.Table, draws: int) -> pa.Table:
+        """Return the first flips of the same documents along so many random orders, but for the first of them."""
+        opened, rows = self.opened, self.opened.rows(documents)
+        found = [self._further(rows, batch, draws) for batch in self._batches(documents, rows)]
+        return tabulate_flips(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
+
+    def _batches(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
         lengths = documents.column("tokens").to_pylist()
         budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
-        batches = buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
-        analysed = [self._batch(rows, batch) for batch in batches]
-        opened = self.opened
-        return tabulate(documents, analysed, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
+        return buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
+
+    def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> AnalysedRows:
+        reading = self.opened.read(rows, batch, ())
+        further = further_shuffles(reading, self._draws(rows, batch, reading, draws), self.draws)
+        return analysed_rows(batch, reading, (), further)
+
+    def _draws(self, rows: Mapping[str, Sequence[Any]], batch: list[int], reading: Reading, count: int) -> Draws:
+        cases = reading.cases
+        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+        return Draws([rows["id"][row] for row in documents], self.config.seed, count, self.config.random_other)
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
         opened, config, rankings = self.opened, self.config, registered()
         reading = opened.read(rows, batch, signals_of(rankings))
-        cases = reading.cases
-        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
-        ids = [rows["id"][row] for row in documents]
         orders = {ranking.name: ranking.order(reading) for ranking in rankings}
-        draws = Draws(ids, config.seed, config.draws, config.random_other)
-        analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
+        draws = self._draws(rows, batch, reading, self.draws)
+        with devices.counted(reading, self.accelerator) as counted:
+            analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
         self.searched.append(analysis.search_seconds)
         return analysed_rows(batch, reading, rankings, analysis)
 
@@ -84,6 +117,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     """
     check_settings(config)
     check_site(config)
+    _ = config.asked_part
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(
@@ -94,40 +128,53 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
             lambda found, name: label_setup(found, config, name),
         )
         check_limits(is_hierarchical(checkpoint.model), config.data)
-        documents = documents_for(checkpoint, config.data, config.label_map)
-    return erase_documents(checkpoint, documents, config, accelerator)
+    with devices.alone_in(config.folder, accelerator):
+        with devices.main_first(accelerator):
+            documents = documents_for(checkpoint, config.data, config.label_map)
+        return erase_documents(checkpoint, documents, config, accelerator)
 
 
 def erase_documents(
     checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator
 ) -> ResultsFolder:
-    """Analyse documents with a model; see `erase_to_folder`."""
-    results = ResultsFolder(config.folder)
+    """Analyse documents with a model, in a folder in which this run is alone; see `erase_to_folder`."""
+    results, part = ResultsFolder(config.folder), config.asked_part
     opened = open_model(checkpoint, config, config.data, accelerator)
+    closed_form = opened.setup.site == POOLING
+    if part is not None and config.draws is None and not closed_form:
+        why = ": at this site the results of all documents decide how many random orders are drawn; give "
+        raise UserError(Setting("part", str(part)), why, Setting("draws"))
     with devices.main_first(accelerator):
-        rows = with_training_roles(opened.tokenize(documents.rows), checkpoint.seen)
-    setup = _setup(opened, documents, config)
+        work = work_of(opened, documents, config, first_draws(config.draws, closed_form))
+    setup = _setup(opened, documents, config, work.size)
     results.check(setup, config.overwrite)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         results.open(setup)
     accelerator.wait_for_everyone()
     if results.complete:
-        results.check_tables()
+        accelerator.wait_for_everyone()  # until all have seen it
+        if accelerator.is_main_process:
+            results.tidy()
         devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
         return results
+    if part is not None:
+        devices.tell(accelerator, f"part {part}: {work.documents:,} of {len(documents.rows):,} documents")
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    shards = -(-len(rows) // config.shard_size)
-    analyser = Analyser(opened, accelerator, config)
-    _write_shards(analyser, rows, results, shards)
+    analyser = Analyser(opened, accelerator, config, first_draws(config.draws, closed_form))
+    _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
+    if config.draws is None and not closed_form:
+        _add_draws(analyser, work, results)
+        accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        results.join(shards)
+        files = results.join([shard.number for shard in work.shards], part is not None)
         run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
+            files=files,
             search_seconds=analyser.search_seconds,
             earlier_shards=earlier,
             **vars(environment()),
@@ -138,36 +185,47 @@ def erase_documents(
     return results
 
 
-def with_training_roles(rows: Dataset, seen: SeenTexts | None) -> Dataset:
-    """Add what each document was in training, where it is known."""
-    return rows if seen is None else rows.add_column(TRAINING_ROLE, seen.roles(rows))  # pyright: ignore[reportCallIssue, reportArgumentType]
-
-
-def own_shards(shards: int, finished: set[int], rank: int, processes: int) -> list[int]:
-    """Return the shards that a process still has to make.
-
-    They are assigned by number, since processes look at the folder at different moments and may see different shards
-    finished.
-    """
-    return [number for number in range(rank, shards, processes) if number not in finished]
-
-
-def _write_shards(analyser: Analyser, rows: Dataset, results: ResultsFolder, shards: int) -> None:
-    finished = results.finished_shards()
-    accelerator, size = analyser.accelerator, analyser.config.shard_size
+def _write_shards(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
+    accelerator, finished = analyser.accelerator, results.finished_shards()
     if finished:
-        devices.tell(accelerator, f"continuing: {len(finished)} of {shards} shards are finished")
-    mine = own_shards(shards, finished, accelerator.process_index, accelerator.num_processes)
-    for number in devices.progress(mine, accelerator, "erasing", "shard"):
-        results.write_shard(number, analyser.shard(_slice(rows, number * size, size)))
+        devices.tell(accelerator, f"continuing: {len(finished)} of {len(work.shards)} shards are finished")
+    share = work.share(accelerator.process_index, accelerator.num_processes, finished)
+    with Progress("erasing", sum(len(shard.places) for shard in share), accelerator) as progress:
+        for shard in share:
+            results.write_shard(shard.number, analyser.shard(work.table(shard), progress.advance))
+            if shard is share[0]:
+                _tell_estimate(progress, results, work, shard, len(finished))
 
 
-def _slice(rows: Dataset, start: int, size: int) -> pa.Table:
-    stop = min(start + size, len(rows))
-    return arrow_table(rows.select(range(start, stop)), rows.column_names)
+def _tell_estimate(progress: Progress, results: ResultsFolder, work: Work, first: DealtShard, finished: int) -> None:
+    """Say after the first shard of a long run how long it takes, and how much disk."""
+    size = results.shard_bytes(first.number) / len(first.places) * work.documents
+    free, needed = shutil.disk_usage(results.path).free, size * (JOINED - finished / len(work.shards))
+    full = f", and only {written_bytes(free)} are free" if needed > free else ""
+    if full or (progress.left or 0.0) > LONG:
+        progress.tell(f"; the tables will take {written_bytes(size)}, twice that while they are joined{full}")
 
 
-def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Setup:
+def _add_draws(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
+    """Draw more random orders where the first ones are too few; shards that have them already are left as they are."""
+    accelerator = analyser.accelerator
+    draws = draws_needed(results, [shard.number for shard in work.shards], analyser.draws)
+    accelerator.wait_for_everyone()  # no shard is written again while another process looks at it
+    if draws == analyser.draws:
+        return
+    few = f"{analyser.draws} random orders for each document would widen an interval by a tenth or more"
+    devices.tell(accelerator, f"{few}: {draws} are drawn")
+    share = work.share(accelerator.process_index, accelerator.num_processes, ())
+    with Progress("random orders", sum(len(shard.places) for shard in share), accelerator) as progress:
+        for shard in share:
+            tables = {name: results.shard_table(shard.number, name) for name in SCHEMAS}
+            if np.nanmax(tables["flips"].column("draw").to_numpy()) == analyser.draws - 1:
+                more = analyser.further_flips(work.table(shard), draws)
+                results.write_shard(shard.number, tables | {"flips": with_draws(tables["flips"], more)})
+            progress.advance(len(shard.places))
+
+
+def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard_size: int) -> Setup:
     return Setup(
         model=opened.model_setup,
         site=opened.setup,
@@ -180,5 +238,6 @@ def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig) -> Se
         seed=config.seed,
         random_other=config.random_other,
         count_never_as=config.count_never_as,
-        shard_size=config.shard_size,
+        shard_size=shard_size,
+        part=config.part,
     )

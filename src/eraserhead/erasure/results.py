@@ -1,98 +1,32 @@
 """The results folder of an erasure analysis, with its only writer and reader.
 
 While a folder is being filled it holds ``setup.json`` and one folder for each finished shard; final names appear only
-when all of a file is written, ``summary.json`` last.
+when all of a file is written, ``summary.json`` last. Each shard is sealed, and the summary has the tables' digests.
 """
 
-import shutil
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from eraserhead.digests import changed_file, digests
+from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, PLACE, in_order
+from eraserhead.erasure.schemas import DOCUMENT_ROWS, DOCUMENTS, SCHEMAS
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Job, UserError
-from eraserhead.files import (
-    damaged,
-    remove_at_once,
-    replacing,
-)
+from eraserhead.files import damaged, remove_at_once, replacing
 from eraserhead.folders import OutputFolder
 from eraserhead.method.names import FEWEST_COMPONENTS
+from eraserhead.parquet import parquet_batches, parquet_writer, read_parquet, write_parquet
+from eraserhead.records import read_record
+from eraserhead.seals import check_seal, seal
 
-TARGET = ("target", pa.string())  # of every table: the label that a row is about; null where a document is one decision
-DOCUMENTS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text", pa.string()),
-        ("label", pa.int32()),
-        ("prediction", pa.int32()),
-        ("model_prediction", pa.int32()),
-        ("probabilities", pa.list_(pa.float64())),
-        ("n", pa.int32()),
-        ("components", pa.list_(pa.string())),
-        ("starts", pa.list_(pa.int32())),
-        ("ends", pa.list_(pa.int32())),
-        ("single_js", pa.list_(pa.float64())),
-        ("single_decision", pa.list_(pa.int32())),
-        ("tokens", pa.int32()),
-        ("truncated_tokens", pa.int32()),
-        ("sentences", pa.int32()),
-        ("truncated_sentences", pa.int32()),
-        ("training_role", pa.string()),
-        ("labels", pa.list_(pa.int32())),
-        ("predictions", pa.list_(pa.int32())),
-        TARGET,
-    ]
-)
-FLIPS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("ranking", pa.string()),
-        ("draw", pa.int32()),
-        ("n", pa.int32()),
-        ("removed", pa.int32()),
-        ("fraction", pa.float64()),
-        ("mass", pa.float64()),
-        ("outcome", pa.string()),
-        ("order", pa.list_(pa.int32())),
-        ("evidence_auc", pa.float64()),
-        TARGET,
-    ]
-)
-SINGLES = pa.schema(
-    [
-        ("id", pa.string()),
-        ("ranking", pa.string()),
-        ("n", pa.int32()),
-        ("top", pa.int32()),
-        ("random", pa.int32()),
-        ("delta_attention", pa.float64()),
-        ("js_top", pa.float64()),
-        ("js_random", pa.float64()),
-        ("delta_js", pa.float64()),
-        ("top_flips", pa.bool_()),
-        ("random_flips", pa.bool_()),
-        ("expected_delta_js", pa.float64()),
-        ("share_negative", pa.float64()),
-        ("share_zero", pa.float64()),
-        ("share_random_flips", pa.float64()),
-        TARGET,
-    ]
-)
-SIGNALS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("ranking", pa.string()),
-        ("scores", pa.list_(pa.float64())),
-        TARGET,
-    ]
-)
-SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
+logger = logging.getLogger("eraserhead")
 
 ROWS_AT_A_TIME = 1 << 17
 
@@ -140,6 +74,7 @@ class ResultsFolder(OutputFolder):
 
     CONTENT: ClassVar[str] = "erasure results"
     COMMAND: ClassVar[str] = "erase"
+    MARK: ClassVar[str] = RESULTS.setup
 
     @property
     def complete(self) -> bool:
@@ -166,14 +101,18 @@ class ResultsFolder(OutputFolder):
         return None if found is None else [name for name in found if name not in NAMES_ALONE]
 
     def open(self, setup: Setup) -> None:
-        """Prepare the folder for results of a setup, after `check`; keep finished shards of the same setup."""
+        """Prepare the folder for results of a setup, after `check`; keep what is finished and undamaged of the same."""
         try:
             keep = not self.changed(setup)
         except UserError:  # damaged: `check` let it pass, as it is to be replaced
             keep = False
+        if keep and self.complete and (damage := self.damage()) is not None:
+            logger.info("%s", damage)
+            keep = False
         if not keep:
             self._clear()
         self.write(RESULTS.setup, setup)
+        self._remove_damaged_shards()
 
     def finished_shards(self) -> set[int]:
         """Return the numbers of the shards that are finished."""
@@ -181,38 +120,89 @@ class ResultsFolder(OutputFolder):
         return {int(shard.name) for shard in shards.iterdir() if shard.name.isdigit()} if shards.is_dir() else set()
 
     def write_shard(self, number: int, tables: Mapping[str, pa.Table]) -> None:
-        """Write one shard's tables atomically, all together."""
+        """Write one shard's tables atomically, all together; the documents have a column ``place``.
+
+        Raises:
+            UserError: The folder was emptied meanwhile.
+        """
+        self.check_mark()
         with replacing(self.path / RESULTS.shard(number)) as unfinished:
             unfinished.mkdir()
             for name, table in tables.items():
-                pq.write_table(table, unfinished / RESULTS.table(name))
+                write_parquet(unfinished / RESULTS.table(name), table, _rows_at_once(table, tables))
+            seal(unfinished)
 
-    def join(self, shards: int) -> None:
-        """Join the finished shards under the final names, in their order, a shard at a time."""
-        for name, schema in SCHEMAS.items():
+    def shard_table(self, number: int, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one of the tables of a finished shard, or some of its columns."""
+        return read_parquet(self.path / RESULTS.shard(number) / RESULTS.table(name), self.again, columns)
+
+    def shard_bytes(self, number: int) -> int:
+        """Return how many bytes a finished shard takes."""
+        return sum(file.stat().st_size for file in (self.path / RESULTS.shard(number)).iterdir())
+
+    def join(self, shards: Sequence[int], part: bool = False) -> dict[str, str]:
+        """Join finished shards under the final names, documents in their order; those of a part keep their place.
+
+        Returns:
+            Digest of each table's file by name.
+
+        Raises:
+            UserError: A shard has been damaged or removed meanwhile.
+        """
+        folders = [self.path / RESULTS.shard(number) for number in shards]
+        return self.write_tables(folders, f"run the same {self.COMMAND} again", part)
+
+    def write_tables(self, folders: Sequence[Path], mend: str, keep_places: bool = False) -> dict[str, str]:
+        """Write the tables, with the rows of those in other folders in the order of their documents.
+
+        Args:
+            folders: The other folders.
+            mend: What to do about a damaged table in one of them.
+            keep_places: Whether the documents keep their column ``place``.
+
+        Returns:
+            Digest of each table's file by name.
+
+        Raises:
+            UserError: A table is damaged, or lacks documents.
+        """
+        self.check_mark()
+        schemas = {**SCHEMAS, DOCUMENT_ROWS: DOCUMENTS.append(PLACE)} if keep_places else SCHEMAS
+        for name, schema in schemas.items():
             file = RESULTS.table(name)
-            with replacing(self.path / file) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
-                for number in range(shards):
-                    writer.write_table(pq.read_table(self.path / RESULTS.shard(number) / file))
+            with replacing(self.path / file) as unfinished, parquet_writer(unfinished, schema) as writer:
+                for rows in in_order(folders, file, RESULTS.table(DOCUMENT_ROWS), mend):
+                    writer.write_table(rows.select(schema.names))
+        return digests(self.path, map(RESULTS.table, SCHEMAS))
 
     def finish(self, summary: Summary) -> None:
         """Write the summary, which makes the results complete, and remove the shards."""
         self.write(RESULTS.summary, summary)
-        shutil.rmtree(self.path / RESULTS.shards, ignore_errors=True)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what is not needed beside finished results."""
+        remove_at_once(self.path / RESULTS.shards)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read one of the tables, or some of its columns."""
-        return pq.read_table(self.path / RESULTS.table(name), columns=list(columns) if columns else None)
+        """Read one of the tables, or some of its columns.
+
+        Raises:
+            UserError: It is damaged.
+        """
+        return read_parquet(self.path / RESULTS.table(name), self.again, columns)
 
     def analysed(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the rows of the documents that are analysed; `columns` must have ``n`` among them."""
         return self.table(name, columns).filter(is_analysed(pc.field("n")))
 
     def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Read some columns of one of the tables, a bounded number of rows at a time."""
-        with pq.ParquetFile(self.path / RESULTS.table(name)) as file:
-            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(columns)):
-                yield pa.Table.from_batches([batch])
+        """Read some columns of one of the tables, a bounded number of rows at a time.
+
+        Raises:
+            UserError: It is damaged.
+        """
+        yield from parquet_batches(self.path / RESULTS.table(name), self.again, columns, ROWS_AT_A_TIME)
 
     def summary(self) -> Summary:
         """Read the summary.
@@ -226,24 +216,40 @@ class ResultsFolder(OutputFolder):
                     f"{self.path}: unfinished erasure results; run the same ", Job("erase"), " again to finish them"
                 )
             raise UserError(f"{self.path}: no erasure results; run ", Job("erase"), " first")
-        self.check_tables()
-        return self.read(Summary, RESULTS.summary)
+        return self._checked_summary(self.again)
 
-    def check_tables(self) -> None:
-        """Refuse finished results with a damaged table.
+    def damage(self) -> UserError | None:
+        """Return which file of finished results is not as it was written; null where all are."""
+        try:
+            self._checked_summary("the results are computed again")
+        except UserError as error:
+            return error
+        return None
 
-        Raises:
-            UserError: A table is damaged; the message names its file.
-        """
-        for name in SCHEMAS:
-            path = self.path / RESULTS.table(name)
+    def _checked_summary(self, mend: str) -> Summary:
+        """Read the summary of finished results, after a look at the digests of their tables."""
+        summary = read_record(Summary, self.path / RESULTS.summary, mend)
+        changed = changed_file(self.path, summary.run.files)
+        if changed is not None:
+            raise UserError(damaged(self.path / changed[0], changed[1], mend))
+        return summary
+
+    def _remove_damaged_shards(self) -> None:
+        """Remove the finished shards that are not as they were written, so that they are made again; log which."""
+        for number in sorted(self.finished_shards()):
             try:
-                pq.read_metadata(path)
-            except (OSError, pa.ArrowException) as error:
-                raise UserError(damaged(path, error, self.again)) from error
+                check_seal(self.path / RESULTS.shard(number), "this shard is made again")
+            except UserError as error:
+                logger.info("%s", error)
+                remove_at_once(self.path / RESULTS.shard(number))
 
     def _clear(self) -> None:
         (self.path / RESULTS.summary).unlink(missing_ok=True)  # first: without it nothing here counts as finished
         remove_at_once(self.path / RESULTS.shards)
         for name in SCHEMAS:
             (self.path / RESULTS.table(name)).unlink(missing_ok=True)
+
+
+def _rows_at_once(table: pa.Table, tables: Mapping[str, pa.Table]) -> int:
+    """Return the rows of a row group: small in shards, of which many are open when they are joined."""
+    return max(1, DOCUMENTS_AT_ONCE // 4 * len(table) // max(len(tables[DOCUMENT_ROWS]), 1))

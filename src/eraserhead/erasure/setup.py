@@ -22,11 +22,12 @@ class Setup:
         label_map: Classes of the data and of the model that mean the same, where they were given.
         limits: What the model reads of a document.
         rankings: Names of the rankings that order components.
-        draws: Number of random orders tried for each document.
+        draws: Number of random orders tried for each document, where it was given; null where the results decide.
         seed: Seed of all draws and of the bootstrap.
         random_other: Components that test 1 compares the top with.
         count_never_as: How the summary counts a document that never flips.
-        shard_size: Number of documents in a shard.
+        shard_size: Most documents of a shard.
+        part: Which part of the documents these are, such as ``2/5``; null where they are all.
     """
 
     FORMAT: ClassVar[int] = 4
@@ -38,11 +39,12 @@ class Setup:
     label_map: list[str] | None
     limits: Limits
     rankings: tuple[str, ...]
-    draws: int
+    draws: int | None
     seed: int
     random_other: RandomOther
     count_never_as: CountNeverAs
     shard_size: int
+    part: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +56,13 @@ class ErasureRun(Environment):
         devices: The processes and devices that were in use.
         search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
         earlier_shards: Shards that were finished before the last call.
+        parts: How many parts were merged, whose seconds and shards are added up; null where there was one run.
+        files: Digest of each table's file by name, by which damage is found.
     """
 
     seconds: float
     devices: str
+    files: dict[str, str]
     search_seconds: float | None = None
     earlier_shards: int = 0
+    parts: int | None = None

@@ -95,6 +95,22 @@ class RankingSummary:
 
 
 @dataclass(frozen=True)
+class RandomOrders:
+    """The random orders of each document.
+
+    Attributes:
+        count: How many there are.
+        widening: By what share so few of them widen an interval at most, against endlessly many: the interval of the
+            mean fraction erased at random (never counts as all), or of the share of documents on which a ranking needs
+            fewer removals than random, less that on which it needs more. Null with one order, or where the documents
+            differ no more than their orders do.
+    """
+
+    count: int
+    widening: float | None
+
+
+@dataclass(frozen=True)
 class Pair:
     """Which of two rankings needs strictly fewer removals: shares of all documents.
 
@@ -189,6 +205,7 @@ class Aggregates:
         pairs: All ordered pairs of rankings.
         tests: Test 1 by the name of the ranking.
         labels: Scores by label, of a model that decides label by label; else null.
+        random_orders: How many random orders each document has, and what so few of them do.
     """
 
     documents: Counts
@@ -201,6 +218,7 @@ class Aggregates:
     pairs: list[Pair]
     tests: dict[str, TestSummary]
     labels: LabelScores | None = None
+    random_orders: RandomOrders | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:
@@ -221,7 +239,7 @@ class Summary(Aggregates):
         run: How the analysis went.
     """
 
-    FORMAT: ClassVar[int] = 4
+    FORMAT: ClassVar[int] = 5
 
     setup: Setup
     run: ErasureRun

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from eraserhead.data.label_sets import LABELS
 from eraserhead.data.tokens import COUNTS
 from eraserhead.erasure.analysed import TEST_FIELDS, AnalysedRows, joined, ranges
-from eraserhead.erasure.results import SCHEMAS
+from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.loading.components import ComponentTexts, component_texts
 from eraserhead.method.cases import in_written_order
 from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
@@ -69,16 +69,37 @@ def tabulate(
         components: What components are.
         classes: Names of the labels, of a model that decides label by label.
     """
-    found = joined(parts)
-    of_rows = zip(found.rows.document.tolist(), found.rows.lengths.tolist(), strict=True)
-    texts = component_texts(documents, list(of_rows), found.components.positions, tokenizer, components)
-    shard = Shard(documents, found, texts, classes)
+    shard = _shard(documents, parts, tokenizer, components, classes)
     return {
         "documents": _documents(shard),
         "signals": _signals(shard),
         "flips": _flips(shard),
         "singles": _singles(shard),
     }
+
+
+def tabulate_flips(
+    documents: pa.Table,
+    parts: Sequence[AnalysedRows],
+    tokenizer: PreTrainedTokenizerBase,
+    components: str,
+    classes: Sequence[str] = (),
+) -> pa.Table:
+    """Return the table of flips alone, as `tabulate` does."""
+    return _flips(_shard(documents, parts, tokenizer, components, classes))
+
+
+def _shard(
+    documents: pa.Table,
+    parts: Sequence[AnalysedRows],
+    tokenizer: PreTrainedTokenizerBase,
+    components: str,
+    classes: Sequence[str],
+) -> Shard:
+    found = joined(parts)
+    of_rows = zip(found.rows.document.tolist(), found.rows.lengths.tolist(), strict=True)
+    texts = component_texts(documents, list(of_rows), found.components.positions, tokenizer, components)
+    return Shard(documents, found, texts, classes)
 
 
 def _documents(shard: Shard) -> pa.Table:

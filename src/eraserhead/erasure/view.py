@@ -1,6 +1,6 @@
 """Erasure results for the terminal; a view of a `Summary`, never a computation."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich.console import Group, RenderableType
@@ -8,13 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from eraserhead.data.provenance import Truncation
-from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs, RandomOther
-from eraserhead.erasure.setup import Setup
+from eraserhead.erasure.header import header
 from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
-from eraserhead.loading.config import ALL, LARGEST, PREDICTED
-from eraserhead.loading.setup import SENTENCES, LabelSetup, SiteSetup
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
@@ -33,7 +29,6 @@ NOTES = (
     "for quantiles; one that never flips makes the average > all."
 )
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
-LABELS_NOTE = "Each document's labels are averaged first."
 LABELS = "Share of the documents on which a label's state is right"
 OUTCOMES = "Outcome of erasing along a ranking, % of documents"
 FRACTION = "Fraction of the components erased before the decision flips"
@@ -63,7 +58,7 @@ def summary_view(summary: Summary) -> RenderableType:
         _tests(summary),
     )
     return Group(
-        *map(literal, _header(summary)),
+        *map(literal, header(summary)),
         *(Padding(table, (1, 0, 0, 0)) for table in tables if table.row_count),
         Text(f"\n{answer(summary)}", style="bold"),
         Text(_notes(summary), style="dim"),
@@ -105,98 +100,6 @@ def _as_short(summary: Summary) -> str:
 def called(ranking: str) -> str:
     """Return the name of a ranking in tables."""
     return NAMES.get(ranking, ranking)
-
-
-def site_line(site: SiteSetup) -> str:
-    """Return one line that says where weights are erased, and which."""
-    parts = [f"site: {site.site}{' over sentences' if site.components == SENTENCES else ''}"]
-    if site.heads is not None:
-        parts.append(f"heads {', '.join(map(str, site.heads))}")
-    parts.append("special tokens are components" if site.special_tokens else "special tokens left out")
-    if site.targets is not None:
-        parts.append(targets_line(site.targets))
-    if site.dtype != "float32":
-        parts.append(site.dtype)
-    if site.unlisted is not None:
-        parts.append(f"its family '{site.unlisted}' proved by probes of this model alone")
-    return ", ".join(parts)
-
-
-def targets_line(labels: LabelSetup) -> str:
-    """Return which labels are looked at, and when one is on."""
-    words: dict[tuple[str, ...], str] = {
-        (PREDICTED,): "each label that is on, else the largest",
-        (LARGEST,): "the largest label",
-        (ALL,): "all labels",
-    }
-    named = words.get(labels.target) or f"label{'s' * (len(labels.target) > 1)} {', '.join(labels.target)}"
-    return f"{named} (on above a {labels.threshold_on} of {labels.threshold:g})"
-
-
-def _header(summary: Summary) -> Iterable[str]:
-    setup, documents = summary.setup, summary.documents
-    base = setup.model.base
-    merged = "" if base is None else f", a {base.adapter} adapter merged into {base.name}"
-    yield f"model      {setup.model.name}{merged} ({site_line(setup.site)})"
-    if loaded := loading_line(setup.model):
-        yield f"loaded     {loaded}"
-    source = " from ".join(part for part in (setup.data.name, setup.data.path) if part) or "given texts"
-    yield (f"data       {source}, split {setup.data.split}: {documents.total} documents, {documents.analysed} analysed")
-    if seen := seen_in_training(documents):
-        yield f"training   {seen}"
-    if labels := labels_line(summary):
-        yield f"labels     {labels}"
-    left_out = {
-        "without components": documents.without_components,
-        "with one component": documents.with_one_component,
-    }
-    if any(left_out.values()):
-        yield "left out   " + ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
-    if summary.truncation.truncated_documents:
-        yield _cut_off(summary.truncation, setup)
-    if documents.decided_otherwise_by_model:
-        count = documents.decided_otherwise_by_model
-        yield f"close      {count} documents have another decision in the model's own precision"
-    if summary.run.search_seconds is not None and summary.beyond_rankings is not None:
-        seconds, beyond = summary.run.search_seconds, percent(summary.beyond_rankings)
-        yield f"search     {setup.site.search}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
-    if setup.random_other == "position":
-        yield "test 1     the other component is drawn from all positions but the first, the top among them"
-    if setup.count_never_as == "all":
-        yield "never      counts as a flip when everything is erased: fraction and mass 1, not larger than everything"
-    if summary.run.earlier_shards:
-        yield f"continued  {summary.run.earlier_shards} shards are of earlier calls; times are the last call's"
-    yield from _accuracy(summary)
-
-
-def _accuracy(summary: Summary) -> Iterable[str]:
-    if summary.labels is not None:
-        yield f"decisions  {summary.labels.cases} states of labels. {LABELS_NOTE}"
-    if summary.accuracy.value is not None:
-        of_what = " of the states of all labels" if summary.labels else ""
-        yield f"accuracy   {interval(summary.accuracy)}{of_what}{_fair(summary)}"
-    if summary.labels is not None and summary.labels.micro_f1.value is not None:
-        yield f"F1         micro {interval(summary.labels.micro_f1)}, macro {interval(summary.labels.macro_f1)}"
-
-
-def _fair(summary: Summary) -> str:
-    if not seen_in_training(summary.documents):
-        return ""
-    fair = summary.fair_accuracy
-    if not fair.count:
-        return "; training saw every labelled document among them"
-    return f"; {interval(fair)} over the {fair.count:,} documents that training did not see"
-
-
-def _cut_off(cut: Truncation, setup: Setup) -> str:
-    whole = f"{cut.truncated_sentences:,} whole sentences among them, " if cut.truncated_sentences else ""
-    limits = setup.limits
-    by_sentence = f"{limits.sentences} sentences of {limits.sentence_tokens} tokens"
-    limit = by_sentence if limits.tokens is None else limits.tokens
-    return (
-        f"cut off    {cut.truncated_tokens:,} tokens ({100 * cut.share:.1f} %) of {cut.truncated_documents} documents, "
-        f"{whole}beyond the limit of {limit}"
-    )
 
 
 def _notes(summary: Summary) -> str:

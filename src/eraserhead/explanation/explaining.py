@@ -75,7 +75,8 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     document: dict[str, Any] = {name: column[0] for name, column in rows.items()}
     orders = {ranking.name: ranking.order(reading) for ranking in rankings}
     draws = Draws([document["id"]], config.seed, config.draws)
-    analysis = analyse(reading, orders, draws, greedy=config.search == "greedy")
+    with devices.counted(reading, accelerator) as counted:
+        analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
     components = components_of(document, checkpoint.tokenizer, opened.setup.components)
     cases = reading.cases
     names = checkpoint.class_names if cases is None else STATES
@@ -148,7 +149,7 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
         raise UserError(
             Setting("id", config.id), f": no such document among the {len(ids)}, such as {ids[0]} and {ids[-1]}"
         )
-    return documents.rows.select([ids.index(config.id)])
+    return documents.read([ids.index(config.id)])
 
 
 def _words(text: str, components: Components, reading: Reading, analysis: Analysis, by_sentence: bool) -> list[Word]:

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from eraserhead.erasure.view import called, site_line
+from eraserhead.erasure.header import site_line
+from eraserhead.erasure.view import called
 from eraserhead.method.names import BEST_FOUND, Outcome
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import NEVER, NONE, add_row, literal, new_table

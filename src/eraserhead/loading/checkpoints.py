@@ -43,6 +43,7 @@ from eraserhead.loading.model_files import (
     check_finished,
     check_not_setfit,
     check_regular,
+    check_undamaged,
     find_weights,
     is_adapter,
 )
@@ -144,6 +145,7 @@ def load_checkpoint(
     """
     if not is_adapter(Path(name)):
         check_finished(name)
+    check_undamaged(Path(name))
     located = locate_model(name, revision)
     with quiet():
         return _loaded(name, located, dtype, trust_remote_code, check)

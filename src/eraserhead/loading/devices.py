@@ -2,21 +2,28 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState, is_initialized
-from accelerate.utils import DistributedDataParallelKwargs, DynamoBackend
+from accelerate.utils import DistributedDataParallelKwargs, DynamoBackend, broadcast_object_list
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.files import check_folder
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
-from eraserhead.sites.budget import WITHOUT_ENCODER, budget_for
+from eraserhead.locks import locked
+from eraserhead.method.reading import Reading, ReplayedReading
+from eraserhead.sites.budget import budget_for
 
 Item = TypeVar("Item")
+LONG = 5  # seconds of one batch, after which its erasures are counted on the terminal
 
 logger = logging.getLogger("eraserhead")
 
@@ -182,10 +189,31 @@ def main_first(accelerator: Accelerator) -> Iterator[None]:
             accelerator.wait_for_everyone()
 
 
-def token_budget(batch_tokens: int | None, device: torch.device, without_encoder: bool = False) -> int:
-    """Return the tokens processed at a time: the given number, or a default for the device and the model."""
-    own = budget_for(device).tokens
-    return batch_tokens or own * (WITHOUT_ENCODER if without_encoder else 1)
+@contextmanager
+def alone_in(folder: Path, state: PartialState | Accelerator) -> Iterator[None]:
+    """Let this run alone write into a folder, which is created; its main process holds the folder's lock.
+
+    Raises:
+        UserError: Another run writes there; all processes raise it.
+        OSError: The folder cannot be created.
+    """
+    problem: list[UserError | OSError | None] = [None]
+    with ExitStack() as held:
+        if state.is_main_process:
+            try:
+                check_folder(folder)
+                held.enter_context(locked(folder))
+            except (UserError, OSError) as error:
+                problem = [error]
+        broadcast_object_list(problem)
+        if problem[0] is not None:
+            raise problem[0]
+        yield
+
+
+def token_budget(batch_tokens: int | None, device: torch.device) -> int:
+    """Return the tokens that an encoder reads at a time without gradients: the given number, or the device's."""
+    return batch_tokens or budget_for(device).tokens
 
 
 def tell(accelerator: Accelerator, message: str, *parts: object) -> None:
@@ -198,3 +226,24 @@ def progress(items: Sequence[Item], accelerator: Accelerator, what: str, unit: s
     """Show a progress bar over items, on the main process and on terminals only."""
     # None hides the bar if the output is not a terminal.
     return tqdm(items, desc=what, unit=unit, disable=None if accelerator.is_main_process else True, leave=False)
+
+
+@contextmanager
+def counted(reading: Reading, accelerator: Accelerator) -> Iterator[Reading]:
+    """Count erasures that run a part of the model again, on a bar that is shown where a batch takes long.
+
+    It is for the main process and terminals only.
+    """
+    if not isinstance(reading, ReplayedReading):
+        yield reading
+        return
+    off = None if accelerator.is_main_process else True
+    with tqdm(desc="this batch", unit=" erasures", disable=off, leave=False, delay=LONG) as bar:
+        replay = reading.replay
+
+        def count(rows: Tensor, keep: Tensor) -> Tensor:
+            logits = replay(rows, keep)
+            bar.update(keep.shape[0] * keep.shape[1])
+            return logits
+
+        yield replace(reading, replay=count)

@@ -1,6 +1,6 @@
 """Fingerprints of the weights of a model in memory, or in the files that it would be loaded from."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +17,12 @@ from eraserhead.loading.run_layout import RUN
 
 def weights_fingerprint(module: nn.Module) -> str:
     """Return a hash of all weights, their names and their types."""
-    return _digest(sorted(module.state_dict().items()))
+    return tensors_fingerprint(module.state_dict())
+
+
+def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """Return the same of weights by name."""
+    return _digest(sorted(tensors.items()))
 
 
 def weight_files(folder: Path) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from eraserhead.errors import Job, Setting, UserError
 from eraserhead.files import POINTER, read_mapping
 from eraserhead.loading.run_layout import RUN
+from eraserhead.seals import SEAL, check_seal, is_sealed
 
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 ADAPTER = "adapter_config.json"
@@ -92,6 +93,16 @@ def check_finished(folder: str, name: str | None = None) -> None:
         raise UserError(f"{missing}; there are weights: copy the config.json that belongs to them there")
     found = _instead(place, names, name)
     raise UserError(f"{missing}; ", found or "give the folder of a finished run, or a hub id")
+
+
+def check_undamaged(folder: Path) -> None:
+    """Refuse a model that training has written, and that is not as it was written any more.
+
+    Raises:
+        UserError: Naming a file that is missing or differs.
+    """
+    if is_sealed(folder):
+        check_seal(folder, f"copy it from elsewhere, or, if you changed it yourself, delete {folder / SEAL}")
 
 
 def train_on(encoder: str) -> Job:

@@ -6,15 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.provenance import Provenance, Truncation
 from eraserhead.data.seen import TRAIN, VALIDATION, SeenTexts
-from eraserhead.errors import UserError
-from eraserhead.files import damaged
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.run_options import MOVE_IT
+from eraserhead.parquet import read_parquet, write_parquet
 from eraserhead.records import read_record, write_record
 
 
@@ -57,7 +55,7 @@ def write_seen_texts(folder: Path, seen: SeenTexts) -> None:
     found = {TRAIN: seen.trained_on, VALIDATION: seen.validated_on}
     roles = pa.array([role for role, texts in found.items() for _ in texts], pa.string())
     table = pa.table({"text": np.concatenate(list(found.values())), "role": roles.dictionary_encode()})
-    pq.write_table(table, folder / RUN.seen)
+    write_parquet(folder / RUN.seen, table)
 
 
 def read_seen_texts(folder: Path) -> SeenTexts | None:
@@ -69,9 +67,6 @@ def read_seen_texts(folder: Path) -> SeenTexts | None:
     path = folder / RUN.seen
     if not path.is_file():
         return None
-    try:
-        table = pq.read_table(path, columns=["text", "role"])
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(damaged(path, error, MOVE_IT)) from error
+    table = read_parquet(path, MOVE_IT, ["text", "role"])
     texts, roles = table.column("text").to_numpy(), np.asarray(table.column("role").cast(pa.string()))
     return SeenTexts(texts[roles == TRAIN], texts[roles == VALIDATION])

@@ -96,6 +96,15 @@ def analyse(
     return Analysis(singles, tests, [*found, RankingFlips(BEST_FOUND, None, best.order, best.flips)], seconds)
 
 
+@torch.no_grad()
+def further_shuffles(reading: Reading, draws: Draws, first: int) -> Analysis:
+    """Run test 2 alone, along the random orders from number `first` on; those before are the same as with fewer."""
+    named = _shuffles(reading, draws)[first:]
+    flips = reading.first_flips(torch.stack([order for _, _, order in named], dim=1))
+    found = [RankingFlips(*order, flips=flip) for order, flip in zip(named, flips, strict=True)]
+    return Analysis(Singles(torch.zeros_like(reading.weights), torch.zeros_like(reading.positions)), {}, found)
+
+
 def _shuffles(reading: Reading, draws: Draws) -> list[tuple[str, int | None, Tensor]]:
     mask = reading.mask
     shuffles = random_orders(draws.documents, reading.lengths.tolist(), mask.shape[1], draws.shuffles, draws.seed)

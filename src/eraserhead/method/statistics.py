@@ -35,6 +35,23 @@ def compare(
     return np.stack([(first < second).mean(1), (first == second).mean(1), (first > second).mean(1)], axis=1)
 
 
+def widening(values: Float[np.ndarray, "documents draws quantities"], draws: int) -> Float[np.ndarray, " quantities"]:
+    """Return by what share so many random draws a document widen the interval of a mean, against endlessly many.
+
+    A document's values vary over its draws with variance w, and over documents their expectations with b. The mean of d
+    draws varies with ``b + w / d``, so an interval is ``sqrt(1 + w / (b d))`` times as wide as without draws. b is
+    estimated as the variance of the means of the draws there are, less what those draws add to it; infinity where
+    nothing is left. NaN with fewer than two draws, or two documents.
+    """
+    documents, given = values.shape[:2]
+    if documents < 2 or given < 2:
+        return np.full(values.shape[2], np.nan)
+    within = values.var(axis=1, ddof=1).mean(0)
+    between = values.mean(1).var(0, ddof=1) - within / given
+    wider = np.sqrt(1 + within / np.where(between > 0, between * draws, 1.0)) - 1
+    return np.where(within == 0, 0.0, np.where(between > 0, wider, np.inf))
+
+
 def rankings_auc(
     hits: Bool[np.ndarray, "rankings components"], lengths: Int[np.ndarray, " documents"]
 ) -> Float[np.ndarray, "rankings documents"]:

@@ -101,19 +101,19 @@ def first_flips_one_by_one(
     pending, done = (lengths > 0).nonzero().squeeze(1), 0
     while len(pending):
         room = mask_entries // (len(pending) * orders.shape[2])
-        erased = done + 1 + torch.arange(max(FIRST_PREFIXES, min(done // 4, room)), device=orders.device)
-        erased = erased[erased <= orders.shape[2]]
+        until = min(done + max(FIRST_PREFIXES, min(done // 4, room)), orders.shape[2])
+        erased = torch.arange(done + 1, until + 1, device=orders.device)
         prefixes = evaluate(documents[pending], prefix_keeps(pairs[pending], erased))
         decisions = prefixes.decision
         flipped = (decisions != original[pending].unsqueeze(1)) & (erased <= lengths[pending].unsqueeze(1))
         first = flipped.int().argmax(-1)
         some = flipped.any(-1)
-        found = pending[some]
-        removed[found] = done + 1 + first[some]
-        becomes[found] = _at(decisions, first)[some]
-        outcome[found] = torch.where(_at(prefixes.keeps_mass, first)[some], Outcome.FLIP.value, Outcome.BIAS_ONLY.value)
-        done = int(erased[-1])
-        pending = pending[~some & (lengths[pending] > done)]
+        kind = torch.where(_at(prefixes.keeps_mass, first), Outcome.FLIP.value, Outcome.BIAS_ONLY.value)
+        removed[pending] = torch.where(some, done + 1 + first, removed[pending])
+        becomes[pending] = torch.where(some, _at(decisions, first), becomes[pending])
+        outcome[pending] = torch.where(some, kind, outcome[pending])
+        done = until
+        pending = pending[~some & (lengths[pending] > done)]  # the one place at which the host waits for a device
     mass = weights[documents].gather(1, pairs).cumsum(-1).gather(1, removed.unsqueeze(1) - 1).squeeze(1)
     columns = [values.unflatten(0, (-1, rankings)) for values in (removed, mass.clamp(max=1.0), outcome, becomes)]
     return [Flips(*(column[:, ranking] for column in columns)) for ranking in range(rankings)]

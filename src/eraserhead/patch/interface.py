@@ -27,7 +27,15 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from eraserhead.errors import UserError
 from eraserhead.patch.dropout_hook import dropout_hooks
 from eraserhead.patch.families import FAMILIES, Route
-from eraserhead.patch.passes import PASS, AttentionRecord, AttentionStates, ErasurePass, erasure_passes, mask_rows
+from eraserhead.patch.passes import (
+    PASS,
+    AttentionRecord,
+    AttentionStates,
+    ErasurePass,
+    LayerLeft,
+    erasure_passes,
+    mask_rows,
+)
 
 __all__ = ["AttentionRecord", "attention_weights", "erasable", "for_heads", "implementation", "locked"]
 
@@ -133,7 +141,10 @@ def _attention(
         )
     allowed = _allowed(module, query, key, attention_mask, kwargs.get("is_causal"))
     if layer in record.state_layers:
-        record.states[layer] = AttentionStates(query, key, value, allowed, scale, cap)
+        added = attention_mask is not None and attention_mask.dtype != torch.bool
+        record.states[layer] = AttentionStates(query, key, value, allowed, scale, cap, added)
+        if layer == current.left:
+            raise LayerLeft
     if keep is not None:
         rows = mask_rows(keep, (*query.shape[:3], key.shape[2]), layer)
         allowed = rows if allowed is None else allowed & rows

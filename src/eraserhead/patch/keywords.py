@@ -6,9 +6,10 @@ from typing import Any
 
 from eraserhead.errors import UserError
 
-# Keywords of model(...); the last two serve replays, which run some layers alone (`Layers.running`).
+# Keywords of model(...); the last three serve replays, which run some layers alone (`Layers.running`).
 KEEP, RECORD, OUTPUTS, FIRST = "attention_keep", "attention_record", "attention_outputs", "attention_first"
-ALL = (KEEP, RECORD, OUTPUTS, FIRST)
+LEFT = "attention_left"  # a layer that is left once its queries, keys and values are recorded, and returns its input
+ALL = (KEEP, RECORD, OUTPUTS, FIRST, LEFT)
 
 Call = Callable[..., Any]
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from eraserhead.patch.families import Family, ReadOut
+from eraserhead.patch.passes import LayerLeft
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ class Layers:
             if layer in watched:
                 inputs[layer] = given.permute(layout)
             if first <= layer <= last:
-                output = original(*args, **kwargs)
+                try:
+                    output = original(*args, **kwargs)
+                except LayerLeft:
+                    return self._as_returned(given)
                 if changed is None or layer < len(self) - 1:
                     return output
                 vectors = output if self.returned is None else output[self._vectors]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eraserhead.patch.keywords import ALL, FIRST, KEEP, OUTPUTS, RECORD, takes_keywords
+from eraserhead.patch.keywords import ALL, FIRST, KEEP, LEFT, OUTPUTS, RECORD, takes_keywords
 
 PASS = "erasure_pass"  # the keyword that carries them to the attention function
 
@@ -24,6 +24,7 @@ class AttentionStates:
         allowed: Which keys a query may attend to, broadcastable to ``[batch, heads, queries, keys]``; None: all.
         scaling: Factor of the scores.
         cap: What the scaled scores are softly capped at; null: nothing.
+        attends_anyway: Whether a query that may attend to no key attends to all alike, as with a mask that is added.
     """
 
     query: Tensor
@@ -32,6 +33,7 @@ class AttentionStates:
     allowed: Tensor | None
     scaling: float
     cap: float | None = None
+    attends_anyway: bool = False
 
 
 @dataclass
@@ -54,6 +56,10 @@ class AttentionRecord:
     modules: list[nn.Module] = field(default_factory=list)
 
 
+class LayerLeft(Exception):  # noqa: N818 - no error: `Layers.running` catches it
+    """Leaves a layer, all that is needed of which is recorded."""
+
+
 @dataclass
 class ErasurePass:
     """The erasures of one forward pass, and the attention calls made so far.
@@ -66,6 +72,7 @@ class ErasurePass:
     record: AttentionRecord
     outputs: Mapping[int, Tensor]
     first: int = 0
+    left: int | None = None
     ended: bool = False
 
     @property
@@ -113,7 +120,7 @@ def erasure_passes(model: nn.Module, in_keywords: bool, current: list[ErasurePas
             raise ValueError("gradient checkpointing would compute attention again without its erasures; switch it off")
         record = asked[RECORD] or AttentionRecord()
         record.modules.clear()
-        running.append(ErasurePass(asked[KEEP] or {}, record, asked[OUTPUTS] or {}, asked[FIRST] or 0))
+        running.append(ErasurePass(asked[KEEP] or {}, record, asked[OUTPUTS] or {}, asked[FIRST] or 0, asked[LEFT]))
         return args, {**kwargs, PASS: running[0]} if in_keywords else kwargs
 
     def end(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:

@@ -8,8 +8,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs
+from eraserhead.erasure.header import LABELS_NOTE, site_line
 from eraserhead.erasure.summary import Distribution, Summary
-from eraserhead.erasure.view import LABELS_NOTE, MEANS, YARDSTICK_NOTES, answer, called, site_line
+from eraserhead.erasure.view import MEANS, YARDSTICK_NOTES, answer, called
 from eraserhead.loading.setup import SENTENCES
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source

@@ -201,12 +201,12 @@ def training_names(source: Source) -> dict[str, str]:
 
 
 def _public_summary(summary: Summary, repository: str) -> Summary:
-    """Return a summary of results without local paths."""
+    """Return a summary of results without local paths, and without the digests of tables that may be left out."""
     model, data = summary.setup.model, summary.setup.data
     names = {model.name: repository, **_data_name(data.name, data.path, data.fingerprint)}
     if model.base is not None and model.base.revision is None:
         names[model.base.name] = last_part(model.base.name)
-    return public(summary, names)
+    return public(replace(summary, run=replace(summary.run, files={})), names)
 
 
 def _base_model(source: Source) -> str | None:

@@ -10,15 +10,16 @@ from typing import Any
 
 from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, PreTrainedConfig
 
+from eraserhead.disk import disk_failures
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import Summary
-from eraserhead.errors import Setting, UserError
-from eraserhead.files import full_disk_is_an_os_error, read_mapping
+from eraserhead.errors import Job, Setting, UserError
+from eraserhead.files import read_mapping
 from eraserhead.loading.boundary import load, quiet
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import stored_fingerprint, weight_files, weights_fingerprint
 from eraserhead.loading.model_config import class_for, read_config
-from eraserhead.loading.model_files import check_finished, find_weights, is_adapter
+from eraserhead.loading.model_files import check_finished, check_undamaged, find_weights, is_adapter
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.setup import BaseSetup
 from eraserhead.loading.stored_weights import check_fit
@@ -120,12 +121,19 @@ def find_results(folder: Path, erasure: str | None = None) -> Results | None:
     """Return the erasure results to publish: the named ones, else finished ones in the model's folder.
 
     Raises:
-        UserError: The named results are not finished, or one of the files is damaged.
+        UserError: The results are a part of some, the named ones are not finished, or one of the files is damaged.
     """
     results = ResultsFolder(folder / RUN.erasure if erasure is None else Path(erasure))
     if erasure is None and not results.complete:
         return None
     summary = results.summary()
+    if summary.setup.part is not None:
+        raise UserError(
+            f"{results.path}: part {summary.setup.part} of erasure results; ",
+            Job("merge"),
+            " all parts, and name the merged ones with ",
+            Setting("erasure"),
+        )
     if not summary.documents.analysed:
         logger.info(f"{results.path}: no document could be analysed; there are no results to publish")
         return None
@@ -171,7 +179,7 @@ def source_of(folder: Path, results: Results | None) -> Iterator[Source]:
         yield read_source(folder, results)
         return
     checkpoint = load_checkpoint(str(folder))
-    with tempfile.TemporaryDirectory() as scratch, full_disk_is_an_os_error(Path(scratch)):
+    with tempfile.TemporaryDirectory() as scratch, disk_failures(Path(scratch)):
         with quiet():
             checkpoint.model.save_pretrained(scratch)
         checkpoint.tokenizer.save_pretrained(scratch)
@@ -187,6 +195,7 @@ def read_source(folder: Path, results: Results | None) -> Source:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder of a finished run")
     check_finished(str(folder))
+    check_undamaged(folder)
     run = RunFolder(folder)
     return Source(
         folder=folder,

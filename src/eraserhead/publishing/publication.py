@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from transformers.dynamic_module_utils import get_relative_import_files
 
 from eraserhead.erasure.flip_values import read_flips
-from eraserhead.erasure.results import RESULTS
+from eraserhead.erasure.results import RESULTS, ROWS_AT_A_TIME, SCHEMAS
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping, replacing, write_json, write_text
 from eraserhead.loading.boundary import quiet
@@ -22,6 +21,7 @@ from eraserhead.models import modeling_attention_pooling, pipeline_attention_poo
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
+from eraserhead.parquet import parquet_batches, parquet_writer
 from eraserhead.publishing.card import CARD, FIGURE, model_card
 from eraserhead.publishing.curves import draw_curves
 from eraserhead.publishing.facts import Facts, Options, gather_facts, training_names
@@ -136,11 +136,10 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
 
 def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) -> None:
     """Copy a table of results batch by batch, with its ids replaced."""
-    table = pq.ParquetFile(source)
-    with pq.ParquetWriter(target, table.schema_arrow) as writer:
-        for batch in table.iter_batches():
-            renamed = pa.array([numbers[name] for name in batch.column("id").to_pylist()])
-            writer.write_batch(batch.set_column(batch.schema.get_field_index("id"), "id", renamed))
+    with parquet_writer(target, SCHEMAS["flips"]) as writer:
+        for table in parquet_batches(source, "erase again", None, ROWS_AT_A_TIME):
+            renamed = pa.array([numbers[name] for name in table.column("id").to_pylist()])
+            writer.write_table(table.set_column(table.schema.get_field_index("id"), "id", renamed))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeVar, cast
@@ -21,6 +21,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from eraserhead.errors import causes
 from eraserhead.secrets import redacted
 
 # The hub client's errors inherit from those of its HTTP library, which differs between versions.
@@ -93,16 +94,6 @@ def retry_after(error: BaseException) -> float | None:
 def http_error(error: BaseException) -> HfHubHTTPError | None:
     """Return the hub's HTTP error among the causes of an error; None where there is none."""
     return next((each for each in causes(error) if isinstance(each, HfHubHTTPError)), None)
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
 
 
 def failure(

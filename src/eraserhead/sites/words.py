@@ -2,17 +2,16 @@
 
 import copy
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from eraserhead.method.cases import Targets, decisions
 from eraserhead.method.decision import decide
-from eraserhead.method.erasure import Evaluation, erase
+from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.models.heads import HierarchicalHead
@@ -20,64 +19,7 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.site import float64_device
-
-FLOAT64 = 8  # bytes
-COPIES = 12  # approximate copies of the sentence vectors that the layers above hold
-
-
-@dataclass(frozen=True)
-class Document:
-    """The tokens of one document, one row for each sentence; vectors and weights are float64.
-
-    Attributes:
-        vectors: What the word attention averages.
-        weights: Weights of the word attention, which sum to 1 within each sentence; 0 where there is no component.
-        mask: True for components.
-        positions: Position of each component among the document's tokens.
-    """
-
-    vectors: Float[Tensor, "sentences tokens hidden"]
-    weights: Float[Tensor, "sentences tokens"]
-    mask: Bool[Tensor, "sentences tokens"]
-    positions: Int[Tensor, " components"]
-
-
-@dataclass(frozen=True)
-class WordsReplay:
-    """Decides documents again with some weights of the word attention erased.
-
-    Attributes:
-        head: The model's head, in float64.
-        documents: The documents of the batch.
-        memory: Bytes that a replay may take; at least one erasure is run.
-    """
-
-    head: HierarchicalHead
-    documents: tuple[Document, ...]
-    memory: float
-
-    @torch.no_grad()
-    def __call__(
-        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
-    ) -> Float[Tensor, "rows erasures classes"]:
-        """Return the logits with the word weights outside each keep mask erased."""
-        logits = torch.zeros(
-            *keep.shape[:2], self.head.classifier.out_features, dtype=torch.float64, device=keep.device
-        )
-        for number in rows.unique().tolist():
-            document, own = self.documents[number], (rows == number).nonzero().squeeze(1)
-            erasures = keep[own].flatten(0, 1)
-            at_once = max(1, int(self.memory // _bytes(document)))
-            with torch.backends.cudnn.flags(enabled=False):
-                found = [self._erased(document, part) for part in erasures.split(at_once)]
-            logits[own] = torch.cat(found).view(len(own), keep.shape[1], -1)
-        return logits
-
-    def _erased(self, document: Document, keep: Bool[Tensor, "erasures width"]) -> Float[Tensor, "erasures classes"]:
-        everywhere = torch.zeros(len(keep), *document.mask.shape, dtype=torch.bool, device=keep.device)
-        everywhere[:, document.mask] = keep[:, : len(document.positions)]
-        weights = erase(document.weights.expand(everywhere.shape), everywhere)
-        return decide_from_words(self.head, document, weights)[0]
+from eraserhead.sites.words_replay import Document, WordsReplay
 
 
 class WordsSite:
@@ -122,10 +64,15 @@ class WordsSite:
             model_decision=decide(decided.decisive(own.to(self.device))),
             signals=summed_signals(unerased, gradient, inside[rows] * gradient),
             outside=torch.zeros_like(decisive[:, 0]),
-            replay=decided.replay(WordsReplay(self.head, documents, self.budget.memory)),
+            replay=decided.replay(self._replay(documents)),
             mask_entries=self.budget.mask_entries,
             cases=decided.cases,
         )
+
+    def _replay(self, documents: tuple[Document, ...]) -> WordsReplay:
+        architecture = self.model.config.architecture
+        context = architecture.sentence_context or architecture.context
+        return WordsReplay(self.head, documents, self.budget, mixes_sentences=context != "none")
 
     def _components(self, documents: tuple[Document, ...], found: list["_ReadDocument"]) -> tuple[Tensor, ...]:
         """Return weights, gradients, weights within sentences, positions and mask ``[batch, components]``.
@@ -199,12 +146,6 @@ def decide_from_words(
     exists = torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
     average, sentence_weights = head.sentences(vectors, exists)
     return head.classifier(average), sentence_weights
-
-
-def _bytes(document: Document) -> int:
-    """Return the approximate bytes of one erasure: weights, sentence vectors, and the layers above them."""
-    sentences, tokens, hidden = document.vectors.shape
-    return (4 * sentences * tokens + COPIES * max(1, sentences) * hidden) * FLOAT64
 
 
 class _Sentence(NamedTuple):

@@ -107,7 +107,7 @@ def write_paper(
         missing=missing,
         cells=len(results),
         unlearnt=[found.cell.name for found in results if not found.learnt],
-        draws=sorted({str(found.summary.setup.draws) for found in results}),
+        draws=sorted({str(orders.count) for found in results if (orders := found.summary.random_orders)}),
     )
     write_text(folder / STUDY.paper, BLANK_LINES.sub("\n\n", text))
     return folder / STUDY.paper

@@ -14,12 +14,14 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset, Features, Value
 
+from eraserhead.disk import disk_failure
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.errors import DocumentError, Setting, UserError
-from eraserhead.files import DISK_IS_FULL, write_text
+from eraserhead.files import write_text
 from eraserhead.loading import devices
 from eraserhead.loading.launcher import training_precision
+from eraserhead.loading.model_files import check_undamaged
 from eraserhead.models.architecture import Limits
 from eraserhead.models.splitting import sentence_spans
 from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics, read_cells
@@ -133,7 +135,7 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
             cells.append(plan.cell)
             trace.unlink(missing_ok=True)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+            if disk_failure(error) is not None:
                 raise  # every other cell would fail too
             if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
                 raise
@@ -187,12 +189,18 @@ def _counts(texts: list[str], language: str, version: str) -> dict[str, list[int
 
 def _do(plan: Plan, accelerator: Accelerator) -> None:
     """Train and erase one cell, unless that is already done."""
-    RunFolder(plan.cell.folder).changed(plan.train)  # raises an error that names a damaged file
-    if RunFolder(plan.cell.folder).complete and plan.cell.results.complete:
-        read_cells([plan.cell])
-        devices.tell(accelerator, f"{plan.cell.folder}: already complete")
-        return
-    train(replace(plan.train, resume=RunFolder(plan.cell.folder).started))
+    run, results = RunFolder(plan.cell.folder), plan.cell.results
+    run.changed(plan.train)  # raises an error that names a damaged file
+    if run.complete and results.complete:
+        check_undamaged(run.path)
+        if results.damage() is None:
+            read_cells([plan.cell])
+            if accelerator.is_main_process:
+                run.tidy()
+                results.tidy()
+            devices.tell(accelerator, f"{run.path}: already complete")
+            return
+    train(replace(plan.train, resume=run.started))
     _release()
     erase_to_folder(plan.erase)
 

@@ -59,7 +59,7 @@ class TokenBatches:
         """Return ``input_ids``, ``attention_mask`` and, where the rows have them, ``token_type_ids``."""
         rows = self.rows[list(documents)]
         inputs = self.reader.pad(rows["input_ids"], self.padding, rows.get(TYPES))
-        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        return on_device(inputs, self.device)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class StoredBatches:
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return a head's arguments from disk."""
-        return {name: tensor.to(self.device) for name, tensor in self.store.batch(documents).items()}
+        return on_device(self.store.batch(documents), self.device)
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,13 @@ class EncodedBatches:
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return a head's arguments from one forward pass of the encoder."""
         return encode(self.model, self.tokens.batch(documents))
+
+
+def on_device(inputs: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return a batch on the device; to a GPU it is copied while the one before it is computed."""
+    if device.type != "cuda":
+        return {name: tensor.to(device) for name, tensor in inputs.items()}
+    return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
 
 
 class Objective(nn.Module):

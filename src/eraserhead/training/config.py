@@ -47,8 +47,8 @@ class TrainingConfig:
         epochs: Largest number of passes over the training documents.
         batch_size: Documents per optimisation step, over all processes. Gradients of batches larger than
             `batch_tokens` are accumulated, so that results do not depend on devices or memory.
-        batch_tokens: Tokens that one device processes at a time, padding included; default: 2,048 on a CPU, 32,768 on
-            an accelerator.
+        batch_tokens: Tokens that one device processes at a time, padding included; default: 2,048 on a CPU and 32,768
+            on an accelerator, and eight times as many where the head is trained alone.
         learning_rate: Peak learning rate of the head.
         encoder_learning_rate: Peak learning rate of the encoder, if it is not frozen.
         weight_decay: AdamW's weight decay.

@@ -4,21 +4,15 @@ With ``config.json``, weights and tokenizer it is a model for `from_pretrained`.
 made it, in the format that ``--config`` takes; the other files are records of their own. `RunLayout` names them all.
 """
 
-import errno
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import ClassVar
 
 import torch
-from accelerate import Accelerator
 from datasets import Dataset
-from safetensors.torch import save_file
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.documents import Documents
@@ -27,16 +21,7 @@ from eraserhead.data.seen import TRAIN, VALIDATION, SeenTexts, TrainingRole
 from eraserhead.data.tokens import truncation
 from eraserhead.environment import environment
 from eraserhead.errors import Setting, UserError
-from eraserhead.files import (
-    damaged,
-    differences,
-    full_disk_is_an_os_error,
-    moving_into,
-    previous,
-    remove,
-    replacing,
-    unfinished_name,
-)
+from eraserhead.files import differences, moving_into, moving_name, remove
 from eraserhead.folders import OutputFolder
 from eraserhead.loading.boundary import quiet
 from eraserhead.loading.run_layout import RUN
@@ -44,15 +29,16 @@ from eraserhead.loading.run_options import read_options, write_options
 from eraserhead.loading.training_data import TrainingData, read_training_data, write_seen_texts, write_training_data
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.records import plain, write_record
+from eraserhead.seals import seal
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.records import EncoderSource, Metrics, TrainingEnvironment, TrainingSetup
+from eraserhead.training.states import States
 
 # Options that may differ when a run is resumed: they do not change its results.
 FREE_TO_DIFFER = (
     *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens"),
     *("push_to_hub", "push_every", "push_private"),
 )
-OTHER_NAMES = "key(s) in state_dict"  # in torch's message about weights of other names, which a compiled model has
 
 
 @dataclass(frozen=True)
@@ -87,6 +73,7 @@ class RunFolder(OutputFolder):
 
     CONTENT: ClassVar[str] = "a run"
     COMMAND: ClassVar[str] = "train"
+    MARK: ClassVar[str] = RUN.run
 
     @property
     def complete(self) -> bool:
@@ -99,15 +86,9 @@ class RunFolder(OutputFolder):
         return self.has(RUN.run)
 
     @property
-    def resumable(self) -> Path | None:
-        """The state to resume from; null if there is none."""
-        latest = self.path / RUN.latest
-        return next((state for state in (latest, previous(latest)) if state.is_dir()), None)
-
-    @property
-    def best(self) -> Path:
-        """The trained weights of the best epoch."""
-        return self.path / RUN.best
+    def states(self) -> States:
+        """The states to resume from."""
+        return States(self.path)
 
     def config(self) -> TrainConfig | None:
         """Read the options that made the run; null where there is none."""
@@ -164,48 +145,10 @@ class RunFolder(OutputFolder):
         write_options(self.path, config)
         self.write(RUN.setup, setup)
 
-    def save_state(self, accelerator: Accelerator) -> None:
-        """Save everything that resuming needs; the previous state stays until the new one is complete."""
-        latest = self.path / RUN.latest
-        turn = replacing(latest) if accelerator.is_main_process else nullcontext(unfinished_name(latest))
-        with turn as unfinished:
-            accelerator.wait_for_everyone()
-            with full_disk_is_an_os_error(self.path):
-                # On a GPU a recurrent network's weights are views of one buffer; safetensors would save only one.
-                accelerator.save_state(str(unfinished), safe_serialization=False)
-            accelerator.wait_for_everyone()
-        accelerator.wait_for_everyone()
-
-    def load_state(self, accelerator: Accelerator) -> None:
-        """Restore the newest state.
-
-        Raises:
-            UserError: It was saved by a run that the launcher compiled otherwise, or it is damaged.
-        """
-        state = self.resumable
-        assert state is not None
-        try:
-            accelerator.load_state(str(state))
-        except Exception as error:
-            if OTHER_NAMES in str(error):
-                raise UserError(
-                    f"{state}: does not fit this model; resume with the dynamo settings of the launcher that the run "
-                    "was started with, or replace it with ",
-                    Setting("overwrite", True),
-                ) from error
-            if _is_damage(error):
-                why = str(error) or "it ends too early"
-                raise UserError(damaged(state, why, "replace the run with "), Setting("overwrite", True)) from error
-            raise
-
-    def save_best(self, state: Mapping[str, Tensor]) -> None:
-        """Save the trained weights of the best epoch so far; the previous ones stay until these are complete."""
-        with replacing(self.best) as unfinished, full_disk_is_an_os_error(self.path):
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, unfinished)
-
-    def close(self) -> None:
-        """Remove the files for resuming, since the run is complete."""
+    def tidy(self) -> None:
+        """Remove what is not needed beside a finished model: the files for resuming, and what a killed process left."""
         remove(self.path / RUN.checkpoints)
+        remove(moving_name(self.path))
 
     @contextmanager
     def best_model(self) -> Iterator["RunFolder"]:
@@ -232,20 +175,12 @@ class RunFolder(OutputFolder):
 
     def _clear(self) -> None:
         """Remove the files of an earlier run, the model's configuration first; folders such as `erasure` stay."""
-        for name in (RUN.config, RUN.checkpoints, RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment):
+        records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.seal)
+        for name in (RUN.config, RUN.checkpoints, *records):
             remove(self.path / name)
         for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
             for file in self.path.glob(pattern):
                 file.unlink()
-
-
-def _is_damage(error: Exception) -> bool:
-    """Tell whether reading a state failed because its files are cut off, missing or something else."""
-    if isinstance(error, RuntimeError):
-        return "PytorchStreamReader" in str(error)
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOENT, errno.EINVAL)  # the end of a cut archive points to where no bytes are
-    return isinstance(error, (EOFError, UnpicklingError))
 
 
 @dataclass(frozen=True)
@@ -275,7 +210,11 @@ class Saver:
         return {role: self.seen.roles(split.documents.rows) for role, split in self.splits.items() if role != TRAIN}
 
     def save(self, folder: RunFolder, metrics: Metrics) -> None:
-        """Write a folder's model and records, ``config.json`` last."""
+        """Write a folder's model and records, ``config.json`` last.
+
+        Raises:
+            UserError: The folder was emptied meanwhile.
+        """
         labels = self.splits["train"].documents.labels
         assert labels is not None
         data = TrainingData(
@@ -284,8 +223,9 @@ class Saver:
             truncation={role: truncation(split.rows) for role, split in self.splits.items()},
             trained_on={role: found.count(TRAIN) for role, found in self.roles.items()},
         )
+        folder.check_mark()
         with moving_into(folder.path, last=RUN.config) as unfinished:
-            with quiet(), full_disk_is_an_os_error(folder.path):
+            with quiet():
                 self.model.save_pretrained(unfinished)
             self.tokenizer.save_pretrained(unfinished)
             write_training_data(unfinished, data)
@@ -293,3 +233,4 @@ class Saver:
             write_record(unfinished / RUN.metrics, metrics)
             trained_in = TrainingEnvironment(**vars(environment()), encoder=self.encoder)
             write_record(unfinished / RUN.environment, trained_in)
+            seal(unfinished)

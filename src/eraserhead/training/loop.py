@@ -9,14 +9,19 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from transformers import get_linear_schedule_with_warmup
 
 from eraserhead.data.batching import buckets, share, training_steps
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
+from eraserhead.sites.budget import budget_for
 from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.metrics import score, score_labels
+from eraserhead.training.metrics import METRICS, score, score_labels
 from eraserhead.training.records import Epoch, Metrics
+
+UNREAD = 50  # steps whose losses stay on the device before they are read and checked
 
 
 @dataclass
@@ -93,21 +98,38 @@ class Loop:
         self.objective.train()
         lengths = self.batches["train"].lengths
         steps = training_steps(lengths, self.config.batch_size, self.config.seed, epoch)
-        total = 0.0
+        losses: list[torch.Tensor] = []
+        total, checked = 0.0, 0
         for number, step in enumerate(devices.progress(steps, self.accelerator, f"epoch {epoch + 1}", "step")):
-            loss = self.step(step)
+            losses.append(self.step(step))
+            if len(losses) == UNREAD or number == len(steps) - 1:
+                found = self._finite(losses, epoch, checked, len(steps))
+                total += sum(loss * len(each) for loss, each in zip(found, steps[checked:], strict=False))
+                losses, checked = [], number + 1
+        return total / len(lengths)
+
+    def _finite(self, losses: list[torch.Tensor], epoch: int, first: int, steps: int) -> list[float]:
+        """Return the mean losses over all processes of some steps, of which the first has the number `first`.
+
+        Raises:
+            UserError: One of them is not finite.
+        """
+        mean: Any = self.accelerator.reduce(torch.stack(losses), "mean")
+        found: list[float] = mean.tolist()
+        for number, loss in enumerate(found, first + 1):
             if not np.isfinite(loss):
                 raise UserError(
-                    f"the loss is {loss} in epoch {epoch + 1}, step {number + 1} of {len(steps)}; lower ",
+                    f"the loss is {loss} in epoch {epoch + 1}, step {number} of {steps}; lower ",
                     Setting("training.learning_rate"),
                     " and ",
                     Setting("training.encoder_learning_rate"),
                 )
-            total += loss * len(step)
-        return total / len(lengths)
+        return found
 
-    def step(self, step: Sequence[int]) -> float:
-        """Take one optimisation step; returns the mean loss over the documents of all processes.
+    def step(self, step: Sequence[int]) -> torch.Tensor:
+        """Take one optimisation step; returns this process's part of the loss, whose mean over all is that of the step.
+
+        It stays on the device: to read it would make the host wait for the device in every step.
 
         A process's share is split under the token budget and accumulated. The sum of losses is divided by the number
         of documents of the whole step, so that neither the split nor the number of processes changes the gradient.
@@ -131,8 +153,7 @@ class Loop:
         self.optimizer.zero_grad()
         if self.config.schedule == "linear" and not accelerator.optimizer_step_was_skipped:
             self.scheduler.step()
-        mean: Any = accelerator.reduce(total, "mean")
-        return float(mean)
+        return total
 
     def lower_rates(self, metric: float) -> None:
         """Lower the learning rates after an epoch if the schedule is `plateau` and validation has stalled."""
@@ -168,5 +189,14 @@ class Loop:
         return scored([predicted[each] for each in documents], [labels[each] for each in documents], self.ordered)
 
     def _split(self, documents: Sequence[int], source: Batches) -> list[list[int]]:
-        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device, source.without_encoder)
-        return buckets(documents, source.lengths, budget)
+        budget = budget_for(self.accelerator.device)
+        default = budget.head_tokens if source.without_encoder else budget.trained_tokens
+        return buckets(documents, source.lengths, self.config.batch_tokens or default)
+
+
+def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
+    """Return the schedule of the learning rates: step by step, or lower when validation stalls (METHOD section 7)."""
+    if training.schedule == "linear":
+        return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
+    better = "max" if METRICS[training.best_by].higher_is_better else "min"
+    return ReduceLROnPlateau(optimizer, better, factor=0.5, patience=training.plateau_patience - 1, threshold=0.0)

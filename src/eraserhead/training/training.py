@@ -10,9 +10,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from safetensors.torch import load_file
-from torch.optim.lr_scheduler import ReduceLROnPlateau
-from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup
+from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
@@ -24,11 +22,13 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.launcher import training_precision
+from eraserhead.loading.model_files import check_undamaged
 from eraserhead.loading.opened import check_inputs
 from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
+from eraserhead.sites.budget import budget_for
 from eraserhead.training.batches import (
     Batches,
     EncodedBatches,
@@ -37,10 +37,10 @@ from eraserhead.training.batches import (
     TokenBatches,
     trained_parameters,
 )
-from eraserhead.training.config import TrainConfig, TrainingConfig
+from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder, Saver, Split
-from eraserhead.training.loop import Loop, Progress
-from eraserhead.training.metrics import METRICS, improves
+from eraserhead.training.loop import Loop, Progress, schedule
+from eraserhead.training.metrics import improves
 from eraserhead.training.new_classifier import locate_encoder, new_classifier
 from eraserhead.training.option_checks import check_fit, check_metric, measures_distance
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
@@ -70,6 +70,14 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     folder = RunFolder(config.folder)
     folder.check(config)
     accelerator = devices.start_training(config.cpu, precision, _curves(config), _leaves_unused(config))
+    with devices.alone_in(folder.path, accelerator):
+        folder.check(config)  # again: another run may just have ended
+        _train(config, folder, accelerator, on_best)
+    return folder
+
+
+def _train(config: TrainConfig, folder: RunFolder, accelerator: Accelerator, on_best: OnBest | None) -> None:
+    """Train a classifier into a folder in which this run is alone."""
     set_seed(config.training.seed, device_specific=True)  # dropout must differ between processes
     with devices.main_first(accelerator):
         documents = load_splits(config)
@@ -90,8 +98,12 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     )
     folder.check_setup(setup, config.overwrite)
     if folder.complete and not config.overwrite:
+        check_undamaged(folder.path)
+        accelerator.wait_for_everyone()  # until all have seen it
+        if accelerator.is_main_process:
+            folder.tidy()
         devices.tell(accelerator, f"{folder.path}: already complete, nothing to do")
-        return folder
+        return
     _announce(config, splits, labels, accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -103,7 +115,6 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     saver = Saver(model, tokenizer, splits, EncoderSource(config.model.encoder, encoder.commit))
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
-    return folder
 
 
 def with_precision(config: TrainConfig, precision: Any) -> TrainConfig:
@@ -159,8 +170,8 @@ def prepare(
 def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable[[], None] | None = None) -> None:
     """Train epoch by epoch until patience or the epochs run out; a run can be resumed after every finished epoch."""
     training, progress = config.training, loop.progress
-    if config.resume and folder.resumable is not None:
-        folder.load_state(loop.accelerator)
+    if config.resume and folder.states.resumable is not None:
+        folder.states.load(loop.accelerator)
         progress.resumed_after.append(progress.epoch)
         devices.tell(loop.accelerator, f"resuming after epoch {progress.epoch}")
     elif config.resume:
@@ -170,6 +181,7 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
         loss = loop.epoch(progress.epoch)
         metrics = loop.evaluate("validation")
         progress.epoch += 1
+        folder.check_mark()
         loop.lower_rates(metrics[training.best_by])
         if improves(training.best_by, metrics[training.best_by], progress.best):
             progress.best, progress.best_epoch = metrics[training.best_by], progress.epoch
@@ -178,7 +190,7 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
         progress.history.append(epoch)
         loop.accelerator.log({"loss": loss, **metrics}, step=progress.epoch)
         devices.tell(loop.accelerator, _line(epoch, progress))
-        folder.save_state(loop.accelerator)
+        folder.states.save(loop.accelerator)
         if after_best is not None and progress.best_epoch == progress.epoch:
             after_best()
 
@@ -186,14 +198,14 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
 def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     """Restore the best epoch's weights, test them, and write the model."""
     accelerator, splits = loop.accelerator, saver.splits
-    loop.uncompiled.load_state_dict(load_file(folder.best))
+    loop.uncompiled.load_state_dict(folder.states.best_weights())
     accelerator.wait_for_everyone()  # the main process removes the file after all have read it
     unseen = [role == UNSEEN for role in saver.roles.get("test", ())]
     test, test_unseen = loop.test(unseen) if "test" in splits else (None, None)
     if accelerator.is_main_process:
         saver.model.cpu()
         saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test, test_unseen))
-        folder.close()
+        folder.tidy()
     accelerator.wait_for_everyone()
     for tracker in accelerator.trackers:
         tracker.finish()
@@ -235,23 +247,15 @@ def _batches(
     # Vectors that are read once are not worth caching, and looking up embeddings is as quick as reading from disk.
     if role == "test" or embeddings_alone:
         return EncodedBatches(tokens, model)
-    budget = devices.token_budget(config.training.batch_tokens, accelerator.device)
+    budget = config.training.batch_tokens or budget_for(accelerator.device).trained_tokens
     store = vector_store(model, split.rows, accelerator, budget, config.cache_limit)
     return EncodedBatches(tokens, model) if store is None else StoredBatches(store, lengths, labels, accelerator.device)
-
-
-def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:
-    """Return the schedule of the learning rates: step by step, or lower when validation stalls (METHOD section 7)."""
-    if training.schedule == "linear":
-        return get_linear_schedule_with_warmup(optimizer, round(training.warmup * steps), steps)
-    better = "max" if METRICS[training.best_by].higher_is_better else "min"
-    return ReduceLROnPlateau(optimizer, better, factor=0.5, patience=training.plateau_patience - 1, threshold=0.0)
 
 
 def _save_best(loop: Loop, folder: RunFolder) -> None:
     accelerator = loop.accelerator
     if accelerator.is_main_process:
-        folder.save_best(loop.uncompiled.state_dict())
+        folder.states.save_best(loop.uncompiled.state_dict())
     accelerator.wait_for_everyone()
 
 

@@ -1,8 +1,8 @@
 """Token vectors of a frozen encoder, computed once and cached on disk.
 
 A cache entry is a folder named by a hash of everything that changes the vectors: the encoder's weights and
-configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. Entries
-are written atomically.
+configuration, the token ids of the documents and which of them are pooled, and the versions of the libraries. A damaged
+entry is computed again.
 """
 
 import json
@@ -22,10 +22,11 @@ from accelerate.utils import broadcast_object_list, gather_object
 from datasets import Dataset, Features, List, Value
 from torch import Tensor
 
+from eraserhead.caches import is_cached, new_entry, tidy
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.columns import processes
 from eraserhead.data.tokens import TYPES
-from eraserhead.files import remove, replacing, unfinished_name, write_json
+from eraserhead.files import remove, unfinished_name
 from eraserhead.loading import devices
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import is_hierarchical
@@ -34,7 +35,6 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.training.stored_vectors import VECTORS, VectorStore, open_vectors, start
 
-META = "meta.json"
 BLOCK = 8192  # documents whose tokens are read at a time
 SPARE = 0.9  # share of the free disk that a cache may take
 
@@ -69,13 +69,21 @@ def vector_store(
     ends = np.cumsum(counts, dtype=np.int64)
     shape = (start(ends, len(ends)), int(model.config.vector_size))
     folder = cache_root() / "vectors" / key
-    if all(gather_object([(folder / META).is_file()])):
+    if all(gather_object([_is_cached(folder, accelerator)])):
         devices.tell(accelerator, f"token vectors: found in {folder}")
     elif not _fits(shape, folder, limit, accelerator) or not _write(
         folder, ends, shape, model, rows, accelerator, budget
     ):
         return None
     return VectorStore(open_vectors(folder, shape, "r"), ends, sentence_ends)
+
+
+def _is_cached(folder: Path, accelerator: Accelerator) -> bool:
+    """Tell whether this machine has the vectors, undamaged; what killed processes have left of others is removed."""
+    if not accelerator.is_local_main_process:
+        return True
+    tidy(folder.parent)
+    return is_cached(folder)
 
 
 def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
@@ -164,11 +172,7 @@ def _write(
     """Compute all vectors, shared among the local processes; returns False if the disk is too small."""
     mark = _mark()
     # If another run has finished first, its vectors stay.
-    turn = (
-        replacing(folder, mark, keep=True)
-        if accelerator.is_local_main_process
-        else nullcontext(unfinished_name(folder, mark))
-    )
+    turn = new_entry(folder, mark) if accelerator.is_local_main_process else nullcontext(unfinished_name(folder, mark))
     with turn as unfinished:
         reserved = _reserve(unfinished, shape, accelerator)
         if reserved:
@@ -178,8 +182,6 @@ def _write(
                     found = group.vectors[row][group.mask[row]]
                     store.vectors[store.place(sequence)] = found.float().numpy(force=True)
             accelerator.wait_for_everyone()
-            if accelerator.is_local_main_process:
-                write_json(unfinished / META, {"components": shape[0], "vector_size": shape[1]})
     accelerator.wait_for_everyone()
     return reserved
 

@@ -25,7 +25,7 @@ def test_tokens_that_are_invisible_are_left_out_where_that_changes_nothing(numbe
     kinds = [(None, (), 1), (None, (OPENS, CLOSES), specials), ((1,), (), 7)]
     for heads, left_out, least in (kinds[0], kinds[1 + number % 2]):
         reading = site_of(name, "all", heads, left_out, memory=1.0).read(batch_of(model, texts), ())
-        with in_float64(), passes_of(model) as passes:
+        with in_float64(), passes_of(model, single=False) as passes:
             found = evaluated(reading, keep_without(reading, sets))
         erased = [
             [each - {0, len(ids) - 1} if left_out else each for each in row]
@@ -40,7 +40,7 @@ def test_rows_are_not_shortened_where_that_is_not_asked_for():
     model, texts = tiny("bert"), documents((7, 5))
     masking = site_of("bert", "all", shorten=False).read(batch_of(model, texts), ())
     sets = random_sets(texts, 1, slow("bert"))
-    with in_float64(), passes_of(model) as passes:
+    with in_float64(), passes_of(model, single=False) as passes:
         found = evaluated(masking, keep_without(masking, sets))
     assert {width for _, width in passes} == {7}
     masks = erasure_masks(slow("bert"), "all", texts, sets)
@@ -55,10 +55,10 @@ def test_short_rows_run_together_and_come_back_in_their_order():
     keep = keep_without(reading, sets)
     narrow = site_of("bert", "all", memory=1.0).read(batch_of(model, texts), ())
     with in_float64():
-        with passes_of(model) as passes:
+        with passes_of(model, single=False) as passes:
             together = evaluated(reading, keep)
         assert passes == [(3, 7)]
-        with passes_of(model) as passes:
+        with passes_of(model, single=False) as passes:
             apart = evaluated(narrow, keep)
         assert passes == [(1, 7), (1, 4), (1, 1)]
         for erasure, erased in enumerate(sets[0]):

@@ -6,7 +6,7 @@ from inside_sites import positions_run
 
 # As in test_read_out: of the layer itself every position runs.
 RUN = {
-    "bert": {"layer:1:all": [0, 42, 42]},
+    "bert": {"layer:1:all": [0, 42, 6]},
     "mpnet": {"layer:-1": [0, 0, 42], "layer:1": [0, 42, 42], "layer:0": [42, 42, 42], "layer:1:all": [0, 42, 42]},
 }
 

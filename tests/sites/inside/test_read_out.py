@@ -9,7 +9,7 @@ from readings import evaluated
 
 # Positions that pass through each layer's feed-forward part in a replay of 2 documents of up to 7 tokens, 3 erasures
 # each: all 42 positions of 6 rows, the 6 that are read, or none.
-RUN = {"layer:-1": [0, 0, 6], "layer:1": [0, 6, 42], "layer:0": [6, 42, 42]}
+RUN = {"layer:-1": [0, 0, 6], "layer:-1:all": [0, 0, 6], "layer:1": [0, 6, 6], "layer:0": [6, 42, 6]}
 
 
 @pytest.mark.parametrize("place", RUN)
@@ -18,9 +18,9 @@ def test_no_layer_runs_that_an_erasure_does_not_reach(place):
 
 
 def test_the_last_layer_runs_on_single_tokens_whatever_the_length():
-    """And a lower one first on single tokens, then those above it on whole rows."""
+    """And a lower one first on single tokens, then those above it on whole rows, the last for its keys and values."""
     model, texts = tiny("bert"), documents((7, 5))
-    for place, widths in (("layer:-1", [1]), ("layer:1", [1, 7])):
+    for place, widths in (("layer:-1", [1]), ("layer:-1:all", [1]), ("layer:1", [1, 7, 1])):
         reading = site_of("bert", place).read(batch_of(model, texts), ())
         with passes_of(model) as passes:
             evaluated(reading, keep_without(reading, [[{0}, {1}, {2}]] * 2))

@@ -14,11 +14,12 @@ from eraserhead.errors import UserError
 from eraserhead.method.names import Outcome
 from eraserhead.sites.inside.all_layers import AllLayersReplay
 from eraserhead.sites.inside.layer import LayerReplay
-from eraserhead.sites.inside.read_out import LowerReadOutReplay, ReadOutReplay
+from eraserhead.sites.inside.read_out import LastLayerReplay, LowerReadOutReplay, ReadOutReplay
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from families import (
     CLOSES,
+    ERASED_AT,
     LENGTHS,
     OPENS,
     PLACES,
@@ -77,12 +78,12 @@ def test_weights_gradients_and_products_are_sums_over_the_entries(name, place, h
 def test_a_site_is_replayed_in_the_cheapest_way_that_is_exact():
     """By class, and by whether every query is erased; a mean is read from every query, as the slow way finds too."""
     ways = {
-        "bert": (ReadOutReplay, LowerReadOutReplay, LowerReadOutReplay, (LayerReplay, True), AllLayersReplay),
-        "mpnet": ((LayerReplay, False),) * 3 + ((LayerReplay, True), AllLayersReplay),
-        "modernbert, mean": ((LayerReplay, True),) * 4 + (AllLayersReplay,),
+        "bert": (ReadOutReplay, *(LowerReadOutReplay,) * 2, (LayerReplay, True), AllLayersReplay, LastLayerReplay),
+        "mpnet": ((LayerReplay, False),) * 3 + ((LayerReplay, True), AllLayersReplay, (LayerReplay, True)),
+        "modernbert, mean": ((LayerReplay, True),) * 4 + (AllLayersReplay, (LayerReplay, True)),
     }
     for name, expected in ways.items():
-        for place, way in zip(PLACES, expected, strict=True):
+        for place, way in zip(ERASED_AT, expected, strict=True):
             replay = reading_of(name, place).replay.replay
             found = (type(replay), replay.every_query) if isinstance(replay, LayerReplay) else type(replay)
             assert found == way, (name, place)

@@ -68,8 +68,8 @@ class AllLayersReplay:
         self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in torch.arange(len(documents), device=keep.device).split(self.runner.rows(keep.shape[1])):
-            mask = keep[rows].view(len(rows), 1, 1, 1, -1)
-            yield rows, self._erased(self.batch.inputs_of(documents[rows]), mask)
+            chosen = documents[rows]
+            yield rows, self._erased(self.batch.inputs_of(chosen), self.batch.read_out[chosen], keep[rows])
 
     def _shortened(
         self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"], positions: Positions
@@ -77,32 +77,38 @@ class AllLayersReplay:
         batch = self.batch
         read_out = batch.read_out[documents].unsqueeze(1)
         present = (keep & batch.mask[documents]).scatter(1, read_out, True)
-        lengths = present.sum(-1)
-        by_length = lengths.argsort(descending=True, stable=True)
+        # Rows whose read-out position is erased come first: these alone take a mask, which is slower.
+        erased, lengths = ~keep.gather(1, read_out).squeeze(1), present.sum(-1)
+        order = (lengths + erased * (keep.shape[1] + 1)).argsort(descending=True, stable=True)
+        widths, masked = lengths[order].tolist(), int(erased.sum())
         padding = padding_id(self.runner.model.config)
         all_positions = positions(batch.inputs["input_ids"], padding)
         start = 0
-        while start < len(by_length):
-            width = int(lengths[by_length[start]])
-            rows = by_length[start : start + self.runner.rows(width)]
-            start += len(rows)
+        while start < len(order):
+            width, ends = widths[start], masked if start < masked else len(order)
+            rows = order[start : min(start + self.runner.rows(width), ends)]
             places = present[rows].to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]
             there = present[rows].gather(1, places)
             inputs = {name: values.gather(1, places) for name, values in batch.inputs_of(documents[rows]).items()}
             inputs["input_ids"] = inputs["input_ids"].masked_fill(~there, padding)
             inputs["attention_mask"] = inputs["attention_mask"] * there
             inputs["position_ids"] = all_positions[documents[rows]].gather(1, places).masked_fill(~there, 0)
-            visible = keep[rows].gather(1, places) | ~there  # all but a read-out position that is erased
-            yield rows, self._erased(inputs, visible.view(len(rows), 1, 1, 1, -1))
+            before = present[rows].cumsum(-1).gather(1, read_out[rows]).squeeze(1)
+            visible = keep[rows].gather(1, places) | ~there if start < masked else None
+            yield rows, self._erased(inputs, before - 1, visible)
+            start += len(rows)
 
-    def _erased(self, inputs: Mapping[str, Tensor], mask: Tensor) -> Float[Tensor, "rows classes"]:
-        if mask.all():
-            return self.runner.run(inputs)
-        mask = self.runner.in_heads(mask)
-        return self.runner.run(inputs, attention_keep=dict.fromkeys(range(len(self.runner.layers)), mask))
+    def _erased(
+        self, inputs: Mapping[str, Tensor], read_out: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"] | None
+    ) -> Float[Tensor, "rows classes"]:
+        if keep is None or keep.all():
+            return self.runner.decide(inputs, read_out).logits
+        mask = self.runner.in_heads(keep.view(len(keep), 1, 1, 1, -1))
+        return self.runner.decide(inputs, read_out, keep=dict.fromkeys(range(len(self.runner.layers)), mask)).logits
 
 
 def read_all_layers(runner: Runner, shorten: bool, inputs: Mapping[str, Tensor]) -> AllLayersReplay:
     """Run the model once unchanged; no layer's input is kept."""
+    batch = runner.batch(inputs)
     with torch.no_grad():
-        return AllLayersReplay(runner, shorten, runner.batch(inputs), runner.run(inputs))
+        return AllLayersReplay(runner, shorten, batch, runner.decide(inputs, batch.read_out).logits)

@@ -6,6 +6,7 @@ dispatch its attention through transformers' interface.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -38,9 +39,8 @@ class LayerReplay:
     def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
         """Run from the site upwards with its weights as variables."""
         record = AttentionRecord(layers=(self.layer,))
-        running = self.runner.layers.running(first=self.layer, hidden=self.hidden[documents])
-        with torch.enable_grad(), running:
-            logits = self.runner.run(self.batch.inputs_of(documents), self.layer, attention_record=record)
+        with torch.enable_grad():
+            logits = self._run(documents, record=record)
         return Entries([record.weights[self.layer]], self._queries(documents), logits)
 
     @torch.no_grad()
@@ -55,10 +55,12 @@ class LayerReplay:
             mask = keep.flatten(0, 1)[rows].view(len(rows), 1, 1, 1, -1)
             if not self.every_query:
                 mask = mask | ~self._queries(chosen).view(len(rows), 1, 1, -1, 1)
-            with self.runner.layers.running(first=self.layer, hidden=self.hidden[chosen]):
-                erased = {self.layer: self.runner.in_heads(mask)}
-                found.append(self.runner.run(self.batch.inputs_of(chosen), self.layer, attention_keep=erased))
+            found.append(self._run(chosen, keep={self.layer: self.runner.in_heads(mask)}))
         return torch.cat(found).unflatten(0, keep.shape[:2])
+
+    def _run(self, documents: Int[Tensor, " rows"], **erasure: Any) -> Float[Tensor, "rows classes"]:
+        inputs, read_out = self.batch.inputs_of(documents), self.batch.read_out[documents]
+        return self.runner.decide(inputs, read_out, self.layer, self.hidden[documents], **erasure).logits
 
     def _queries(self, documents: Int[Tensor, " rows"]) -> Bool[Tensor, "rows tokens"]:
         mask = self.batch.mask[documents]
@@ -69,6 +71,7 @@ class LayerReplay:
 
 def read_at_layer(runner: Runner, layer: int, every_query: bool, inputs: Mapping[str, Tensor]) -> LayerReplay:
     """Run the model once unchanged, and keep the input of a layer."""
-    with torch.no_grad(), runner.layers.running(watched=(layer,)) as hidden:
-        logits = runner.run(inputs)
-    return LayerReplay(runner, layer, every_query, runner.batch(inputs), logits, hidden[layer])
+    batch = runner.batch(inputs)
+    with torch.no_grad():
+        read = runner.decide(inputs, batch.read_out, watched=(layer,))
+    return LayerReplay(runner, layer, every_query, batch, read.logits, read.hidden[layer])

@@ -11,9 +11,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.patch.interface import AttentionRecord, capped, for_heads
-from eraserhead.patch.passes import AttentionStates
+from eraserhead.patch.interface import AttentionRecord
+from eraserhead.sites.inside.layer import LayerReplay
+from eraserhead.sites.inside.row import attend, scores_at, surviving_weights, vectors_at, weighted
 from eraserhead.sites.inside.runner import Batch, Entries, Runner
+
+TILE = 32  # erasures of one document that are attended to together, at most
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,12 @@ class ReadOutReplay:
 
     def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
         """Run from the site upwards with the read-out position's weights as variables."""
-        everything = self.batch.mask[documents].unsqueeze(1)
-        found = [self._weights(row, keep) for row, keep in zip(documents.tolist(), everything, strict=True)]
-        weights = torch.stack(found).requires_grad_()
+        everything = self.batch.mask[documents].view(len(documents), 1, 1, -1)
+        weights, left = surviving_weights(self.scores[documents], everything)
+        weights = weights.masked_fill(~left, 0.0).requires_grad_()
         with torch.enable_grad():
-            attended = [self._attend(row, own) for row, own in zip(documents.tolist(), weights, strict=True)]
-            logits = self._upwards(documents, torch.cat(attended))
+            attended = weighted(weights, self.values[documents])
+            logits = self._upwards(documents, attended.squeeze(2))
         return Entries([weights], torch.ones_like(documents, dtype=torch.bool).unsqueeze(1), logits)
 
     @torch.no_grad()
@@ -56,47 +59,41 @@ class ReadOutReplay:
         repeated, erasures = documents.repeat_interleave(keep.shape[1]), keep.flatten(0, 1)
         # Side by side, a document's erasures share its scores and values, which are then not copied.
         together = repeated.argsort(stable=True)
-        found = []
-        for rows in together.split(self._rows(keep.shape[2])):
-            own, counts = repeated[rows].unique_consecutive(return_counts=True)
-            groups = zip(own.tolist(), rows.split(counts.tolist()), strict=True)
-            attended = [self._attend(row, self._weights(row, erasures[group])) for row, group in groups]
-            found.append(self._upwards(repeated[rows], torch.cat(attended)))
-        return torch.cat(found)[together.argsort()].unflatten(0, keep.shape[:2])
+        found = [
+            self._upwards(repeated[rows], self._attended(repeated[rows], erasures.index_select(0, rows)))
+            for rows in together.split(self._rows(keep.shape[2]))
+        ]
+        return torch.cat(found).index_select(0, together.argsort()).unflatten(0, keep.shape[:2])
 
     def _rows(self, tokens: int) -> int:
         """Return how many erasures may run at a time."""
         return self.runner.rows(1, keys=tokens)
 
-    def _weights(self, document: int, keep: Bool[Tensor, "erasures tokens"]) -> Float[Tensor, "heads erasures keys"]:
-        """Return weights as `attention_weights` does, for one document's scores and one mask for all heads."""
-        scores = self.scores[document].unsqueeze(1)
-        visible = scores != -torch.inf
-        nothing = ~(keep & visible.any(0)).any(-1)[None, :, None]
-        erased = torch.zeros(keep.shape, dtype=scores.dtype, device=keep.device).masked_fill_(~keep, -torch.inf)
-        erased = erased.unsqueeze(0)
-        if not self.runner.all_heads:
-            chosen = self.runner.heads.view(-1, 1, 1)
-            erased, nothing = torch.where(chosen, erased, 0.0), (chosen & nothing) | ~visible.any(-1, keepdim=True)
-        weights = (scores + erased).softmax(-1)
-        return weights.masked_fill(nothing, 0.0) if nothing.any() else weights
-
-    def _attend(
-        self, document: int, weights: Float[Tensor, "heads erasures keys"]
-    ) -> Float[Tensor, "erasures heads head_size"]:
-        """Return the weighted values of one document; heads that share values are rows of one product."""
-        values = self.values[document]
-        shared = weights.unflatten(0, (len(values), -1))
-        return (shared.flatten(1, 2) @ values).unflatten(1, shared.shape[1:3]).flatten(0, 1).transpose(0, 1)
+    def _attended(
+        self, documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows tokens"]
+    ) -> Float[Tensor, "rows heads head_size"]:
+        """Attend in tiles of a few erasures of one document; `documents` are in order."""
+        height = min(TILE, -(-len(documents) // len(self.scores)))
+        place = torch.arange(len(documents), device=documents.device)
+        place = place - torch.searchsorted(documents, documents)  # within its document
+        tile = (place % height == 0).cumsum(0) - 1
+        tiles = min(len(documents), len(documents) // height + len(self.scores))  # at most
+        owners = documents.new_zeros(tiles).index_put_((tile,), documents)
+        slot = tile * height + place % height
+        kept = keep.new_ones(tiles * height, keep.shape[1]).index_copy_(0, slot, keep)
+        kept = self.runner.in_heads(kept.view(tiles, 1, height, -1))
+        at_once = max(1, self.runner.budget.weights // (self.scores[0].numel() * height))
+        parts = zip(owners.split(at_once), kept.split(at_once), strict=True)
+        attended = [
+            attend(self.scores.index_select(0, own), keep, self.values.index_select(0, own)) for own, keep in parts
+        ]
+        return torch.cat(attended).flatten(0, 1).index_select(0, slot)
 
     def _upwards(
         self, documents: Int[Tensor, " rows"], attended: Float[Tensor, "rows heads head_size"]
     ) -> Float[Tensor, "rows classes"]:
         """Run what follows the attention of the read-out position, which is all that the decision is read from."""
-        runner, dummies = self.runner, self.runner.dummies(len(documents))
-        only = runner.layers.running(first=self.layer, hidden=self.row[documents])
-        with only, runner.layers.without_projections(self.layer):
-            return runner.run(dummies, self.layer, attention_outputs={self.layer: attended.unsqueeze(1)})
+        return self.runner.run_above(self.layer, self.row.index_select(0, documents), attended)
 
 
 @dataclass(frozen=True)
@@ -122,31 +119,44 @@ class LowerReadOutReplay(ReadOutReplay):
             runner.run(dummies, self.layer, attention_outputs={self.layer: attended.unsqueeze(1)})
         position = self.batch.read_out[documents].view(-1, 1, 1).expand(-1, 1, row.shape[-1])
         hidden = self.above[documents].scatter(1, position, inputs[above])
-        with runner.layers.running(first=above, hidden=hidden):
-            return runner.run(self.batch.inputs_of(documents), above)
+        return runner.decide(self.batch.inputs_of(documents), self.batch.read_out[documents], above, hidden).logits
 
 
-def read_at_read_out(runner: Runner, layer: int, inputs: Mapping[str, Tensor]) -> ReadOutReplay:
-    """Run the model once unchanged, and keep what replaying a layer at the read-out position needs."""
-    record = AttentionRecord(state_layers=(layer,))
+@dataclass(frozen=True)
+class LastLayerReplay(ReadOutReplay):
+    """`ReadOutReplay` of every query in the last layer, of which the decision is read from one alone.
+
+    Attributes:
+        whole: The layer as a whole, whose entries are those of every query.
+    """
+
+    whole: LayerReplay
+
+    def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
+        """Run from the site upwards with the weights of every position as variables."""
+        return self.whole.entries(documents)
+
+
+def read_at_read_out(
+    runner: Runner, layer: int, inputs: Mapping[str, Tensor], every_query: bool = False
+) -> ReadOutReplay:
+    """Run the model once unchanged, and keep what replaying a layer at the read-out position needs.
+
+    Args:
+        runner: The model.
+        layer: The layer.
+        inputs: The model's inputs.
+        every_query: Whether weights from every query are erased; in the last layer alone.
+    """
+    batch, record = runner.batch(inputs), AttentionRecord(state_layers=(layer,))
     watched = (layer, layer + 1) if layer < runner.last else (layer,)
-    with torch.no_grad(), runner.layers.running(watched=watched) as hidden:
-        logits = runner.run(inputs, attention_record=record)
-    batch, states = runner.batch(inputs), record.states[layer]
-    at = batch.read_out.view(-1, 1, 1)
-    row = hidden[layer].gather(1, at.expand(-1, 1, hidden[layer].shape[-1]))
-    kept = (runner, layer, batch, logits, row, _scores(states, batch.read_out), states.value)
-    return LowerReadOutReplay(*kept, hidden[layer + 1]) if layer < runner.last else ReadOutReplay(*kept)
-
-
-def _scores(states: AttentionStates, at: Int[Tensor, " documents"]) -> Float[Tensor, "documents heads keys"]:
-    """Return the attention scores of one position of each document, -inf where it may not attend."""
-    heads, size = states.query.shape[1], states.query.shape[-1]
-    query = states.query.gather(2, at.view(-1, 1, 1, 1).expand(-1, heads, 1, size))
-    scores = ((states.scaling * query) @ for_heads(states.key, states.query).transpose(-1, -2)).squeeze(2)
-    scores = capped(scores, states.cap)
-    if states.allowed is None:
-        return scores
-    allowed = states.allowed.expand(len(at), -1, states.query.shape[2], -1)
-    here = at.view(-1, 1, 1, 1).expand(-1, allowed.shape[1], 1, allowed.shape[3])
-    return scores.masked_fill(~allowed.gather(2, here).squeeze(2), -torch.inf)
+    with torch.no_grad():
+        read = runner.decide(inputs, batch.read_out, watched=watched, record=record)
+    states, hidden = record.states[layer], read.hidden
+    row = vectors_at(hidden[layer], batch.read_out)
+    kept = (runner, layer, batch, read.logits, row, scores_at(states, batch.read_out), states.value.contiguous())
+    if layer < runner.last:
+        return LowerReadOutReplay(*kept, hidden[layer + 1])
+    if every_query:
+        return LastLayerReplay(*kept, LayerReplay(runner, layer, every_query, batch, read.logits, hidden[layer]))
+    return ReadOutReplay(*kept)

@@ -1,7 +1,7 @@
 """A hub classifier and its parts, run within a budget."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,10 +11,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.models.special_tokens import named_padding, structural_token_ids
-from eraserhead.patch.families import ReadOut, last_ends, read_out_positions
+from eraserhead.patch.dry_run import same_logits
+from eraserhead.patch.families import ReadOut, Route, last_ends, read_out_positions
+from eraserhead.patch.interface import AttentionRecord
 from eraserhead.patch.layers import Layers
 from eraserhead.patch.read_out_probe import without_cache
 from eraserhead.sites.budget import Budget
+from eraserhead.sites.inside.row import attend, rows_at, scores_at, vectors_at
 from eraserhead.sites.site import CROSS, DECODER, InsideName
 
 
@@ -35,6 +38,19 @@ class Batch:
     def inputs_of(self, documents: Int[Tensor, " rows"]) -> dict[str, Tensor]:
         """Return the inputs of some documents, which may repeat."""
         return {name: values[documents] for name, values in self.inputs.items()}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one forward pass gave.
+
+    Attributes:
+        logits: The logits.
+        hidden: The inputs of those layers that were asked for.
+    """
+
+    logits: Float[Tensor, "rows classes"]
+    hidden: Mapping[int, Float[Tensor, "rows tokens hidden"]]
 
 
 @dataclass(frozen=True)
@@ -110,12 +126,14 @@ class Runner:
         layers: Its layers.
         heads: Which heads are erased, ``[heads]``.
         budget: How much runs at a time.
+        reads_one_row: Whether the last layer runs on the position that the decision is read from alone, see `decide`.
     """
 
     model: PreTrainedModel
     layers: Layers
     heads: Bool[Tensor, " heads"]
     budget: Budget
+    reads_one_row: bool = False
 
     @property
     def read_out(self) -> ReadOut:
@@ -137,8 +155,79 @@ class Runner:
         return len(self.layers) - 1
 
     def run(self, inputs: Mapping[str, Tensor], first: int = 0, **erasure: Any) -> Float[Tensor, "rows classes"]:
-        """Return the logits of one forward pass that starts at layer `first`; call it inside `erasable`."""
+        """Return the logits of one whole forward pass that starts at layer `first`; call it inside `erasable`."""
         return self.model(**inputs, attention_first=first, **self._caching, **erasure).logits
+
+    def decide(
+        self,
+        inputs: Mapping[str, Tensor],
+        read_out: Int[Tensor, " rows"],
+        first: int = 0,
+        hidden: Float[Tensor, "rows tokens hidden"] | None = None,
+        watched: Collection[int] = (),
+        keep: Mapping[int, Tensor] | None = None,
+        record: AttentionRecord | None = None,
+    ) -> Pass:
+        """Run the model; where only one position of the last layer is read, that layer computes no other.
+
+        Of the last layer all positions are then needed for keys and values alone.
+
+        Args:
+            inputs: The model's inputs.
+            read_out: The position that each row's decision is read from.
+            first: First layer that runs.
+            hidden: Its input; default: the layers below run.
+            watched: Layers whose inputs are returned.
+            keep: What is kept in each layer that is erased.
+            record: What to record; weights of the last layer are those of all positions, which then run.
+        """
+        if not self.reads_one_row or (record is not None and self.last in record.layers):
+            with self.layers.running(first=first, hidden=hidden, watched=watched) as found:
+                return Pass(self.run(inputs, first, attention_keep=keep, attention_record=record), found)
+        masks = dict(keep or {})
+        own, asked = masks.pop(self.last, None), record or AttentionRecord()
+        asked = replace(asked, state_layers=(*asked.state_layers, self.last))
+        with self.layers.running(first=first, hidden=hidden, watched=(*watched, self.last)) as found:
+            self.run(inputs, first, attention_keep=masks, attention_record=asked, attention_left=self.last)
+        states, row = asked.states[self.last], vectors_at(found[self.last], read_out)
+        scores = scores_at(states, read_out)
+        kept = torch.ones_like(scores[:, :1], dtype=torch.bool) if own is None else rows_at(own.flatten(0, 1), read_out)
+        attended = attend(scores, kept.unsqueeze(2), states.value)
+        return Pass(self.run_above(self.last, row, attended.squeeze(1)), found)
+
+    def run_above(
+        self, layer: int, row: Float[Tensor, "rows 1 hidden"], attended: Float[Tensor, "rows heads head_size"]
+    ) -> Float[Tensor, "rows classes"]:
+        """Run what follows the attention of a layer on single positions, which are all that the decision is read from.
+
+        Args:
+            layer: The layer.
+            row: Its input at that position.
+            attended: What its attention gives there.
+        """
+        with self.layers.running(first=layer, hidden=row), self.layers.without_projections(layer):
+            return self.run(self.dummies(len(row)), layer, attention_outputs={layer: attended.unsqueeze(1)})
+
+    def proved(self, inputs: Mapping[str, Tensor], logits: Float[Tensor, "rows classes"]) -> "Runner":
+        """Return the runner, which reads one row of the last layer where that is proved by a run; else all of it.
+
+        A mean is read from all of them, and families with an attention of their own do not let it be reached.
+
+        Args:
+            inputs: A batch.
+            logits: What the whole model makes of it.
+        """
+        layers = self.layers
+        if layers.read_out is ReadOut.MEAN or layers.encoder is not None or layers.family.route is Route.DROPOUT:
+            return self
+        alone = replace(self, reads_one_row=True)
+        try:
+            found = alone.decide(inputs, self.batch(inputs).read_out).logits
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception:  # whatever the model's code raises
+            return self
+        return alone if same_logits(found, logits) else self
 
     def rows(self, tokens: int, layers: int = 1, keys: int | None = None) -> int:
         """Return how many rows of `tokens` tokens may run at a time; at least one.
@@ -172,9 +261,9 @@ class Runner:
             read_out = read_out_positions(self.read_out, ids, named_padding(config))
         return Batch(inputs, inputs["attention_mask"].bool(), read_out)
 
-    def in_heads(self, keep: Bool[Tensor, "rows 1 1 queries keys"]) -> Bool[Tensor, "rows 1 _ queries keys"]:
+    def in_heads(self, keep: Bool[Tensor, "*rows 1 queries keys"]) -> Bool[Tensor, "*rows _ queries keys"]:
         """Return the mask for the heads that are erased; the others keep everything."""
-        return keep if self.all_heads else keep | ~self.heads.view(1, 1, -1, 1, 1)
+        return keep if self.all_heads else keep | ~self.heads.view(-1, 1, 1)
 
     def dummies(self, rows: int) -> dict[str, Tensor]:
         """Return inputs of one token each, whose decision is read from that token."""

@@ -95,10 +95,13 @@ class SelfAttentionSite:
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
         chosen[slice(None) if self.heads is None else list(self.heads)] = True
-        self.runner = Runner(model, layers, chosen, budget or budget_for(model.device))
-        self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
-        with dry_run(model, layers.family):
-            self._check_replay()
+        runner = Runner(model, layers, chosen, budget or budget_for(model.device))
+        with dry_run(model, layers.family), erasable(model), torch.no_grad():
+            inputs = dry_inputs(model, padded=not layers.sees_padding)
+            logits = runner.run(inputs)
+            self.runner = runner.proved(inputs, logits)
+            self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
+            self._check_replay(inputs, logits)
 
     @property
     def unlisted(self) -> str | None:
@@ -156,19 +159,16 @@ class SelfAttentionSite:
             cases=decided.cases,
         )
 
-    @torch.no_grad()
-    def _check_replay(self) -> None:
+    def _check_replay(self, inputs: Mapping[str, Tensor], own: Float[Tensor, "documents classes"]) -> None:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
-        model = self.runner.model
-        with erasable(model):
-            replay = self._read_once(dry_inputs(model, padded=not self.runner.layers.sees_padding))
-            own, mask = replay.model_logits, replay.batch.mask
-            documents = torch.arange(len(mask), device=mask.device)
-            replayed = replay.logits(documents, torch.ones_like(mask).unsqueeze(1))[:, 0]
+        replay = self._read_once(inputs)
+        documents = torch.arange(len(own), device=own.device)
+        replayed = replay.logits(documents, torch.ones_like(replay.batch.mask).unsqueeze(1))[:, 0]
         if not same_logits(replayed, own):
+            kind = self.runner.model.config.model_type
             raise UnknownFamilyError(
-                f"this '{model.config.model_type}' model cannot be replayed at site {self.name}: with nothing erased "
-                f"its logits would differ by {float((replayed - own).abs().max()):.2g}"
+                f"this '{kind}' model cannot be replayed at site {self.name}: with nothing erased its logits would "
+                f"differ by {float((replayed - own).abs().max()):.2g}"
             )
 
     def _gradients_at_once(self, tokens: int) -> int:
@@ -211,11 +211,11 @@ class SelfAttentionSite:
         self, entries: Entries, values: Float[Tensor, "rows heads queries keys"]
     ) -> Float[Tensor, "rows keys"]:
         """Sum over the chosen heads and the queries that count."""
-        chosen = values if self.runner.all_heads else values[:, self.runner.heads]
+        chosen = values if self.heads is None else values[:, list(self.heads)]
         return torch.einsum("bhqk,bq->bk", chosen.double(), entries.queries.double())
 
     def _entries_a_key(self, entries: Entries) -> Float[Tensor, "rows 1"]:
-        heads = int(self.runner.heads.sum())
+        heads = self.runner.layers.heads if self.heads is None else len(self.heads)
         count = len(entries.weights) * heads * entries.queries.sum(-1, keepdim=True)
         return count.clamp(min=1).double()
 
@@ -259,6 +259,8 @@ def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) 
         return partial(read_encoder_decoder, runner, name)
     if name.layer is None:
         return partial(read_all_layers, runner, shorten)
+    if runner.reads_one_row and name.layer == runner.last:
+        return partial(read_at_read_out, runner, name.layer, every_query=name.every_query)
     if name.every_query or route is Route.DROPOUT:
         return partial(read_at_layer, runner, name.layer, name.every_query)
     return partial(read_at_read_out, runner, name.layer)

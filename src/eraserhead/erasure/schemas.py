@@ -1,0 +1,74 @@
+"""Columns of the result tables."""
+
+import pyarrow as pa
+
+TARGET = ("target", pa.string())  # of every table: the label that a row is about; null where a document is one decision
+DOCUMENTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("label", pa.int32()),
+        ("prediction", pa.int32()),
+        ("model_prediction", pa.int32()),
+        ("probabilities", pa.list_(pa.float64())),
+        ("n", pa.int32()),
+        ("components", pa.list_(pa.string())),
+        ("starts", pa.list_(pa.int32())),
+        ("ends", pa.list_(pa.int32())),
+        ("single_js", pa.list_(pa.float64())),
+        ("single_decision", pa.list_(pa.int32())),
+        ("tokens", pa.int32()),
+        ("truncated_tokens", pa.int32()),
+        ("sentences", pa.int32()),
+        ("truncated_sentences", pa.int32()),
+        ("training_role", pa.string()),
+        ("labels", pa.list_(pa.int32())),
+        ("predictions", pa.list_(pa.int32())),
+        TARGET,
+    ]
+)
+FLIPS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranking", pa.string()),
+        ("draw", pa.int32()),
+        ("n", pa.int32()),
+        ("removed", pa.int32()),
+        ("fraction", pa.float64()),
+        ("mass", pa.float64()),
+        ("outcome", pa.string()),
+        ("order", pa.list_(pa.int32())),
+        ("evidence_auc", pa.float64()),
+        TARGET,
+    ]
+)
+SINGLES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranking", pa.string()),
+        ("n", pa.int32()),
+        ("top", pa.int32()),
+        ("random", pa.int32()),
+        ("delta_attention", pa.float64()),
+        ("js_top", pa.float64()),
+        ("js_random", pa.float64()),
+        ("delta_js", pa.float64()),
+        ("top_flips", pa.bool_()),
+        ("random_flips", pa.bool_()),
+        ("expected_delta_js", pa.float64()),
+        ("share_negative", pa.float64()),
+        ("share_zero", pa.float64()),
+        ("share_random_flips", pa.float64()),
+        TARGET,
+    ]
+)
+SIGNALS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranking", pa.string()),
+        ("scores", pa.list_(pa.float64())),
+        TARGET,
+    ]
+)
+DOCUMENT_ROWS = "documents"  # the table that has a row for each document
+SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}

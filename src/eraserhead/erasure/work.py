@@ -1,0 +1,114 @@
+"""What one process has to analyse: its shards, each with its documents."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+from eraserhead.data.documents import Documents
+from eraserhead.data.labels import arrow_table
+from eraserhead.data.seen import SeenTexts
+from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.joining import PLACE
+from eraserhead.erasure.shard_size import FIRST, automatic_size
+from eraserhead.erasure.shards import DealtShard, Places, shards_of
+from eraserhead.erasure.tabulate import TRAINING_ROLE
+from eraserhead.loading.opened import OpenedModel
+
+
+@dataclass(frozen=True)
+class Work:
+    """The shards of an analysis, or of one part of it.
+
+    Attributes:
+        shards: The shards.
+        size: Most documents of a shard.
+        read: Returns the tokenised documents of a shard.
+    """
+
+    shards: list[DealtShard]
+    size: int
+    read: Callable[[DealtShard], Dataset]
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return sum(len(shard.places) for shard in self.shards)
+
+    def share(self, rank: int, processes: int, finished: Collection[int]) -> list[DealtShard]:
+        """Return the shards that a process still has to make.
+
+        They are dealt by their order alone, since processes look at the folder at different moments and may see
+        different shards finished.
+        """
+        return [shard for shard in self.shards[rank::processes] if shard.number not in finished]
+
+    def table(self, shard: DealtShard) -> pa.Table:
+        """Return a shard's documents, which know their place among all."""
+        rows = self.read(shard)
+        return arrow_table(rows, rows.column_names).append_column(PLACE, pa.array(shard.places))
+
+
+def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig, draws: int) -> Work:
+    """Deal the documents of an analysis, or of one part of it, to shards, and tokenise them.
+
+    Those whose texts are on the hub are tokenised shard by shard. `draws` is how many random orders each gets at first.
+    """
+    part, streamed = config.asked_part, documents.texts is not None
+    whole = tokenized(opened, documents.rows) if part is None and not streamed else None
+    size = config.shard_size
+    if size is None or streamed:  # whose first documents show what is wrong with them before anything is written
+        first = range(min(FIRST, len(documents.rows)))
+        head = opened.tokenize(documents.read(first)) if whole is None else whole.select(first)
+        size = size or automatic_size(opened, head["tokens"], len(documents.rows), draws)
+    shards = [shard for shard in shards_of(documents.rows, size) if part is None or part.has(shard.number)]
+    if streamed:
+        return Work(shards, size, Windows(opened, documents, shards).read)
+    if whole is not None:
+        return Work(shards, size, lambda shard: whole.select(shard.places))
+    places = _places(shards)
+    own = tokenized(opened, documents.rows.select(places)) if shards else documents.rows
+    return Work(shards, size, lambda shard: own.select(np.searchsorted(places, shard.places)))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Documents whose texts are on the hub; those of one window are in memory at a time.
+
+    Attributes:
+        opened: The model.
+        documents: All documents.
+        shards: The shards that are read.
+    """
+
+    opened: OpenedModel
+    documents: Documents
+    shards: list[DealtShard]
+    _now: dict[int, tuple[Places, Dataset]] = field(default_factory=dict)
+
+    def read(self, shard: DealtShard) -> Dataset:
+        """Return the tokenised documents of a shard; the texts of its whole window are read with it."""
+        number = shard.window
+        if number not in self._now:
+            self._now.clear()
+            places = _places([each for each in self.shards if each.window == number])
+            self._now[number] = places, self.documents.read(places)
+        places, rows = self._now[number]
+        return tokenized(self.opened, rows.select(np.searchsorted(places, shard.places)))
+
+
+def _places(shards: Sequence[DealtShard]) -> Places:
+    """Return the places of the documents of some shards, ascending."""
+    return np.sort(np.concatenate([*(shard.places for shard in shards), np.empty(0, np.int64)]))
+
+
+def tokenized(opened: OpenedModel, rows: Dataset) -> Dataset:
+    """Add tokens, and what each document was in training, where that is known."""
+    return with_training_roles(opened.tokenize(rows), opened.checkpoint.seen)
+
+
+def with_training_roles(rows: Dataset, seen: SeenTexts | None) -> Dataset:
+    """Add what each document was in training, where it is known."""
+    return rows if seen is None else rows.add_column(TRAINING_ROLE, seen.roles(rows))  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -1,0 +1,83 @@
+"""Progress of a long job: a bar on a terminal, elsewhere a line every half minute."""
+
+import logging
+import time
+from types import TracebackType
+from typing import Self
+
+from accelerate import Accelerator
+from tqdm.auto import tqdm
+
+EVERY = 30.0  # seconds between two lines
+
+logger = logging.getLogger("eraserhead")
+
+
+class Progress:
+    """Shows how many documents are done, on the main process.
+
+    Args:
+        what: What is done to them.
+        total: How many there are to do; null where that is not known yet.
+        accelerator: The processes; the main one shows its own share.
+    """
+
+    def __init__(self, what: str, total: int | None, accelerator: Accelerator) -> None:
+        self.done = 0
+        self.total = total
+        self._shown = accelerator.is_main_process
+        self._what = what if accelerator.num_processes == 1 else f"{what}, process 1 of {accelerator.num_processes}"
+        self._started = self._last = time.monotonic()
+        # None hides the bar if the output is not a terminal.
+        self._bar = tqdm(
+            total=total, desc=self._what, unit="document", disable=None if self._shown else True, leave=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self._bar.close()
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest takes at the pace so far; null where it is not known how much that is."""
+        if self.total is None:
+            return None
+        return (time.monotonic() - self._started) / max(self.done, 1) * (self.total - self.done)
+
+    def advance(self, documents: int) -> None:
+        """Count some documents as done."""
+        self.done += documents
+        self._bar.update(documents)
+        if self._bar.disable and time.monotonic() - self._last >= EVERY:
+            self.tell()
+
+    def tell(self, more: str = "") -> None:
+        """Say in a line how far the job is, about how long the rest takes, and what else there is to say."""
+        self._last = time.monotonic()
+        if self._shown:
+            of, left = "", self.left
+            if left is not None:
+                of, more = f" of {self.total:,}", f", about {duration(left)} left{more}"
+            took = duration(self._last - self._started)
+            self._bar.clear()
+            logger.info(f"{self._what}: {self.done:,}{of} documents in {took}{more}")
+            self._bar.refresh()
+
+
+def written_bytes(count: float) -> str:
+    """Write a number of bytes, such as ``3.2 GB``."""
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span with the two units that matter: ``50 s``, ``3 min 20 s``, ``3 h 20 min``, ``2 d 5 h``."""
+    whole = round(seconds)
+    for size, unit, smaller, name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {name}"
+    return f"{whole} s"
