@@ -88,12 +88,9 @@ def numbers_of(config: type) -> list[str]:
 
 @pytest.mark.parametrize("config", every_config(), ids=lambda config: config.__name__)
 def test_every_number_has_bounds_and_every_default_is_within_them(config):
-    required = [
-        name
-        for name in config.__dataclass_fields__
-        if name in ("model", "results", "repository", "output_dir", "parts")
-    ]
-    made = config(**(dict.fromkeys(required, "x") if config not in (TrainConfig,) else {}))
+    required = {"model": "x", "results": "x", "repository": "x", "output_dir": "x", "parts": ["x"]}
+    given = {name: value for name, value in required.items() if name in config.__dataclass_fields__}
+    made = config(**(given if config not in (TrainConfig,) else {}))
     check_settings(made)
     bounded = [each.name for each in fields(config) if LOW in each.metadata]
     assert set(numbers_of(config)) <= set(bounded)
