@@ -91,3 +91,11 @@ def test_no_flipped_bit_is_read(tmp_path):
         else:
             assert found == RECORD
     assert refused > 0.8 * 8 * len(content)
+
+
+def test_a_record_without_a_digest_is_not_called_damaged(tmp_path):
+    (tmp_path / "outer.json").write_text(json.dumps(CONTENT))
+    with pytest.raises(
+        UserError, match="has no digest of its content; an older eraserhead wrote it, or it was changed"
+    ):
+        read_record(Outer, tmp_path / "outer.json", "write it again")

@@ -46,6 +46,10 @@ def read_record(kind: type[NumberedKind], path: Path, mend: str) -> NumberedKind
     content = read_mapping(path, mend)
     known = content.pop(DIGEST, None)
     record = from_json(kind, content, path, mend)
+    if known is None:
+        raise UserError(
+            f"{path}: has no digest of its content; an older eraserhead wrote it, or it was changed; {mend}"
+        )
     if known != _digest(content):
         raise UserError(damaged(path, CHANGED, mend))
     return record
