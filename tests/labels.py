@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
+from transformers import BertForSequenceClassification, PreTrainedModel
 
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
-from tiny import SPECIAL, WORDS, random_texts, saved_classifier, saved_hierarchical, sentence_texts, tiny_tokenizer
+from tiny import random_texts, saved_classifier, saved_hierarchical, sentence_texts, tiny_bert_config, tiny_tokenizer
 
 LABELS = ("toxic", "insult", "threat", "spam")
 TEXTS = random_texts(17, seed=7, longest=11)
@@ -57,19 +57,7 @@ def logit(threshold: float) -> float:
 
 def _bert(labels: int, **changes) -> PreTrainedModel:
     torch.manual_seed(1)
-    names = LABELS[:labels]
-    config = BertConfig(
-        vocab_size=len(SPECIAL) + len(WORDS),
-        hidden_size=24,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=37,
-        max_position_embeddings=64,
-        initializer_range=0.4,
-        id2label=dict(enumerate(names)),
-        label2id={name: index for index, name in enumerate(names)},
-        **changes,
-    )
+    config = tiny_bert_config(LABELS[:labels], **changes)
     model = BertForSequenceClassification(config).eval()
     inputs = tiny_tokenizer()(random_texts(50), return_tensors="pt", padding=True)
     with torch.no_grad():

@@ -110,6 +110,23 @@ def with_own_code(folder: Path) -> str:
     return str(folder)
 
 
+def tiny_bert_config(labels: tuple[str, ...], **changes) -> BertConfig:
+    """The configuration of a tiny BERT that decides among labels, by weights that tell documents apart."""
+    settings = {
+        "vocab_size": len(SPECIAL) + len(WORDS),
+        "hidden_size": 24,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 37,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.4,
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: index for index, name in enumerate(labels)},
+        **changes,
+    }
+    return BertConfig(**settings)
+
+
 def tiny_classifier(folder: Path, labels: tuple[str, ...] = ("neg", "pos"), seed: int = 0):
     """A random attention-pooling classifier whose attention is far from uniform."""
     encoder = tiny_encoder(folder / "encoder", seed)

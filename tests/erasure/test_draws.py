@@ -5,7 +5,7 @@ import pytest
 import torch
 from datasets import Dataset
 from numpy.testing import assert_allclose
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertForSequenceClassification
 
 import eraserhead
 from eraserhead.data.config import DataConfig
@@ -16,7 +16,7 @@ from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.method.names import BEST_FOUND
 from eraserhead.method.statistics import widening
-from tiny import SPECIAL, WORDS, random_texts, saved_classifier, tiny_tokenizer
+from tiny import random_texts, saved_classifier, tiny_bert_config, tiny_tokenizer
 
 TEXTS = random_texts(24, seed=5, longest=13)
 
@@ -24,16 +24,7 @@ TEXTS = random_texts(24, seed=5, longest=13)
 def inside_model(folder):
     """A random two-layer BERT."""
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(SPECIAL) + len(WORDS),
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=37,
-        max_position_embeddings=64,
-        initializer_range=0.4,
-        num_labels=3,
-    )
+    config = tiny_bert_config(("a", "b", "c"), num_hidden_layers=2)
     BertForSequenceClassification(config).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return str(folder)
@@ -46,9 +37,10 @@ def test_draws_widen_an_interval_by_what_they_vary_more_than_documents():
     """
     values = np.array([[[0.0, 1.0, 0.0], [2.0, 1.0, 2.0]], [[4.0, 3.0, 2.0], [6.0, 3.0, 0.0]]])
     for draws in (1, 2, 5):
-        assert_allclose(widening(values, draws), [np.sqrt(1 + 2 / (7 * draws)) - 1, 0.0, np.inf])
-    assert np.isnan(widening(values[:1], 3)).all()
-    assert np.isnan(widening(values[:, :1], 3)).all()
+        found = [widening(values[..., quantity], draws) for quantity in range(3)]
+        assert_allclose(found, [np.sqrt(1 + 2 / (7 * draws)) - 1, 0.0, np.inf])
+    assert np.isnan(widening(values[:1, :, 0], 3))
+    assert np.isnan(widening(values[:, :1, 0], 3))
 
 
 def rows(flips, left_out=()):

@@ -15,7 +15,6 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
-    BertConfig,
     BertForMaskedLM,
     BertForNextSentencePrediction,
     BertForSequenceClassification,
@@ -39,7 +38,7 @@ from eraserhead.explanation.explaining import explain
 from eraserhead.patch.families import FAMILIES, REFUSED
 from eraserhead.sites.inside.site import SelfAttentionSite
 from tables import frames, scores
-from tiny import SPECIAL, WORDS, random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
+from tiny import SPECIAL, WORDS, random_texts, saved_classifier, saved_hierarchical, tiny_bert_config, tiny_tokenizer
 
 pytestmark = pytest.mark.slow
 
@@ -47,26 +46,10 @@ LABELS = ("neg", "pos", "mixed")
 TEXTS = random_texts(24, seed=5, longest=13)
 
 
-def tiny_config(**changes) -> BertConfig:
-    settings = {
-        "vocab_size": len(SPECIAL) + len(WORDS),
-        "hidden_size": 24,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "intermediate_size": 37,
-        "max_position_embeddings": 64,
-        "initializer_range": 0.4,
-        "id2label": dict(enumerate(LABELS)),
-        "label2id": {name: index for index, name in enumerate(LABELS)},
-        **changes,
-    }
-    return BertConfig(**settings)
-
-
 def checkpoint(folder: Path, tokenizer=None, dtype=torch.float32, **changes) -> str:
     """A random 3-layer BERT classifier whose decisions differ from document to document."""
     torch.manual_seed(0)
-    model = BertForSequenceClassification(tiny_config(**changes)).eval()
+    model = BertForSequenceClassification(tiny_bert_config(LABELS, **changes)).eval()
     model.to(dtype).save_pretrained(folder)
     (tokenizer or tiny_tokenizer()).save_pretrained(folder)
     return str(folder)
@@ -406,7 +389,7 @@ def test_checkpoints_without_one_decision_are_refused(tmp_path):
     refused(tmp_path, "regression .*no decision to flip", model=str(tmp_path / "regression"))
     checkpoint(tmp_path / "several", problem_type="regression")
     refused(tmp_path, "a regression model \\(3 output.*no decision to flip", model=str(tmp_path / "several"))
-    AutoModel.from_config(tiny_config()).save_pretrained(tmp_path / "headless")
+    AutoModel.from_config(tiny_bert_config(LABELS)).save_pretrained(tmp_path / "headless")
     tiny_tokenizer().save_pretrained(tmp_path / "headless")
     refused(tmp_path, "no classification head .*train.model={'encoder': ", model=str(tmp_path / "headless"))
 
@@ -513,8 +496,8 @@ class MeanBert(BertForSequenceClassification):
 def test_a_model_that_is_read_from_elsewhere_than_its_family_is_refused():
     torch.manual_seed(0)
     with pytest.raises(UserError, match="from the mean over tokens, and 'bert' models read it from the first token"):
-        SelfAttentionSite(MeanBert(tiny_config()).eval())
-    assert SelfAttentionSite(BertForSequenceClassification(tiny_config()).eval()).name.layer == 2
+        SelfAttentionSite(MeanBert(tiny_bert_config(LABELS)).eval())
+    assert SelfAttentionSite(BertForSequenceClassification(tiny_bert_config(LABELS)).eval()).name.layer == 2
 
 
 @pytest.mark.parametrize(
@@ -522,7 +505,7 @@ def test_a_model_that_is_read_from_elsewhere_than_its_family_is_refused():
 )
 def test_models_in_memory_that_are_no_classifiers_are_refused(kind):
     with pytest.raises(UserError, match="no sequence classifier"):
-        eraserhead.erase(kind(tiny_config()), ["a fine cast"], tokenizer=tiny_tokenizer(), cpu=True)
+        eraserhead.erase(kind(tiny_bert_config(LABELS)), ["a fine cast"], tokenizer=tiny_tokenizer(), cpu=True)
 
 
 @pytest.mark.parametrize("site", ["layer:2", "layer:0", "layer:1:all", "all"])
@@ -580,7 +563,7 @@ def test_a_label_map_that_would_have_no_effect_is_refused(tmp_path):
 def test_sites_are_made_and_replayed_by_two_threads_on_one_model():
     """Building a site runs the model in several ways; replays of the other thread must not see any of them."""
     torch.manual_seed(0)
-    model = BertForSequenceClassification(tiny_config()).eval()
+    model = BertForSequenceClassification(tiny_bert_config(LABELS)).eval()
     site = SelfAttentionSite(model)
     batch = pad([[2, 7, 9, 11, 3], [2, 8, 3]], 0)
     reading = site.read(batch, ())

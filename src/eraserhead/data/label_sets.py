@@ -14,7 +14,8 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
-from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, arrow_table, class_indices, numbered, read_labels
+from eraserhead.data.arrow import arrow_table
+from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, numbered, read_labels
 from eraserhead.errors import Setting, UserError, listed
 
 logger = logging.getLogger("eraserhead")

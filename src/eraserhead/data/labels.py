@@ -4,13 +4,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
 from datasets import ClassLabel, Dataset
 from numpy.typing import NDArray
 
+from eraserhead.data.arrow import arrow_table
 from eraserhead.errors import Setting, UserError, listed, nearest
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
@@ -191,21 +191,6 @@ def remarks(names: Sequence[str], given: bool = False) -> list[UserError]:
         )
         for name in names
         if plain(name) in BLANKS or (name.isascii() and not any(map(str.isalnum, name)))
-    ]
-
-
-def arrow_table(rows: Dataset, columns: list[str]) -> pa.Table:
-    """Return some columns of the rows as Arrow holds them, without turning them into Python objects."""
-    return cast(pa.Table, rows.select_columns(columns).with_format("arrow")[:])
-
-
-def number_lists(column: pa.ChunkedArray) -> list[NDArray[np.int64]]:
-    """Return the lists of a column of lists of numbers, as arrays."""
-    return [
-        of_row
-        for lists in column.chunks
-        if len(lists)
-        for of_row in np.split(lists.flatten().to_numpy(), np.diff(lists.offsets).cumsum()[:-1])
     ]
 
 

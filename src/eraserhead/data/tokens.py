@@ -15,8 +15,8 @@ from datasets import Dataset, Features, List, Value
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
+from eraserhead.data.arrow import arrow_table
 from eraserhead.data.columns import processes
-from eraserhead.data.labels import arrow_table
 from eraserhead.data.provenance import Truncation
 from eraserhead.errors import Setting, UserError
 

@@ -4,7 +4,7 @@ Where prefixes cost nothing, 10. Elsewhere 3 at first, and as many more as the r
 decided over all documents once they are analysed, so it depends neither on shards nor on processes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -89,20 +89,19 @@ def _smallest(flips: pa.Table, rows: np.ndarray) -> np.ndarray:
 
 def _widest(flips: Mapping[str, FlipValues], draws: int) -> float:
     """Return by how much so many draws widen the interval that they widen most; NaN where that cannot be told."""
-    found = widening(_values(flips), draws)
-    return float(found.max()) if len(found) else np.nan
+    return float(np.max([widening(values, draws) for values in _values(flips)]))
 
 
-def _values(flips: Mapping[str, FlipValues]) -> Float[np.ndarray, "documents draws quantities"]:
-    """Return the quantities that are looked at, by draw.
+def _values(flips: Mapping[str, FlipValues]) -> Iterator[Float[np.ndarray, "documents draws"]]:
+    """Yield the quantities that are looked at, by draw.
 
     The fraction erased at random, where never counts as all; and whether each ranking needs fewer removals, or more:
     1, 0 or -1.
     """
     random = flips[RANDOM]
-    values = [np.where(random.never, 1.0, random.fraction)]
+    average = averager(random.ids)
+    yield average(np.where(random.never, 1.0, random.fraction))
     for name, found in flips.items():
         if name != RANDOM and name not in YARDSTICKS:
             first, second = np.broadcast_arrays(found.removed, random.removed)
-            values.append(np.where(first < second, 1.0, np.where(first > second, -1.0, 0.0)))
-    return averager(random.ids)(np.stack(values, axis=-1))
+            yield average(np.where(first < second, 1.0, np.where(first > second, -1.0, 0.0)))

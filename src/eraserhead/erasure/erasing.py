@@ -37,6 +37,7 @@ from eraserhead.method.analysis import Draws, analyse, further_shuffles
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
+from eraserhead.sites.budget import budget_for
 from eraserhead.sites.site import POOLING
 
 LONG = 60.0  # seconds; of a longer run it is said how long it takes
@@ -85,7 +86,7 @@ class Analyser:
 
     def _batches(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
         lengths = documents.column("tokens").to_pylist()
-        budget = devices.token_budget(self.config.batch_tokens, self.accelerator.device)
+        budget = self.config.batch_tokens or budget_for(self.accelerator.device).tokens
         return buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
 
     def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> AnalysedRows:
@@ -117,7 +118,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     """
     check_settings(config)
     check_site(config)
-    _ = config.asked_part
+    folder = config.folder  # before anything is loaded, as it refuses what is no part
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
         checkpoint = load_checkpoint(
@@ -128,7 +129,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
             lambda found, name: label_setup(found, config, name),
         )
         check_limits(is_hierarchical(checkpoint.model), config.data)
-    with devices.alone_in(config.folder, accelerator):
+    with devices.alone_in(folder, accelerator):
         with devices.main_first(accelerator):
             documents = documents_for(checkpoint, config.data, config.label_map)
         return erase_documents(checkpoint, documents, config, accelerator)

@@ -97,8 +97,8 @@ def _shard(
     classes: Sequence[str],
 ) -> Shard:
     found = joined(parts)
-    of_rows = zip(found.rows.document.tolist(), found.rows.lengths.tolist(), strict=True)
-    texts = component_texts(documents, list(of_rows), found.components.positions, tokenizer, components)
+    rows = found.rows
+    texts = component_texts(documents, rows.document, rows.lengths, found.components.positions, tokenizer, components)
     return Shard(documents, found, texts, classes)
 
 

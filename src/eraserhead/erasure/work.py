@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
+from eraserhead.data.arrow import arrow_table
 from eraserhead.data.documents import Documents
-from eraserhead.data.labels import arrow_table
 from eraserhead.data.seen import SeenTexts
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.joining import PLACE

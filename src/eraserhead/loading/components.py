@@ -58,7 +58,8 @@ class ComponentTexts:
 
 def component_texts(
     documents: pa.Table,
-    rows: Sequence[tuple[int, int]],
+    rows: Int[np.ndarray, " rows"],
+    lengths: Int[np.ndarray, " rows"],
     positions: Int[np.ndarray, " components"],
     tokenizer: PreTrainedTokenizerBase,
     components: str,
@@ -67,21 +68,21 @@ def component_texts(
 
     Args:
         documents: Tokenised documents.
-        rows: Number of each row's document, and of its components.
+        rows: Number of each row's document.
+        lengths: Number of its components.
         positions: Positions of all rows' components among their documents' tokens, or sentences.
         tokenizer: The model's tokenizer.
         components: What components are.
     """
-    numbers, lengths = np.array(rows, dtype=np.int64).reshape(-1, 2).T
     by_sentence = components == SENTENCES
     starts, ends = (_numbers(documents.column(name)) for name in (SENTENCE_OFFSETS if by_sentence else OFFSETS))
     units = starts if by_sentence else _numbers(documents.column("input_ids"))
     assert units is not None
-    places = np.repeat(units.firsts[numbers], lengths) + positions
+    places = np.repeat(units.firsts[rows], lengths) + positions
     if by_sentence:
         assert starts is not None
         assert ends is not None
-        texts = np.repeat(numbers, lengths).tolist()
+        texts = np.repeat(rows, lengths).tolist()
         names = _sentences(documents.column("text"), texts, starts.values[places], ends.values[places])
     else:
         ids, found = np.unique(units.values[places], return_inverse=True)

@@ -20,7 +20,6 @@ from eraserhead.files import check_folder
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
 from eraserhead.locks import locked
 from eraserhead.method.reading import Reading, ReplayedReading
-from eraserhead.sites.budget import budget_for
 
 Item = TypeVar("Item")
 LONG = 5  # seconds of one batch, after which its erasures are counted on the terminal
@@ -209,11 +208,6 @@ def alone_in(folder: Path, state: PartialState | Accelerator) -> Iterator[None]:
         if problem[0] is not None:
             raise problem[0]
         yield
-
-
-def token_budget(batch_tokens: int | None, device: torch.device) -> int:
-    """Return the tokens that an encoder reads at a time without gradients: the given number, or the device's."""
-    return batch_tokens or budget_for(device).tokens
 
 
 def tell(accelerator: Accelerator, message: str, *parts: object) -> None:

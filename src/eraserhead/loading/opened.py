@@ -12,11 +12,11 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from eraserhead.data.arrow import number_lists
 from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
 from eraserhead.data.label_sets import with_label_sets
-from eraserhead.data.labels import number_lists
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError

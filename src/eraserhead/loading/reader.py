@@ -11,9 +11,9 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from eraserhead.data.arrow import arrow_table
 from eraserhead.data.batching import pad, pad_sentences
 from eraserhead.data.config import DataConfig
-from eraserhead.data.labels import arrow_table
 from eraserhead.data.sentences import tokenize_sentences
 from eraserhead.data.tokens import tokenize
 from eraserhead.errors import Setting, UserError

@@ -35,7 +35,7 @@ def compare(
     return np.stack([(first < second).mean(1), (first == second).mean(1), (first > second).mean(1)], axis=1)
 
 
-def widening(values: Float[np.ndarray, "documents draws quantities"], draws: int) -> Float[np.ndarray, " quantities"]:
+def widening(values: Float[np.ndarray, "documents draws"], draws: int) -> float:
     """Return by what share so many random draws a document widen the interval of a mean, against endlessly many.
 
     A document's values vary over its draws with variance w, and over documents their expectations with b. The mean of d
@@ -45,11 +45,12 @@ def widening(values: Float[np.ndarray, "documents draws quantities"], draws: int
     """
     documents, given = values.shape[:2]
     if documents < 2 or given < 2:
-        return np.full(values.shape[2], np.nan)
-    within = values.var(axis=1, ddof=1).mean(0)
-    between = values.mean(1).var(0, ddof=1) - within / given
-    wider = np.sqrt(1 + within / np.where(between > 0, between * draws, 1.0)) - 1
-    return np.where(within == 0, 0.0, np.where(between > 0, wider, np.inf))
+        return np.nan
+    within = float(values.var(axis=1, ddof=1).mean())
+    between = float(values.mean(1).var(ddof=1)) - within / given
+    if within == 0:
+        return 0.0
+    return float(np.sqrt(1 + within / (between * draws)) - 1) if between > 0 else np.inf
 
 
 def rankings_auc(
