@@ -510,7 +510,10 @@ def test_processes_that_see_different_shards_finished_leave_none_out():
     """The second of three processes looks when the first has finished shard 0, the third when 0 and 1 are there."""
     seen = [set(), {0}, {0, 1}]
     work = Work(
-        [DealtShard(number, np.empty(0, np.int64)) for number in range(7)], 1, lambda shard: Dataset.from_dict({})
+        [DealtShard(number, np.empty(0, np.int64)) for number in range(7)],
+        1,
+        lambda shard: Dataset.from_dict({}),
+        np.empty(0, np.int64),
     )
 
     def dealt(rank, finished):

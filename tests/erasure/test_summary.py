@@ -30,7 +30,7 @@ def flips(count_never_as="beyond_all", **rankings):
             for draw, count in enumerate(np.atleast_1d(removed)):
                 outcome = "never" if np.isnan(count) else "flip"
                 numbered = draw if ranking == "random" else ABSENT
-                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, ABSENT))
+                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, ABSENT, ABSENT))
     return flips_by_ranking([pa.Table.from_pandas(pd.DataFrame(rows, columns=COLUMNS))], count_never_as)
 
 

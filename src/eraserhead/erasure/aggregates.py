@@ -15,6 +15,7 @@ from eraserhead.erasure.flip_values import FlipValues, averager, read_flips
 from eraserhead.erasure.label_scores import label_scores, right_states
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.summary import (
+    BEYOND_ORDINARY,
     Aggregates,
     Counts,
     Distribution,
@@ -31,6 +32,7 @@ QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 QUANTITIES = ("fraction", "removed", "mass")
 DOCUMENT_COLUMNS = [
     *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role"),
+    "percentile",
     *COUNTS,
 ]
 DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
@@ -85,6 +87,7 @@ def aggregate(
         tests={name: single_summary(name, means) for name in tests},
         labels=label_scores(analysed, cases, labels, seed) if labels else None,
         random_orders=random_orders(flips),
+        ordinary_documents=int(analysed.percentile.notna().sum()),
     )
 
 
@@ -122,6 +125,8 @@ def ranking_columns(name: str, flips: FlipValues, yardstick: FlipValues | None) 
     if yardstick is not None:
         columns |= _against(flips, yardstick)
     columns["evidence_auc"] = _mean_where_number(flips.evidence_auc)
+    beyond = np.where(np.isnan(flips.percentile), np.nan, flips.percentile > BEYOND_ORDINARY)
+    columns["out_of_ordinary"] = _mean_where_number(beyond)
     if name == RANDOM:
         columns["spread"] = _spread(flips.numbers("fraction"))
     average = averager(flips.ids)
@@ -146,6 +151,7 @@ def ranking_summary(name: str, flips: FlipValues, means: Means) -> RankingSummar
         optimal=own.get("optimal"),
         evidence_auc=own["evidence_auc"],
         spread=own.get("spread"),
+        out_of_ordinary=own["out_of_ordinary"] if own["out_of_ordinary"].count else None,
     )
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
+from eraserhead.erasure.seen import seen_rows
 from eraserhead.method.analysis import Analysis
 from eraserhead.method.cases import Cases, in_written_order
 from eraserhead.method.reading import Reading
@@ -73,6 +75,7 @@ class AnalysedRows:
     Attributes:
         rows: Values of the rows.
         components: Values of their components.
+        seen: What the head sees of each row: with nothing erased, then at its first flip along each order.
         on: For each row, the labels of its document that are on; None where a row is a document.
         rankings: Names of the rankings, as in `ComponentValues.signals`.
         tests: Names of those with a test 1, as in `RowValues.tests`.
@@ -81,6 +84,7 @@ class AnalysedRows:
 
     rows: RowValues
     components: ComponentValues
+    seen: pa.ListArray
     on: Sequence[list[int]] | None
     rankings: tuple[str, ...]
     tests: tuple[str, ...]
@@ -88,7 +92,7 @@ class AnalysedRows:
 
 
 def analysed_rows(
-    batch: Sequence[int], reading: Reading, rankings: Sequence[Ranking], analysis: Analysis
+    batch: Sequence[int], reading: Reading, rankings: Sequence[Ranking], analysis: Analysis, sampled: np.ndarray
 ) -> AnalysedRows:
     """Return the numbers of an analysed batch, in few copies from its device.
 
@@ -97,6 +101,7 @@ def analysed_rows(
         reading: What was read of them.
         rankings: The rankings whose values are stored.
         analysis: The analysis of the reading.
+        sampled: Which documents of the shard are in the sample of which it is kept what the head sees.
     """
     cases, flips = reading.cases, analysis.flips
     documents = np.array(batch)
@@ -126,6 +131,7 @@ def analysed_rows(
     return AnalysedRows(
         rows,
         components,
+        seen_rows(reading, flips, sampled[rows.document]),
         on=None if cases is None else _on(cases),
         rankings=tuple(ranking.name for ranking in rankings),
         tests=tuple(analysis.tests),
@@ -138,10 +144,13 @@ def joined(parts: Sequence[AnalysedRows]) -> AnalysedRows:
     rows = _concatenated([part.rows for part in parts])
     components = _concatenated([part.components for part in parts])
     order = np.lexsort((rows.label, rows.document))
+    seen = pa.concat_arrays([part.seen for part in parts])
+    lists = len(seen) // max(len(order), 1)  # of each row
     on = None if parts[0].on is None else [on for part in parts for on in part.on or ()]
     return AnalysedRows(
         _taken(rows, order),
         _taken(components, ranges((rows.lengths.cumsum() - rows.lengths)[order], rows.lengths[order])),
+        seen.take(pa.array(ranges(order * lists, np.full(len(order), lists)))),
         on=None if on is None else [on[row] for row in order],
         rankings=parts[0].rankings,
         tests=parts[0].tests,

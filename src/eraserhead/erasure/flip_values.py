@@ -17,7 +17,7 @@ from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.method.names import Outcome
 
-COLUMNS = ("id", "ranking", "draw", "n", "removed", "mass", "outcome", "evidence_auc")
+COLUMNS = ("id", "ranking", "draw", "n", "removed", "mass", "outcome", "evidence_auc", "percentile")
 OUTCOMES = {outcome.label: outcome for outcome in Outcome}
 
 
@@ -34,6 +34,8 @@ class FlipValues:
         fraction: Their share; where nothing flips, infinity or 1.
         mass: Their attention; where nothing flips, infinity or 1.
         evidence_auc: How early components lie that are known to decide; NaN where none are known.
+        percentile: What percentage of the documents lie nearer to the others than what the head sees; NaN where that is
+            not known.
     """
 
     ids: np.ndarray
@@ -42,6 +44,7 @@ class FlipValues:
     fraction: np.ndarray
     mass: np.ndarray
     evidence_auc: np.ndarray
+    percentile: np.ndarray
 
     @property
     def never(self) -> np.ndarray:
@@ -124,6 +127,7 @@ class _Rows:
     mass: np.ndarray
     outcome: np.ndarray
     evidence_auc: np.ndarray
+    percentile: np.ndarray
 
 
 def _rows(table: pa.Table, chosen: np.ndarray) -> _Rows:
@@ -134,14 +138,14 @@ def _rows(table: pa.Table, chosen: np.ndarray) -> _Rows:
         draws=1 if not len(draw) or np.isnan(draw).all() else int(np.nanmax(draw)) + 1,
         n=table.column("n").to_numpy()[chosen],
         outcome=outcomes[codes[chosen]] if len(names) else np.empty(0, dtype=np.int8),
-        **{name: _numbers(table.column(name))[chosen] for name in ("removed", "mass", "evidence_auc")},
+        **{name: _numbers(table.column(name))[chosen] for name in ("removed", "mass", "evidence_auc", "percentile")},
     )
 
 
 def _joined(parts: list[_Rows]) -> _Rows:
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("n", "removed", "mass", "outcome", "evidence_auc")
+        for name in ("n", "removed", "mass", "outcome", "evidence_auc", "percentile")
     }
     return _Rows(max(part.draws for part in parts), **columns)
 
@@ -176,5 +180,6 @@ def _values(rows: _Rows, ids: np.ndarray, count_never_as: CountNeverAs) -> FlipV
         ids=ids,
         outcome=rows.outcome.reshape(shape),
         evidence_auc=rows.evidence_auc.reshape(shape),
+        percentile=rows.percentile.reshape(shape),
         **{name: values.reshape(shape) for name, values in counted.items()},
     )

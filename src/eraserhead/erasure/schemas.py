@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 TARGET = ("target", pa.string())  # of every table: the label that a row is about; null where a document is one decision
+PERCENTILE = ("percentile", pa.float64())  # how far from the others what the head sees lies; null in shards
 DOCUMENTS = pa.schema(
     [
         ("id", pa.string()),
@@ -24,6 +25,7 @@ DOCUMENTS = pa.schema(
         ("training_role", pa.string()),
         ("labels", pa.list_(pa.int32())),
         ("predictions", pa.list_(pa.int32())),
+        PERCENTILE,
         TARGET,
     ]
 )
@@ -39,6 +41,7 @@ FLIPS = pa.schema(
         ("outcome", pa.string()),
         ("order", pa.list_(pa.int32())),
         ("evidence_auc", pa.float64()),
+        PERCENTILE,
         TARGET,
     ]
 )
@@ -71,4 +74,11 @@ SIGNALS = pa.schema(
     ]
 )
 DOCUMENT_ROWS = "documents"  # the table that has a row for each document
-SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
+FLIP_ROWS = "flips"
+SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, FLIP_ROWS: FLIPS, "singles": SINGLES}
+
+# What shards and parts have beside: which of all documents it is, and what the head sees, from which come percentiles.
+PLACE = pa.field("place", pa.int64())
+SEEN = pa.field("seen", pa.list_(pa.float32()))
+TABULATED = {**SCHEMAS, DOCUMENT_ROWS: DOCUMENTS.append(SEEN), FLIP_ROWS: FLIPS.append(SEEN)}
+PARTS = {**TABULATED, DOCUMENT_ROWS: TABULATED[DOCUMENT_ROWS].append(PLACE)}

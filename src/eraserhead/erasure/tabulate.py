@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from eraserhead.data.label_sets import LABELS
 from eraserhead.data.tokens import COUNTS
 from eraserhead.erasure.analysed import TEST_FIELDS, AnalysedRows, joined, ranges
-from eraserhead.erasure.schemas import SCHEMAS
+from eraserhead.erasure.schemas import TABULATED
 from eraserhead.loading.components import ComponentTexts, component_texts
 from eraserhead.method.cases import in_written_order
 from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
@@ -120,6 +120,8 @@ def _documents(shard: Shard) -> pa.Table:
         "single_js": _lists(found.components.single_js, rows.lengths),
         "single_decision": _lists(found.components.single_decision, rows.lengths),
         **{name: shard.column(name) for name in (*COUNTS, TRAINING_ROLE)},
+        "percentile": None,
+        "seen": found.seen.take(pa.array(np.arange(0, len(found.seen), 1 + len(found.orders)))),
     }
     return _table("documents", shard, 1, columns)
 
@@ -148,6 +150,8 @@ def _flips(shard: Shard) -> pa.Table:
         "outcome": OUTCOMES.take(pa.array(outcome)),
         "order": _lists(_by_row(found.components.orders, rows.lengths), lengths),
         "evidence_auc": _evidence_auc(shard),
+        "percentile": None,
+        "seen": _at_flips(shard),
     }
     return _table("flips", shard, each, columns)
 
@@ -174,7 +178,7 @@ def _table(name: str, shard: Shard, each: int, columns: dict[str, Any]) -> pa.Ta
         "target": None if targets is None else np.repeat(np.array(targets, dtype=object), each),
     }
     columns = {**keys, **columns}
-    schema = SCHEMAS[name]
+    schema = TABULATED[name]
     return pa.table([_array(columns[field.name], field.type, len(rows)) for field in schema], schema=schema)
 
 
@@ -204,6 +208,12 @@ def _by_row(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 def _repeated(values: Sequence[Any], times: int) -> pa.Array:
     return pa.array(values).take(pa.array(np.tile(np.arange(len(values)), times)))
+
+
+def _at_flips(shard: Shard) -> pa.ListArray:
+    """Return what the head sees at the first flips, without what it sees with nothing erased."""
+    seen, lists = shard.found.seen, 1 + len(shard.found.orders)
+    return seen.take(pa.array(np.flatnonzero(np.arange(len(seen)) % lists)))
 
 
 def _states(labels: Any, numbers: Int[np.ndarray, " rows"]) -> list[int | None]:

@@ -1,6 +1,6 @@
 """A batch read once at a site, which can be decided again with components erased (METHOD sections 1, 2 and 6)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.method.cases import Cases
+from eraserhead.method.cases import Cases, Replay, distinct
 from eraserhead.method.erasure import (
     LIFT,
     Evaluation,
+    erase,
     evaluate_kept,
     evaluate_prefixes,
     evaluate_singles,
@@ -94,6 +95,12 @@ class Reading(Protocol):
         """Return the smallest flipping set; None where there is no closed form."""
         ...
 
+    def seen(
+        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+    ) -> Float[Tensor, "rows erasures hidden"] | None:
+        """Return what the head sees with everything outside each keep mask erased; None where it is not known."""
+        ...
+
 
 @dataclass(frozen=True)
 class AffineReading:
@@ -103,6 +110,7 @@ class AffineReading:
         weights: See `Reading`, as for the other fields.
         component_logits: ``W v_i``, the logits of each component without the bias.
         bias: ``b``; of cases, which differ in it, one each.
+        vectors: ``v_i`` of each document's components, in the model's precision; None where only logits are known.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -114,6 +122,7 @@ class AffineReading:
     model_decision: Int[Tensor, " batch"]
     signals: Mapping[str, Float[Tensor, "batch components"]]
     cases: Cases | None = None
+    vectors: Float[Tensor, "documents components hidden"] | None = None
 
     @classmethod
     def of(
@@ -179,6 +188,19 @@ class AffineReading:
         order = minimal_order(self.weights, self.component_logits, self.bias, self.mask, decision)
         return FlippingSet(order, *self._flips_of(order.unsqueeze(1)))
 
+    def seen(
+        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+    ) -> Float[Tensor, "rows erasures hidden"] | None:
+        """Return the pooled vectors: averages of the vectors by the weights that are left; 0 where none is."""
+        if self.vectors is None:
+            return None
+        documents = rows if self.cases is None else self.cases.documents[rows]
+        weights = erase(self.weights[rows].unsqueeze(1).expand_as(keep), keep)
+        vectors = self.vectors[documents.to(self.vectors.device)]
+        vectors = vectors.masked_fill(~self.mask[rows].unsqueeze(-1).to(vectors.device), 0.0)
+        precision = torch.promote_types(vectors.dtype, torch.float32)
+        return weights.to(vectors.device, precision) @ vectors.to(precision)
+
 
 @dataclass(frozen=True)
 class ReplayedReading:
@@ -189,6 +211,7 @@ class ReplayedReading:
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
+        vectors: As `replay`, for documents and what the head sees in place of the logits; None where it is not known.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -198,11 +221,10 @@ class ReplayedReading:
     model_decision: Int[Tensor, " batch"]
     signals: Mapping[str, Float[Tensor, "batch components"]]
     outside: Float[Tensor, " batch"]
-    replay: Callable[
-        [Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Float[Tensor, "rows erasures classes"]
-    ]
+    replay: Replay
     mask_entries: int
     cases: Cases | None = None
+    vectors: Replay | None = None
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
@@ -229,6 +251,17 @@ class ReplayedReading:
 
     def minimum(self) -> None:
         """Return None: there is no closed form."""
+
+    def seen(
+        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+    ) -> Float[Tensor, "rows erasures hidden"] | None:
+        """Run the replay once for each set of kept components of each document."""
+        if self.vectors is None:
+            return None
+        documents = rows if self.cases is None else self.cases.documents[rows]
+        repeated, sets = documents.repeat_interleave(keep.shape[1]), keep.flatten(0, 1).unsqueeze(1)
+        first, same = distinct(repeated, sets)
+        return self.vectors(repeated[first], sets[first])[same].view(*keep.shape[:2], -1)
 
 
 def affine_signals(
