@@ -558,7 +558,7 @@ def test_a_damaged_file_is_named_by_who_reads_it_and_made_again_by_the_same_comm
 def test_a_damaged_shard_alone_is_made_again(tmp_path, monkeypatch, caplog):
     run = config(tmp_path, shard_size=5)
     whole = frames(erase_to_folder(replace(run, output_dir=str(tmp_path / "whole"))))
-    monkeypatch.setattr(ResultsFolder, "join", interrupted)
+    monkeypatch.setattr(ResultsFolder, "write_tables", interrupted)
     with pytest.raises(KeyboardInterrupt):
         erase_to_folder(run)
     monkeypatch.undo()

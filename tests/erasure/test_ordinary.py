@@ -11,19 +11,19 @@ from sklearn.covariance import empirical_covariance, ledoit_wolf_shrinkage, shru
 
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure import seen
+from eraserhead.erasure.aggregates import ranking_columns, ranking_summary
 from eraserhead.erasure.conditions import ordinary_line
 from eraserhead.erasure.config import EraseConfig, MergeConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking
 from eraserhead.erasure.merging import merge_folders
 from eraserhead.erasure.ordinary import Percentiles
-from eraserhead.erasure.aggregates import ranking_columns, ranking_summary
 from eraserhead.erasure.schemas import PARTS, TABULATED
 from eraserhead.erasure.seen import sample
 from eraserhead.erasure.shards import deal
 from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.parquet import write_parquet
-from summaries import estimate, full_ranking, full_summary
+from summaries import full_summary
 from tiny import random_texts, saved_classifier
 
 LABELS = ("a", "b", "c")

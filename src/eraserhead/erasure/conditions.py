@@ -45,8 +45,8 @@ def ordinary_line(summary: Summary) -> str:
     if summary.ordinary_documents:
         return (
             "Out of the ordinary: there the head sees a vector that is further (by Mahalanobis distance) from those of "
-            f"{summary.ordinary_documents:,} documents with nothing erased than {BEYOND_ORDINARY:g} % of these are from "
-            "the others; such a flip may say more about vectors that training never showed than about the ranking."
+            f"{summary.ordinary_documents:,} documents with nothing erased than {BEYOND_ORDINARY:g} % of these are "
+            "from the others; such a flip may say more about vectors that training never showed than about the ranking."
         )
     if summary.documents.analysed < FEWEST_ORDINARY:
         return f"Which flips are out of the ordinary is told from {FEWEST_ORDINARY} documents on."

@@ -1,6 +1,6 @@
 """What the head sees of a sample of the documents: with nothing erased, and at each first flip (METHOD section 14)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -24,17 +24,15 @@ SEED = 14  # of the hash; shards are dealt by another, else the sample would be 
 
 def sample(documents: Dataset) -> Places:
     """Return the places of the `SAMPLE` documents whose ids have the smallest hashes, ascending; or of all."""
-    blocks = documents.select_columns(["id"]).with_format("arrow").iter(AT_ONCE)
+    blocks = cast(Iterator[pa.Table], documents.select_columns(["id"]).with_format("arrow").iter(AT_ONCE))
     hashes = [
         np.array([xxhash.xxh3_64_intdigest(each.encode(), SEED) for each in block.column("id").to_pylist()], np.uint64)
-        for block in map(lambda block: cast(pa.Table, block), blocks)
+        for block in blocks
     ]
     return np.sort(np.concatenate([*hashes, np.empty(0, np.uint64)]).argsort(kind="stable")[:SAMPLE])
 
 
-def seen_rows(
-    reading: Reading, found: Sequence[RankingFlips], sampled: Bool[np.ndarray, " rows"]
-) -> pa.ListArray:
+def seen_rows(reading: Reading, found: Sequence[RankingFlips], sampled: Bool[np.ndarray, " rows"]) -> pa.ListArray:
     """Return what the head sees of each row: with nothing erased, then at its first flip along each order.
 
     Null outside the sample, for rows that are not analysed, where nothing flips, and where the model does not tell.

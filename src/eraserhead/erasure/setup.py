@@ -30,7 +30,7 @@ class Setup:
         part: Which part of the documents these are, such as ``2/5``; null where they are all.
     """
 
-    FORMAT: ClassVar[int] = 4
+    FORMAT: ClassVar[int] = 5
 
     model: ModelSetup
     site: SiteSetup
