@@ -96,6 +96,7 @@ def test_the_share_is_over_the_flips_that_have_a_percentile():
     found = flips_by_ranking([pa.table(columns)], "beyond_all")["random"]
     means = bootstrap_means(ranking_columns("random", found, None), 0)
     share = ranking_summary("random", found, means).out_of_ordinary
+    assert share is not None
     assert (share.value, share.count) == (0.25, 2)
     nothing = flips_by_ranking([pa.table({**columns, "percentile": [absent] * 6})], "beyond_all")["random"]
     means = bootstrap_means(ranking_columns("random", nothing, None), 0)
@@ -150,6 +151,7 @@ def test_one_run_parts_and_more_draws_agree_and_erased_documents_are_further_off
     assert flipped.percentile.notna().equals(flipped.id.isin(compared.id))
     assert flips.loc[flips.outcome == "never", "percentile"].isna().all()
     share = summary.rankings["attention"].out_of_ordinary
+    assert share is not None
     own = flipped.loc[(flipped.ranking == "attention") & flipped.percentile.notna()]
     assert (share.value, share.count) == (pytest.approx((own.percentile > 99).mean()), len(own))
     assert flipped.percentile.mean() > 60  # that of the documents themselves is 50

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from eraserhead.sites.inside.head_input import encoder_of
-from families import batch_of, documents, in_float64, slow, tiny
+from families import batch_of, documents, in_float64, new_model, slow, tiny
 from inside_sites import dealt, keep_without, random_sets, reading_of, site_of
 
 pytestmark = pytest.mark.slow
@@ -65,6 +65,11 @@ def test_a_set_that_repeats_is_replayed_once():
     assert len(given) == len(set(given)) == 6
 
 
+def test_a_model_without_an_encoder_of_its_own_shows_nothing():
+    assert encoder_of(new_model("bert").base_model) is None  # pyright: ignore[reportArgumentType]
+    assert encoder_of(new_model("bert")) is not None
+
+
 def test_decisions_are_as_before_once_it_was_looked_at():
     site, batch = site_of("bert", "layer:1"), batch_of(tiny("bert"), documents())
     reading = site.read(batch, ())
@@ -74,4 +79,3 @@ def test_decisions_are_as_before_once_it_was_looked_at():
     assert seen is not None
     assert seen.shape[-1] == tiny("bert").config.hidden_size
     assert torch.equal(reading.evaluate(torch.arange(len(keep)), keep).logits, before)
-    assert encoder_of(tiny("bert").base_model) is None
