@@ -18,7 +18,7 @@ from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking
 from eraserhead.erasure.merging import merge_folders
 from eraserhead.erasure.ordinary import Percentiles
-from eraserhead.erasure.schemas import PARTS, TABULATED
+from eraserhead.erasure.schemas import PARTS, RATIONALE_COLUMNS, TABULATED
 from eraserhead.erasure.seen import sample
 from eraserhead.erasure.shards import deal
 from eraserhead.method.bootstrap import bootstrap_means
@@ -89,7 +89,7 @@ def test_the_share_is_over_the_flips_that_have_a_percentile():
     absent = np.nan
     given = [("a", 99.5), ("a", 10.0), ("b", 99.0), ("b", absent), ("c", absent), ("c", absent)]
     table = [
-        (name, "random", draw % 2, 5, 2, 0.5, "flip", absent, percentile)
+        (name, "random", draw % 2, 5, 2, 0.5, "flip", percentile, *[absent] * len(RATIONALE_COLUMNS))
         for draw, (name, percentile) in enumerate(given)
     ]
     columns = dict(zip(COLUMNS, zip(*table, strict=True), strict=True))

@@ -75,7 +75,6 @@ class RankingSummary:
         mass: Their attention.
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
-        evidence_auc: How early components lie that are known to decide; without a value where none are known.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
         out_of_ordinary: Share of the flips at which the head sees what is further from the documents with nothing
             erased than 99 % of them are from each other (METHOD section 14); null where that was not measured.
@@ -87,7 +86,6 @@ class RankingSummary:
     mass: Distribution
     excess: Estimate | None
     optimal: Estimate | None
-    evidence_auc: Estimate
     spread: Estimate | None
     out_of_ordinary: Estimate | None = None
 
@@ -194,6 +192,40 @@ class LabelScores:
     macro_f1: Estimate
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How well an order of the components agrees with what people marked as evidence, over the documents with marks.
+
+    Components without text of their own, such as [CLS], are left out. With several annotators, means over them.
+
+    Attributes:
+        average_precision: Mean, over the marked components, of the precision among those that come no later.
+        auc: How often a marked component precedes another one.
+        f1: F1 of the first components, as many as annotators mark on average, against the marked ones.
+    """
+
+    average_precision: Estimate
+    auc: Estimate
+    f1: Estimate
+
+
+@dataclass(frozen=True)
+class People:
+    """Rankings against what people marked: whether they are plausible, which does not say whether they are faithful.
+
+    Attributes:
+        documents: Documents that somebody looked at.
+        annotators: Mean number of annotators of these documents.
+        rankings: Agreement by the name of the ranking.
+        ceiling: Agreement of each annotator with each other; null without documents of several annotators.
+    """
+
+    documents: int
+    annotators: float
+    rankings: dict[str, Agreement]
+    ceiling: Agreement | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
     """Everything that is computed from the tables of a folder of results.
@@ -214,6 +246,7 @@ class Aggregates:
         random_orders: How many random orders each document has, and what so few of them do.
         ordinary_documents: Documents that flips were compared with to tell which are out of the ordinary; 0 where that
             was not measured.
+        people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
     documents: Counts
@@ -228,6 +261,7 @@ class Aggregates:
     labels: LabelScores | None = None
     random_orders: RandomOrders | None = None
     ordinary_documents: int = 0
+    people: People | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:

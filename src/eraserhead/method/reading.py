@@ -196,10 +196,9 @@ class AffineReading:
             return None
         documents = rows if self.cases is None else self.cases.documents[rows]
         weights = erase(self.weights[rows].unsqueeze(1).expand_as(keep), keep)
-        vectors = self.vectors[documents.to(self.vectors.device)]
-        vectors = vectors.masked_fill(~self.mask[rows].unsqueeze(-1).to(vectors.device), 0.0)
-        precision = torch.promote_types(vectors.dtype, torch.float32)
-        return weights.to(vectors.device, precision) @ vectors.to(precision)
+        vectors = self.vectors.to(torch.promote_types(self.vectors.dtype, torch.float32))
+        vectors = vectors[documents.to(vectors.device)].masked_fill(~self.mask[rows].unsqueeze(-1).to(vectors.device), 0.0)
+        return weights.to(vectors) @ vectors
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ class ReplayedReading:
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
-        vectors: As `replay`, for documents and what the head sees in place of the logits; None where it is not known.
+        vectors: As `replay`, but of documents, and what the head sees in place of logits; None where it is not known.
     """
 
     weights: Float[Tensor, "batch components"]
