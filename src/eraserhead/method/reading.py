@@ -24,8 +24,7 @@ from eraserhead.method.names import GRADIENT, PRODUCT
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
 
-# Signals that sites give beside the gradient and the product; these two order components, and do not vanish when the
-# softmax saturates.
+# Signals beside gradient and product; these two order components, and do not vanish when the softmax saturates.
 MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
 ENTRIES = 2**22  # approximate number of logits of prefixes held at a time
 
@@ -139,14 +138,13 @@ class AffineReading:
         unerased = evaluate_unerased(weights, component_logits, bias)
         rivals = rival_weights(unerased.logits)
         gradient = soft_margin(component_logits, unerased.decision, rivals) * mask
+        places = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
         return cls(
             weights=weights,
             component_logits=component_logits,
             bias=bias,
             mask=mask,
-            positions=torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
-            if positions is None
-            else positions,
+            positions=places if positions is None else positions,
             unerased=unerased,
             model_decision=unerased.decision if model_decision is None else model_decision,
             signals=affine_signals(unerased, weights, gradient),
