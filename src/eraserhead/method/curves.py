@@ -10,9 +10,10 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import expit
 from torch import Tensor
 
-from eraserhead.method.along import Steps, at_percents
+from eraserhead.method.along import PERCENTS, Steps, at_percents
 from eraserhead.method.limits import Limits
 from eraserhead.method.margins import log_odds
+from eraserhead.method.names import CurveSizes
 from eraserhead.method.reading import Reading
 
 SAME = 1e-9  # log-odds: where no sets of one size are further apart, there is nothing to choose
@@ -49,19 +50,22 @@ class Curves:
 
 
 @torch.no_grad()
-def curves(reading: Reading, orders: Sequence[tuple[str, Int[Tensor, "batch components"]]], every_k: bool) -> Curves:
+def curves(
+    reading: Reading, orders: Sequence[tuple[str, Int[Tensor, "batch components"]]], sizes: CurveSizes
+) -> Curves:
     """Follow rankings through a batch.
 
     Args:
         reading: The batch as read at a site.
         orders: Name of the ranking and order of the components; the orders of one ranking stand together.
-        every_k: Whether to look at every k, or only at `PERCENTS` of the components.
+        sizes: Whether to look at every k, or only at `PERCENTS` of the components; with ``none`` there are no steps.
     """
+    if sizes == "none":
+        return _without_steps(tuple(dict.fromkeys(name for name, _ in orders)), len(reading.mask))
+    every_k = sizes == "all"
     steps = Steps.every(reading.lengths) if every_k else Steps.of_fractions(reading.lengths)
     found = reading.along(torch.stack([order for _, order in orders], dim=1), steps)
-    removed, kept, k, exists = (
-        each.numpy(force=True) for each in (found.removed, found.kept, steps.k, steps.exists)
-    )
+    removed, kept, k, exists = (each.numpy(force=True) for each in (found.removed, found.kept, steps.k, steps.exists))
     whole = _whole(reading)
     percents = (k[:, None] < at_percents(reading.lengths).numpy(force=True)[:, :, None]).sum(-1)
     chosen = percents[:, None].repeat(len(orders), axis=1)
@@ -82,6 +86,13 @@ def difference(first: Float[np.ndarray, "*#shape"], second: Float[np.ndarray, "*
     """Return the first probability minus the second, of log-odds; near 1, too, it keeps its digits."""
     high, low = np.maximum(first, second), np.minimum(first, second)
     return np.where(first < second, -1, 1) * -np.expm1(low - high) * expit(high) * expit(-low)
+
+
+def _without_steps(rankings: tuple[str, ...], batch: int) -> Curves:
+    shape = batch, len(rankings)
+    nothing, at = np.empty((*shape, 0)), np.full((*shape, len(PERCENTS)), np.nan)
+    none = np.full(shape, np.nan)
+    return Curves(rankings, nothing[:, 0].astype(int), nothing[:, 0] > 0, nothing, nothing, at, at, none, none, none)
 
 
 def _whole(reading: Reading) -> Float[np.ndarray, "batch 1 1"]:

@@ -46,8 +46,9 @@ class Limits:
 class Sizes:
     """Which sets a row has to keep.
 
-    A component of weight 0 changes nothing, so that of a size those sets are best that hold the fewest of positive
-    weight: at least one, and as many as those of weight 0 do not fill. Where these fill the set, the bias alone decides.
+    A component of weight 0 changes nothing, and the fewer components of positive weight a set has, the further its
+    margin can be. So of each size those sets are best that have as many of weight 0 as there are, and one of positive
+    weight at least. A set that has none leaves the decision to the bias.
 
     Attributes:
         positive: How many components of positive weight the best sets keep; 1 where they keep none.
@@ -104,7 +105,9 @@ def limits(
         if len(ahead) == 1:
             reached.append(certain[-1])
             continue
-        found = [_against_all(_reached(lifted, ahead, sign * each, ratio)) for each, ratio in zip(ahead, ratios)]
+        found = [
+            _against_all(_reached(lifted, ahead, sign * each, ratio)) for each, ratio in zip(ahead, ratios, strict=True)
+        ]
         best = np.min([sign * values for values in found], axis=0)
         reached.append(sign * sizes.limit(best, sign * _against_all(bias_ahead)))
     return Limits(*reached, *certain)

@@ -21,7 +21,7 @@ def margins(
 
 
 def log_odds(logits: Float[Tensor, "*batch classes"], decision: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Return ``log(p_c / (1 - p_c))`` of the decision: where p_c rounds to 1, this still tells how far it is from it."""
+    """Return ``log(p_c / (1 - p_c))`` of the decision, which still varies where p_c rounds to 1."""
     decided = decision.unsqueeze(-1)
     behind = (logits - logits.gather(-1, decided)).scatter(-1, decided, -torch.inf)
     top = behind.amax(-1, keepdim=True)
