@@ -1,21 +1,22 @@
 """Compares results document by document (METHOD section 16)."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from scipy.stats import kendalltau
 
 from eraserhead.comparison.compared import Compared, Comparison, Difference, ScoreAgreement
-from eraserhead.comparison.sources import Source, check_same_documents
+from eraserhead.comparison.sources import Scores, Source, check_same_documents
 from eraserhead.errors import UserError
 from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.method.paired import sign_flip_p_values
-from eraserhead.method.statistics import Estimate, holm
-
-NO_ESTIMATE = Estimate(None, None, None, 0)
+from eraserhead.method.statistics import holm
 
 
 def compare_sources(sources: Sequence[Source], seed: int) -> Comparison:
@@ -26,7 +27,7 @@ def compare_sources(sources: Sequence[Source], seed: int) -> Comparison:
     """
     for other in sources[1:]:
         check_same_documents(sources[0], other)
-    ids = [name for name in sources[0].texts.index if all(name in source.analysed for source in sources)]
+    ids = [str(name) for name in sources[0].texts.index if all(name in source.analysed for source in sources)]
     if not ids:
         raise UserError("no document has two components or more in all of the results: there is nothing to compare")
     pairs = [_Pair(first, second) for first, second in combinations(sources, 2)]
@@ -65,25 +66,48 @@ def _compared(source: Source) -> Compared:
     return Compared(source.name, source.results, setup.model.name, setup.site, named, source.summary.accuracy)
 
 
-def _differences(pairs: Sequence[_Pair], ids: list[str], seed: int) -> list[Difference]:
+def _differences(pairs: Sequence[_Pair], ids: Sequence[str], seed: int) -> list[Difference]:
     """Return all differences, without a correction."""
-    keys, columns, means = [], [], []
-    for pair in pairs:
-        for ranking in pair.rankings:
-            measures = [source.measures(ranking) for source in (pair.first, pair.second)]
-            for measure in measures[0]:
-                first, second = (own.get(measure, pd.Series(dtype=float)).reindex(ids).to_numpy() for own in measures)
-                difference = second - first
-                both = ~np.isnan(difference)
-                keys.append((*pair.names, ranking, measure))
-                columns.append(difference)
-                means.append([float(own[both].mean()) if both.any() else None for own in (first, second)])
-    estimates = bootstrap_means(zip(keys, columns, strict=True), seed)
+    found = [each for pair in pairs for ranking in pair.rankings for each in _measured(pair, ranking, ids)]
+    columns = [each.second - each.first for each in found]
+    estimates = bootstrap_means(enumerate(columns), seed)
     p_values = sign_flip_p_values(np.stack(columns, axis=1), seed)
     return [
-        Difference(*key, *of, estimates[key], None if np.isnan(p_value) else float(p_value), None)
-        for key, of, p_value in zip(keys, means, p_values, strict=True)
+        Difference(
+            *(each.pair.first.name, each.pair.second.name, each.ranking, each.measure),
+            of_first=_mean(each.first, column),
+            of_second=_mean(each.second, column),
+            difference=estimates[number],
+            p_value=None if np.isnan(p_values[number]) else float(p_values[number]),
+            corrected=None,
+        )
+        for number, (each, column) in enumerate(zip(found, columns, strict=True))
     ]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A measure of a ranking in both results of a pair, over the same documents; NaN where there is none."""
+
+    pair: _Pair
+    ranking: str
+    measure: str
+    first: Float[np.ndarray, " documents"]
+    second: Float[np.ndarray, " documents"]
+
+
+def _measured(pair: _Pair, ranking: str, ids: Sequence[str]) -> Iterator[_Measured]:
+    first, second = (source.measures(ranking) for source in (pair.first, pair.second))
+    for measure in first:
+        if measure in second:
+            columns = (own[measure].reindex(ids).to_numpy() for own in (first, second))
+            yield _Measured(pair, ranking, measure, *columns)
+
+
+def _mean(values: Float[np.ndarray, " documents"], where: Float[np.ndarray, " documents"]) -> float | None:
+    """Return the mean where another column has numbers."""
+    chosen = values[~np.isnan(where)]
+    return float(chosen.mean()) if len(chosen) else None
 
 
 def _corrected(differences: Sequence[Difference]) -> Iterator[Difference]:
@@ -94,7 +118,7 @@ def _corrected(differences: Sequence[Difference]) -> Iterator[Difference]:
         yield each if each.p_value is None else replace(each, corrected=float(next(corrected)))
 
 
-def _agreements(pairs: Sequence[_Pair], ids: list[str], seed: int) -> Iterator[ScoreAgreement]:
+def _agreements(pairs: Sequence[_Pair], ids: Sequence[str], seed: int) -> Iterator[ScoreAgreement]:
     """Yield how alike scores are, over the documents with the same components in both results."""
     keys, columns = [], []
     for pair in pairs:
@@ -110,12 +134,13 @@ def _agreements(pairs: Sequence[_Pair], ids: list[str], seed: int) -> Iterator[S
         yield ScoreAgreement(*key, tau=estimates[key])
 
 
-def _taus(pair: _Pair, first: dict, second: dict) -> pd.Series:
+def _taus(pair: _Pair, first: Scores, second: Scores) -> pd.Series:
     """Return Kendall's tau-b of two rankings' scores, a mean over a document's labels, by its id."""
-    keys, values = [], []
-    components = pair.first.components, pair.second.components
+    found: defaultdict[str, list[float]] = defaultdict(list)
     for key, scores in first.items():
-        if key in second and components[0][key] == components[1][key] and len(scores) > 1:
-            keys.append(key[0])
-            values.append(kendalltau(scores, second[key]).statistic)
-    return pd.Series(values, keys, dtype=float).groupby(level=0, sort=False).mean()
+        same = key in second and pair.first.components[key] == pair.second.components[key]
+        if same and len(scores) > 1:
+            tau: Any = kendalltau(scores, second[key])
+            found[key[0]].append(float(tau.statistic))
+    # Equal scores everywhere have no order, and no tau.
+    return pd.Series({name: np.nanmean(own) for name, own in found.items() if not np.isnan(own).all()}, dtype=float)

@@ -15,6 +15,8 @@ from eraserhead.errors import UserError
 from eraserhead.method.names import Outcome
 
 SHOWN = 3  # ids in a message
+Case = tuple[str, str | None]  # a document and the label that a row is about
+Scores = Mapping[Case, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ class Source:
         columns = {"fraction": flips.fraction.mean(1)}
         columns |= {outcome.label: (flips.outcome == outcome).mean(1) for outcome in Outcome}
         found = {name: pd.Series(average(values), ids) for name, values in columns.items()}
-        return found | {name: column for name, column in self._curves.get(ranking, {}).items()}
+        return found | self._curves.get(ranking, {})
 
     @cached_property
-    def scores(self) -> dict[str, Mapping[tuple[str, str | None], np.ndarray]]:
+    def scores(self) -> dict[str, Scores]:
         """The scores of each ranking, by document and label."""
         rows = self.table("signals", ["id", "ranking", "target", "scores"]).to_pandas()
         return {
@@ -69,7 +71,7 @@ class Source:
         }
 
     @cached_property
-    def components(self) -> Mapping[tuple[str, str | None], tuple[str, ...]]:
+    def components(self) -> Mapping[Case, tuple[str, ...]]:
         """The components of each document, by document and label."""
         rows = self.table("documents", ["id", "target", "components"]).to_pandas()
         return {
@@ -96,10 +98,10 @@ def check_same_documents(first: Source, other: Source) -> None:
     shared, sizes = int(same.sum()), (len(first.texts), len(other.texts))
     if sizes == (shared, shared):
         return
-    alone = [name for name in first.texts.index.symmetric_difference(other.texts.index)][:SHOWN]
+    alone = list(first.texts.index.symmetric_difference(other.texts.index))[:SHOWN]
     altered = list(ids[~same.to_numpy()][:SHOWN])
     example = f"in one alone: {', '.join(alone)}" if alone else f"with another text: {', '.join(altered)}"
     raise UserError(
-        f"{first.results} and {other.results}: other documents: {sizes[0]:,} and {sizes[1]:,}, of which {shared:,} have "
-        f"the same id and text ({example}); erase the same documents with both"
+        f"{first.results} and {other.results}: not the same documents: {sizes[0]:,} and {sizes[1]:,}, of which "
+        f"{shared:,} have the same id and text ({example}); erase the same documents with both"
     )
