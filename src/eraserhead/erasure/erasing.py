@@ -16,7 +16,7 @@ from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.draws import draws_needed, first_draws, with_draws
+from eraserhead.erasure.draws import draws_needed, first_draws, permutations, with_draws
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
@@ -53,6 +53,7 @@ class Analyser:
         accelerator: The device.
         config: Seed and batch size.
         draws: Number of random orders that each document gets at first.
+        permutations: Number of times that each document's weights are permuted.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
     """
 
@@ -60,6 +61,7 @@ class Analyser:
     accelerator: Accelerator
     config: EraseConfig
     draws: int
+    permutations: int
     searched: list[float] = field(default_factory=list)
 
     @property
@@ -97,7 +99,8 @@ class Analyser:
     def _draws(self, rows: Mapping[str, Sequence[Any]], batch: list[int], reading: Reading, count: int) -> Draws:
         cases = reading.cases
         documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
-        return Draws([rows["id"][row] for row in documents], self.config.seed, count, self.config.random_other)
+        ids = [rows["id"][row] for row in documents]
+        return Draws(ids, self.config.seed, count, self.config.random_other, self.permutations)
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
         opened, config, rankings = self.opened, self.config, registered()
@@ -164,7 +167,8 @@ def erase_documents(
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    analyser = Analyser(opened, accelerator, config, first_draws(config.draws, closed_form))
+    drawn = first_draws(config.draws, closed_form), permutations(config.draws, closed_form)
+    analyser = Analyser(opened, accelerator, config, *drawn)
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if config.draws is None and not closed_form:

@@ -130,6 +130,32 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class ShuffledWeights:
+    """What attention has to beat: a document's weights permuted over its components (METHOD section 17).
+
+    Permuted weights make a decision of their own, which is erased along them, and in a random order. An advantage over
+    random orders is the share of the documents with fewer removals, less that with more.
+
+    Attributes:
+        count: How many times each document's weights are permuted.
+        fewer: Share of the documents on which erasing along permuted weights needs fewer removals than at random.
+        equal: As many.
+        more: More.
+        advantage: The advantage of permuted weights.
+        own_advantage: That of the model's own weights, for its own decision.
+        difference: The latter minus the former, document by document.
+    """
+
+    count: int
+    fewer: Estimate
+    equal: Estimate
+    more: Estimate
+    advantage: Estimate
+    own_advantage: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True)
 class SingleErasureTable:
     """Test 1's 2x2 table of a ranking's top and another component: shares of the documents.
 
@@ -206,6 +232,10 @@ class Aggregates:
         tests: Test 1 by the name of the ranking.
         labels: Scores by label, of a model that decides label by label; else null.
         random_orders: How many random orders each document has, and what so few of them do.
+        shuffled: How permuted weights compare with random orders; null at sites that cannot permute them.
+        largest_class: Share of the labelled documents that belong to the largest class: the accuracy of always deciding
+            for it. Of a model that decides label by label, the share of states that are right if each label always has
+            its more frequent one. Null where no document is labelled.
     """
 
     documents: Counts
@@ -219,6 +249,8 @@ class Aggregates:
     tests: dict[str, TestSummary]
     labels: LabelScores | None = None
     random_orders: RandomOrders | None = None
+    shuffled: ShuffledWeights | None = None
+    largest_class: Estimate | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:

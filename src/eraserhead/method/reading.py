@@ -1,14 +1,14 @@
 """A batch read once at a site, which can be decided again with components erased (METHOD sections 1, 2 and 6)."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eraserhead.method.cases import Cases
+from eraserhead.method.cases import Cases, Replay
 from eraserhead.method.erasure import (
     LIFT,
     Evaluation,
@@ -20,6 +20,7 @@ from eraserhead.method.erasure import (
 from eraserhead.method.margins import rival_weights, saturation, soft_margin
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import GRADIENT, PRODUCT
+from eraserhead.method.shuffled import Shuffle
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
 
@@ -92,6 +93,15 @@ class Reading(Protocol):
 
     def minimum(self) -> FlippingSet | None:
         """Return the smallest flipping set; None where there is no closed form."""
+        ...
+
+    def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "Reading | None":
+        """Return the reading with permuted weights, whose decision is made anew; None where the site has none.
+
+        Component i gets the weight of component ``permutation[i]``; where weights sum to 1 within sentences, those of a
+        sentence are permuted in the order in which the permutation has them. Cases of one document are permuted alike.
+        The result has no signals: it serves to erase along its weights, and at random.
+        """
         ...
 
 
@@ -179,6 +189,12 @@ class AffineReading:
         order = minimal_order(self.weights, self.component_logits, self.bias, self.mask, decision)
         return FlippingSet(order, *self._flips_of(order.unsqueeze(1)))
 
+    def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "AffineReading":
+        """Return the reading with permuted weights: each component keeps its logits."""
+        weights = self.weights.gather(1, permutation)
+        unerased = evaluate_unerased(weights, self.component_logits, self.bias)
+        return replace(self, weights=weights, unerased=unerased, model_decision=unerased.decision, signals={})
+
 
 @dataclass(frozen=True)
 class ReplayedReading:
@@ -189,6 +205,7 @@ class ReplayedReading:
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
+        shuffle: Permutes the weights, as `Reading.shuffled` says; None where they cannot be permuted.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -198,11 +215,10 @@ class ReplayedReading:
     model_decision: Int[Tensor, " batch"]
     signals: Mapping[str, Float[Tensor, "batch components"]]
     outside: Float[Tensor, " batch"]
-    replay: Callable[
-        [Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Float[Tensor, "rows erasures classes"]
-    ]
+    replay: Replay
     mask_entries: int
     cases: Cases | None = None
+    shuffle: Shuffle | None = None
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
@@ -229,6 +245,17 @@ class ReplayedReading:
 
     def minimum(self) -> None:
         """Return None: there is no closed form."""
+
+    def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "ReplayedReading | None":
+        """Run the replay once with permuted weights and nothing erased, for the decision."""
+        if self.shuffle is None:
+            return None
+        found = self.shuffle(permutation)
+        rows = torch.arange(len(self.mask), device=self.mask.device)
+        logits = found.replay(rows, self.mask.unsqueeze(1))[:, 0].double()
+        unerased = Evaluation(logits, torch.ones_like(logits[:, 0]), self.unerased.keeps_mass)
+        changed = {"weights": found.weights, "replay": found.replay, "unerased": unerased, "signals": {}}
+        return replace(self, model_decision=unerased.decision, shuffle=None, **changed)
 
 
 def affine_signals(
