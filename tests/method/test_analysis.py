@@ -51,6 +51,9 @@ class Vote:
     def minimum(self) -> FlippingSet | None:
         return None
 
+    def shuffled(self, permutation: Tensor) -> Reading | None:
+        return None
+
     def _count(self, rows: Tensor, keep: Tensor, alone: bool = False) -> Evaluation:
         counts = torch.zeros(*keep.shape[:2], 3, dtype=torch.float64)
         for at, row in enumerate(rows.tolist()):

@@ -102,7 +102,8 @@ def _compared(shuffled: ShuffledWeights | None) -> VerdictKind:
 def _said(kind: VerdictKind, summary: Aggregates) -> str:
     if kind is VerdictKind.TOO_FEW:
         count = summary.documents.analysed
-        return f"No verdict on attention: {count} documents are too few, it takes {FEWEST_DOCUMENTS}."
+        few = "1 document is" if count == 1 else f"{count} documents are"
+        return f"No verdict on attention: {few} too few, it takes {FEWEST_DOCUMENTS}."
     if kind is VerdictKind.CHANCE_LEVEL:
         largest = summary.largest_class
         assert largest is not None
