@@ -5,15 +5,20 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from eraserhead.method.cases import Targets
 from eraserhead.method.names import SHUFFLED, SHUFFLED_RANDOM, Outcome
 from eraserhead.method.random_draws import PERMUTATIONS, random_orders
 from eraserhead.patch.families import FAMILIES, Route
-from families import CLOSES, OPENS, VARIANTS, documents, in_float64, slow
+from eraserhead.sites.inside.site import SelfAttentionSite
+from eraserhead.sites.site import parse_inside
+from families import CLOSES, OPENS, VARIANTS, batch_of, documents, in_float64, slow, tiny
 from inside_sites import FROM_THE_READ_OUT, keep_without, random_sets, reading_of
 from readings import analyse_along, evaluated
 
+# Every third of those that can, and what may hold weights back: windows and softly capped scores.
 INTERFACE = [name for name, (family, *_) in VARIANTS.items() if FAMILIES[family].route is Route.INTERFACE]
-TURNS = [(name, FROM_THE_READ_OUT[number % 3], (None, (0, 3))[number % 2]) for number, name in enumerate(INTERFACE)]
+NAMES = dict.fromkeys([*INTERFACE[::3], "qwen2, in windows", "mistral, in windows", "gemma2"])
+TURNS = [(name, FROM_THE_READ_OUT[number % 3], (None, (0, 3))[number % 2]) for number, name in enumerate(NAMES)]
 ROWS = (2, 3)  # of the documents, those looked at
 
 
@@ -102,6 +107,22 @@ def test_tokens_that_are_no_components_keep_their_weights():
         expected = permuted_logits("bert", ids, "layer:-1", None, keys)
         assert_close(permuted.unerased.logits[row], expected, rtol=0, atol=1e-10)
     assert torch.equal(permuted.outside, reading.outside)
+
+
+def test_labels_of_a_document_are_decided_anew_with_the_same_weights():
+    """Three labels of each document as cases: on where the label's own logit, by the slow way, is above .1."""
+    texts, labels = documents(), (0, 2, 3)
+    site = SelfAttentionSite(tiny("bert"), parse_inside("layer:-1"), targets=Targets(0.1, labels))
+    with in_float64():
+        reading = site.read(batch_of(tiny("bert"), texts), ())
+        permutation = permutation_of(reading_of("bert", "layer:-1"))
+        permuted = reading.shuffled(permutation.repeat_interleave(len(labels), 0))
+    for row in ROWS:
+        logits = permuted_logits("bert", texts[row], "layer:-1", None, permutation[row, : len(texts[row])])
+        for at, label in enumerate(labels):
+            case = row * len(labels) + at
+            assert permuted.unerased.logits[case, 1].item() == pytest.approx(float(logits[label]) - 0.1, abs=1e-10)
+            assert torch.equal(permuted.weights[case], permuted.weights[row * len(labels)])
 
 
 @pytest.mark.parametrize(
