@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from eraserhead.data.provenance import LabelsRead, Provenance, Truncation
+from eraserhead.erasure.advantages import ShuffledWeights
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import (
     Aggregates,
@@ -11,7 +12,6 @@ from eraserhead.erasure.summary import (
     Pair,
     RandomOrders,
     RankingSummary,
-    ShuffledWeights,
     SingleErasureTable,
     Summary,
     TestSummary,
@@ -61,7 +61,6 @@ def full_ranking():
         mass=Distribution(*map(estimate, (0.1, 0.4, 0.5, 0.3))),
         excess=estimate(1.5),
         optimal=estimate(0.25),
-        evidence_auc=estimate(None, count=0),
         spread=None,
     )
 

@@ -17,6 +17,7 @@ from eraserhead.erasure.aggregates import (
 )
 from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking, own_decisions
 from eraserhead.erasure.permuted import shuffled_columns, shuffled_weights
+from eraserhead.erasure.schemas import RATIONALE_COLUMNS
 from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.method.names import Outcome
 
@@ -31,7 +32,8 @@ def flips(count_never_as="beyond_all", **rankings):
             for draw, count in enumerate(np.atleast_1d(removed)):
                 outcome = "never" if np.isnan(count) else "flip"
                 numbered = draw if np.ndim(removed) else ABSENT
-                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, ABSENT))
+                people = [ABSENT] * len(RATIONALE_COLUMNS)
+                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, *people))
     return flips_by_ranking([pa.Table.from_pandas(pd.DataFrame(rows, columns=COLUMNS))], count_never_as)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from eraserhead.erasure.advantages import ShuffledWeights
 from eraserhead.erasure.flip_values import FlipValues, averager
-from eraserhead.erasure.summary import ShuffledWeights
 from eraserhead.method.names import ATTENTION, RANDOM, SHUFFLED, SHUFFLED_RANDOM
 from eraserhead.method.statistics import Estimate, compare
 

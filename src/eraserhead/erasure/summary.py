@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from eraserhead.data.provenance import Truncation
+from eraserhead.erasure.advantages import ShuffledWeights
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
@@ -72,7 +73,6 @@ class RankingSummary:
         mass: Their attention.
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
-        evidence_auc: How early components lie that are known to decide; without a value where none are known.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
     """
 
@@ -82,7 +82,6 @@ class RankingSummary:
     mass: Distribution
     excess: Estimate | None
     optimal: Estimate | None
-    evidence_auc: Estimate
     spread: Estimate | None
 
     def distribution(self, quantity: str) -> Distribution:
@@ -127,32 +126,6 @@ class Pair:
     fewer: Estimate
     equal: Estimate
     more: Estimate
-
-
-@dataclass(frozen=True)
-class ShuffledWeights:
-    """What attention has to beat: a document's weights permuted over its components (METHOD section 17).
-
-    Permuted weights make a decision of their own, which is erased along them, and in a random order. An advantage over
-    random orders is the share of the documents with fewer removals, less that with more.
-
-    Attributes:
-        count: How many times each document's weights are permuted.
-        fewer: Share of the documents on which erasing along permuted weights needs fewer removals than at random.
-        equal: As many.
-        more: More.
-        advantage: The advantage of permuted weights.
-        own_advantage: That of the model's own weights, for its own decision.
-        difference: The latter minus the former, document by document.
-    """
-
-    count: int
-    fewer: Estimate
-    equal: Estimate
-    more: Estimate
-    advantage: Estimate
-    own_advantage: Estimate
-    difference: Estimate
 
 
 @dataclass(frozen=True)
@@ -214,6 +187,40 @@ class LabelScores:
     macro_f1: Estimate
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How well an order of the components agrees with what people marked as evidence, over the documents with marks.
+
+    Components without text of their own, such as [CLS], are left out. With several annotators, means over them.
+
+    Attributes:
+        average_precision: Mean, over the marked components, of the precision among those that come no later.
+        auc: How often a marked component precedes another one.
+        f1: F1 of the first components, as many as annotators mark on average, against the marked ones.
+    """
+
+    average_precision: Estimate
+    auc: Estimate
+    f1: Estimate
+
+
+@dataclass(frozen=True)
+class People:
+    """Rankings against what people marked: whether they are plausible, which does not say whether they are faithful.
+
+    Attributes:
+        documents: Documents that somebody looked at.
+        annotators: Mean number of annotators of these documents.
+        rankings: Agreement by the name of the ranking.
+        ceiling: Agreement of each annotator with each other; null without documents of several annotators.
+    """
+
+    documents: int
+    annotators: float
+    rankings: dict[str, Agreement]
+    ceiling: Agreement | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
     """Everything that is computed from the tables of a folder of results.
@@ -236,6 +243,7 @@ class Aggregates:
         largest_class: Share of the labelled documents that belong to the largest class: the accuracy of always deciding
             for it. Of a model that decides label by label, the share of states that are right if each label always has
             its more frequent one. Null where no document is labelled.
+        people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
     documents: Counts
@@ -251,6 +259,7 @@ class Aggregates:
     random_orders: RandomOrders | None = None
     shuffled: ShuffledWeights | None = None
     largest_class: Estimate | None = None
+    people: People | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:
