@@ -98,9 +98,9 @@ class Reading(Protocol):
     def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "Reading | None":
         """Return the reading with permuted weights, whose decision is made anew; None where the site has none.
 
-        Component i gets the weight of component ``permutation[i]``; where weights sum to 1 within sentences, those of a
-        sentence are permuted in the order in which the permutation has them. Cases of one document are permuted alike.
-        The result has no signals: it serves to erase along its weights, and at random.
+        Component i gets the weight of component ``permutation[i]``, and padding stays in place. Where weights sum to 1
+        within sentences, those of a sentence are permuted in the order in which the permutation has them. Cases of one
+        document are permuted alike. The result has no signals: it serves to erase along its weights, and at random.
         """
         ...
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from eraserhead.patch.interface import erasable
@@ -45,8 +44,6 @@ class InsideReplay:
         assert isinstance(self.replay, ReadOutReplay)
         tokens = torch.arange(self.replay.batch.mask.shape[1], device=permutation.device)
         tokens = tokens.expand(self.replay.batch.mask.shape)
-        # Padding among the components has positions of other tokens, which keep their weights.
-        at = torch.where(self.mask, self.positions, tokens.shape[1])
-        room = pad(tokens, (0, 1))
-        moved = room.scatter(1, at, self.positions.gather(1, permutation))[:, :-1]
+        # Padding among the components stays in place, and so do the other tokens whose positions it has.
+        moved = tokens.scatter(1, self.positions, self.positions.gather(1, permutation))
         return replace(self, replay=self.replay.shuffled(moved))
