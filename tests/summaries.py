@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 from eraserhead.data.provenance import LabelsRead, Provenance, Truncation
-from eraserhead.erasure.advantages import ShuffledWeights
+from eraserhead.erasure.advantages import RandomOrders, ShuffledWeights
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import (
     Aggregates,
     Counts,
     Distribution,
     Pair,
-    RandomOrders,
     RankingSummary,
     SingleErasureTable,
     Summary,
@@ -34,6 +33,7 @@ SETUP = Setup(
     seed=0,
     random_other="uniform",
     count_never_as="beyond_all",
+    curves="all",
     shard_size=200,
 )
 RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu", files={})

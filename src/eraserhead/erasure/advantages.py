@@ -1,8 +1,24 @@
-"""What attention's advantage over random orders is held against (METHOD section 17); light imports alone."""
+"""What attention is held against: random orders, and shuffled weights (METHOD section 17); light imports alone."""
 
 from dataclasses import dataclass
 
 from eraserhead.method.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class RandomOrders:
+    """The random orders of each document.
+
+    Attributes:
+        count: How many there are.
+        widening: By what share so few of them widen an interval at most, against endlessly many: the interval of the
+            mean fraction erased at random (never counts as all), or of the share of documents on which a ranking needs
+            fewer removals than random, less that on which it needs more. Null with one order, or where the documents
+            differ no more than their orders do.
+    """
+
+    count: int
+    widening: float | None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
+from eraserhead.erasure.curve_values import curve_columns, curve_summary
 from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
 from eraserhead.erasure.label_scores import commonest_states, label_scores, right_states
@@ -80,6 +81,7 @@ def aggregate(
         yield from ceiling_columns(analysed)
         for name, rows in tests.items():
             yield from single_columns(name, rows)
+        yield from curve_columns(results)
 
     means = bootstrap_means(columns(), seed)
     return Aggregates(
@@ -166,6 +168,7 @@ def ranking_summary(name: str, flips: FlipValues, means: Means) -> RankingSummar
         excess=own.get("excess"),
         optimal=own.get("optimal"),
         spread=own.get("spread"),
+        curves=curve_summary(name, means),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from eraserhead.data.provenance import Truncation
-from eraserhead.erasure.advantages import ShuffledWeights
+from eraserhead.erasure.advantages import RandomOrders, ShuffledWeights
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
@@ -63,6 +63,30 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class CurveSummary:
+    """The decision's probability along one ranking, with its first components erased, or alone kept.
+
+    Attributes:
+        comprehensiveness: Probability lost by erasing 1, 5, 10, 20 and 50 % of the components, their mean.
+        sufficiency: Probability lost by keeping these alone, likewise.
+        aopc: Mean probability lost over every number of components erased; no value where not every one was looked at.
+        naopc: Where that lies between the smallest that sets of each size reach, 0, and the largest, 1; no value
+            without a closed form.
+        naopc_width: How far apart the values of `naopc` can be by what is certain; 0 with two classes.
+        comprehensiveness_at: The five that `comprehensiveness` is the mean of, by their share.
+        sufficiency_at: Likewise.
+    """
+
+    comprehensiveness: Estimate
+    sufficiency: Estimate
+    aopc: Estimate
+    naopc: Estimate
+    naopc_width: Estimate
+    comprehensiveness_at: dict[str, Estimate]
+    sufficiency_at: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
 class RankingSummary:
     """Test 2 along one ranking.
 
@@ -74,6 +98,7 @@ class RankingSummary:
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
+        curves: Probabilities along the ranking; null for sets, and where nothing was looked at.
     """
 
     outcomes: dict[str, Estimate]
@@ -83,6 +108,7 @@ class RankingSummary:
     excess: Estimate | None
     optimal: Estimate | None
     spread: Estimate | None
+    curves: CurveSummary | None = None
 
     def distribution(self, quantity: str) -> Distribution:
         """Return ``fraction``, ``removed`` or ``mass``."""
@@ -91,22 +117,6 @@ class RankingSummary:
     def share(self, outcome: Outcome) -> Estimate:
         """Return the share of the documents with this outcome."""
         return self.outcomes[outcome.label]
-
-
-@dataclass(frozen=True)
-class RandomOrders:
-    """The random orders of each document.
-
-    Attributes:
-        count: How many there are.
-        widening: By what share so few of them widen an interval at most, against endlessly many: the interval of the
-            mean fraction erased at random (never counts as all), or of the share of documents on which a ranking needs
-            fewer removals than random, less that on which it needs more. Null with one order, or where the documents
-            differ no more than their orders do.
-    """
-
-    count: int
-    widening: float | None
 
 
 @dataclass(frozen=True)
@@ -280,7 +290,7 @@ class Summary(Aggregates):
         run: How the analysis went.
     """
 
-    FORMAT: ClassVar[int] = 5
+    FORMAT: ClassVar[int] = 6
 
     setup: Setup
     run: ErasureRun
