@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from eraserhead.method.analysis import Analysis, Draws, analyse
+from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
 from eraserhead.method.erasure import Evaluation
-from eraserhead.method.names import GRADIENT, PRODUCT, Outcome, RandomOther
+from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, Outcome, RandomOther
+from eraserhead.method.orders import order_by
 from eraserhead.method.reading import AffineReading, Reading, ReplayedReading
 from eraserhead.method.test_two import FlippingSet
 from eraserhead.rankings.registry import registered
@@ -27,6 +28,13 @@ def analysed(
     ids = [f"test/{row}" for row in range(len(reading.mask))] if ids is None else ids
     orders = {ranking.name: ranking.order(reading) for ranking in registered()}
     return analyse(reading, orders, Draws(ids, seed, draws, random_other), greedy)
+
+
+def analyse_along(reading: Reading, permutations: int) -> list[RankingFlips]:
+    """First flips along attention, and along permuted weights; documents are called by their numbers."""
+    orders = {ATTENTION: order_by(reading.weights, reading.mask)}
+    ids = [str(row) for row in range(len(reading.mask))]
+    return analyse(reading, orders, Draws(ids, 0, permutations, permutations=permutations)).flips
 
 
 def evaluated(reading: Reading, keep: Tensor, rows: Sequence[int] | None = None) -> Tensor:

@@ -14,6 +14,7 @@ from eraserhead.erasure.results import RESULTS
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.training_data import TrainingData, write_training_data
+from eraserhead.method.names import SHUFFLES
 from eraserhead.rankings.registry import registered
 from eraserhead.records import write_record
 from eraserhead.study.cells import Cell
@@ -40,20 +41,32 @@ class Single:
 
 @dataclass(frozen=True)
 class Document:
-    """One document: removals by ranking, a list of draws for random; null is never. A mass is a hundredth of it."""
+    """One document: removals by ranking, a list of draws for random; null is never. A mass is a hundredth of it.
+
+    Permuted weights have removals where they are given, of all documents or of none.
+    """
 
     removed: dict[str, Any] = field(default_factory=dict)
     n: int = 23
     single: Single = field(default_factory=Single)
 
 
-def made_up(folder: Path, dataset: str, model: str, documents: dict[str, Document], never: str = "beyond_all") -> Cell:
-    """Write a cell whose removals are 3 wherever they are not given."""
+def made_up(
+    folder: Path,
+    dataset: str,
+    model: str,
+    documents: dict[str, Document],
+    never: str = "beyond_all",
+    right: bool = True,
+) -> Cell:
+    """Write a cell whose removals are 3 wherever they are not given; decisions are right, or always for class 0."""
     cell = Cell(dataset, model, folder / cell_name(dataset, model))
     results = cell.results
     results.path.mkdir(parents=True)
     tables = {
-        "documents": [_document(name, document) for name, document in documents.items()],
+        "documents": [
+            _document(name, document, n % 2, n % 2 * right) for n, (name, document) in enumerate(documents.items())
+        ],
         "signals": [
             {"id": name, "ranking": ranking, "scores": [0.0] * document.n}
             for name, document in documents.items()
@@ -91,9 +104,11 @@ def random_documents(count: int, seed: int, classes_of_n: tuple[int, ...] = (1, 
     return documents
 
 
-def _document(name: str, document: Document) -> dict[str, Any]:
+def _document(name: str, document: Document, label: int, decision: int) -> dict[str, Any]:
     text = f"This is all that the document {name} says."
-    return {"id": name, "text": text, "label": 0, "prediction": 0, "model_prediction": 0, "n": document.n} | {
+    return {"id": name, "text": text, "label": label, "n": document.n} | {
+        "prediction": decision,
+        "model_prediction": decision,
         "tokens": 30,
         "truncated_tokens": 10,
     }
@@ -101,11 +116,11 @@ def _document(name: str, document: Document) -> dict[str, Any]:
 
 def _flips(name: str, document: Document) -> list[dict[str, Any]]:
     rows = []
-    for ranking in RANKINGS:
+    for ranking in (*RANKINGS, *(name for name in SHUFFLES if name in document.removed)):
         given = document.removed.get(ranking, 3)
         draws = given if isinstance(given, list) else [given] * (3 if ranking == "random" else 1)
         for draw, removed in enumerate(draws):
-            row = {"id": name, "ranking": ranking, "draw": draw if ranking == "random" else None, "n": document.n}
+            row = {"id": name, "ranking": ranking, "draw": draw if len(draws) > 1 else None, "n": document.n}
             if removed is None:
                 rows.append(row | {"outcome": "never"})
             else:

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from eraserhead.data.provenance import LabelsRead, Provenance, Truncation
+from eraserhead.erasure.advantages import RandomOrders, ShuffledWeights
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.summary import (
     Aggregates,
     Counts,
     Distribution,
     Pair,
-    RandomOrders,
     RankingSummary,
     SingleErasureTable,
     Summary,
@@ -47,6 +47,12 @@ def pair(fewer, more, first="attention", second="random"):
     return [Pair(first, second, fewer, estimate(0.1), more)]
 
 
+def against_shuffled(difference):
+    """Permuted weights with fewer removals on half of the documents."""
+    shares = map(estimate, (0.5, 0.1, 0.4, 0.1, 0.3))
+    return ShuffledWeights(3, *shares, difference)
+
+
 def full_ranking():
     return RankingSummary(
         outcomes={"flip": estimate(0.7), "bias_only": estimate(0.2), "never": estimate(0.1)},
@@ -78,6 +84,8 @@ def full_summary(**changes) -> Summary:
         beyond_rankings=None,
         random_orders=RandomOrders(3, 0.0417),
         pairs=pair(estimate(0.6), estimate(0.3)),
+        shuffled=against_shuffled(estimate(0.2, 0.05, 0.35)),
+        largest_class=estimate(0.55),
         tests={"attention": test},
         setup=SETUP,
         run=RUN_RECORD,

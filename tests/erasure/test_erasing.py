@@ -31,6 +31,7 @@ from eraserhead.erasure.work import Work
 from eraserhead.errors import UserError
 from eraserhead.files import unfinished_name, write_json
 from eraserhead.locks import LockedError, locked
+from eraserhead.method.names import SHUFFLES
 from eraserhead.rankings.registry import registered
 from references import first_flip
 from tables import frames, scores
@@ -59,7 +60,10 @@ def config(tmp_path, **changes) -> EraseConfig:
 
 
 def test_flips_equal_the_slow_loop_over_the_models_own_vectors(tmp_path):
-    """Every row of every ranking against one head evaluation a prefix, from vectors that the model gave."""
+    """Every row of every ranking against one head evaluation a prefix, from vectors that the model gave.
+
+    Permuted weights follow from the order that they give: its k-th component has the k-th largest weight.
+    """
     folder = erase_to_folder(config(tmp_path, draws=2))
     results, attention = frames(folder), scores(folder)["attention"]
     model = tiny_classifier(tmp_path, LABELS).double()
@@ -70,14 +74,24 @@ def test_flips_equal_the_slow_loop_over_the_models_own_vectors(tmp_path):
         vectors = model.token_vectors(inputs["input_ids"], inputs["attention_mask"])[0, 1:-1].detach()
         weights = model(**inputs).pooling_weights[0, 1:-1].detach()
         assert_close(torch.tensor(attention[document.id]), weights, rtol=1e-4, atol=1e-6)
+        permuted, orders = {}, {}
         for row in results["flips"][results["flips"].id == document.id].itertuples():
             if row.ranking == "minimum" or not len(weights):
                 continue
-            slow = first_flip(weights, vectors, head.weight.detach(), head.bias.detach(), row.order.tolist())
+            if row.ranking == "shuffled":
+                permuted[row.draw] = weights.sort(descending=True).values[torch.tensor(row.order).argsort()]
+            own, order = permuted[row.draw] if row.ranking in SHUFFLES else weights, row.order
+            if row.ranking == "random":
+                orders[row.draw] = order
+            if row.ranking == "shuffled_random":
+                assert order is None
+                order = orders[row.draw]
+            slow = first_flip(own, vectors, head.weight.detach(), head.bias.detach(), order.tolist())
             assert row.outcome == slow.outcome
             assert (None if np.isnan(row.removed) else int(row.removed)) == slow.removed
             checked += slow.outcome == "flip"
-    assert checked > 50
+        assert len(permuted) == (2 if len(weights) else 0)
+    assert checked > 80
 
 
 def test_tables_hold_what_they_promise(tmp_path):
@@ -99,14 +113,16 @@ def test_tables_hold_what_they_promise(tmp_path):
         assert sum(row.probabilities) == pytest.approx(1.0)
         assert row.prediction == np.argmax(row.probabilities)
         assert row.truncated_tokens == max(0, len(TEXTS[int(row.id.split("/")[1])].split()) - 10)
-    assert len(flips) == len(TEXTS) * (10 + 3 + 1)
+    assert len(flips) == len(TEXTS) * (10 + 3 + 10 + 10 + 1)
     assert flips.groupby("ranking").size().to_dict()["random"] == 10 * len(TEXTS)
     assert flips[flips.ranking == "random"].draw.tolist()[:10] == list(range(10))
-    assert flips[flips.ranking != "random"].draw.isna().all()
+    for name in SHUFFLES:
+        assert flips[flips.ranking == name].draw.tolist()[:10] == list(range(10))
+    assert flips[~flips.ranking.isin(["random", *SHUFFLES])].draw.isna().all()
     exists = flips[flips.outcome != "never"]
     assert (exists.fraction == exists.removed / exists.n).all()
     assert flips[flips.outcome == "never"][["removed", "fraction", "mass"]].isna().all().all()
-    for row in exists.itertuples():
+    for row in exists[~exists.ranking.isin(SHUFFLES)].itertuples():
         assert row.mass == pytest.approx(sum(attention[row.id][i] for i in row.order[: int(row.removed)]), abs=1e-12)
     assert len(singles) == 3 * len(TEXTS)
     for row in singles[singles.n >= 2].itertuples():
@@ -122,7 +138,7 @@ def test_tables_hold_what_they_promise(tmp_path):
 def test_minimum_is_never_above_a_ranking(tmp_path):
     flips = frames(erase_to_folder(config(tmp_path)))["flips"]
     least = flips[flips.ranking == "minimum"].set_index("id").removed
-    others = flips[(flips.ranking != "minimum") & (flips.outcome == "flip")]
+    others = flips[~flips.ranking.isin(["minimum", *SHUFFLES]) & (flips.outcome == "flip")]
     assert (others.removed.to_numpy() >= least.loc[others.id].to_numpy()).all()
     assert (others.removed.to_numpy() > least.loc[others.id].to_numpy()).any()
 
@@ -303,7 +319,7 @@ def test_the_same_setup_again_does_nothing_and_another_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"different: draws, seed.*overwrite=True"):
         erase_to_folder(replace(run, draws=3, seed=7))
     flips = erase_to_folder(replace(run, draws=3, overwrite=True)).table("flips")
-    assert len(flips) == len(TEXTS) * (3 + 3 + 1)
+    assert len(flips) == len(TEXTS) * (3 + 3 + 3 + 3 + 1)
 
 
 def test_other_files_are_left_alone(tmp_path):
@@ -406,7 +422,7 @@ def test_python_api_takes_the_callers_ids(tmp_path):
     reverse = eraserhead.erase(folder, dataset.select(range(4, -1, -1)), draws=2, cpu=True).flips
     assert reverse.id.unique().tolist() == [f"mine-{i}" for i in range(4, -1, -1)]
     for name in ("mine-1", "mine-3"):
-        orders = [flips[flips.id == name].order.tolist() for flips in (forward, reverse)]
+        orders = [flips[flips.id == name].order.dropna().tolist() for flips in (forward, reverse)]
         assert [list(order) for order in orders[0]] == [list(order) for order in orders[1]]
     with pytest.raises(UserError, match="twice"):
         eraserhead.erase(folder, dataset.remove_columns("id").add_column("id", ["same"] * 5), cpu=True)

@@ -15,7 +15,8 @@ from eraserhead.erasure.aggregates import (
     single_columns,
     single_summary,
 )
-from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking
+from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking, own_decisions
+from eraserhead.erasure.permuted import shuffled_columns, shuffled_weights
 from eraserhead.erasure.schemas import RATIONALE_COLUMNS
 from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.method.names import Outcome
@@ -30,7 +31,7 @@ def flips(count_never_as="beyond_all", **rankings):
         for number, removed in enumerate(documents):
             for draw, count in enumerate(np.atleast_1d(removed)):
                 outcome = "never" if np.isnan(count) else "flip"
-                numbered = draw if ranking == "random" else ABSENT
+                numbered = draw if np.ndim(removed) else ABSENT
                 people = [ABSENT] * len(RATIONALE_COLUMNS)
                 rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, ABSENT, *people))
     return flips_by_ranking([pa.Table.from_pandas(pd.DataFrame(rows, columns=COLUMNS))], count_never_as)
@@ -110,6 +111,44 @@ def test_draws_that_never_flip_counted_as_all_enter_the_average():
     assert [getattr(summary.fraction, name).value for name in ("median", "q75")] == pytest.approx([0.3, 0.8])
     assert summary.fraction.mean.value == pytest.approx(0.55)
     assert summary.spread.value == pytest.approx(0.3 / np.sqrt(2))
+
+
+def test_permuted_weights_are_compared_draw_by_draw_with_their_own_random_orders():
+    """Attention 2 and never against draws (1, 3) and (4, 5): advantages 0 and -1.
+
+    Permuted (1, 3) against (2, never), and (never, 4) against (5, never): 1, and (-1 + 1) / 2. Differences -1 and -1.
+    """
+    rankings = flips(
+        attention=[2, ABSENT],
+        random=[[1, 3], [4, 5]],
+        shuffled=[[1, 3], [ABSENT, 4]],
+        shuffled_random=[[2, ABSENT], [5, ABSENT]],
+    )
+    found = shuffled_weights(rankings, bootstrap_means(shuffled_columns(rankings), 0))
+    assert found.count == 2
+    values = {name: getattr(found, name).value for name in ("fewer", "equal", "more", "own_advantage", "advantage")}
+    assert values == {"fewer": 0.75, "equal": 0.0, "more": 0.25, "own_advantage": -0.5, "advantage": 0.5}
+    assert (found.difference.value, found.difference.low, found.difference.count) == (-1.0, -1.0, 2)
+    assert list(own_decisions(rankings)) == ["attention", "random"]
+    assert shuffled_weights(own_decisions(rankings), {}) is None
+    assert list(shuffled_columns(own_decisions(rankings))) == []
+
+
+def test_the_largest_class_is_that_of_the_documents_and_each_labels_more_frequent_state():
+    """Classes 0, 0, 1, unknown and 0, decided 0, 1, 1, 1 and 0. Then labels on in 2, 1 and 0 of 3 documents."""
+    rows = {"label": [0, 0, 1, None, 0], "prediction": [0, 1, 1, 1, 0], "training_role": [None] * 5}
+    means = bootstrap_means(accuracy_columns(pd.DataFrame(rows)), 0)
+    assert [(means["accuracy", which].value, means["accuracy", which].count) for which in ("all", "largest_class")] == [
+        (0.75, 4),
+        (0.75, 4),
+    ]
+    unlabelled = pd.DataFrame({**rows, "label": [None] * 5})
+    assert ("accuracy", "largest_class") not in dict(accuracy_columns(unlabelled))
+    documents = pd.DataFrame({"labels": [np.array([0, 1]), np.array([0]), np.array([]), None]})
+    documents["predictions"], documents["training_role"] = [np.array([])] * 4, None
+    means = bootstrap_means(accuracy_columns(documents, ("a", "b", "c")), 0)
+    right = ([1, 0, 1], [1, 1, 1], [0, 1, 1])  # a is on, b and c are off
+    assert means["accuracy", "largest_class"].value == pytest.approx(np.mean(right))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from eraserhead.method.along import Along, Steps, along_one_by_one
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.names import Outcome
@@ -49,6 +50,15 @@ class Vote:
         return [self._along(orders[:, ranking].tolist()) for ranking in range(orders.shape[1])]
 
     def minimum(self) -> FlippingSet | None:
+        return None
+
+    def along(self, orders: Tensor, steps: Steps) -> Along:
+        return along_one_by_one(self.evaluate, orders, steps, self.unerased.decision, 10**6)
+
+    def limits(self) -> None:
+        return None
+
+    def shuffled(self, permutation: Tensor) -> Reading | None:
         return None
 
     def _count(self, rows: Tensor, keep: Tensor, alone: bool = False) -> Evaluation:

@@ -7,7 +7,7 @@ from eraserhead.method.names import Outcome
 from eraserhead.method.reading import AffineReading
 from eraserhead.rankings.registry import registered
 from heads import flips_along, one, random_head
-from readings import affine
+from readings import affine, analysed
 from references import batched_minimum, exact_decision, exhaustive_minimum
 
 
@@ -135,3 +135,41 @@ def test_the_batched_reference_agrees():
     reached = found.outcome == Outcome.FLIP
     assert reached.sum() >= 3
     assert torch.equal(found.removed[reached], slow[reached])
+
+
+def tied_head(seed, classes):
+    """Weights of few sizes and logits in tenths, so that exact ties are many, and rounding decides them."""
+    generator, documents, n = torch.Generator().manual_seed(seed), 300, 7
+    sizes = torch.randint(1, 4, (documents, n), generator=generator).double()
+    logits = torch.randint(-3, 4, (documents, n, classes), generator=generator).double() * 0.1
+    return random_head(seed, [n] * documents, hidden=classes, classes=classes)._replace(
+        weights=sizes / sizes.sum(-1, keepdim=True),
+        vectors=logits,
+        weight=torch.eye(classes).double(),
+        bias=torch.zeros(classes).double(),
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_where_rounding_decides_ties_otherwise_the_smaller_set_found_is_the_minimum(classes):
+    """The sums along another order round otherwise: on a few documents a ranking flips sooner."""
+    reading = affine(tied_head(0, classes))
+    found = analysed(reading, draws=10)
+    least = torch.stack([size(each.flips) for each in found.flips[:-1]]).amin(0)
+    alone, reported = reading.minimum(), found.flips[-1]
+    above = size(alone.flips) > least
+    assert 0 < above.sum() < 20
+    assert torch.equal(size(reported.flips), torch.minimum(size(alone.flips), least))
+    assert torch.equal(reported.order[~above], alone.order[~above])
+    for row in above.nonzero().squeeze(1).tolist():
+        removed = int(reported.flips.removed[row])
+        erased = reported.order[row, :removed]
+        assert any(
+            torch.equal(each.order[row], reported.order[row]) and int(each.flips.removed[row]) == removed
+            for each in found.flips[:-1]
+        )
+        assert reported.flips.mass[row].item() == pytest.approx(reading.weights[row, erased].sum().item())
+
+
+def size(flips):
+    return torch.where(flips.outcome == Outcome.NEVER, 99, flips.removed)

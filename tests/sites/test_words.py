@@ -14,6 +14,7 @@ from eraserhead.loading.components import components_of
 from eraserhead.loading.reader import DocumentReader
 from eraserhead.loading.setup import SENTENCES, TOKENS
 from eraserhead.method.names import Outcome
+from eraserhead.method.random_draws import random_orders
 from eraserhead.method.reading import MARGIN_PRODUCT
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import prefix_keeps
@@ -21,7 +22,7 @@ from eraserhead.models.architecture import Limits
 from eraserhead.rankings.registry import registered
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.pooling import PoolingSite
-from eraserhead.sites.words import WordsSite
+from eraserhead.sites.words import WordsSite, decide_from_words
 from readings import analysed, evaluated, numbers
 from references import exhaustive_minimum, first_flip, words_erased
 from tiny import saved_hierarchical, sentence_ids, sentence_texts, texts_dataset, tiny_hierarchical, tiny_tokenizer
@@ -125,6 +126,31 @@ def test_replay_equals_averaging_every_sentence_again(model_of, kind):
     keep = torch.cat([single_keeps(reading.mask), prefixes, some_keeps(reading, 3)], dim=1)
     expected = words_erased(model, reading.replay.documents, keep)
     assert_close(evaluated(reading, keep), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS[1::2], ids=str)
+def test_permuted_weights_stay_in_their_sentences(model_of, kind):
+    """A sentence's words get its weights in the order in which the permutation names them; its own weight follows."""
+    model = model_of(*kind)
+    _, reading = read(model)
+    lengths, width = reading.lengths.tolist(), reading.mask.shape[1]
+    permutation = random_orders([str(row) for row in range(len(lengths))], lengths, width, 1, 0)[:, 0]
+    permuted, expected = reading.shuffled(permutation), []
+    for row, document in enumerate(reading.replay.documents):
+        weights, place = document.weights.clone(), document.mask.nonzero().tolist()
+        for sentence in range(len(document.mask)):
+            named = [c for c in permutation[row, : len(place)].tolist() if place[c][0] == sentence]
+            own = [c for c in range(len(place)) if place[c][0] == sentence]
+            for component, source in zip(own, named, strict=True):
+                weights[tuple(place[component])] = document.weights[tuple(place[source])]
+        expected.append(replace(document, weights=weights))
+        logits, sentences = decide_from_words(model.head, expected[-1], weights.unsqueeze(0))
+        assert_close(permuted.unerased.logits[row], logits[0], rtol=0, atol=1e-12)
+        products = (weights * sentences[0].unsqueeze(-1))[document.mask]
+        assert_close(permuted.weights[row, : len(place)], products, rtol=0, atol=1e-12)
+    keep = some_keeps(reading, 5)
+    assert_close(evaluated(permuted, keep), words_erased(model, expected, keep), rtol=0, atol=1e-12)
+    assert (permuted.weights - reading.weights).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

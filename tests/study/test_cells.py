@@ -1,21 +1,20 @@
 """Findings from made-up tables in which each holds, is contrary, and is undecided; boxes and pairs by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from eraserhead.erasure.verdict import VerdictKind
 from eraserhead.method.statistics import Estimate
 from eraserhead.study.cell_tables import common_rows, read_boxes, read_fractions, read_points
 from eraserhead.study.cells import Cell, PaperModel, read_cells
-from eraserhead.study.comparisons import Comparison, Finding, Verdict, bound
+from eraserhead.study.comparisons import Comparison, Finding, Support, bound
 from eraserhead.study.findings import findings
 from studies import NEVER, Document, Single, made_up, random_documents
 
 pytestmark = pytest.mark.slow
 
 DOCUMENTS = 40
-HOLDS, CONTRARY, UNDECIDED, MIXED = Verdict.HOLDS, Verdict.CONTRARY, Verdict.UNDECIDED, Verdict.MIXED
+HOLDS, CONTRARY, UNDECIDED, MIXED = Support.HOLDS, Support.CONTRARY, Support.UNDECIDED, Support.MIXED
 
 
 def alternating(first: Document, second: Document, count: int = DOCUMENTS) -> dict[str, Document]:
@@ -35,6 +34,10 @@ WITHIN = {
     "attention-random": (removals(attention=1, random=[5, NEVER, 4]), removals(attention=5, random=[1, 2, 3])),
     "gradient-attention": (removals(gradient=2, attention=NEVER), removals(gradient=NEVER, attention=2)),
     "product-attention": (removals(product=1, attention=2), removals(product=4, attention=2)),
+    "attention-shuffled": (
+        removals(attention=1, random=[5, 5, 5], shuffled=[2, 3], shuffled_random=[2, 3]),
+        removals(attention=5, random=[5, 5, 5], shuffled=[1, 2], shuffled_random=[2, NEVER]),
+    ),
     "top-moves": (singles(expected_delta_js=0.2), singles(expected_delta_js=-0.2)),
     "top-flips": (singles(top_flips=True), singles(share_random_flips=0.9)),
     "large-share": (removals(attention=NEVER), removals(attention=2)),
@@ -59,15 +62,37 @@ def test_a_claim_about_cells_holds_or_is_contrary_or_undecided(key, tmp_path):
     for verdict, documents in studies.items():
         finding = found(tmp_path / verdict, {"flan-none": documents})[key]
         assert [comparison.where for comparison in finding.comparisons] == ["imdb-flan-none"]
-        assert finding.verdict == finding.comparisons[0].verdict == verdict
+        assert finding.support == finding.comparisons[0].support == verdict
 
 
 @pytest.mark.parametrize("key", WITHIN)
-def test_five_documents_decide_nothing(key, tmp_path):
+def test_nine_documents_have_no_part_in_a_finding(key, tmp_path):
     """A bootstrap over documents that are all alike has no width, however few they are."""
     speaks_for = WITHIN[key][0]
-    assert found(tmp_path, {"flan-none": alternating(speaks_for, speaks_for, count=5)})[key].verdict == UNDECIDED
-    assert found(tmp_path / "six", {"flan-none": alternating(speaks_for, speaks_for, 6)})[key].verdict == HOLDS
+    assert found(tmp_path, {"flan-none": alternating(speaks_for, speaks_for, count=9)})[key].comparisons == ()
+    assert found(tmp_path / "ten", {"flan-none": alternating(speaks_for, speaks_for, 10)})[key].support == HOLDS
+
+
+def test_five_documents_that_differ_decide_nothing(tmp_path):
+    """Of 10: attention needs fewer removals than gradient on 5, or on 6, and as many on the others."""
+    for differing, support in ((5, UNDECIDED), (6, HOLDS)):
+        documents = {f"d{n}": removals(gradient=1 if n < differing else 3) for n in range(10)}
+        finding = found(tmp_path / str(differing), {"flan-none": documents})["gradient-attention"]
+        assert finding.comparisons[0].larger.low > 0
+        assert finding.support == support
+
+
+def test_a_cell_at_chance_level_has_no_part_in_findings(tmp_path):
+    """Half of the documents are of each class, and class 0 is always decided for; then the decisions are right."""
+    documents = alternating(*[WITHIN["gradient-attention"][0]] * 2)
+    for right, count in ((False, 0), (True, 1)):
+        cell = made_up(tmp_path / str(right), "imdb", "flan-none", documents, right=right)
+        (read,) = read_cells([cell])
+        by_key = {finding.key: finding for finding in findings([read], seed=0)}
+        assert len(by_key["gradient-attention"].comparisons) == count
+        assert read.silent == (None if right else VerdictKind.CHANCE_LEVEL)
+        assert read.summary.largest_class.value == 0.5
+        assert read.summary.accuracy.value == (1.0 if right else 0.5)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +104,7 @@ def test_weights_are_closer_where_another_component_matters_more(close, far, ver
     rows += [singles(delta_attention=value, delta_js=js) for value in far * 10 for js in (0.1, -1e-10)]
     finding = found(tmp_path, {"flan-none": {f"d{i}": row for i, row in enumerate(rows)}})["negative-close"]
     (comparison,) = finding.comparisons
-    assert finding.verdict == verdict
+    assert finding.support == verdict
     assert (comparison.larger.value, comparison.smaller.value) == pytest.approx((np.mean(far), np.mean(close)))
     assert (comparison.larger.count, comparison.smaller.count, comparison.deciding) == (40, 20, 20)
 
@@ -87,7 +112,7 @@ def test_weights_are_closer_where_another_component_matters_more(close, far, ver
 def test_weights_that_differ_alike_are_undecided(tmp_path):
     rows = [singles(delta_attention=a, delta_js=js) for a in (0.1, 0.5) for js in (0.1, -0.1)] * 10
     finding = found(tmp_path, {"flan-none": {f"d{i}": row for i, row in enumerate(rows)}})["negative-close"]
-    assert finding.verdict == UNDECIDED
+    assert finding.support == UNDECIDED
 
 
 def test_without_negative_differences_the_weights_are_not_compared(tmp_path):
@@ -111,7 +136,14 @@ def test_flat_models_are_compared_with_hierarchical_ones_of_the_same_context(ran
             assert [comparison.where for comparison in finding.comparisons] == [
                 f"imdb: flan-{context} and han-{context}"
             ]
-            assert finding.verdict == verdict
+            assert finding.support == verdict
+    # Among 20 documents that are no ties 15 and 5: .75 - 1 of 8, though 15 of 40 are more than 8 of 40.
+    ties = Document()
+    flat = {f"d{n}": FEWER[ranking] if n < 15 else MORE if n < 20 else ties for n in range(40)}
+    hierarchical = {f"d{n}": FEWER[ranking] if n < 8 else ties for n in range(40)}
+    (comparison,) = found(tmp_path / "ties", {"flan-rnn": flat, "han-rnn": hierarchical})[f"{ranking}-flat"].comparisons
+    assert comparison.larger.value == pytest.approx(15 / 20 - 1)
+    assert (comparison.deciding, comparison.support) == (8, CONTRARY)
     models = {"flan-none": fewer, "han-none": more, "flan-rnn": fewer, "han-conv": more}
     assert found(tmp_path / "none", models)[f"{ranking}-flat"].comparisons == ()
 
@@ -124,7 +156,7 @@ def test_later_flips_are_counted_on_common_documents_with_never_as_the_latest(tm
     (comparison,) = found(tmp_path, {"han-none": narrow, "han-conv": wide})["context-later"].comparisons
     assert comparison.where == "imdb: han-none to han-conv"
     assert comparison.larger.value == pytest.approx((36 - 1) / 38)
-    assert (comparison.larger.count, comparison.deciding, comparison.verdict) == (38, 37, HOLDS)
+    assert (comparison.larger.count, comparison.deciding, comparison.support) == (38, 37, HOLDS)
 
 
 def test_contexts_are_compared_with_the_next_that_there_is(tmp_path):
@@ -132,11 +164,11 @@ def test_contexts_are_compared_with_the_next_that_there_is(tmp_path):
     finding = found(tmp_path, {"flan-transformer": late, "flan-none": early, "flan-rnn": late, "other": late})[
         "context-later"
     ]
-    verdicts = {comparison.where: comparison.verdict for comparison in finding.comparisons}
+    verdicts = {comparison.where: comparison.support for comparison in finding.comparisons}
     assert verdicts == {"imdb: flan-none to flan-rnn": HOLDS, "imdb: flan-rnn to flan-transformer": UNDECIDED}
-    assert finding.verdict == UNDECIDED  # one of two is not more than half
+    assert finding.support == UNDECIDED  # one of two is not more than half
     backwards = found(tmp_path / "b", {"flan-none": late, "flan-rnn": early})["context-later"]
-    assert backwards.verdict == CONTRARY
+    assert backwards.support == CONTRARY
 
 
 def claim(*verdicts) -> Finding:
@@ -157,15 +189,15 @@ def claim(*verdicts) -> Finding:
     ],
 )
 def test_the_overall_verdict_follows_the_stated_rule(verdicts, overall):
-    assert claim(*verdicts).verdict == overall
+    assert claim(*verdicts).support == overall
 
 
 def test_intervals_that_touch_decide_nothing_and_a_missing_quantile_is_larger_than_everything():
     touching = Comparison("cell", Estimate(2.0, 1.0, 3.0, 50), Estimate(0.5, 0.0, 1.0, 50), 50)
-    assert touching.verdict == UNDECIDED
-    assert Comparison("cell", Estimate(None, 0.6, None, 50), bound(0.5), 50).verdict == HOLDS
-    assert Comparison("cell", bound(0.5), Estimate(None, None, None, 50), 50).verdict == CONTRARY
-    assert Comparison("cell", *[Estimate(None, None, None, 50)] * 2, 50).verdict == UNDECIDED
+    assert touching.support == UNDECIDED
+    assert Comparison("cell", Estimate(None, 0.6, None, 50), bound(0.5), 50).support == HOLDS
+    assert Comparison("cell", bound(0.5), Estimate(None, None, None, 50), 50).support == CONTRARY
+    assert Comparison("cell", *[Estimate(None, None, None, 50)] * 2, 50).support == UNDECIDED
 
 
 def smallest_with_share(values: list[float], share: float) -> float:
@@ -240,12 +272,3 @@ def test_cells_are_read_in_the_order_of_the_context_and_the_unfinished_left_out(
     assert (results[0].test_accuracy, results[0].test_documents) == (0.75, 41)
     assert results[0].summary.pair("gradient", "attention").fewer == Estimate(0.0, 0.0, 0.0, 7)
     assert results[0].ranking("no such") is None
-
-
-def test_a_cell_no_better_than_its_largest_class_is_told(tmp_path):
-    """All documents are of class 0, which is always answered: accuracy 1 is not above the largest class's 1."""
-    found = read_cells([made_up(tmp_path, "yelp", "flan-rnn", random_documents(20, 0))])[0]
-    assert found.largest_class == 1.0
-    assert not found.learnt
-    assert replace(found, largest_class=0.9).learnt
-    assert replace(found, largest_class=None).learnt

@@ -13,6 +13,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.planted import planted_reviews
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
+from eraserhead.method.names import SHUFFLES
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from finetune import finetune
@@ -73,7 +74,8 @@ def test_the_whole_command_equals_brute_force_on_real_reviews(tmp_path, imdb, si
     analysed = results.table("documents").to_pandas().set_index("id")
     assert (analysed.truncated_tokens > 0).sum() > documents / 2
     flipped = 0
-    for row in results.table("flips").to_pandas().itertuples():
+    flips = results.table("flips").to_pandas()
+    for row in flips[~flips.ranking.isin(SHUFFLES)].itertuples():
         ids = brute.tokenizer(analysed.text[row.id], truncation=True, max_length=64)["input_ids"]
         expected, logits = brute.first_flip(ids, row.order.tolist(), everywhere=site == "all")
         if (logits.diff(dim=-1).abs() < 1e-5).any():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking
+from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
 from eraserhead.erasure.results import is_analysed
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import UserError
@@ -50,7 +50,7 @@ class Source:
     @cached_property
     def flips(self) -> dict[str, FlipValues]:
         """First flips by ranking; a document that never flips counts as one that flips when everything is erased."""
-        return flips_by_ranking([self.table("flips", COLUMNS)], "all")
+        return own_decisions(flips_by_ranking([self.table("flips", COLUMNS)], "all"))
 
     def measures(self, ranking: str) -> dict[str, pd.Series]:
         """Return what is compared of a ranking, one value for each document by its id, NaN where there is none."""

@@ -12,8 +12,9 @@ from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.curve_values import curve_columns, curve_summary
 from eraserhead.erasure.draws import random_orders
-from eraserhead.erasure.flip_values import FlipValues, averager, read_flips
-from eraserhead.erasure.label_scores import label_scores, right_states
+from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
+from eraserhead.erasure.label_scores import commonest_states, label_scores, right_states
+from eraserhead.erasure.permuted import shuffled_columns, shuffled_weights
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS
 from eraserhead.erasure.summary import (
@@ -43,6 +44,7 @@ DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", 
 TEST_COLUMNS = ["id", "ranking", "n", "top_flips", "random_flips", "share_random_flips", *DIFFERENCES]
 FEWER, EQUAL, MORE = "fewer", "equal", "more"  # removals of the first of a pair of rankings
 SWAPPED = {FEWER: MORE, EQUAL: EQUAL, MORE: FEWER}
+LARGEST_CLASS = "largest_class"  # beside the accuracy
 EXACT, DRAWN = "exact", "drawn"  # the 2x2 tables of test 1
 
 Key = tuple[str, ...]  # what a mean is of: its part of the summary, the ranking, the field
@@ -65,7 +67,8 @@ def aggregate(
     is_first = ~decisions.id.duplicated()
     documents = decisions.loc[is_first]
     analysed, cases = documents.loc[is_analysed(documents.n)], int(is_analysed(decisions.n).sum())
-    flips = read_flips(results, count_never_as)
+    every = flips_by_ranking(results.batches("flips", COLUMNS), count_never_as)
+    flips = own_decisions(every)
     singles = results.analysed("singles", TEST_COLUMNS).to_pandas(strings_to_categorical=True)
     tests = {str(name): rows for name, rows in singles.groupby("ranking", sort=False, observed=True)}
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
@@ -75,6 +78,7 @@ def aggregate(
         for name, found in flips.items():
             yield from ranking_columns(name, found, flips.get(yardstick or ""))
         yield from pair_columns(flips)
+        yield from shuffled_columns(every)
         yield from ceiling_columns(analysed)
         for name, rows in tests.items():
             yield from single_columns(name, rows)
@@ -94,6 +98,8 @@ def aggregate(
         labels=label_scores(analysed, cases, labels, seed) if labels else None,
         random_orders=random_orders(flips),
         ordinary_documents=int(analysed.percentile.notna().sum()),
+        shuffled=shuffled_weights(every, means),
+        largest_class=means.get(("accuracy", LARGEST_CLASS)),
         people=people(flips, analysed, means),
     )
 
@@ -115,12 +121,21 @@ def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
 
 
 def accuracy_columns(documents: pd.DataFrame, labels: Sequence[str] = ()) -> Columns:
-    """Yield whether each document is decided rightly, for all, and for those that training did not see, if known."""
+    """Yield whether each document is decided rightly, and whether it is of the largest class.
+
+    For all documents, and for those that training did not see, if known.
+    """
     if labels:
-        right = right_states(documents, len(labels))
+        right, constant = right_states(documents, len(labels)), commonest_states(documents, len(labels))
     else:
-        right = np.where(documents.label.isna(), np.nan, documents.label == documents.prediction).astype(float)
+        unknown, largest = documents.label.isna(), documents.label.mode()
+        right, constant = (
+            np.where(unknown, np.nan, documents.label == said).astype(float)
+            for said in (documents.prediction, largest.iloc[0] if len(largest) else -1)
+        )
     yield ("accuracy", "all"), right
+    if not np.isnan(constant).all():
+        yield ("accuracy", LARGEST_CLASS), constant
     if not documents.training_role.isna().any():
         yield ("accuracy", UNSEEN), np.where(documents.training_role == UNSEEN, right, np.nan)
 

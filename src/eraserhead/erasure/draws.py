@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float
 
-from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking
+from eraserhead.erasure.advantages import RandomOrders
+from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.erasure.summary import RandomOrders
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import widening
 
@@ -25,6 +25,12 @@ SIZES = {Outcome.FLIP.label: 0, Outcome.BIAS_ONLY.label: 1}  # of outcomes with 
 def first_draws(asked: int | None, closed_form: bool) -> int:
     """Return how many random orders each document gets at first."""
     return asked or (MANY if closed_form else FEW)
+
+
+def permutations(asked: int | None, closed_form: bool) -> int:
+    """Return how many times a document's weights are permuted: as often as there are random orders at first, or 3."""
+    draws = first_draws(asked, closed_form)
+    return draws if closed_form else min(draws, FEW)
 
 
 def random_orders(flips: Mapping[str, FlipValues]) -> RandomOrders | None:
@@ -46,7 +52,7 @@ def draws_needed(results: ResultsFolder, shards: Iterable[int], drawn: int) -> i
     """
     early = (pc.field("draw") < drawn) | pc.field("draw").is_null()
     tables = (results.shard_table(number, "flips", COLUMNS).filter(early) for number in shards)
-    flips = flips_by_ranking(tables, "beyond_all")
+    flips = own_decisions(flips_by_ranking(tables, "beyond_all"))
     if RANDOM not in flips:
         return drawn
     return next((draws for draws in range(drawn, MANY) if not _widest(flips, draws) >= WIDEST), MANY)
@@ -72,7 +78,8 @@ def with_draws(flips: pa.Table, more: pa.Table) -> pa.Table:
     found = both.take(pa.array(order))
     is_best = np.tile(np.arange(rows + added) == rows + added - 1, decisions)
     names = np.where(is_best, BEST_FOUND, found.column("ranking").to_numpy())
-    draws = pa.array(found.column("draw").fill_null(0).to_numpy(), mask=is_best | (names != RANDOM))
+    drawn_by = found.column("draw")
+    draws = pa.array(drawn_by.fill_null(0).to_numpy(), mask=is_best | drawn_by.is_null().to_numpy())
     for name, values in (("ranking", pa.array(names)), ("draw", draws)):
         at = found.schema.get_field_index(name)
         found = found.set_column(at, found.schema.field(at), values.cast(found.schema.field(at).type))

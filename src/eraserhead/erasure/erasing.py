@@ -16,7 +16,7 @@ from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.draws import draws_needed, first_draws, with_curves, with_draws
+from eraserhead.erasure.draws import draws_needed, first_draws, permutations, with_curves, with_draws
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.results import ResultsFolder
@@ -37,7 +37,7 @@ from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Analysis, Draws, analyse, further_shuffles
 from eraserhead.method.curves import Curves, curves
-from eraserhead.method.names import YARDSTICKS, CurveSizes
+from eraserhead.method.names import SHUFFLES, YARDSTICKS, CurveSizes
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
@@ -57,6 +57,7 @@ class Analyser:
         accelerator: The device.
         config: Seed and batch size.
         draws: Number of random orders that each document gets at first.
+        permutations: Number of times that each document's weights are permuted.
         curves: Where probabilities along rankings are looked at.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
     """
@@ -65,6 +66,7 @@ class Analyser:
     accelerator: Accelerator
     config: EraseConfig
     draws: int
+    permutations: int
     curves: CurveSizes
     searched: list[float] = field(default_factory=list)
 
@@ -106,7 +108,8 @@ class Analyser:
     def _draws(self, rows: Mapping[str, Sequence[Any]], batch: list[int], reading: Reading, count: int) -> Draws:
         cases = reading.cases
         documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
-        return Draws([rows["id"][row] for row in documents], self.config.seed, count, self.config.random_other)
+        ids = [rows["id"][row] for row in documents]
+        return Draws(ids, self.config.seed, count, self.config.random_other, self.permutations)
 
     def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int], sampled: np.ndarray) -> AnalysedRows:
         opened, config, rankings = self.opened, self.config, registered()
@@ -121,7 +124,7 @@ class Analyser:
 
     def _curves(self, reading: Reading, analysis: Analysis) -> Curves:
         """Return the curves along all orders but those that begin with a flipping set."""
-        orders = [(each.ranking, each.order) for each in analysis.flips if each.ranking not in YARDSTICKS]
+        orders = [(each.ranking, each.order) for each in analysis.flips if each.ranking not in (*YARDSTICKS, *SHUFFLES)]
         return curves(reading, orders, self.curves)
 
 
@@ -179,7 +182,8 @@ def erase_documents(
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    analyser = Analyser(opened, accelerator, config, first_draws(config.draws, closed_form), setup.curves)
+    drawn = first_draws(config.draws, closed_form), permutations(config.draws, closed_form)
+    analyser = Analyser(opened, accelerator, config, *drawn, setup.curves)
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if config.draws is None and not closed_form:

@@ -6,7 +6,7 @@ for means without them. A quantile that is infinite is null in the summary, whic
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.schemas import RATIONALE_COLUMNS
-from eraserhead.method.names import Outcome
+from eraserhead.method.names import SHUFFLES, Outcome
 
 COLUMNS = ("id", "ranking", "draw", "n", "removed", "mass", "outcome", "percentile", *RATIONALE_COLUMNS)
 OUTCOMES = {outcome.label: outcome for outcome in Outcome}
@@ -24,7 +24,7 @@ OUTCOMES = {outcome.label: outcome for outcome in Outcome}
 
 @dataclass(frozen=True)
 class FlipValues:
-    """First flips along one ranking, ``[decisions, draws]``; rankings other than random have one draw.
+    """First flips along one ranking, ``[decisions, draws]``; rankings that nothing is drawn for have one draw.
 
     A decision is a document, or of a model that decides label by label a document and a label.
 
@@ -70,8 +70,13 @@ class FlipValues:
 
 
 def read_flips(results: ResultsFolder, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
-    """Return the first flips of the documents that are analysed, by ranking in the order of the table."""
-    return flips_by_ranking(results.batches("flips", COLUMNS), count_never_as)
+    """Return the first flips of the model's own decisions, by ranking in the order of the table."""
+    return own_decisions(flips_by_ranking(results.batches("flips", COLUMNS), count_never_as))
+
+
+def own_decisions(flips: Mapping[str, FlipValues]) -> dict[str, FlipValues]:
+    """Leave out the decisions that permuted weights make: those of other rankings do not compare with them."""
+    return {name: found for name, found in flips.items() if name not in SHUFFLES}
 
 
 def flips_by_ranking(tables: Iterable[pa.Table], count_never_as: CountNeverAs) -> dict[str, FlipValues]:

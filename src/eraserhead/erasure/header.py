@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from eraserhead.data.provenance import Truncation
+from eraserhead.erasure.advantages import RandomOrders
 from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.setup import Setup
-from eraserhead.erasure.summary import RandomOrders, Summary
+from eraserhead.erasure.summary import Summary
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.setup import SENTENCES, LabelSetup, SiteSetup
 from eraserhead.showing.terminal import interval, percent

@@ -18,6 +18,15 @@ def right_states(documents: pd.DataFrame, labels: int) -> Float[np.ndarray, " do
     return right
 
 
+def commonest_states(documents: pd.DataFrame, labels: int) -> Float[np.ndarray, " documents"]:
+    """Return the same of a model whose labels always have their more frequent state."""
+    right, known = np.full(len(documents), np.nan), documents.labels.notna().to_numpy()
+    gold, _ = _gold_and_found(documents, labels)
+    if known.any():
+        right[known] = (gold == (gold.mean(0) > 0.5)).mean(1)
+    return right
+
+
 def label_scores(documents: pd.DataFrame, cases: int, classes: Sequence[str], seed: int) -> LabelScores:
     """Return the scores of each label.
 

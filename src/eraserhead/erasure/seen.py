@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from eraserhead.erasure.results import is_analysed
 from eraserhead.erasure.shards import Places
 from eraserhead.method.analysis import RankingFlips
-from eraserhead.method.names import Outcome
+from eraserhead.method.names import SHUFFLES, Outcome
 from eraserhead.method.reading import Reading
 
 SAMPLE = 2000  # documents
@@ -35,7 +35,8 @@ def sample(documents: Dataset) -> Places:
 def seen_rows(reading: Reading, found: Sequence[RankingFlips], sampled: Bool[np.ndarray, " rows"]) -> pa.ListArray:
     """Return what the head sees of each row: with nothing erased, then at its first flip along each order.
 
-    Null outside the sample, for rows that are not analysed, where nothing flips, and where the model does not tell.
+    Null outside the sample, for rows that are not analysed, where nothing flips, where the model does not tell, and for
+    permuted weights, whose decisions are others.
 
     Args:
         reading: What was read of the rows.
@@ -47,15 +48,16 @@ def seen_rows(reading: Reading, found: Sequence[RankingFlips], sampled: Bool[np.
     rows = rows.nonzero().squeeze(1)
     if not len(rows):
         return _lists(np.empty((0, 0), np.float32), empty)
-    outcomes = torch.stack([each.flips.outcome for each in found], 1)[rows]
-    keep = torch.stack([each.keep for each in found], 1)[rows]
+    own = [place for place, each in enumerate(found) if each.ranking not in SHUFFLES]
+    outcomes = torch.stack([found[place].flips.outcome for place in own], 1)[rows]
+    keep = torch.stack([found[place].keep for place in own], 1)[rows]
     nothing = torch.ones_like(keep[:, :1])
     vectors = reading.seen(rows, torch.cat([nothing, keep], 1))
     if vectors is None:
         return _lists(np.empty((0, 0), np.float32), empty)
     there = torch.cat([nothing[:, :, 0], outcomes != Outcome.NEVER.value], 1)
     exists = empty.copy()
-    exists[rows.numpy(force=True)] = there.numpy(force=True)
+    exists[np.ix_(rows.numpy(force=True), [0, *(1 + place for place in own)])] = there.numpy(force=True)
     return _lists(vectors[there].float().numpy(force=True), exists)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from eraserhead.data.provenance import Truncation
+from eraserhead.erasure.advantages import RandomOrders, ShuffledWeights
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
@@ -122,22 +123,6 @@ class RankingSummary:
     def share(self, outcome: Outcome) -> Estimate:
         """Return the share of the documents with this outcome."""
         return self.outcomes[outcome.label]
-
-
-@dataclass(frozen=True)
-class RandomOrders:
-    """The random orders of each document.
-
-    Attributes:
-        count: How many there are.
-        widening: By what share so few of them widen an interval at most, against endlessly many: the interval of the
-            mean fraction erased at random (never counts as all), or of the share of documents on which a ranking needs
-            fewer removals than random, less that on which it needs more. Null with one order, or where the documents
-            differ no more than their orders do.
-    """
-
-    count: int
-    widening: float | None
 
 
 @dataclass(frozen=True)
@@ -272,6 +257,10 @@ class Aggregates:
         random_orders: How many random orders each document has, and what so few of them do.
         ordinary_documents: Documents that flips were compared with to tell which are out of the ordinary; 0 where that
             was not measured.
+        shuffled: How permuted weights compare with random orders; null at sites that cannot permute them.
+        largest_class: Share of the labelled documents that belong to the largest class: the accuracy of always deciding
+            for it. Of a model that decides label by label, the share of states that are right if each label always has
+            its more frequent one. Null where no document is labelled.
         people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
@@ -287,6 +276,8 @@ class Aggregates:
     labels: LabelScores | None = None
     random_orders: RandomOrders | None = None
     ordinary_documents: int = 0
+    shuffled: ShuffledWeights | None = None
+    largest_class: Estimate | None = None
     people: People | None = None
 
     @property

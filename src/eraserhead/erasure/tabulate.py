@@ -18,7 +18,7 @@ from eraserhead.erasure.plausibility import MEASURES, Marks, annotator_ceiling, 
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS, TABULATED
 from eraserhead.loading.components import ComponentTexts, component_texts
 from eraserhead.method.cases import in_written_order
-from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
+from eraserhead.method.names import FEWEST_COMPONENTS, SHUFFLED_RANDOM, Outcome
 
 OUTCOMES = pa.array([outcome.label for outcome in Outcome])
 TRAINING_ROLE = "training_role"  # column of documents
@@ -160,7 +160,7 @@ def _flips(shard: Shard, people: Mapping[str, Any]) -> pa.Table:
         "fraction": pa.array(removed / np.maximum(lengths, 1), mask=never),
         "mass": pa.array(rows.mass.T.ravel(), mask=never),
         "outcome": OUTCOMES.take(pa.array(outcome)),
-        "order": _lists(_by_row(found.components.orders, rows.lengths), lengths),
+        "order": _orders(found, lengths),
         "percentile": None,
         "seen": _at_flips(shard),
         **people,
@@ -231,6 +231,13 @@ def _lists(values: Any, lengths: np.ndarray, absent: np.ndarray | None = None) -
     offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
     values = values if isinstance(values, pa.Array) else pa.array(values)
     return pa.ListArray.from_arrays(pa.array(offsets), values, mask=None if absent is None else pa.array(absent))
+
+
+def _orders(found: AnalysedRows, lengths: np.ndarray) -> pa.ListArray:
+    """Return the orders; null for `SHUFFLED_RANDOM`, of which each draw has the random order of that number."""
+    orders = _lists(_by_row(found.components.orders, found.rows.lengths), lengths)
+    known_by_draw = [name == SHUFFLED_RANDOM for name, _ in found.orders] * len(found.rows.lengths)
+    return pa.ListArray.from_arrays(orders.offsets, orders.values, mask=pa.array(known_by_draw, pa.bool_()))
 
 
 def _by_row(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

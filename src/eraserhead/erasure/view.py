@@ -12,6 +12,7 @@ from eraserhead.erasure.conditions import ordinary_line
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.header import header
 from eraserhead.erasure.summary import LabelScores, Pair, People, RankingSummary, Summary
+from eraserhead.erasure.verdict import caveats, verdict
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
@@ -41,6 +42,10 @@ YARDSTICK_NOTES = {
     MINIMUM: "Minimum: no smaller set of weights flips the decision.",
     BEST_FOUND: "Upper bound: the smallest flipping set that was found, which may not be the smallest there is.",
 }
+SHUFFLED_TITLE = "Removals along the weights against those in random orders, % of documents"
+SHUFFLED_NOTE = (
+    "Shuffled: a document's weights permuted over its components; the decision that they make is erased along them."
+)
 PEOPLE = (
     "Apart from erasure: agreement with what people marked ({documents} documents, {annotators:.3g} annotators each); "
     "plausible is not faithful"
@@ -75,47 +80,16 @@ def summary_view(summary: Summary) -> RenderableType:
         _yardstick(summary),
         _curves(summary.rankings),
         _pairs(summary.pairs),
+        _shuffled(summary),
         _tests(summary),
         *([] if summary.people is None else [_people(summary.people)]),
     )
     return Group(
         *map(literal, header(summary)),
         *(Padding(table, (1, 0, 0, 0)) for table in tables if table.row_count),
-        Text(f"\n{answer(summary)}", style="bold"),
+        Text(f"\n{verdict(summary).sentence}", style="bold"),
         Text(_notes(summary), style="dim"),
     )
-
-
-def answer(summary: Summary) -> str:
-    """Return the answer in a sentence: does attention find what the decision rests on?"""
-    pair = summary.pair(ATTENTION, RANDOM)
-    if pair is None or pair.fewer.value is None or pair.more.value is None:
-        return "No document has two components or more: there is nothing to compare."
-    if pair.fewer.value == pair.more.value == 0:
-        return "Attention needs neither fewer nor more removals than random on any document: they cannot be told apart."
-    numbers = f"fewer removals than random on {percent(pair.fewer)} % of documents, more on {percent(pair.more)} %"
-    return f"{_verdict(pair)}: {numbers}{_as_short(summary)}."
-
-
-def _verdict(pair: Pair) -> str:
-    if _exceeds(pair.fewer, pair.more):
-        return "Attention finds what the decision rests on better than chance"
-    if _exceeds(pair.more, pair.fewer):
-        return "Attention finds what the decision rests on worse than chance"
-    return "Attention is not distinguishable from chance here"
-
-
-def _exceeds(first: Estimate, second: Estimate) -> bool:
-    return first.low is not None and second.high is not None and first.low > second.high
-
-
-def _as_short(summary: Summary) -> str:
-    optimal = summary.rankings[ATTENTION].optimal
-    if optimal is None or optimal.value is None:
-        return ""
-    found = summary.yardstick == BEST_FOUND
-    yardstick = "the smallest set found, an upper bound of the minimum," if found else "the exact minimum"
-    return f"; it is as short as {yardstick} on {percent(optimal)} %"
 
 
 def called(ranking: str) -> str:
@@ -124,10 +98,11 @@ def called(ranking: str) -> str:
 
 
 def _notes(summary: Summary) -> str:
-    notes = f"{NOTES.format(means=MEANS[summary.setup.count_never_as])} {ordinary_line(summary)}"
-    if any(ranking.curves for ranking in summary.rankings.values()):
-        notes = f"{notes} {CURVE_NOTES}"
-    return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
+    yardstick = [YARDSTICK_NOTES[BEST_FOUND]] if summary.yardstick == BEST_FOUND else []
+    notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
+    curves = [CURVE_NOTES] if any(ranking.curves for ranking in summary.rankings.values()) else []
+    shuffled = [] if summary.shuffled is None else [SHUFFLED_NOTE]
+    return " ".join([*yardstick, notes, ordinary_line(summary), *curves, *shuffled, *caveats(summary)])
 
 
 def _labels(labels: LabelScores) -> Table:
@@ -213,6 +188,19 @@ def _pairs(pairs: Sequence[Pair]) -> Table:
             seen.add(names)
             shares = [percent(share) for share in (pair.fewer, pair.equal, pair.more)]
             add_row(table, called(pair.first), called(pair.second), *shares)
+    return table
+
+
+def _shuffled(summary: Summary) -> Table:
+    """Return how attention, and shuffled weights, compare with random orders; no rows where none were shuffled."""
+    table = new_table(SHUFFLED_TITLE, "weights", "fewer", "equal", "more", "fewer minus more")
+    pair, shuffled = summary.pair(ATTENTION, RANDOM), summary.shuffled
+    if pair is not None and shuffled is not None:
+        own = (pair.fewer, pair.equal, pair.more, shuffled.own_advantage)
+        permuted = (shuffled.fewer, shuffled.equal, shuffled.more, shuffled.advantage)
+        add_row(table, "the model's own", *map(percent, own))
+        add_row(table, "shuffled", *map(percent, permuted))
+        add_row(table, "difference", "", "", "", percent(shuffled.difference))
     return table
 
 

@@ -19,7 +19,9 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.files import check_folder
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
 from eraserhead.locks import locked
+from eraserhead.method.cases import Replay
 from eraserhead.method.reading import Reading, ReplayedReading
+from eraserhead.method.shuffled import through
 
 Item = TypeVar("Item")
 LONG = 5  # seconds of one batch, after which its erasures are counted on the terminal
@@ -233,11 +235,14 @@ def counted(reading: Reading, accelerator: Accelerator) -> Iterator[Reading]:
         return
     off = None if accelerator.is_main_process else True
     with tqdm(desc="this batch", unit=" erasures", disable=off, leave=False, delay=LONG) as bar:
-        replay = reading.replay
 
-        def count(rows: Tensor, keep: Tensor) -> Tensor:
-            logits = replay(rows, keep)
-            bar.update(keep.shape[0] * keep.shape[1])
-            return logits
+        def counting(replay: Replay) -> Replay:
+            def count(rows: Tensor, keep: Tensor) -> Tensor:
+                logits = replay(rows, keep)
+                bar.update(keep.shape[0] * keep.shape[1])
+                return logits
 
-        yield replace(reading, replay=count)
+            return count
+
+        shuffle = reading.shuffle and through(reading.shuffle, counting)
+        yield replace(reading, replay=counting(reading.replay), shuffle=shuffle)

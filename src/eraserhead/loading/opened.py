@@ -203,4 +203,6 @@ def _with_one_label(split: OpenSplit) -> Documents:
 
 
 def _same_set(first: DataConfig, second: DataConfig) -> bool:
-    return first.name == second.name if first.name is not None else first.path == second.path
+    """Tell whether labels are read from the same place; a named set may lie at a path of its own."""
+    places = ("name", "path", "subset", "label_column", "label_columns")
+    return all(getattr(first, place) == getattr(second, place) for place in places)

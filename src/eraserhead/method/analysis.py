@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from eraserhead.method.greedy import greedy_set, smallest_set
-from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome, RandomOther
-from eraserhead.method.random_draws import random_orders, random_others
+from eraserhead.method.greedy import at_most, greedy_set, smallest_set
+from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, SHUFFLED, SHUFFLED_RANDOM, Outcome, RandomOther
+from eraserhead.method.orders import order_by
+from eraserhead.method.random_draws import PERMUTATIONS, random_orders, random_others
 from eraserhead.method.reading import Reading
 from eraserhead.method.test_one import Singles, TopAgainstRandom, single_erasures, top_against_random
 from eraserhead.method.test_two import FlippingSet, Flips
@@ -22,8 +23,9 @@ class RankingFlips:
 
     Attributes:
         ranking: Name of the ranking; ``minimum`` for the smallest flipping set of all, ``best_found`` for the smallest
-            that was found where the minimum cannot be computed.
-        draw: Number of the random order; None for every other ranking.
+            that was found where the minimum cannot be computed; ``shuffled`` and ``shuffled_random`` for the decisions
+            made with permuted weights, along these and at random.
+        draw: Number of the random order, or of the permuted weights; None for every other ranking.
         order: Components in the order of erasure; for ``minimum`` and ``best_found`` the set comes first.
         flips: The first flips.
     """
@@ -47,7 +49,8 @@ class Analysis:
     Attributes:
         singles: Every component erased alone.
         tests: Test 1 for the top of each ranking.
-        flips: Test 2 for each ranking and draw, and the minimum, or the best set found where there is no closed form.
+        flips: Test 2 for each ranking and draw, and for permuted weights; last the minimum, or the best set found where
+            there is no closed form.
         search_seconds: Seconds that the greedy search took; 0 without a search.
     """
 
@@ -65,6 +68,7 @@ class Draws:
         documents: Ids of the documents, which seed their draws.
         seed: Seed of all draws.
         shuffles: Number of random orders drawn for each document.
+        permutations: Number of times that a document's weights are permuted; at most as many as random orders.
         random_other: Whether test 1 draws from all components but the top (``uniform``), or from all but the first
             (``position``).
     """
@@ -73,6 +77,7 @@ class Draws:
     seed: int
     shuffles: int
     random_other: RandomOther = "uniform"
+    permutations: int = 0
 
 
 @torch.no_grad()
@@ -89,17 +94,23 @@ def analyse(
     """
     singles = single_erasures(reading.unerased, reading.singles())
     tests = _against_random(reading, singles, orders, draws)
-    named = [*_shuffles(reading, draws), *((name, None, order) for name, order in orders.items())]
+    shuffles = _shuffles(reading, draws)
+    named = [*shuffles, *((name, None, order) for name, order in orders.items())]
     flips = reading.first_flips(torch.stack([order for _, _, order in named], dim=1))
     found = [RankingFlips(*order, flips=flip) for order, flip in zip(named, flips, strict=True)]
+    shuffled = _shuffled_flips(reading, draws, [order for _, _, order in shuffles])
+    sets = [FlippingSet(ranking.order, ranking.flips) for ranking in found]
     minimum = reading.minimum()
     if minimum is not None:
-        return Analysis(singles, tests, [*found, RankingFlips(MINIMUM, None, minimum.order, minimum.flips)])
+        minimum = at_most(minimum, sets)
+        least = RankingFlips(MINIMUM, None, minimum.order, minimum.flips)
+        return Analysis(singles, tests, [*found, *shuffled, least])
     started = perf_counter()
-    best = smallest_set([FlippingSet(ranking.order, ranking.flips) for ranking in found])
+    best = smallest_set(sets)
     best = greedy_set(reading, best) if greedy else best
     seconds = greedy * (perf_counter() - started)
-    return Analysis(singles, tests, [*found, RankingFlips(BEST_FOUND, None, best.order, best.flips)], seconds)
+    least = RankingFlips(BEST_FOUND, None, best.order, best.flips)
+    return Analysis(singles, tests, [*found, *shuffled, least], seconds)
 
 
 @torch.no_grad()
@@ -109,6 +120,27 @@ def further_shuffles(reading: Reading, draws: Draws, first: int) -> Analysis:
     flips = reading.first_flips(torch.stack([order for _, _, order in named], dim=1))
     found = [RankingFlips(*order, flips=flip) for order, flip in zip(named, flips, strict=True)]
     return Analysis(Singles(torch.zeros_like(reading.weights), torch.zeros_like(reading.positions)), {}, found)
+
+
+def _shuffled_flips(
+    reading: Reading, draws: Draws, random: Sequence[Int[Tensor, "batch components"]]
+) -> list[RankingFlips]:
+    """Permute the weights, and flip the decisions that they make: along them, and at random (METHOD section 17).
+
+    Draw d of both is about the same permuted weights. Nothing is found where the site cannot permute its weights.
+    """
+    lengths, width, device = reading.lengths.tolist(), reading.mask.shape[1], reading.mask.device
+    drawn = random_orders(draws.documents, lengths, width, draws.permutations, draws.seed, PERMUTATIONS)
+    along, at_random = [], []
+    for draw, permutation in enumerate(drawn.unbind(1)):
+        permuted, order = reading.shuffled(permutation.to(device)), random[draw]
+        if permuted is None:
+            return []
+        orders = torch.stack([order_by(permuted.weights, permuted.mask), order], dim=1)
+        flips = permuted.first_flips(orders)
+        along.append(RankingFlips(SHUFFLED, draw, orders[:, 0], flips[0]))
+        at_random.append(RankingFlips(SHUFFLED_RANDOM, draw, orders[:, 1], flips[1]))
+    return [*along, *at_random]
 
 
 def _shuffles(reading: Reading, draws: Draws) -> list[tuple[str, int | None, Tensor]]:

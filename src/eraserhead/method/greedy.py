@@ -1,6 +1,7 @@
 """Small flipping sets where the minimum has no closed form: upper bounds of it (METHOD section 5)."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +28,18 @@ def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
 
     order = torch.stack([each.order for each in found])[best, rows]
     return FlippingSet(order, Flips(*(of_best(name) for name in ("removed", "mass", "outcome", "becomes"))))
+
+
+def at_most(minimum: FlippingSet, found: Sequence[FlippingSet]) -> FlippingSet:
+    """Return the minimum, or a smaller set that was found: rounding may decide exact ties otherwise in other sums."""
+    smallest = smallest_set([minimum, *found])
+    never = [each.flips.outcome == Outcome.NEVER for each in (smallest, minimum)]
+    smaller = ~never[0] & (never[1] | (smallest.flips.removed < minimum.flips.removed))
+    flips = [
+        torch.where(smaller, getattr(smallest.flips, field.name), getattr(minimum.flips, field.name))
+        for field in fields(Flips)
+    ]
+    return FlippingSet(torch.where(smaller.unsqueeze(1), smallest.order, minimum.order), Flips(*flips))
 
 
 def greedy_set(reading: Reading, best: FlippingSet) -> FlippingSet:

@@ -8,6 +8,9 @@ ATTENTION, GRADIENT, PRODUCT = "attention", "gradient", "product"
 # Orders that come from no registered ranking: shuffles, the exact minimum, the smallest set found.
 RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
 YARDSTICKS = (MINIMUM, BEST_FOUND)
+# Flips of another decision: the one made with a document's weights permuted. Along these weights, and at random.
+SHUFFLED, SHUFFLED_RANDOM = "shuffled", "shuffled_random"
+SHUFFLES = (SHUFFLED, SHUFFLED_RANDOM)
 
 FEWEST_COMPONENTS = 2  # documents with fewer are not analysed: there is nothing to compare
 

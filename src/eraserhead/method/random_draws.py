@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eraserhead.method.names import FEWEST_COMPONENTS
 
-RANDOM_ORDERS, RANDOM_SINGLES = 0, 1  # separate random streams, so that one never shifts the other
+RANDOM_ORDERS, RANDOM_SINGLES, PERMUTATIONS = 0, 1, 2  # separate random streams, so that one never shifts another
 
 
 def document_generator(seed: int, document: str, stream: int) -> np.random.Generator:
@@ -20,12 +20,12 @@ def document_generator(seed: int, document: str, stream: int) -> np.random.Gener
 
 
 def random_orders(
-    documents: Sequence[str], lengths: Sequence[int], width: int, draws: int, seed: int
+    documents: Sequence[str], lengths: Sequence[int], width: int, draws: int, seed: int, stream: int = RANDOM_ORDERS
 ) -> Int[Tensor, "..."]:
     """Return shuffles ``[batch, draws, width]`` of each document's components, padding last and in place."""
     orders = np.tile(np.arange(width), (len(documents), draws, 1))
     for row, (document, length) in enumerate(zip(documents, lengths, strict=True)):
-        generator = document_generator(seed, document, RANDOM_ORDERS)
+        generator = document_generator(seed, document, stream)
         orders[row, :, :length] = generator.permuted(orders[row, :, :length], axis=1)
     return torch.from_numpy(orders)
 

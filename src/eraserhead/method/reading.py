@@ -1,7 +1,7 @@
 """A batch read once at a site, which can be decided again with components erased (METHOD sections 1, 2 and 6)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -24,6 +24,7 @@ from eraserhead.method.margins import log_odds, rival_weights, saturation, soft_
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import GRADIENT, PRODUCT
 from eraserhead.method.seen import pooled, replayed
+from eraserhead.method.shuffled import Shuffle
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
 
@@ -101,6 +102,15 @@ class Reading(Protocol):
         self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
     ) -> Float[Tensor, "rows erasures hidden"] | None:
         """Return what the head sees with everything outside each keep mask erased; None where it is not known."""
+        ...
+
+    def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "Reading | None":
+        """Return the reading with permuted weights, whose decision is made anew; None where the site has none.
+
+        Component i gets the weight of component ``permutation[i]``, and padding stays in place. Where weights sum to 1
+        within sentences, those of a sentence are permuted in the order in which the permutation has them. Cases of one
+        document are permuted alike. The result has no signals: it serves to erase along its weights, and at random.
+        """
         ...
 
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
@@ -206,6 +216,12 @@ class AffineReading:
         documents = (rows if self.cases is None else self.cases.documents[rows]).to(self.vectors.device)
         return pooled(self.vectors[documents], self.weights[rows], self.mask[rows], keep)
 
+    def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "AffineReading":
+        """Return the reading with permuted weights: each component keeps its logits."""
+        weights = self.weights.gather(1, permutation)
+        unerased = evaluate_unerased(weights, self.component_logits, self.bias)
+        return replace(self, weights=weights, unerased=unerased, model_decision=unerased.decision, signals={})
+
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
         """Follow each order by cumulative sums, of as many orders at once as `ENTRIES` allows."""
         at_once = max(1, ENTRIES // max(self.component_logits.numel(), 1))
@@ -244,6 +260,7 @@ class ReplayedReading:
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
         vectors: As `replay`, but of documents, and what the head sees in place of logits; None where it is not known.
+        shuffle: Permutes the weights, as `Reading.shuffled` says; None where they cannot be permuted.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -257,6 +274,7 @@ class ReplayedReading:
     mask_entries: int
     cases: Cases | None = None
     vectors: Replay | None = None
+    shuffle: Shuffle | None = None
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
@@ -291,6 +309,17 @@ class ReplayedReading:
         if self.vectors is None:
             return None
         return replayed(self.vectors, rows if self.cases is None else self.cases.documents[rows], keep)
+
+    def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "ReplayedReading | None":
+        """Run the replay once with permuted weights and nothing erased, for the decision."""
+        if self.shuffle is None:
+            return None
+        found = self.shuffle(permutation)
+        rows = torch.arange(len(self.mask), device=self.mask.device)
+        logits = found.replay(rows, self.mask.unsqueeze(1))[:, 0].double()
+        unerased = Evaluation(logits, torch.ones_like(logits[:, 0]), self.unerased.keeps_mass)
+        changed = {"weights": found.weights, "replay": found.replay, "unerased": unerased, "signals": {}}
+        return replace(self, model_decision=unerased.decision, shuffle=None, **changed)
 
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
         """Run the replay for every set, as many at a time as `mask_entries` allows."""

@@ -10,7 +10,8 @@ from eraserhead.erasure.conditions import labels_line, loading_line, ordinary_li
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.header import LABELS_NOTE, site_line
 from eraserhead.erasure.summary import Distribution, Summary
-from eraserhead.erasure.view import MEANS, YARDSTICK_NOTES, answer, called
+from eraserhead.erasure.verdict import caveats, verdict
+from eraserhead.erasure.view import MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
 from eraserhead.loading.setup import SENTENCES
 from eraserhead.method.names import Outcome
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
@@ -157,9 +158,11 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         NEVERS[setup.count_never_as],
         MEANS[setup.count_never_as],
         _ordinary(summary),
+        SHUFFLED_NOTE if summary.shuffled else None,
+        *caveats(summary),
     )
     return {
-        "answer": answer(summary),
+        "answer": verdict(summary).sentence,
         "site": site_line(setup.site),
         "documents": f"{summary.documents.analysed:,} documents",
         "evaluated": describe(setup.data),

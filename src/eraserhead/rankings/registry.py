@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from eraserhead.errors import UserError
-from eraserhead.method.names import RANDOM, YARDSTICKS
+from eraserhead.method.names import RANDOM, SHUFFLES, YARDSTICKS
 from eraserhead.rankings.basic import BASIC
 from eraserhead.rankings.ranking import Ranking
 
-RESERVED = (RANDOM, *YARDSTICKS)
+RESERVED = (RANDOM, *SHUFFLES, *YARDSTICKS)
 
 _registered: dict[str, Ranking] = {ranking.name: ranking for ranking in BASIC}
 

@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from eraserhead.method.cases import Targets, decisions
+from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
+from eraserhead.method.shuffled import Shuffled
 from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
@@ -57,6 +58,7 @@ class WordsSite:
         rows, decisive = decided.documents, decided.decisive(logits)
         weights, gradient, inside, positions, mask = self._components(documents, found)
         unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
+        replay = self._replay(documents)
         return ReplayedReading(
             weights=weights[rows],
             mask=mask[rows],
@@ -65,11 +67,27 @@ class WordsSite:
             model_decision=decide(decided.decisive(own.to(self.device))),
             signals=summed_signals(unerased, gradient, inside[rows] * gradient),
             outside=torch.zeros_like(decisive[:, 0]),
-            replay=decided.replay(self._replay(documents)),
+            replay=decided.replay(replay),
             mask_entries=self.budget.mask_entries,
             cases=decided.cases,
             vectors=self._replay(documents, self.before_classifier),
+            shuffle=lambda permutation: self._shuffled(permutation, replay, decided),
         )
+
+    @torch.no_grad()
+    def _shuffled(
+        self, permutation: Int[Tensor, "rows components"], replay: WordsReplay, decided: OneEach | Cases
+    ) -> Shuffled:
+        """Permute the word weights within each sentence; the sentences' weights follow from what they then are."""
+        documents = torch.arange(len(replay.documents), device=self.device)
+        permuted = replay.shuffled(permutation[torch.searchsorted(decided.documents, documents)])
+        weights = permutation.new_zeros(len(documents), permutation.shape[1], dtype=torch.float64)
+        with torch.backends.cudnn.flags(enabled=False):
+            for row, document in enumerate(permuted.documents):
+                _, sentences = decide_from_words(self.head, document, document.weights.unsqueeze(0))
+                own = (document.weights * sentences[0].unsqueeze(-1))[document.mask]
+                weights[row, : len(own)] = own
+        return Shuffled(weights[decided.documents], decided.replay(permuted))
 
     def _replay(self, documents: tuple[Document, ...], head: HierarchicalHead | None = None) -> WordsReplay:
         architecture = self.model.config.architecture

@@ -1,7 +1,7 @@
 """Decides documents again with words erased: only the sentences that an erasure touches are computed again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -31,6 +31,12 @@ class Document:
     weights: Float[Tensor, "sentences tokens"]
     mask: Bool[Tensor, "sentences tokens"]
     positions: Int[Tensor, " components"]
+
+    def shuffled(self, permutation: Int[Tensor, " components"]) -> "Document":
+        """Return the document with weights permuted within each sentence, in the order of a permutation of all."""
+        sentence, _ = self.mask.nonzero(as_tuple=True)  # of each component
+        within = permutation[sentence[permutation].argsort(stable=True)]
+        return replace(self, weights=self.weights.masked_scatter(self.mask, self.weights[self.mask][within]))
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,12 @@ class WordsReplay:
     documents: tuple[Document, ...]
     budget: Budget
     mixes_sentences: bool
+
+    def shuffled(self, permutation: Int[Tensor, "documents components"]) -> "WordsReplay":
+        """Return the replay of documents whose weights are permuted within each sentence."""
+        pairs = zip(self.documents, permutation, strict=True)
+        documents = tuple(document.shuffled(own[: len(document.positions)]) for document, own in pairs)
+        return replace(self, documents=documents)
 
     @torch.no_grad()
     def __call__(

@@ -11,6 +11,7 @@ from pathlib import Path
 from eraserhead.erasure.flip_values import FlipValues, read_flips
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import RankingSummary, Summary, TestSummary
+from eraserhead.erasure.verdict import VerdictKind, why_none
 from eraserhead.loading.run_layout import RUN
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
@@ -116,8 +117,6 @@ class CellResults:
         test_accuracy: Share of all test documents that the model classifies correctly in its own precision; null if
             the run was not tested.
         test_documents: Number of all test documents.
-        largest_class: Accuracy of always answering the most frequent class of the documents analysed; null if none of
-            them is labelled.
         config: How the model was trained; null if there is no record.
         epochs: Number of epochs trained, and the best of them; null if there is no record.
     """
@@ -126,15 +125,13 @@ class CellResults:
     summary: Summary
     test_accuracy: float | None = None
     test_documents: int | None = None
-    largest_class: float | None = None
     config: TrainConfig | None = None
     epochs: tuple[int, int] | None = None
 
     @property
-    def learnt(self) -> bool:
-        """Whether the whole interval of the accuracy is above that of always answering the most frequent class."""
-        low = self.summary.accuracy.low
-        return self.largest_class is None or low is None or low > self.largest_class  # unknown: assume it did
+    def silent(self) -> VerdictKind | None:
+        """Why nothing follows from the cell, by the rule for every verdict; null where something may."""
+        return why_none(self.summary)
 
     @cached_property
     def flips(self) -> dict[str, FlipValues]:
@@ -172,13 +169,6 @@ def _read_cell(cell: Cell) -> CellResults:
         summary=cell.results.summary(),
         test_accuracy=test,
         test_documents=None if test is None or data is None else data.documents["test"].documents,
-        largest_class=_largest_class(cell),
         config=run.config(),
         epochs=None if metrics is None else (len(metrics.epochs), metrics.best_epoch),
     )
-
-
-def _largest_class(cell: Cell) -> float | None:
-    labels = cell.results.analysed("documents", ["label", "n"]).to_pandas().label
-    shares = labels.value_counts(normalize=True)
-    return float(shares.max()) if len(shares) else None

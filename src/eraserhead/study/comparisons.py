@@ -9,10 +9,10 @@ from eraserhead.method.statistics import Estimate
 
 # With a fair coin, six or more documents agree in fewer than 5 % of cases. The bootstrap interval over fewer documents
 # that all agree would have no width and mean nothing.
-FEWEST_DOCUMENTS = 6
+FEWEST_DIFFERING = 6
 
 
-class Verdict(StrEnum):
+class Support(StrEnum):
     """What the numbers say about a claim."""
 
     HOLDS = "holds"
@@ -38,13 +38,13 @@ class Comparison:
     deciding: float
 
     @property
-    def verdict(self) -> Verdict:
+    def support(self) -> Support:
         """Holds or contrary if the intervals do not overlap and enough documents decide; else undecided."""
-        if self.deciding < FEWEST_DOCUMENTS - 1e-9:
-            return Verdict.UNDECIDED
+        if self.deciding < FEWEST_DIFFERING - 1e-9:
+            return Support.UNDECIDED
         if _end(self.larger.low) > _end(self.smaller.high):
-            return Verdict.HOLDS
-        return Verdict.CONTRARY if _end(self.larger.high) < _end(self.smaller.low) else Verdict.UNDECIDED
+            return Support.HOLDS
+        return Support.CONTRARY if _end(self.larger.high) < _end(self.smaller.low) else Support.UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -67,22 +67,22 @@ class Finding:
     of_paper: bool = True
     unit: str = "cells"
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: Support) -> int:
         """Return the number of comparisons with this verdict."""
-        return sum(comparison.verdict == verdict for comparison in self.comparisons)
+        return sum(comparison.support == verdict for comparison in self.comparisons)
 
     @property
-    def verdict(self) -> Verdict:
+    def support(self) -> Support:
         """Holds if more than half of the comparisons hold and none is contrary; contrary is the reverse.
 
         Mixed if some hold and some are contrary; undecided in all other cases.
         """
-        holds, contrary = self.count(Verdict.HOLDS), self.count(Verdict.CONTRARY)
+        holds, contrary = self.count(Support.HOLDS), self.count(Support.CONTRARY)
         if holds and contrary:
-            return Verdict.MIXED
+            return Support.MIXED
         if 2 * holds > len(self.comparisons):
-            return Verdict.HOLDS
-        return Verdict.CONTRARY if 2 * contrary > len(self.comparisons) else Verdict.UNDECIDED
+            return Support.HOLDS
+        return Support.CONTRARY if 2 * contrary > len(self.comparisons) else Support.UNDECIDED
 
 
 def bound(value: float) -> Estimate:

@@ -1,7 +1,7 @@
 """Compare the paper's findings with a study's numbers: which hold, which do not, and which are undecided.
 
 A finding is a claim about every cell, or about pairs of models on the same documents. The 95 % intervals decide, and
-only if enough documents count.
+only if enough documents count. Cells from which nothing follows by the rule for every verdict have no part in them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from eraserhead.method.bootstrap import bootstrap_means
+from eraserhead.erasure.verdict import FEWEST_DOCUMENTS
+from eraserhead.method.bootstrap import bootstrap_means, bootstrap_of_sums
 from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT, RANDOM
 from eraserhead.method.statistics import Estimate, compare
 from eraserhead.models.architecture import CONTEXTS
@@ -27,8 +28,9 @@ LARGE_SHARE, SMALL_SHARE = 0.5, 0.1  # of a document's components
 
 def findings(cells: Sequence[CellResults], seed: int) -> list[Finding]:
     """Return every finding with its comparisons; two models are compared on the same documents."""
-    paired = [keyed for dataset in _by_dataset(cells) for keyed in _between_models(dataset, seed)]
-    return [*_findings_within(cells, seed), *_findings_between(paired)]
+    heard = [cell for cell in cells if cell.silent is None]
+    paired = [keyed for dataset in _by_dataset(heard) for keyed in _between_models(dataset, seed)]
+    return [*_findings_within(heard, seed), *_findings_between(paired)]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ def _fewer(first: str, second: str) -> Callable[[CellResults, int], Comparison |
         return pair and _shares(cell, pair.fewer, pair.more)
 
     return compared
+
+
+def _beyond_shuffled(cell: CellResults, seed: int) -> Comparison | None:
+    shuffled = cell.summary.shuffled
+    difference = shuffled and known(shuffled.difference)
+    return difference and Comparison(cell.cell.name, difference, bound(0.0), difference.count)
 
 
 def _top_flips(cell: CellResults, seed: int) -> Comparison | None:
@@ -112,7 +120,7 @@ WITHIN_CELLS = (
     ),
     _Claim(
         "product-attention",
-        "product needs fewer removals than attention",
+        "product needs fewer removals than attention, as it does almost by construction at an affine head",
         "documents on which product needs strictly fewer removals, against those on which attention does",
         _fewer(PRODUCT, ATTENTION),
     ),
@@ -141,6 +149,14 @@ WITHIN_CELLS = (
         _large_share,
     ),
     _Claim(
+        "attention-shuffled",
+        "attention has more of an advantage over random orders than shuffled weights have",
+        "share of documents with fewer removals than at random less that with more, of the model's own weights minus "
+        "that of shuffled ones, against 0",
+        _beyond_shuffled,
+        of_paper=False,
+    ),
+    _Claim(
         "few-suffice",
         f"erasing less than {SMALL_SHARE:.0%} of the components would do in the median document, if one knew which",
         f"{SMALL_SHARE:g}, against the median fraction of the exact minimum",
@@ -167,8 +183,8 @@ def _findings_between(paired: Iterable[_Keyed]) -> Iterator[Finding]:
             f"{ranking}-flat",
             f"{ranking} beats attention on more documents in flat models than in hierarchical ones, where the encoder "
             "mixes context",
-            f"share of documents on which {ranking} needs strictly fewer removals than attention, in FLAN minus in HAN "
-            "with the same context, on the same documents, against 0",
+            f"share of documents on which {ranking} needs strictly fewer removals than attention, among those that are "
+            "no ties, in FLAN minus in HAN with the same context, of the same documents, against 0",
             tuple(comparisons.get(f"{ranking}-flat", ())),
             unit=PAIRS,
         )
@@ -210,12 +226,23 @@ def _between_models(cells: dict[PaperModel, CellResults], seed: int) -> Iterator
 
 
 def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions, seed: int) -> Iterator[Comparison]:
-    """Share of documents on which a ranking beats attention in the flat model, minus that in the hierarchical one."""
-    fewer = [
-        (model.removed[ranking] < model.removed[ATTENTION])[rows].astype(np.float64)
+    """Share of untied documents on which a ranking beats attention, in the flat model minus the hierarchical one."""
+    shares = [
+        compare(model.removed[ranking][rows, None], model.removed[ATTENTION][rows, None])
         for model, rows in zip((flat, hierarchical), common_rows(flat.ids, hierarchical.ids), strict=True)
     ]
-    yield from _difference(where, fewer[0] - fewer[1], seed)
+    untied = [int((1 - found[:, 1]).sum()) for found in shares]
+    if len(shares[0]) >= FEWEST_DOCUMENTS and min(untied):
+        columns = np.concatenate([found[:, [0, 2]] for found in shares], axis=1)
+        (estimate,) = bootstrap_of_sums(columns, _untied_difference, seed)
+        yield Comparison(where, estimate, bound(0.0), min(untied))
+
+
+def _untied_difference(sums: Float[np.ndarray, "rows fewer_and_more"]) -> Float[np.ndarray, "rows 1"]:
+    """Return the first model's share of fewer among fewer and more, minus the second's; NaN where one has neither."""
+    with np.errstate(invalid="ignore"):
+        shares = sums[:, [0, 2]] / (sums[:, [0, 2]] + sums[:, [1, 3]])
+    return shares[:, :1] - shares[:, 1:]
 
 
 def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iterator[Comparison]:
@@ -226,8 +253,8 @@ def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iter
 
 
 def _difference(where: str, differences: Float[np.ndarray, " documents"], seed: int) -> Iterator[Comparison]:
-    """Compare the mean of paired differences with 0; nothing if the two have no common document."""
-    if len(differences):
+    """Compare the mean of paired differences with 0; nothing if the two have too few common documents."""
+    if len(differences) >= FEWEST_DOCUMENTS:
         estimate = bootstrap_means([(where, differences)], seed)[where]
         yield Comparison(where, estimate, bound(0.0), int(np.count_nonzero(differences)))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from eraserhead.erasure.verdict import FEWEST_DOCUMENTS, VerdictKind
 from eraserhead.files import write_text
 from eraserhead.method.bootstrap import RESAMPLES
 from eraserhead.method.statistics import Estimate
@@ -18,7 +19,7 @@ from eraserhead.showing.templates import template
 from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.study.cell_tables import FRACTION, MASS
 from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, read_cells
-from eraserhead.study.comparisons import FEWEST_DOCUMENTS, Comparison, Finding, Verdict
+from eraserhead.study.comparisons import FEWEST_DIFFERING, Comparison, Finding, Support
 from eraserhead.study.context_figure import draw_context
 from eraserhead.study.findings import LATER, findings
 from eraserhead.study.layout import STUDY
@@ -42,6 +43,11 @@ DRAWINGS: dict[str, Callable[[Sequence[CellResults], Plate], None]] = {
     "histogram": draw_histogram,
     FRACTION: partial(draw_boxes, quantity=FRACTION),
     MASS: partial(draw_boxes, quantity=MASS),
+}
+SILENT = {
+    VerdictKind.NOTHING: "no document has two components",
+    VerdictKind.TOO_FEW: f"fewer than {FEWEST_DOCUMENTS} documents",
+    VerdictKind.CHANCE_LEVEL: "accuracy not above that of always answering the largest class",
 }
 COMPARISONS = pa.schema(
     [(name, pa.string()) for name in ("finding", "where", "verdict")]
@@ -102,11 +108,12 @@ def write_paper(
         findings=finding_table(found),
         steps=comparison_table(next(finding for finding in found if finding.key == LATER)),
         fewest=FEWEST_DOCUMENTS,
+        differing=FEWEST_DIFFERING,
         resamples=RESAMPLES,
         deviations=_deviations(results),
         missing=missing,
         cells=len(results),
-        unlearnt=[found.cell.name for found in results if not found.learnt],
+        silent={found.cell.name: SILENT[found.silent] for found in results if found.silent},
         draws=sorted({str(orders.count) for found in results if (orders := found.summary.random_orders)}),
     )
     write_text(folder / STUDY.paper, BLANK_LINES.sub("\n\n", text))
@@ -116,14 +123,14 @@ def write_paper(
 def statements(found: Sequence[Finding]) -> list[Statement]:
     """Return the findings by verdict, and last those that could not be tested."""
     words = {
-        Verdict.HOLDS: "hold here",
-        Verdict.CONTRARY: "do not hold here",
-        Verdict.MIXED: "hold in some cells and are contrary in others",
-        Verdict.UNDECIDED: "are undecided here",
+        Support.HOLDS: "hold here",
+        Support.CONTRARY: "do not hold here",
+        Support.MIXED: "hold in some cells and are contrary in others",
+        Support.UNDECIDED: "are undecided here",
     }
     looked_at = [finding for finding in found if finding.comparisons]
     grouped = [
-        Statement(word, [_counted(finding) for finding in looked_at if finding.verdict == verdict])
+        Statement(word, [_counted(finding) for finding in looked_at if finding.support == verdict])
         for verdict, word in words.items()
     ]
     grouped.append(
@@ -140,9 +147,9 @@ def one_line(reason: str) -> str:
 
 
 def _counted(finding: Finding) -> str:
-    contrary, undecided = finding.count(Verdict.CONTRARY), finding.count(Verdict.UNDECIDED)
+    contrary, undecided = finding.count(Support.CONTRARY), finding.count(Support.UNDECIDED)
     rest = [f"contrary in {contrary}"] * bool(contrary) + [f"undecided in {undecided}"] * bool(undecided)
-    holds = f"holds in {finding.count(Verdict.HOLDS)} of {len(finding.comparisons)} {finding.unit}"
+    holds = f"holds in {finding.count(Support.HOLDS)} of {len(finding.comparisons)} {finding.unit}"
     return f"{finding.claim} ({', '.join([holds, *rest])})"
 
 
@@ -188,7 +195,7 @@ def _save_findings(found: Sequence[Finding], folder: Path) -> Plate:
     """Save the numbers of every comparison, for which there is no figure."""
     plate = Plate(folder, STUDY.findings)
     rows = [
-        (finding.key, comparison.where, comparison.verdict.value, *_numbers(comparison))
+        (finding.key, comparison.where, comparison.support.value, *_numbers(comparison))
         for finding in found
         for comparison in finding.comparisons
     ]

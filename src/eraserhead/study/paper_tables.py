@@ -24,14 +24,14 @@ from eraserhead.study.cells import (
     PaperModel,
     known,
 )
-from eraserhead.study.comparisons import Finding, Verdict
+from eraserhead.study.comparisons import Finding, Support
 from eraserhead.study.context_figure import QUANTITIES
 
 VERDICTS = {
-    Verdict.HOLDS: "holds",
-    Verdict.CONTRARY: "does not hold",
-    Verdict.MIXED: "mixed",
-    Verdict.UNDECIDED: "undecided",
+    Support.HOLDS: "holds",
+    Support.CONTRARY: "does not hold",
+    Support.MIXED: "mixed",
+    Support.UNDECIDED: "undecided",
 }
 
 
@@ -132,7 +132,7 @@ def accuracy_table(grid: Grid) -> Table:
                 NONE if found.test_accuracy is None else f"{found.test_accuracy:.3f}",
                 NONE if found.test_documents is None else f"{found.test_documents:,}",
                 interval(found.summary.accuracy),
-                NONE if found.largest_class is None else f"{found.largest_class:.3f}",
+                interval(found.summary.largest_class),
                 f"{documents.analysed:,}",
                 f"{documents.left_out:,}",
                 f"{100 * cut.share:.1f} %",
@@ -243,9 +243,9 @@ def finding_table(found: Sequence[Finding]) -> Table:
     """The verdict on each finding, the counts of its comparisons, and where they are contrary."""
     rows = []
     for finding in found:
-        counts = [str(finding.count(verdict)) for verdict in (Verdict.HOLDS, Verdict.CONTRARY, Verdict.UNDECIDED)]
-        contrary = [comparison.where for comparison in finding.comparisons if comparison.verdict == Verdict.CONTRARY]
-        verdict = VERDICTS[finding.verdict] if finding.comparisons else NONE
+        counts = [str(finding.count(verdict)) for verdict in (Support.HOLDS, Support.CONTRARY, Support.UNDECIDED)]
+        contrary = [comparison.where for comparison in finding.comparisons if comparison.support == Support.CONTRARY]
+        verdict = VERDICTS[finding.support] if finding.comparisons else NONE
         rows.append([finding.claim, finding.measure, verdict, *counts, markdown(", ".join(contrary)) or NONE])
     return Table(["finding", "compared", "verdict", "holds in", "contrary in", "undecided in", "contrary where"], rows)
 
@@ -253,7 +253,7 @@ def finding_table(found: Sequence[Finding]) -> Table:
 def comparison_table(finding: Finding) -> Table:
     """Every comparison of one finding."""
     rows = [
-        [comparison.where, interval(comparison.larger), f"{comparison.deciding:,.0f}", comparison.verdict]
+        [comparison.where, interval(comparison.larger), f"{comparison.deciding:,.0f}", comparison.support]
         for comparison in finding.comparisons
     ]
     return Table(["compared", "difference", "documents that differ", "verdict"], rows, names=1)

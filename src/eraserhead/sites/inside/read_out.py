@@ -5,7 +5,7 @@ the layer runs on single positions. Layers above run whole.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -64,6 +64,15 @@ class ReadOutReplay:
             for rows in together.split(self._rows(keep.shape[2]))
         ]
         return torch.cat(found).index_select(0, together.argsort()).unflatten(0, keep.shape[:2])
+
+    def shuffled(self, tokens: Int[Tensor, "documents keys"]) -> "ReadOutReplay":
+        """Return the replay in which each key has the score of another, in the heads that are erased.
+
+        A score has everything in it that weights are made of, position biases and masks too, so the weights move as
+        they are. Values stay.
+        """
+        scores = self.scores.gather(-1, tokens.unsqueeze(1).expand_as(self.scores))
+        return replace(self, scores=torch.where(self.runner.heads.unsqueeze(-1), scores, self.scores))
 
     def _rows(self, tokens: int) -> int:
         """Return how many erasures may run at a time."""

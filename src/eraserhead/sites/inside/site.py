@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -16,6 +15,7 @@ from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
+from eraserhead.method.shuffled import Shuffle, Shuffled
 from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
 from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
@@ -23,42 +23,15 @@ from eraserhead.patch.interface import erasable
 from eraserhead.patch.layers import Layers
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.inside.all_layers import read_all_layers
+from eraserhead.sites.inside.components import InsideReplay
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.head_input import seen_replay
 from eraserhead.sites.inside.layer import read_at_layer
-from eraserhead.sites.inside.read_out import read_at_read_out
+from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
 from eraserhead.sites.site import CROSS, ENCODER, InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
-
-
-@dataclass(frozen=True)
-class InsideReplay:
-    """Decides documents again without some of their components, which are tokens.
-
-    Attributes:
-        model: The classifier, made erasable during each replay.
-        replay: The way to run it again.
-        mask: Which components exist.
-        positions: Their positions among the tokens.
-    """
-
-    model: PreTrainedModel
-    replay: Replay
-    mask: Bool[Tensor, "batch components"]
-    positions: Int[Tensor, "batch components"]
-
-    def __call__(
-        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
-    ) -> Float[Tensor, "rows erasures classes"]:
-        """Return the model's logits with the weights outside each keep mask erased."""
-        tokens = torch.ones(*keep.shape[:2], self.replay.batch.mask.shape[1], dtype=torch.bool, device=keep.device)
-        # Padding among the components has positions of other tokens, which must stay kept.
-        shown = keep | ~self.mask[rows].unsqueeze(1)
-        tokens.scatter_(2, self.positions[rows].unsqueeze(1).expand(-1, keep.shape[1], -1), shown)
-        with erasable(self.model):
-            return self.replay.logits(rows, tokens)
 
 
 class SelfAttentionSite:
@@ -148,8 +121,10 @@ class SelfAttentionSite:
         gradient, product = (
             (each * token_mask[rows]).gather(1, positions[rows]) * mask[rows] for each in (gradient, product)
         )
+        own = (weights.gather(1, positions) * mask)[rows]
+        again = InsideReplay(self.runner.model, replay, mask, positions)
         return ReplayedReading(
-            weights=(weights.gather(1, positions) * mask)[rows],
+            weights=own,
             mask=mask[rows],
             positions=positions[rows],
             unerased=unerased,
@@ -160,7 +135,22 @@ class SelfAttentionSite:
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
             vectors=seen_replay(self.runner, again),
+            shuffle=self._shuffle(own, again, decided),
         )
+
+    def _shuffle(
+        self, weights: Float[Tensor, "rows components"], replay: InsideReplay, decided: OneEach | Cases
+    ) -> Shuffle | None:
+        """Return what permutes the weights of the read-out position; None where others are erased too."""
+        if self.name.every_query or not isinstance(replay.replay, ReadOutReplay):
+            return None
+
+        def shuffle(permutation: Int[Tensor, "rows components"]) -> Shuffled:
+            documents = torch.arange(len(replay.mask), device=permutation.device)
+            own = permutation[torch.searchsorted(decided.documents, documents)]  # cases of a document are alike
+            return Shuffled(weights.gather(1, permutation), decided.replay(replay.shuffled(own)))
+
+        return shuffle
 
     def _check_replay(self, inputs: Mapping[str, Tensor], own: Float[Tensor, "documents classes"]) -> None:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
