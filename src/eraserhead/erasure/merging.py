@@ -90,7 +90,7 @@ def _read_parts(folders: Sequence[ResultsFolder]) -> Parts:
     parts: Parts = {}
     problems: list[UserError] = []
     for folder in folders:
-        summary = folder.summary()
+        summary = folder.checked_summary()
         part = None if summary.setup.part is None else Part.read(summary.setup.part)
         first = next(iter(parts.values()), None)
         if part is None:
