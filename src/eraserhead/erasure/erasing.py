@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 from accelerate import Accelerator
 
-from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.draws import draws_needed, first_draws, with_draws
+from eraserhead.erasure.half_precision import check_decisions
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
@@ -37,7 +37,6 @@ from eraserhead.method.analysis import Draws, analyse, further_shuffles
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
-from eraserhead.sites.budget import budget_for
 from eraserhead.sites.site import POOLING
 
 LONG = 60.0  # seconds; of a longer run it is said how long it takes
@@ -71,7 +70,7 @@ class Analyser:
         """Analyse the tokenised documents of a shard; return its tables, and call `count` with each batch's size."""
         opened, rows = self.opened, self.opened.rows(documents)
         analysed = []
-        for batch in self._batches(documents, rows):
+        for batch in opened.batches(documents, rows, self.config.batch_tokens):
             analysed.append(self._batch(rows, batch))
             count(len(batch))
         checkpoint, components = opened.checkpoint, opened.setup.components
@@ -81,13 +80,9 @@ class Analyser:
     def further_flips(self, documents: pa.Table, draws: int) -> pa.Table:
         """Return the first flips of the same documents along so many random orders, but for the first of them."""
         opened, rows = self.opened, self.opened.rows(documents)
-        found = [self._further(rows, batch, draws) for batch in self._batches(documents, rows)]
+        batches = opened.batches(documents, rows, self.config.batch_tokens)
+        found = [self._further(rows, batch, draws) for batch in batches]
         return tabulate_flips(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
-
-    def _batches(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
-        lengths = documents.column("tokens").to_pylist()
-        budget = self.config.batch_tokens or budget_for(self.accelerator.device).tokens
-        return buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
 
     def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> AnalysedRows:
         reading = self.opened.read(rows, batch, ())
@@ -161,6 +156,8 @@ def erase_documents(
         return results
     if part is not None:
         devices.tell(accelerator, f"part {part}: {work.documents:,} of {len(documents.rows):,} documents")
+    with devices.main_first(accelerator):
+        half_precision = check_decisions(opened, documents, config, accelerator)
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
@@ -181,7 +178,7 @@ def erase_documents(
             **vars(environment()),
         )
         aggregates = aggregate(results, config.seed, config.count_never_as, opened.labels)
-        results.finish(Summary(**vars(aggregates), setup=setup, run=run))
+        results.finish(Summary(**vars(aggregates), setup=setup, run=run, half_precision=half_precision))
     accelerator.wait_for_everyone()
     return results
 

@@ -49,8 +49,10 @@ def _merge(results: ResultsFolder, parts: Parts, overwrite: bool) -> ResultsFold
     files = results.write_tables([folder.path for folder, _ in parts.values()], "erase this part again")
     labels = () if setup.site.targets is None else setup.model.classes
     aggregates = aggregate(results, setup.seed, setup.count_never_as, labels)
-    run = merged_run([summary.run for _, summary in parts.values()], files)
-    results.finish(Summary(**vars(aggregates), setup=setup, run=run))
+    summaries = [summary for _, summary in parts.values()]
+    run = merged_run([summary.run for summary in summaries], files)
+    half_precision = summaries[0].half_precision  # all parts check the same documents
+    results.finish(Summary(**vars(aggregates), setup=setup, run=run, half_precision=half_precision))
     return results
 
 
