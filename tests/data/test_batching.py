@@ -43,6 +43,12 @@ def test_a_large_budget_pads_few_tokens():
     assert len(batches) < 50
 
 
+def test_a_dear_batch_is_had_as_seldom_as_can_be():
+    """Budget 90: 90 alone and the other seven in two, as 7 * 17 > 90; cheap ones end where lengths drop."""
+    assert [len(batch) for batch in buckets(range(8), LENGTHS, 90, each=90)] == [1, 2, 5]
+    assert [len(batch) for batch in buckets(range(8), LENGTHS, 90, each=1)] == [1, 1, 1, 2, 1, 2]
+
+
 def test_documents_of_different_kinds_never_share_a_bucket():
     """Budget 20, as above; the kinds are told by the documents' numbers, odd and even."""
     kinds = [(document % 2,) for document in range(8)]

@@ -12,30 +12,35 @@ WINDOW = 50  # training batches that are shuffled and sorted by length together
 
 
 def buckets(
-    documents: Sequence[int], lengths: Sequence[int], budget: int, kinds: Sequence[tuple[int, ...]] | None = None
+    documents: Sequence[int],
+    lengths: Sequence[int],
+    budget: int,
+    kinds: Sequence[tuple[int, ...]] | None = None,
+    each: int = EACH,
 ) -> list[list[int]]:
     """Split documents into batches of similar length, longest first, within a token budget, at the least cost.
 
-    A batch costs its number of documents times the length of its longest, which is within the budget, and `EACH` for
-    itself: it ends where the lengths drop by so much that padding would cost more than a further batch. A document
-    above the budget has a batch to itself.
+    A batch costs its number of documents times the length of its longest, which is within the budget, and `each` more:
+    it ends where the lengths drop by so much that padding would cost more than a further batch. A document above the
+    budget has a batch to itself.
 
     Args:
         documents: Indices into `lengths`.
         lengths: Tokens of every document.
         budget: Most tokens of a batch, padding included.
         kinds: Numbers for every document; those of different numbers never share a batch.
+        each: What a batch costs beside its tokens; with the budget itself there are as few as can be.
     """
     kind = [()] * len(lengths) if kinds is None else kinds
     ordered = sorted(documents, key=lambda index: (kind[index], -lengths[index], index))
     batches: list[list[int]] = []
     for _, alike in groupby(ordered, key=lambda index: kind[index]):
         rows = list(alike)
-        batches += [rows[first:end] for first, end in pairwise(_cuts([lengths[row] for row in rows], budget))]
+        batches += [rows[first:end] for first, end in pairwise(_cuts([lengths[row] for row in rows], budget, each))]
     return batches
 
 
-def _cuts(lengths: Sequence[int], budget: int) -> list[int]:
+def _cuts(lengths: Sequence[int], budget: int, each: int) -> list[int]:
     """Return where batches of documents begin, longest first, and where the last one ends, at the least cost.
 
     The least cost of the first documents follows from those of fewer, as in any shortest path.
@@ -45,7 +50,7 @@ def _cuts(lengths: Sequence[int], budget: int) -> list[int]:
     least[0] = 0
     for first, length in enumerate(lengths):
         most = min(max(budget // max(length, 1), 1), count - first)
-        costs = least[first] + EACH + length * np.arange(1, most + 1)
+        costs = least[first] + each + length * np.arange(1, most + 1)
         ends = slice(first + 1, first + 1 + most)
         begins[ends] = np.where(costs < least[ends], first, begins[ends])
         least[ends] = np.minimum(costs, least[ends])

@@ -21,6 +21,7 @@ from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
+from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_ends, check_types, check_vocabulary
 from eraserhead.loading.config import ONE_TEXT, SiteConfig
@@ -122,8 +123,8 @@ class OpenedModel:
     def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:
         """Return the model's inputs for some tokenised documents, on its device."""
         types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
-        inputs = self.reader.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
-        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        padded = self.reader.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
+        return devices.copied(padded, self.device)
 
     def read(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int], signals: Collection[str]) -> Reading:
         """Read some tokenised documents at the site, with the signals that the rankings need.
