@@ -171,10 +171,14 @@ def _wait() -> None:
         torch.accelerator.synchronize()
 
 
+def device() -> torch.device:
+    """Return the device in use."""
+    return torch.accelerator.current_accelerator() or torch.device("cpu")
+
+
 def limit(size: int, dtype: str) -> float:
     """Return floating-point operations a second of a square matrix product."""
-    device = torch.accelerator.current_accelerator() or torch.device("cpu")
-    first, second = (torch.randn(size, size, device=device, dtype=getattr(torch, dtype)) for _ in range(2))
+    first, second = (torch.randn(size, size, device=device(), dtype=getattr(torch, dtype)) for _ in range(2))
     for _ in range(3):
         first @ second
     _wait()
@@ -257,7 +261,7 @@ def main() -> None:
     options = parser.parse_args()
     datasets.disable_progress_bars()
     results = measure(QUICK if options.quick else replace(WHOLE, seconds=options.seconds))
-    card = torch.cuda.get_device_name() if torch.cuda.is_available() else str(torch.accelerator.current_accelerator())
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else str(device())
     facts = {**machine(), "device": card}
     console = Console(width=160)
     console.print(table(results), f"{card}; {describe(facts)}", sep="\n")
