@@ -203,7 +203,7 @@ def _randomise(model: PreTrainedModel) -> None:
     *_, classifier = (module for module in model.modules() if getattr(module, "out_features", None) == CLASSES)
     vectors: list[Tensor] = []
     hook = classifier.register_forward_pre_hook(lambda module, args: vectors.append(args[0]))
-    logits = model(input_ids=torch.tensor(documents((7,) * 29))).logits.mean(0)
+    logits = model(**batch_of(model, documents((7,) * 29))).logits.mean(0)
     hook.remove()
     if classifier.bias is not None:
         classifier.bias.sub_(logits)
@@ -284,7 +284,7 @@ class Slow:
     def logits(self, ids: Sequence[int], edit: Edit, rows: int = 1) -> Tensor:
         """Logits [rows, classes] of a document repeated in rows, which the edit tells apart."""
         with in_float64(), softmax_edited(edit):
-            return self.model(input_ids=torch.tensor([list(ids)] * rows)).logits
+            return self.model(**batch_of(self.model, [ids] * rows)).logits
 
     def weights(self, ids: Sequence[int]) -> Tensor:
         """All attention weights, [layers, heads, queries, keys]."""

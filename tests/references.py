@@ -169,3 +169,11 @@ def words_erased(model, documents, keep: Tensor) -> Tensor:
             vectors = torch.einsum("st,sth->sh", weights, document.vectors)
             found.append(model.head.pool_sentences(vectors, torch.tensor([len(vectors)]))[0][0])
     return torch.stack(found).view(*keep.shape[:2], -1)
+
+
+def least_batch_cost(lengths: list[int], budget: int, each: int) -> float:
+    """The least cost of all ways to cut lengths, from long to short, into batches within a budget of tokens."""
+    if not lengths:
+        return 0
+    fitting = [count for count in range(1, len(lengths) + 1) if count == 1 or count * lengths[0] <= budget]
+    return min(each + count * lengths[0] + least_batch_cost(lengths[count:], budget, each) for count in fitting)

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from datasets import Dataset
 from pandas.testing import assert_frame_equal
+from transformers import BertForSequenceClassification
 
 from eraserhead.cli.main import main
 from eraserhead.erasure.api import read
+from eraserhead.erasure.draws import FEW
 from eraserhead.training.folder import RunFolder
-from tiny import labelled_file, saved_classifier, tiny_encoder
+from tiny import labelled_file, random_texts, saved_classifier, tiny_bert_config, tiny_encoder, tiny_tokenizer
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,6 +78,28 @@ def test_torchrun_without_cpu_erases_every_document_once(tmp_path, monkeypatch):
     for name in ("documents", "flips"):  # a process of another kind may add numbers in another order
         two_tables, one_tables = (read(tmp_path / folder).tables[name].to_pandas() for folder in ("two", "one"))
         assert_frame_equal(two_tables, one_tables, rtol=0, atol=1e-7)
+
+
+def test_two_processes_add_the_draws_that_one_adds(tmp_path, monkeypatch):
+    """Both decide over all shards how many are needed, and each draws more for its own."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "datasets"))
+    torch.manual_seed(0)
+    config = tiny_bert_config(("a", "b", "c"), num_hidden_layers=2)
+    BertForSequenceClassification(config).save_pretrained(tmp_path / "model")
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    Dataset.from_dict({"text": random_texts(24, seed=5, longest=13)}).to_parquet(tmp_path / "texts.parquet")
+    data = ["--data.path", str(tmp_path / "texts.parquet"), "--shard_size", "5", "--batch_tokens", "1"]
+    erase = ["erase", str(tmp_path / "model"), *data]
+    two = launched(TORCHRUN, *erase, "--output_dir", str(tmp_path / "two"))
+    assert two.returncode == 0, two.stderr[-3000:]
+    assert main([*erase, "--output_dir", str(tmp_path / "one")]) == 0
+    found, expected = read(tmp_path / "two"), read(tmp_path / "one")
+    assert found.summary.run.devices.startswith("2 processes")
+    assert found.summary.random_orders == expected.summary.random_orders
+    count = expected.summary.random_orders.count
+    assert count > FEW
+    assert two.stderr.count(f"by a tenth or more: {count} are drawn") == 1
+    assert_frame_equal(found.flips, expected.flips, rtol=0, atol=1e-7)
 
 
 def test_precision_and_dynamo_of_the_file_count_where_no_option_is_given(tmp_path, training):

@@ -53,7 +53,7 @@ def _train_head(store: VectorStore, budget: int) -> None:
     optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-3, fused=True)
     lengths, labels = [LENGTH + 2] * KEPT, torch.zeros(KEPT, dtype=torch.long)
     for step in training_steps(lengths, STEP, 0, 0):
-        for batch in buckets(step, lengths, budget):
+        for batch in buckets(step, lengths, budget, each=budget):
             logits, _ = trained(**store.batch(batch))
             cross_entropy(logits, labels[batch], reduction="sum").div(len(step)).backward()
         nn.utils.clip_grad_norm_(trained.parameters(), 1.0)

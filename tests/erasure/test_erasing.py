@@ -571,6 +571,16 @@ def test_a_damaged_file_is_named_by_who_reads_it_and_made_again_by_the_same_comm
     assert all(again[name].equals(whole[name]) for name in SCHEMAS)
 
 
+def test_the_summary_is_read_without_the_tables_and_checked_with_them(tmp_path):
+    """What only prints the summary must not read gigabytes of tables; what reads these finds the damage."""
+    folder = erase_to_folder(config(tmp_path))
+    summary, file = folder.checked_summary(), folder.path / "flips.parquet"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert folder.summary() == summary
+    with pytest.raises(UserError, match=r"flips\.parquet: damaged"):
+        folder.checked_summary()
+
+
 def test_a_damaged_shard_alone_is_made_again(tmp_path, monkeypatch, caplog):
     run = config(tmp_path, shard_size=5)
     whole = frames(erase_to_folder(replace(run, output_dir=str(tmp_path / "whole"))))

@@ -5,6 +5,7 @@ import torch
 
 from eraserhead.method.greedy import greedy_set, smallest_set
 from eraserhead.method.names import Outcome
+from eraserhead.method.smallest import smallest
 from readings import SMALL, Toy
 
 
@@ -104,3 +105,14 @@ def test_a_search_where_nothing_has_a_weight_finds_no_flip():
         found = greedy_set(toy.reading(), best)
         for name in ("removed", "mass", "outcome", "becomes"):
             assert torch.equal(getattr(found.flips, name), getattr(best.flips, name))
+
+
+def test_which_set_is_the_smallest():
+    """A column each: fewer removals; a flip before a bare bias of as many; the lighter of equals; the first of equals;
+    any flip before none, whose numbers say nothing; none at all.
+    """
+    flip, bare, never = Outcome.FLIP, Outcome.BIAS_ONLY, Outcome.NEVER
+    removed = torch.tensor([[3, 2, 2, 2, 0, 1], [2, 2, 2, 2, 5, 0]])
+    mass = torch.tensor([[0.1, 0.2, 0.4, 0.3, 0.0, 0.5], [0.9, 0.7, 0.3, 0.3, 0.8, 0.2]], dtype=torch.float64)
+    outcome = torch.tensor([[flip, bare, flip, flip, never, never], [bare, flip, flip, flip, bare, never]])
+    assert smallest(removed, mass, outcome).tolist() == [1, 1, 1, 0, 1, 0]

@@ -1,38 +1,63 @@
 """Batches by length under a token budget, so that little is spent on padding."""
 
 from collections.abc import Sequence
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
+EACH = 256  # tokens whose encoding takes as long as what a batch costs beside its own; about 64 on a CPU, more on a GPU
 WINDOW = 50  # training batches that are shuffled and sorted by length together
 
 
 def buckets(
-    documents: Sequence[int], lengths: Sequence[int], budget: int, kinds: Sequence[tuple[int, ...]] | None = None
+    documents: Sequence[int],
+    lengths: Sequence[int],
+    budget: int,
+    kinds: Sequence[tuple[int, ...]] | None = None,
+    each: int = EACH,
 ) -> list[list[int]]:
-    """Split documents into batches of similar length, longest first, within a token budget.
+    """Split documents into batches of similar length, longest first, within a token budget, at the least cost.
 
-    A batch's cost is its number of documents times the length of its longest; a document above the budget has a batch
-    to itself.
+    A batch costs its number of documents times the length of its longest, which is within the budget, and `each` more:
+    it ends where the lengths drop by so much that padding would cost more than a further batch. A document above the
+    budget has a batch to itself.
 
     Args:
         documents: Indices into `lengths`.
         lengths: Tokens of every document.
         budget: Most tokens of a batch, padding included.
         kinds: Numbers for every document; those of different numbers never share a batch.
+        each: What a batch costs beside its tokens; with the budget itself there are as few as can be.
     """
     kind = [()] * len(lengths) if kinds is None else kinds
+    ordered = sorted(documents, key=lambda index: (kind[index], -lengths[index], index))
     batches: list[list[int]] = []
-    for document in sorted(documents, key=lambda index: (kind[index], -lengths[index], index)):
-        first = batches[-1][0] if batches else document  # the longest of the open batch
-        fits = lengths[first] * (len(batches[-1]) + 1) <= budget if batches else False
-        if fits and kind[first] == kind[document]:
-            batches[-1].append(document)
-        else:
-            batches.append([document])
+    for _, alike in groupby(ordered, key=lambda index: kind[index]):
+        rows = list(alike)
+        batches += [rows[first:end] for first, end in pairwise(_cuts([lengths[row] for row in rows], budget, each))]
     return batches
+
+
+def _cuts(lengths: Sequence[int], budget: int, each: int) -> list[int]:
+    """Return where batches of documents begin, longest first, and where the last one ends, at the least cost.
+
+    The least cost of the first documents follows from those of fewer, as in any shortest path.
+    """
+    count = len(lengths)
+    least, begins = np.full(count + 1, np.iinfo(np.int64).max), np.zeros(count + 1, dtype=np.int64)
+    least[0] = 0
+    for first, length in enumerate(lengths):
+        most = min(max(budget // max(length, 1), 1), count - first)
+        costs = least[first] + each + length * np.arange(1, most + 1)
+        ends = slice(first + 1, first + 1 + most)
+        begins[ends] = np.where(costs < least[ends], first, begins[ends])
+        least[ends] = np.minimum(costs, least[ends])
+    cuts = [count]
+    while cuts[-1]:
+        cuts.append(int(begins[cuts[-1]]))
+    return cuts[::-1]
 
 
 def training_steps(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -272,5 +272,5 @@ def read(folder: str | Path) -> Erasure:
     if not isinstance(folder, (str, Path)):
         raise UserError(f"folder is a {type(folder).__name__}; give the folder that the results are kept in")
     results = ResultsFolder(Path(folder))
-    summary = results.summary()
+    summary = results.checked_summary()
     return Erasure({name: results.table(name) for name in SCHEMAS}, summary)

@@ -1,6 +1,6 @@
 """What is unusual about an analysis and has to be known beside its numbers: lines for the terminal and the card."""
 
-from eraserhead.erasure.summary import BEYOND_ORDINARY, FEWEST_ORDINARY, Counts, Summary
+from eraserhead.erasure.summary import BEYOND_ORDINARY, FEWEST_ORDINARY, Counts, HalfPrecision, Summary
 from eraserhead.errors import listed
 from eraserhead.loading.setup import ModelSetup
 
@@ -28,6 +28,11 @@ def labels_line(summary: Summary) -> str | None:
         parts.append(f"{counts.unlabelled:,} of {counts.total:,} documents have none")
     parts += [f"no documents of the classes {', '.join(read.empty)}"] if read.empty else []
     return "; ".join(parts) or None
+
+
+def half_precision_line(found: HalfPrecision, dtype: str) -> str:
+    """Return what a model's half precision does to its decisions."""
+    return f"{dtype} decides {found.otherwise} of {found.documents} sampled documents otherwise than float32"
 
 
 def loading_line(model: ModelSetup) -> str | None:

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 from jaxtyping import Float
 
 from eraserhead.erasure.advantages import RandomOrders
-from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
+from eraserhead.erasure.flip_values import COLUMNS, OUTCOMES, FlipValues, averager, flips_by_ranking, own_decisions
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
+from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS
+from eraserhead.method.smallest import smallest
 from eraserhead.method.statistics import widening
 
 FEW, MANY = 3, 10
 WIDEST = 0.1  # of an interval; from here on more orders are drawn, up to `MANY`
-SIZES = {Outcome.FLIP.label: 0, Outcome.BIAS_ONLY.label: 1}  # of outcomes with as many removals, the better first
 
 
 def first_draws(asked: int | None, closed_form: bool) -> int:
@@ -117,11 +118,10 @@ def _mean(first: pa.Array, second: pa.Array, share: float) -> pa.Array:
 
 
 def _smallest(flips: pa.Table, rows: np.ndarray) -> np.ndarray:
-    """Return which of some rows has the smallest set for each decision, as `method.greedy.smallest_set` chooses."""
-    columns = flips.select(["removed", "outcome", "mass"]).to_pandas()
-    removed, mass = (columns[name].fillna(np.inf).to_numpy(dtype=float)[rows] for name in ("removed", "mass"))
-    size = removed * len(Outcome) + columns.outcome.map(SIZES).fillna(0).to_numpy()[rows]
-    return np.where(size > size.min(1, keepdims=True), np.inf, mass).argmin(1)
+    """Return which of some rows has the smallest set for each decision."""
+    outcome = flips.column("outcome").to_pandas().map(OUTCOMES).to_numpy(dtype=np.int64)
+    removed, mass = (flips.column(name).fill_null(0).to_numpy() for name in ("removed", "mass"))
+    return smallest(*(torch.from_numpy(values[rows].T) for values in (removed, mass, outcome))).numpy()
 
 
 def _widest(flips: Mapping[str, FlipValues], draws: int) -> float:

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 from accelerate import Accelerator
 
-from eraserhead.data.batching import buckets
 from eraserhead.data.documents import Documents
 from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.draws import draws_needed, first_draws, permutations, with_curves, with_draws
+from eraserhead.erasure.half_precision import check_decisions
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.results import ResultsFolder
@@ -41,7 +41,6 @@ from eraserhead.method.names import SHUFFLES, YARDSTICKS, CurveSizes
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
-from eraserhead.sites.budget import budget_for
 from eraserhead.sites.site import POOLING
 
 LONG = 60.0  # seconds; of a longer run it is said how long it takes
@@ -79,7 +78,7 @@ class Analyser:
         """Analyse the tokenised documents of a shard; return its tables, and call `count` with each batch's size."""
         opened, rows = self.opened, self.opened.rows(documents)
         analysed, sampled = [], documents.column(SAMPLED).to_numpy()
-        for batch in self._batches(documents, rows):
+        for batch in opened.batches(documents, rows, self.config.batch_tokens):
             analysed.append(self._batch(rows, batch, sampled))
             count(len(batch))
         checkpoint, components = opened.checkpoint, opened.setup.components
@@ -89,14 +88,12 @@ class Analyser:
     def further(self, documents: pa.Table, draws: int) -> dict[str, pa.Table]:
         """Return flips and curves of the same documents along so many random orders, but for the first of them."""
         opened, rows = self.opened, self.opened.rows(documents)
-        sampled = documents.column(SAMPLED).to_numpy()
-        found = [self._further(rows, batch, sampled, draws) for batch in self._batches(documents, rows)]
+        batches, sampled = (
+            opened.batches(documents, rows, self.config.batch_tokens),
+            documents.column(SAMPLED).to_numpy(),
+        )
+        found = [self._further(rows, batch, sampled, draws) for batch in batches]
         return tabulate_further(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
-
-    def _batches(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
-        lengths = documents.column("tokens").to_pylist()
-        budget = self.config.batch_tokens or budget_for(self.accelerator.device).tokens
-        return buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
 
     def _further(
         self, rows: Mapping[str, Sequence[Any]], batch: list[int], sampled: np.ndarray, draws: int
@@ -179,6 +176,8 @@ def erase_documents(
         return results
     if part is not None:
         devices.tell(accelerator, f"part {part}: {work.documents:,} of {len(documents.rows):,} documents")
+    with devices.main_first(accelerator):
+        half_precision = check_decisions(opened, documents, config, accelerator)
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
@@ -201,7 +200,7 @@ def erase_documents(
             **vars(environment()),
         )
         aggregates = aggregate(results, config.seed, config.count_never_as, opened.labels)
-        results.finish(Summary(**vars(aggregates), setup=setup, run=run))
+        results.finish(Summary(**vars(aggregates), setup=setup, run=run, half_precision=half_precision))
     accelerator.wait_for_everyone()
     return results
 

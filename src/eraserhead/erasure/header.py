@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from eraserhead.data.provenance import Truncation
 from eraserhead.erasure.advantages import RandomOrders
-from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
+from eraserhead.erasure.conditions import half_precision_line, labels_line, loading_line, seen_in_training
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
@@ -68,6 +68,8 @@ def header(summary: Summary) -> Iterable[str]:
     if documents.decided_otherwise_by_model:
         count = documents.decided_otherwise_by_model
         yield f"close      {count} documents have another decision in the model's own precision"
+    if summary.half_precision is not None:
+        yield f"precision  {half_precision_line(summary.half_precision, setup.site.dtype)}"
     yield from _way(summary)
     yield from _accuracy(summary)
 

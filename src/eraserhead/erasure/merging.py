@@ -51,8 +51,10 @@ def _merge(results: ResultsFolder, parts: Parts, overwrite: bool) -> ResultsFold
     files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added)
     labels = () if setup.site.targets is None else setup.model.classes
     aggregates = aggregate(results, setup.seed, setup.count_never_as, labels)
-    run = merged_run([summary.run for _, summary in parts.values()], files)
-    results.finish(Summary(**vars(aggregates), setup=setup, run=run))
+    summaries = [summary for _, summary in parts.values()]
+    run = merged_run([summary.run for summary in summaries], files)
+    half_precision = summaries[0].half_precision  # all parts check the same documents
+    results.finish(Summary(**vars(aggregates), setup=setup, run=run, half_precision=half_precision))
     return results
 
 
@@ -92,7 +94,7 @@ def _read_parts(folders: Sequence[ResultsFolder]) -> Parts:
     parts: Parts = {}
     problems: list[UserError] = []
     for folder in folders:
-        summary = folder.summary()
+        summary = folder.checked_summary()
         part = None if summary.setup.part is None else Part.read(summary.setup.part)
         first = next(iter(parts.values()), None)
         if part is None:

@@ -199,29 +199,40 @@ class ResultsFolder(OutputFolder):
         yield from parquet_batches(self.path / RESULTS.table(name), self.again, columns, ROWS_AT_A_TIME)
 
     def summary(self) -> Summary:
-        """Read the summary.
+        """Read the summary alone, which has a digest of its own; the tables may be large and are not looked at.
+
+        Raises:
+            UserError: There are no finished results here, or the summary is damaged.
+        """
+        self._check_complete()
+        return self.read(Summary, RESULTS.summary)
+
+    def checked_summary(self) -> Summary:
+        """Read the summary, and check the tables against the digests in it: before they are read, or passed on.
 
         Raises:
             UserError: There are no finished results here, or one of the files is damaged.
         """
+        self._check_complete()
+        return self._undamaged(self.again)
+
+    def _check_complete(self) -> None:
         if not self.complete:
             if self.has(RESULTS.setup):
                 raise UserError(
                     f"{self.path}: unfinished erasure results; run the same ", Job("erase"), " again to finish them"
                 )
             raise UserError(f"{self.path}: no erasure results; run ", Job("erase"), " first")
-        return self._checked_summary(self.again)
 
     def damage(self) -> UserError | None:
         """Return which file of finished results is not as it was written; null where all are."""
         try:
-            self._checked_summary("the results are computed again")
+            self._undamaged("the results are computed again")
         except UserError as error:
             return error
         return None
 
-    def _checked_summary(self, mend: str) -> Summary:
-        """Read the summary of finished results, after a look at the digests of their tables."""
+    def _undamaged(self, mend: str) -> Summary:
         summary = read_record(Summary, self.path / RESULTS.summary, mend)
         changed = changed_file(self.path, summary.run.files)
         if changed is not None:

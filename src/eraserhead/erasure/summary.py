@@ -126,6 +126,20 @@ class RankingSummary:
 
 
 @dataclass(frozen=True)
+class HalfPrecision:
+    """What half precision does to the model's decisions.
+
+    Attributes:
+        documents: How many were decided in float32 too: a random sample of those that the model reads any token of.
+        otherwise: How many of them are decided otherwise there; of a model that decides label by label, those on which
+            the state of any label differs.
+    """
+
+    documents: int
+    otherwise: int
+
+
+@dataclass(frozen=True)
 class Pair:
     """Which of two rankings needs strictly fewer removals: shares of all documents.
 
@@ -297,9 +311,11 @@ class Summary(Aggregates):
     Attributes:
         setup: What determines them.
         run: How the analysis went.
+        half_precision: What half precision does to decisions; null where the model is not in half precision.
     """
 
     FORMAT: ClassVar[int] = 6
 
     setup: Setup
     run: ErasureRun
+    half_precision: HalfPrecision | None = None

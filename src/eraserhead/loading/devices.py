@@ -1,7 +1,7 @@
 """The devices and processes that a run uses."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -176,6 +176,13 @@ def describe_training(accelerator: Accelerator) -> str:
     compiler = NO if plugin is None else plugin.backend.value.lower()
     used += [] if compiler == NO else [f"compiled by dynamo '{compiler}'"]
     return ", ".join([describe(accelerator), *used])
+
+
+def copied(inputs: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return a batch on the device; the host goes on while it is copied to a GPU."""
+    if device.type != "cuda":
+        return {name: tensor.to(device) for name, tensor in inputs.items()}
+    return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
 
 
 @contextmanager

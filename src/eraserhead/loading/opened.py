@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.data.arrow import number_lists
+from eraserhead.data.batching import buckets
 from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
@@ -20,6 +21,7 @@ from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.provenance import LabelsRead
 from eraserhead.data.tokens import TYPES
 from eraserhead.errors import DocumentError, Setting, UserError
+from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_ends, check_types, check_vocabulary
 from eraserhead.loading.config import ONE_TEXT, SiteConfig
@@ -29,6 +31,7 @@ from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
 from eraserhead.method.reading import Reading
 from eraserhead.models.architecture import MULTI_LABEL
+from eraserhead.sites.budget import budget_for
 from eraserhead.sites.site import Site
 
 logger = logging.getLogger("eraserhead")
@@ -104,11 +107,24 @@ class OpenedModel:
         """Return numbers for each tokenised document; those of different numbers cannot share a batch."""
         return None if self.kind_of is None else [self.kind_of(ids) for ids in rows["input_ids"]]
 
+    def batches(
+        self, documents: pa.Table, rows: Mapping[str, Sequence[Any]], budget: int | None = None
+    ) -> list[list[int]]:
+        """Return batches of tokenised documents of similar length, which can be read together.
+
+        Args:
+            documents: The documents.
+            rows: What `rows` returns of them.
+            budget: Most tokens of a batch, padding included; default: what suits the device.
+        """
+        lengths = documents.column("tokens").to_pylist()
+        return buckets(range(len(lengths)), lengths, budget or budget_for(self.device).tokens, self.kinds(rows))
+
     def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:
         """Return the model's inputs for some tokenised documents, on its device."""
         types = [rows[TYPES][row] for row in batch] if TYPES in rows else None
-        inputs = self.reader.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
-        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        padded = self.reader.pad([rows["input_ids"][row] for row in batch], self.checkpoint.padding, types)
+        return devices.copied(padded, self.device)
 
     def read(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int], signals: Collection[str]) -> Reading:
         """Read some tokenised documents at the site, with the signals that the rankings need.

@@ -10,24 +10,19 @@ from torch import Tensor
 from eraserhead.method.margins import margins
 from eraserhead.method.names import Outcome
 from eraserhead.method.reading import Reading
+from eraserhead.method.smallest import smallest
 from eraserhead.method.test_two import FlippingSet, Flips
+
+FLIPS = [field.name for field in fields(Flips)]
 
 
 def smallest_set(found: Sequence[FlippingSet]) -> FlippingSet:
-    """Return each document's smallest set; on ties a `FLIP` before a `BIAS_ONLY`, then the smaller mass."""
-    outcomes = torch.stack([each.flips.outcome for each in found])
-    removed = torch.stack([each.flips.removed for each in found])
-    never = (outcomes == Outcome.NEVER) * (len(Outcome) * (found[0].order.shape[1] + 1))
-    size = removed * len(Outcome) + outcomes + never
-    mass = torch.stack([each.flips.mass for each in found])
-    best = mass.masked_fill(size > size.amin(0), torch.inf).argmin(0)
+    """Return each document's smallest set, as `smallest` chooses."""
+    stacked = {name: torch.stack([getattr(each.flips, name) for each in found]) for name in FLIPS}
+    best = smallest(stacked["removed"], stacked["mass"], stacked["outcome"])
     rows = torch.arange(len(best), device=best.device)
-
-    def of_best(name: str) -> Tensor:
-        return torch.stack([getattr(each.flips, name) for each in found])[best, rows]
-
     order = torch.stack([each.order for each in found])[best, rows]
-    return FlippingSet(order, Flips(*(of_best(name) for name in ("removed", "mass", "outcome", "becomes"))))
+    return FlippingSet(order, Flips(**{name: values[best, rows] for name, values in stacked.items()}))
 
 
 def at_most(minimum: FlippingSet, found: Sequence[FlippingSet]) -> FlippingSet:

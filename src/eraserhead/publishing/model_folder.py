@@ -126,7 +126,7 @@ def find_results(folder: Path, erasure: str | None = None) -> Results | None:
     results = ResultsFolder(folder / RUN.erasure if erasure is None else Path(erasure))
     if erasure is None and not results.complete:
         return None
-    summary = results.summary()
+    summary = results.checked_summary()
     if summary.setup.part is not None:
         raise UserError(
             f"{results.path}: part {summary.setup.part} of erasure results; ",

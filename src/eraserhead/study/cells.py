@@ -166,7 +166,7 @@ def _read_cell(cell: Cell) -> CellResults:
     test = None if metrics is None or metrics.test is None else metrics.test.get(ACCURACY)
     return CellResults(
         cell=cell,
-        summary=cell.results.summary(),
+        summary=cell.results.checked_summary(),
         test_accuracy=test,
         test_documents=None if test is None or data is None else data.documents["test"].documents,
         config=run.config(),

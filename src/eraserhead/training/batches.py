@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from eraserhead.data.tokens import TYPES
+from eraserhead.loading import devices
 from eraserhead.loading.reader import DocumentReader
 from eraserhead.method.decision import decide
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -59,7 +60,7 @@ class TokenBatches:
         """Return ``input_ids``, ``attention_mask`` and, where the rows have them, ``token_type_ids``."""
         rows = self.rows[list(documents)]
         inputs = self.reader.pad(rows["input_ids"], self.padding, rows.get(TYPES))
-        return on_device(inputs, self.device)
+        return devices.copied(inputs, self.device)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class StoredBatches:
 
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return a head's arguments from disk."""
-        return on_device(self.store.batch(documents), self.device)
+        return devices.copied(self.store.batch(documents), self.device)
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,6 @@ class EncodedBatches:
     def batch(self, documents: Sequence[int]) -> dict[str, Tensor]:
         """Return a head's arguments from one forward pass of the encoder."""
         return encode(self.model, self.tokens.batch(documents))
-
-
-def on_device(inputs: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """Return a batch on the device; to a GPU it is copied while the one before it is computed."""
-    if device.type != "cuda":
-        return {name: tensor.to(device) for name, tensor in inputs.items()}
-    return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
 
 
 class Objective(nn.Module):

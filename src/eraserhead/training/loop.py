@@ -136,7 +136,8 @@ class Loop:
         """
         accelerator, source = self.accelerator, self.batches["train"]
         mine = share(step, accelerator.process_index, accelerator.num_processes)
-        batches = self._split(mine, source)
+        budget = self._budget(source)
+        batches = buckets(mine, source.lengths, budget, each=budget)  # few: each draws a dropout of its own
         total = torch.zeros((), device=accelerator.device)
         for number, documents in enumerate(batches or [[step[0]]]):
             last = number == max(len(batches), 1) - 1
@@ -179,7 +180,8 @@ class Loop:
         """Return the predicted class of each labelled document of a role; they are the same on every process."""
         source = self.batches[role]
         known = (source.labels.view(len(source.labels), -1) >= 0).all(-1).nonzero().squeeze(1).tolist()
-        return predict(self.objective, source, self._split(known, source), self.accelerator)
+        batches = buckets(known, source.lengths, self._budget(source))
+        return predict(self.objective, source, batches, self.accelerator)
 
     def scores(self, role: str, predicted: dict[int, Any]) -> dict[str, float]:
         """Return the metrics of documents of a role, by number, with their predicted classes or states of labels."""
@@ -188,10 +190,9 @@ class Loop:
         scored = score if gold.ndim == 1 else score_labels
         return scored([predicted[each] for each in documents], [labels[each] for each in documents], self.ordered)
 
-    def _split(self, documents: Sequence[int], source: Batches) -> list[list[int]]:
+    def _budget(self, source: Batches) -> int:
         budget = budget_for(self.accelerator.device)
-        default = budget.head_tokens if source.without_encoder else budget.trained_tokens
-        return buckets(documents, source.lengths, self.config.batch_tokens or default)
+        return self.config.batch_tokens or (budget.head_tokens if source.without_encoder else budget.trained_tokens)
 
 
 def schedule(optimizer: torch.optim.Optimizer, training: TrainingConfig, steps: int) -> Any:

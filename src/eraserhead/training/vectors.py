@@ -178,9 +178,9 @@ def _write(
         if reserved:
             store = VectorStore(open_vectors(unfinished, shape, "r+"), ends)
             for sequences, group in _encoded(model, rows, accelerator, budget):
+                vectors, mask = (each.numpy(force=True) for each in (group.vectors.float(), group.mask))
                 for row, sequence in enumerate(sequences):
-                    found = group.vectors[row][group.mask[row]]
-                    store.vectors[store.place(sequence)] = found.float().numpy(force=True)
+                    store.vectors[store.place(sequence)] = vectors[row][mask[row]]
             accelerator.wait_for_everyone()
     accelerator.wait_for_everyone()
     return reserved
@@ -197,7 +197,7 @@ def _encoded(
         found = rows[sequences]
         inputs = pad(found["input_ids"], padding_id(model.config), found.get(TYPES))
         with torch.no_grad():
-            yield sequences, model.components(**{name: each.to(accelerator.device) for name, each in inputs.items()})
+            yield sequences, model.components(**devices.copied(inputs, accelerator.device))
 
 
 def encode(model: AttentionPoolingForSequenceClassification, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
