@@ -34,6 +34,7 @@ from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Draws, analyse, further_shuffles
+from eraserhead.method.names import SENTENCES
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
@@ -128,7 +129,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
             config.trust_remote_code,
             lambda found, name: label_setup(found, config, name),
         )
-        check_limits(is_hierarchical(checkpoint.model), config.data)
+        check_limits(is_hierarchical(checkpoint.model), config.data, by_sentence=config.components == SENTENCES)
     with devices.alone_in(folder, accelerator):
         with devices.main_first(accelerator):
             documents = documents_for(checkpoint, config.data, config.label_map)

@@ -9,6 +9,12 @@ ATTENTION, GRADIENT, PRODUCT = "attention", "gradient", "product"
 RANDOM, MINIMUM, BEST_FOUND = "random", "minimum", "best_found"
 YARDSTICKS = (MINIMUM, BEST_FOUND)
 
+# What components can be.
+Unit = Literal["tokens", "words", "sentences"]
+TOKENS: Unit = "tokens"
+WORDS: Unit = "words"
+SENTENCES: Unit = "sentences"
+
 FEWEST_COMPONENTS = 2  # documents with fewer are not analysed: there is nothing to compare
 
 # What the top component is compared with in test 1: any component but the top, or any but the first.
