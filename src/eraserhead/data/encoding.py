@@ -10,11 +10,11 @@ from typing import Any, cast
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.data.units import word_keys
+from eraserhead.data.units import Units, unit_keys
 
 NO_WINDOW = 10**30  # what transformers itself writes for a tokenizer without a window
 TYPES = "token_type_ids"
-WORD_KEYS = "word_keys"  # column of the words that tokens belong to, where they are asked for
+UNIT_KEYS = "unit_keys"  # column of the units that tokens belong to, where they are asked for
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,20 @@ class Sequences:
 
 
 def encode(
-    sequences: list[Sequences], tokenizer: NeutralTokenizer, max_length: int, words: bool = False
+    sequences: list[Sequences], tokenizer: NeutralTokenizer, max_length: int, units: Units | None = None
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
     """Return the `data.tokens.TOKEN_COLUMNS` of sequences, and their token types; `tokenizer` comes from `neutral`.
 
-    With `words`, which a fast tokenizer alone can tell, `WORD_KEYS` of each sequence's tokens come with the columns.
+    With `units`, which a fast tokenizer alone can tell, there is a column more, the `UNIT_KEYS` of the tokens.
     """
     if isinstance(tokenizer, FastTokenizer):
-        return _fast_batch(sequences, tokenizer, max_length, words)
-    assert not words
+        return _fast_batch(sequences, tokenizer, max_length, units)
+    assert units is None
     return _slow_batch(sequences, tokenizer, max_length)
 
 
 def _fast_batch(
-    sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int, words: bool
+    sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int, units: Units | None
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
     pairs = any(each.second is not None for each in sequences)
     encodings, whole = (_cut_pairs if pairs else _cut)(sequences, tokenizer, max_length)
@@ -105,9 +105,10 @@ def _fast_batch(
         "ends": [[end for _, end in of_text] for of_text in offsets],
         **_counts(whole, map(len, encodings)),
     }
-    if words:
+    if units is not None:
         texts = [each.text for each in sequences]
-        columns[WORD_KEYS] = word_keys(encodings, texts, offsets, tokenizer.backend)
+        seconds = [None if each.second is None else each.start for each in sequences]
+        columns[UNIT_KEYS] = unit_keys(units, encodings, texts, seconds, offsets, tokenizer.backend)
     return columns, [encoding.type_ids for encoding in encodings]
 
 

@@ -8,7 +8,7 @@ from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.columns import processes
-from eraserhead.data.encoding import WORD_KEYS, NeutralTokenizer, Sequences, encode, neutral
+from eraserhead.data.encoding import UNIT_KEYS, NeutralTokenizer, Sequences, encode, neutral
 from eraserhead.data.tokens import BATCH, check_room, parallel_once
 from eraserhead.data.units import UNIT_COLUMN, UNITS, Key, Split, Units, numbered
 
@@ -34,15 +34,7 @@ class _Sentence:
     span: tuple[int, int]
     tokens: int
     truncated_tokens: int
-    words: list[Key] | None
-
-    def keys(self, number: int) -> list[Key]:
-        """Return the unit of each token: its word within this sentence, of this number, or the sentence."""
-        if self.words is not None:
-            return [None if word is None else (number, word) for word in self.words]
-        assert self.starts is not None
-        assert self.ends is not None
-        return [number if start < end else None for start, end in zip(self.starts, self.ends, strict=True)]
+    keys: list[Key]
 
 
 def tokenize_sentences(
@@ -113,8 +105,7 @@ def _tokenize_batch(
     del version  # only part of the cache key
     spans = [list(split(text)) for text in texts]
     written = [Sequences(text[start:end], None) for text, cut in zip(texts, spans, strict=True) for start, end in cut]
-    by_word = units is not None and units.by_word
-    columns, _ = encode(written, tokenizer, max_tokens, by_word) if written else ({}, [])
+    columns, _ = encode(written, tokenizer, max_tokens, units) if written else ({}, [])
     encoded = iter(_sentences(columns, [span for cut in spans for span in cut]))
     framing = tokenizer.num_special_tokens_to_add(pair=False)
     documents = [[next(encoded) for _ in cut] for cut in spans]
@@ -125,7 +116,9 @@ def _tokenize_batch(
 
 
 def _units(seen: list[_Sentence]) -> list[int]:
-    return numbered([key for number, sentence in enumerate(seen) for key in sentence.keys(number)])
+    """Return the numbers of the units of all tokens; no unit goes over the end of a sentence."""
+    keys = [(number, key) for number, sentence in enumerate(seen) for key in sentence.keys]
+    return numbered([None if key is None else (number, key) for number, key in keys])
 
 
 def _sentences(columns: dict[str, list[Any]], spans: list[tuple[int, int]]) -> list[_Sentence]:
@@ -137,7 +130,7 @@ def _sentences(columns: dict[str, list[Any]], spans: list[tuple[int, int]]) -> l
             span=span,
             tokens=columns["tokens"][row],
             truncated_tokens=columns["truncated_tokens"][row],
-            words=columns[WORD_KEYS][row] if WORD_KEYS in columns else None,
+            keys=columns[UNIT_KEYS][row] if UNIT_KEYS in columns else [],
         )
         for row, span in enumerate(spans)
     ]

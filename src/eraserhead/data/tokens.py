@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.arrow import arrow_table
 from eraserhead.data.columns import processes
-from eraserhead.data.encoding import TYPES, WORD_KEYS, NeutralTokenizer, Sequences, encode, neutral
+from eraserhead.data.encoding import TYPES, UNIT_KEYS, NeutralTokenizer, Sequences, encode, neutral
 from eraserhead.data.provenance import Truncation
-from eraserhead.data.units import UNIT_COLUMN, UNITS, Key, Units, numbered, sentence_keys
+from eraserhead.data.units import UNIT_COLUMN, UNITS, Units, numbered
 from eraserhead.errors import Setting, UserError
 
 TOKENIZE_VERSION = 2  # part of the cache key: raise it when `_tokenize_batch` writes something else
@@ -134,20 +134,7 @@ def _tokenize_batch(
         sequences = [
             Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
         ]
-    columns, types = encode(sequences, tokenizer, max_length, units is not None and units.by_word)
-    columns |= {TYPES: types} if typed else {}
-    return columns if units is None else _with_units(columns, sequences, units)
-
-
-def _with_units(columns: dict[str, list[Any]], sequences: list[Sequences], units: Units) -> dict[str, list[Any]]:
-    """Put the numbers of the units in place of the keys of words."""
-    keys: list[list[Key]]
-    if units.split is None:
-        keys = columns.pop(WORD_KEYS)
-    else:
-        offsets = zip(sequences, columns["starts"], columns["ends"], strict=True)
-        keys = [
-            sentence_keys(each.text, starts, ends, units.split, each.start if each.second is not None else None)
-            for each, starts, ends in offsets
-        ]
-    return columns | {UNITS: list(map(numbered, keys))}
+    columns, types = encode(sequences, tokenizer, max_length, units)
+    if units is not None:
+        columns[UNITS] = list(map(numbered, columns.pop(UNIT_KEYS)))
+    return columns | ({TYPES: types} if typed else {})

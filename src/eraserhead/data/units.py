@@ -14,6 +14,7 @@ from eraserhead.method.names import SENTENCES, WORDS, Unit
 UNITS = "units"  # column: the number of each token's unit, from 0 in each document
 UNIT_COLUMN = {UNITS: List(Value("int32"))}
 PROBE = "one two"
+Offsets = Sequence[tuple[int, int]]
 Split = Callable[[str], Sequence[tuple[int, int]]]
 # What tokens of one unit share, and neighbours of different units do not; None: a token of no unit, such as [CLS].
 Key = Hashable | None
@@ -25,7 +26,8 @@ class Units:
 
     Attributes:
         kind: ``words`` or ``sentences``.
-        split: Returns the start and end of each sentence of a text; words need none.
+        split: Returns the start and end of each sentence of a text; None for words, and for texts that are one sentence
+            each.
     """
 
     kind: Unit
@@ -58,54 +60,59 @@ def separates_words(backend: Tokenizer) -> bool:
     return len(set(words)) > 1
 
 
-def word_keys(
-    encodings: Sequence[Encoding], texts: Sequence[str], offsets: Sequence[list[tuple[int, int]]], backend: Tokenizer
+def unit_keys(
+    units: Units,
+    encodings: Sequence[Encoding],
+    texts: Sequence[str],
+    seconds: Sequence[int | None],
+    offsets: Sequence[Offsets],
+    backend: Tokenizer,
 ) -> list[list[Key]]:
-    """Return the word of each token: the tokenizer's own, or where it has none the run without white space.
+    """Return the unit of each token; special tokens are of none.
 
-    Special tokens are of no word. Words of the second text of a pair are others than those of the first.
+    Words are the tokenizer's own, or, where it has none, runs without white space. A token is of the sentence in which
+    it begins. The two texts of a pair share no unit.
 
     Args:
+        units: The kind of unit.
         encodings: The encoded texts, or pairs of texts.
-        texts: The texts that `offsets` index.
+        texts: The texts that `offsets` index; of a pair both, with a newline between them.
+        seconds: Where the second text of each pair begins; None where there is one text.
         offsets: Where each token lies in its text.
         backend: The tokenizer.
     """
-    if separates_words(backend):
-        return [_own_words(encoding) for encoding in encodings]
-    return [_written_words(*of_text) for of_text in zip(encodings, texts, offsets, strict=True)]
-
-
-def sentence_keys(
-    text: str, starts: Sequence[int], ends: Sequence[int], split: Split, second: int | None = None
-) -> list[Key]:
-    """Return the number of the sentence in which each token begins; tokens that cover no text are of none.
-
-    Args:
-        text: The text, or two with a newline between them.
-        starts: Code-point offset at which each token begins.
-        ends: Offset after its last code point.
-        split: Returns the start and end of each sentence of a text.
-        second: Offset at which the second of two texts begins.
-    """
-    last = [end for _, end in split(text if second is None else text[: second - 1])]
-    if second is not None:
-        last += [second + end for _, end in split(text[second:])]
-    begins = (stripped(text, start, end)[0] for start, end in zip(starts, ends, strict=True))
+    if units.by_word and separates_words(backend):
+        found = map(_own_words, encodings)
+    elif units.by_word:
+        found = map(_written_words, texts, offsets)
+    else:
+        found = (sentence_keys(*each, units.split) for each in zip(texts, seconds, offsets, strict=True))
     return [
-        bisect_right(last, begin) if start < end else None
-        for begin, start, end in zip(begins, starts, ends, strict=True)
+        [None if special else key for key, special in zip(keys, encoding.special_tokens_mask, strict=True)]
+        for keys, encoding in zip(found, encodings, strict=True)
     ]
+
+
+def sentence_keys(text: str, second: int | None, offsets: Offsets, split: Split | None) -> list[Key]:
+    """Return the number of the sentence in which each token begins, or its first letter where it begins with a space.
+
+    Without `split` the text is one sentence.
+    """
+    if split is None:
+        return [0] * len(offsets)
+    ends = [end for _, end in split(text if second is None else text[: second - 1])]
+    if second is not None:
+        ends += [second + end for _, end in split(text[second:])]
+    return [bisect_right(ends, stripped(text, start, end)[0]) for start, end in offsets]
 
 
 def _own_words(encoding: Encoding) -> list[Key]:
     return [
-        None if word is None or sequence is None else (sequence, word)
+        None if word is None else (sequence, word)
         for word, sequence in zip(encoding.word_ids, encoding.sequence_ids, strict=True)
     ]
 
 
-def _written_words(encoding: Encoding, text: str, offsets: list[tuple[int, int]]) -> list[Key]:
+def _written_words(text: str, offsets: Offsets) -> list[Key]:
     runs = white_space_runs(text, [start for start, _ in offsets], [end for _, end in offsets])
-    run_of = {place: number for number, run in enumerate(runs) for place in run}
-    return [None if special else run_of[place] for place, special in enumerate(encoding.special_tokens_mask)]
+    return [number for number, run in enumerate(runs) for _ in run]

@@ -47,7 +47,8 @@ class DocumentReader:
     def tokenize(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """Add the tokens of every document; see `data.tokens.tokenize` and `data.sentences.tokenize_sentences`."""
         limits, split = self.limits, partial(sentence_spans, language=self.limits.language)
-        units = None if self.unit == TOKENS else Units(self.unit, split if self.unit == SENTENCES else None)
+        by_splitter = self.unit == SENTENCES and not self.hierarchical
+        units = None if self.unit == TOKENS else Units(self.unit, split if by_splitter else None)
         if not self.hierarchical:
             assert limits.tokens is not None
             return tokenize(rows, tokenizer, limits.tokens, units)
