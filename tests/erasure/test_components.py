@@ -232,7 +232,7 @@ def test_known_evidence_is_found_by_words(tmp_path):
         place = {component: at for at, component in enumerate(flips["order"])}
         hits, misses = ([at for at, hit in enumerate(relevant) if hit is wanted] for wanted in (True, False))
         before = [place[hit] < place[miss] for hit in hits for miss in misses]
-        assert flips["evidence_auc"] == pytest.approx(sum(before) / len(before))
+        assert flips["evidence_auc"] == (pytest.approx(sum(before) / len(before)) if before else None)
     assert known["test/0"]["components"][:3] == ["A", "colleague", "had"]
 
 
