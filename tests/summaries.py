@@ -33,6 +33,7 @@ SETUP = Setup(
     seed=0,
     random_other="uniform",
     count_never_as="beyond_all",
+    curves="all",
     shard_size=200,
 )
 RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu", files={})
@@ -54,7 +55,6 @@ def full_ranking():
         mass=Distribution(*map(estimate, (0.1, 0.4, 0.5, 0.3))),
         excess=estimate(1.5),
         optimal=estimate(0.25),
-        evidence_auc=estimate(None, count=0),
         spread=None,
     )
 

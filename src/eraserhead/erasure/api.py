@@ -26,7 +26,7 @@ from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, gi
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
-from eraserhead.method.names import RandomOther, Unit
+from eraserhead.method.names import CurveSizes, RandomOther, Unit
 from eraserhead.settings import as_list, check_effects, check_settings
 
 
@@ -35,7 +35,8 @@ class Erasure:
     """The results of an erasure analysis.
 
     Attributes:
-        tables: ``documents``, ``signals``, ``flips`` and ``singles`` as Arrow tables; absent values are null.
+        tables: ``documents``, ``signals``, ``flips``, ``singles`` and ``curves`` as Arrow tables; absent values
+            are null.
         summary: The aggregates with their intervals.
     """
 
@@ -66,6 +67,11 @@ class Erasure:
         """One row for each document and ranking: its top component against a random other."""
         return self.tables["singles"].to_pandas()
 
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row for each document and ranking: the decision's probability along it, and what is read off that."""
+        return self.tables["curves"].to_pandas()
+
     def dataset(self, name: str) -> Dataset:
         """Return one of the tables as a `datasets.Dataset`."""
         return Dataset(InMemoryTable(self.tables[name]))
@@ -81,11 +87,13 @@ def erase(
     pair_column: str | None = None,
     label_column: str | None = None,
     label_columns: Sequence[str] | None = None,
+    rationale_column: str | None = None,
     max_length: int | None = None,
     draws: int | None = None,
     seed: int = 0,
     random_other: RandomOther = "uniform",
     count_never_as: CountNeverAs = "beyond_all",
+    curves: CurveSizes | None = None,
     output_dir: str | Path | None = None,
     overwrite: bool = False,
     batch_tokens: int | None = None,
@@ -122,6 +130,9 @@ def erase(
             classes, or of the names that a data set has for them; default: ``label``, where there is one. For a model
             that decides label by label, lists of these.
         label_columns: Columns of 0 and 1 in rows, one for each label of such a model, in place of a column of lists.
+        rationale_column: Column in rows of what people marked as evidence: spans of each text, in characters, as pairs
+            or objects of start and end; or one 0 or 1 for each word (run without white space); or a list of these, one
+            entry for each annotator.
         max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
             run says, else what the model was trained on, else its window.
         draws: Number of random orders tried for each document; default: 10 where erasures have closed forms; elsewhere
@@ -132,6 +143,9 @@ def erase(
         count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
             and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
             null.
+        curves: Where probabilities along rankings are looked at: with ``all``, after every component; with
+            ``fractions``, after 1, 5, 10, 20 and 50 % of them; with ``none``, nowhere. Default: ``all`` where erasures
+            have closed forms, elsewhere ``fractions``.
         output_dir: Folder for the results; default: they are kept in memory alone.
         overwrite: Replace results of another setup in `output_dir`.
         batch_tokens: Tokens processed at a time.
@@ -169,6 +183,7 @@ def erase(
         seed=seed,
         random_other=random_other,
         count_never_as=count_never_as,
+        curves=curves,
         batch_tokens=batch_tokens,
         part=part,
         site=site,
@@ -191,7 +206,7 @@ def erase(
     check_site(config)
     if config.asked_part is not None and output_dir is None:
         raise UserError(Setting("part", part), ": give ", Setting("output_dir"), " too, which ", Job("merge"), " reads")
-    columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()))
+    columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()), rationale_column)
     content = _content(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(
         *(model, tokenizer, revision, dtype, trust_remote_code), lambda found, name: label_setup(found, config, name)

@@ -62,6 +62,30 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class CurveSummary:
+    """The decision's probability along one ranking, with its first components erased, or alone kept.
+
+    Attributes:
+        comprehensiveness: Probability lost by erasing 1, 5, 10, 20 and 50 % of the components, their mean.
+        sufficiency: Probability lost by keeping these alone, likewise.
+        aopc: Mean probability lost over every number of components erased; no value where not every one was looked at.
+        naopc: Where that lies between the smallest that sets of each size reach, 0, and the largest, 1; no value
+            without a closed form.
+        naopc_width: How far apart the values of `naopc` can be by what is certain; 0 with two classes.
+        comprehensiveness_at: The five that `comprehensiveness` is the mean of, by their share.
+        sufficiency_at: Likewise.
+    """
+
+    comprehensiveness: Estimate
+    sufficiency: Estimate
+    aopc: Estimate
+    naopc: Estimate
+    naopc_width: Estimate
+    comprehensiveness_at: dict[str, Estimate]
+    sufficiency_at: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
 class RankingSummary:
     """Test 2 along one ranking.
 
@@ -72,8 +96,8 @@ class RankingSummary:
         mass: Their attention.
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
-        evidence_auc: How early components lie that are known to decide; without a value where none are known.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
+        curves: Probabilities along the ranking; null for sets, and where nothing was looked at.
     """
 
     outcomes: dict[str, Estimate]
@@ -82,8 +106,8 @@ class RankingSummary:
     mass: Distribution
     excess: Estimate | None
     optimal: Estimate | None
-    evidence_auc: Estimate
     spread: Estimate | None
+    curves: CurveSummary | None = None
 
     def distribution(self, quantity: str) -> Distribution:
         """Return ``fraction``, ``removed`` or ``mass``."""
@@ -188,6 +212,40 @@ class LabelScores:
     macro_f1: Estimate
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How well an order of the components agrees with what people marked as evidence, over the documents with marks.
+
+    Components without text of their own, such as [CLS], are left out. With several annotators, means over them.
+
+    Attributes:
+        average_precision: Mean, over the marked components, of the precision among those that come no later.
+        auc: How often a marked component precedes another one.
+        f1: F1 of the first components, as many as annotators mark on average, against the marked ones.
+    """
+
+    average_precision: Estimate
+    auc: Estimate
+    f1: Estimate
+
+
+@dataclass(frozen=True)
+class People:
+    """Rankings against what people marked: whether they are plausible, which does not say whether they are faithful.
+
+    Attributes:
+        documents: Documents that somebody looked at.
+        annotators: Mean number of annotators of these documents.
+        rankings: Agreement by the name of the ranking.
+        ceiling: Agreement of each annotator with each other; null without documents of several annotators.
+    """
+
+    documents: int
+    annotators: float
+    rankings: dict[str, Agreement]
+    ceiling: Agreement | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
     """Everything that is computed from the tables of a folder of results.
@@ -206,6 +264,7 @@ class Aggregates:
         tests: Test 1 by the name of the ranking.
         labels: Scores by label, of a model that decides label by label; else null.
         random_orders: How many random orders each document has, and what so few of them do.
+        people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
     documents: Counts
@@ -219,6 +278,7 @@ class Aggregates:
     tests: dict[str, TestSummary]
     labels: LabelScores | None = None
     random_orders: RandomOrders | None = None
+    people: People | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:
@@ -239,7 +299,7 @@ class Summary(Aggregates):
         run: How the analysis went.
     """
 
-    FORMAT: ClassVar[int] = 5
+    FORMAT: ClassVar[int] = 6
 
     setup: Setup
     run: ErasureRun

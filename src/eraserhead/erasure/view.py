@@ -10,7 +10,7 @@ from rich.text import Text
 
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.header import header
-from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
+from eraserhead.erasure.summary import LabelScores, Pair, People, RankingSummary, Summary
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
@@ -40,6 +40,24 @@ YARDSTICK_NOTES = {
     MINIMUM: "Minimum: no smaller set of weights flips the decision.",
     BEST_FOUND: "Upper bound: the smallest flipping set that was found, which may not be the smallest there is.",
 }
+PEOPLE = (
+    "Apart from erasure: agreement with what people marked ({documents} documents, {annotators:.3g} annotators each); "
+    "plausible is not faithful"
+)
+CEILING = "annotators with each other"
+CURVES = "Probability of the decision along a ranking"
+CURVE_HEADINGS = {
+    "comprehensiveness": "lost by erasing",
+    "sufficiency": "lost by keeping alone",
+    "aopc": "AOPC",
+    "naopc": "NAOPC",
+}
+CURVE_NOTES = (
+    "Lost by erasing, by keeping alone: how much of its probability the decision loses when the first 1, 5, 10, 20 and "
+    "50 % of the components are erased, or everything else, the mean of these (comprehensiveness, sufficiency); AOPC: "
+    "the mean over every number of components erased; NAOPC: 0 where no sets of these sizes lose less, 1 where none "
+    "lose more."
+)
 PAIRS = "Which ranking needs strictly fewer removals, % of documents"
 TESTS: dict[RandomOther, str] = {
     "uniform": "Test 1: one weight erased, % of documents (exactly over all other components)",
@@ -54,8 +72,10 @@ def summary_view(summary: Summary) -> RenderableType:
         _fractions(summary),
         _outcomes(summary.rankings),
         _yardstick(summary),
+        _curves(summary.rankings),
         _pairs(summary.pairs),
         _tests(summary),
+        *([] if summary.people is None else [_people(summary.people)]),
     )
     return Group(
         *map(literal, header(summary)),
@@ -104,6 +124,8 @@ def called(ranking: str) -> str:
 
 def _notes(summary: Summary) -> str:
     notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
+    if any(ranking.curves for ranking in summary.rankings.values()):
+        notes = f"{notes} {CURVE_NOTES}"
     return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
 
 
@@ -146,14 +168,36 @@ def _outcomes(rankings: Mapping[str, RankingSummary]) -> Table:
 
 def _yardstick(summary: Summary) -> Table:
     """Return how far each ranking is from the minimum, or from the best set found."""
-    has_evidence = any(ranking.evidence_auc.count for ranking in summary.rankings.values())
-    headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
-    headings += ["finds the planted evidence, AUC"] if has_evidence else []
+    headings = ("ranking", "removals in excess, mean", "as short, % of documents")
     table = new_table(YARDSTICK_TITLES[summary.yardstick or MINIMUM], *headings)
     for name, ranking in summary.rankings.items():
         if ranking.excess is not None and ranking.optimal is not None:
-            evidence = [interval(ranking.evidence_auc)] if has_evidence else []
-            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal), *evidence)
+            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal))
+    return table
+
+
+def _people(people: People) -> Table:
+    """Return how well each ranking agrees with what people marked, and how well people agree."""
+    title = PEOPLE.format(documents=people.documents, annotators=people.annotators)
+    table = new_table(title, "ranking", "average precision", "AUC", "F1")
+    for name, found in people.rankings.items():
+        add_row(table, called(name), *map(interval, (found.average_precision, found.auc, found.f1)))
+    if people.ceiling is not None:
+        found = people.ceiling
+        add_row(table, CEILING, *map(interval, (found.average_precision, found.auc, found.f1)))
+    return table
+
+
+def _curves(rankings: Mapping[str, RankingSummary]) -> Table:
+    """Return what is read off the curves; no column of what no ranking has, such as NAOPC inside an encoder."""
+    found = {name: ranking.curves for name, ranking in rankings.items() if ranking.curves is not None}
+    columns = [name for name in CURVE_HEADINGS if any(getattr(each, name).count for each in found.values())]
+    table = new_table(CURVES, "ranking", *(CURVE_HEADINGS[name] for name in columns))
+    for ranking, each in found.items():
+        width = each.naopc_width.value or 0.0
+        cells = [interval(getattr(each, name)) for name in columns]
+        cells[-1] += f" (certain within {width:.3f})" if width else ""
+        add_row(table, called(ranking), *cells)
     return table
 
 

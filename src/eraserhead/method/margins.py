@@ -20,6 +20,14 @@ def margins(
     return logits.gather(-1, decision.unsqueeze(-1)) - logits
 
 
+def log_odds(logits: Float[Tensor, "*batch classes"], decision: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Return ``log(p_c / (1 - p_c))`` of the decision, which still varies where p_c rounds to 1."""
+    decided = decision.unsqueeze(-1)
+    behind = (logits - logits.gather(-1, decided)).scatter(-1, decided, -torch.inf)
+    top = behind.amax(-1, keepdim=True)
+    return -(top.squeeze(-1) + (behind - top).exp().sum(-1).log())
+
+
 def soft_margin(
     values: Float[Tensor, "batch *components classes"],
     decision: Int[Tensor, " batch"],
