@@ -218,7 +218,7 @@ def test_labels_of_a_document_are_decided_on_the_same_words(tmp_path):
 def test_known_evidence_is_found_by_words(tmp_path):
     """The AUC of each order, counted pair by pair over the words that share a character with a span."""
     data = DataConfig(name="planted", test_size=3)
-    spans = {row["id"]: row["evidence"] for row in load_documents(data, "test").rows}
+    spans = {row["id"]: row["rationales"][0] for row in load_documents(data, "test").rows}
     folder = classifier(tmp_path, "pooling")
     options = {"components": "words", "data": data, "draws": 1, "cpu": True}
     results = erase_to_folder(EraseConfig(model=folder, output_dir=str(tmp_path / "found"), **options))
@@ -232,7 +232,7 @@ def test_known_evidence_is_found_by_words(tmp_path):
         place = {component: at for at, component in enumerate(flips["order"])}
         hits, misses = ([at for at, hit in enumerate(relevant) if hit is wanted] for wanted in (True, False))
         before = [place[hit] < place[miss] for hit in hits for miss in misses]
-        assert flips["evidence_auc"] == (pytest.approx(sum(before) / len(before)) if before else None)
+        assert flips["rationale_auc"] == (pytest.approx(sum(before) / len(before)) if before else None)
     assert known["test/0"]["components"][:3] == ["A", "colleague", "had"]
 
 
