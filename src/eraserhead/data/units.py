@@ -13,7 +13,7 @@ from eraserhead.method.names import SENTENCES, WORDS, Unit
 
 UNITS = "units"  # column: the number of each token's unit, from 0 in each document
 UNIT_COLUMN = {UNITS: List(Value("int32"))}
-PROBE = "one two"
+PROBE = "a b"
 Offsets = Sequence[tuple[int, int]]
 Split = Callable[[str], Sequence[tuple[int, int]]]
 # What tokens of one unit share, and neighbours of different units do not; None: a token of no unit, such as [CLS].
@@ -57,7 +57,7 @@ def numbered(keys: Sequence[Key]) -> list[int]:
 def separates_words(backend: Tokenizer) -> bool:
     """Tell whether a tokenizer knows words: those of SentencePiece models without a splitter are the whole text."""
     words = backend.encode(PROBE, add_special_tokens=False).word_ids
-    return len(set(words)) > 1
+    return len({word for word in words if word is not None}) > 1  # None: padding, where it is switched on
 
 
 def unit_keys(

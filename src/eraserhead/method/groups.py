@@ -43,7 +43,7 @@ class Groups:
         return torch.arange(self.count, device=self.first.device) < self.first.sum(1, keepdim=True)
 
     def sum(self, values: Shaped[Tensor, "batch components *rest"]) -> Shaped[Tensor, "batch groups *rest"]:
-        """Return the sum of each group's members, in the same order on every call and device."""
+        """Return the sum of each group's members; unlike `scatter_add_`, it rounds alike on every call on a GPU too."""
         sums = values.new_zeros(len(values), self.count + 1, *values.shape[2:])
         rows = torch.arange(len(values), device=values.device).unsqueeze(1).expand(self.number.shape)
         return sums.index_put((rows, self.number), values, accumulate=True)[:, :-1]

@@ -53,7 +53,7 @@ class Reading(Protocol):
 
     @property
     def positions(self) -> Int[Tensor, "batch components"]:
-        """Position of each component among its document's tokens, or among its sentences."""
+        """Position of each component among its document's tokens, or its sentences; of a group of tokens, its first."""
         ...
 
     @property
