@@ -159,6 +159,7 @@ def test_several_processes_give_the_same_and_say_nothing(tokenizer, rows, monkey
 CACHE_SCRIPT = """
 import sys, datasets
 from transformers import AutoTokenizer
+from eraserhead.data import encoding
 from eraserhead.data import tokens as documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import load_documents
@@ -167,7 +168,7 @@ datasets.disable_progress_bars()
 data, folder = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(folder)
 tokenizer(["a word", "b"], padding=True, truncation=True, max_length=3)  # traces of another use
-documents._fast_batch = None  # whoever tokenizes now fails
+encoding._fast_batch = None  # whoever tokenizes now fails
 rows = load_documents(DataConfig(path=data), "test").rows
 print(documents.tokenize(rows, tokenizer, 7)["tokens"][:])
 try:

@@ -1,13 +1,19 @@
 """`eraserhead.explain`: one text in memory, the same numbers as on the command line and in `erase`."""
 
+import io
+
 import pytest
-from transformers import AutoModelForSequenceClassification
+import torch
+from rich.console import Console
+from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
 import eraserhead
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain as explain_config
+from eraserhead.explanation.view import explanation_view
 from families import new_model
-from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_tokenizer
+from tiny import random_texts, saved_classifier, saved_hierarchical, tiny_bert_config, tiny_tokenizer
+from tokenizers_of_kinds import wordpiece
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +30,35 @@ def test_a_text_is_explained_as_on_the_command_line(tmp_path):
     for label in (1, "pos"):
         row = {"review": TEXT, "stars": label}
         assert eraserhead.explain(folder, row, text_column="review", label_column="stars").label == "pos"
+
+
+def test_words_are_explained_unless_tokens_are_asked_for(tmp_path):
+    """A word's attention is its pieces', and it is erased with all of them; [CLS] and [SEP] are words of their own."""
+    torch.manual_seed(0)
+    tokenizer = wordpiece()
+    model = BertForSequenceClassification(tiny_bert_config(("a", "b"), vocab_size=len(tokenizer))).eval()
+    words, tokens = (
+        eraserhead.explain(model, "the wakes up. wakes", tokenizer=tokenizer, components=unit, cpu=True)
+        for unit in (None, "tokens")
+    )
+    assert [word.name for word in words.words] == ["[CLS]", "the", "wakes", "up", ".", "wakes", "[SEP]"]
+    assert [token.name for token in tokens.words] == ["[CLS]", "the", "wake", "s", "up", ".", "wake", "s", "[SEP]"]
+    assert (words.components, words.site.components) == (7, "words")
+    assert (tokens.components, tokens.site.components) == (9, "tokens")
+    for word in words.words[1:-1]:
+        inside = [token for token in tokens.words if word.start <= token.start < token.end <= word.end]
+        assert word.attention == pytest.approx(sum(token.attention for token in inside))
+        assert word.gradient == pytest.approx(sum(token.gradient for token in inside), abs=1e-9)
+    written = console_text(explanation_view(words))
+    assert "7 words" in written
+    assert "Words by attention" in written
+    assert "Tokens by attention" in console_text(explanation_view(tokens))
+
+
+def console_text(view) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(view)
+    return console.export_text()
 
 
 def test_a_row_of_erase_has_the_same_flips_as_there(tmp_path):

@@ -63,6 +63,8 @@ def test_results_are_called_after_what_is_erased(tmp_path):
         EraseConfig(model=here, site="layer:-3", heads=[7, 0, 7]).folder == tmp_path / "erasure-layer-last-2-heads-0-7"
     )
     assert EraseConfig(model=here, special_tokens=False).folder == tmp_path / "erasure-without-special-tokens"
+    assert EraseConfig(model=here, components="words").folder == tmp_path / "erasure-by-words"
+    assert EraseConfig(model=here, site="words", components="words").folder == tmp_path / "erasure-words-by-words"
     assert EraseConfig(model=here, special_tokens=True).folder == tmp_path / "erasure"
     assert EraseConfig(model=here, target=["toxic", "b", "b"]).folder == tmp_path / "erasure-target-b-toxic"
     decided = EraseConfig(model=here, site="all", target=["all"], threshold=-1.5, threshold_on="logit")

@@ -30,6 +30,7 @@ from eraserhead.loading.run_options import write_options
 from eraserhead.loading.setup import LabelSetup, ModelSetup
 from eraserhead.loading.training_data import TrainingData, write_training_data
 from eraserhead.method.names import Outcome
+from eraserhead.models.architecture import Limits
 from eraserhead.publishing import leaks as leaks_module
 from eraserhead.publishing import model_folder
 from eraserhead.publishing import publisher as publisher_module
@@ -437,6 +438,25 @@ def test_the_example_names_the_data_that_was_measured_on(study, changes, expecte
     assert f"\neraserhead erase user/model {expected} --output_dir erasure\n```\n" in text
     assert (note is None) == ("Put the path" not in text and "corpus that eraserhead" not in text)
     assert note is None or note in text
+
+
+@pytest.mark.parametrize(
+    ("site", "unit", "limits", "options"),
+    [
+        ("pooling", "words", Limits(tokens=64), " --components words"),
+        ("pooling", "sentences", Limits(tokens=64), " --components sentences"),
+        ("pooling", "sentences", Limits(), ""),  # a hierarchical model attends over them
+        ("layer:2", "words", Limits(tokens=64), " --site layer:2 --components words"),
+        ("words", "tokens", Limits(), " --site words"),
+    ],
+)
+def test_the_example_erases_the_same_components_and_the_card_counts_them(study, site, unit, limits, options):
+    summary = facts(study).summary
+    at = dataclasses.replace(summary.setup.site, site=site, components=unit)
+    setup = dataclasses.replace(summary.setup, site=at, limits=limits, data=dataclasses.replace(DATA, documents=50))
+    text = model_card(facts(study, summary=dataclasses.replace(summary, setup=setup)))
+    assert f"\neraserhead erase user/model --data.name imdb{options} --output_dir erasure\n```\n" in text
+    assert f"Fraction of the {'tokens (word pieces)' if unit == 'tokens' else unit} that had to be erased" in text
 
 
 def test_the_example_has_the_site_and_is_a_placeholder_where_nothing_is_known(study):

@@ -5,6 +5,7 @@ from torch.testing import assert_close
 
 from eraserhead.data.batching import pad
 from eraserhead.method.names import Outcome
+from eraserhead.method.seen import PooledVectors
 from eraserhead.models.pooling import attend
 from eraserhead.sites.pooling import PoolingSite, component_logits, pooled_reading
 from readings import analysed, evaluated, numbers
@@ -53,9 +54,9 @@ def test_the_head_sees_the_pooled_vector_that_is_left(tmp_path):
     assert_close(site.model.head.classifier(seen), evaluated(reading, keep), rtol=0, atol=1e-12)
     assert not seen[:, 0].any()
     assert seen[:-2, 1:].any(-1).all()
-    assert reading.vectors is not None
+    assert isinstance(reading.see, PooledVectors)
     first = reading.weights[0] * keep[0, 1]
-    assert_close(seen[0, 1], first / first.sum() @ reading.vectors[0], rtol=0, atol=1e-12)
+    assert_close(seen[0, 1], first / first.sum() @ reading.see.vectors[0], rtol=0, atol=1e-12)
 
 
 def test_gradient_equals_central_differences_through_the_head(tmp_path):

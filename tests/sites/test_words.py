@@ -12,8 +12,7 @@ from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
 from eraserhead.loading.components import components_of
 from eraserhead.loading.reader import DocumentReader
-from eraserhead.loading.setup import SENTENCES, TOKENS
-from eraserhead.method.names import Outcome
+from eraserhead.method.names import SENTENCES, TOKENS, Outcome
 from eraserhead.method.random_draws import random_orders
 from eraserhead.method.reading import MARGIN_PRODUCT
 from eraserhead.method.test_one import single_keeps

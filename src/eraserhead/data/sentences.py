@@ -1,6 +1,5 @@
 """Tokenises texts by sentence, for models that read a document sentence by sentence."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from typing import Any
@@ -9,7 +8,9 @@ from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.columns import processes
-from eraserhead.data.tokens import BATCH, NeutralTokenizer, Sequences, check_room, encode, neutral, parallel_once
+from eraserhead.data.encoding import UNIT_KEYS, NeutralTokenizer, Sequences, encode, neutral
+from eraserhead.data.tokens import BATCH, check_room, parallel_once
+from eraserhead.data.units import UNIT_COLUMN, UNITS, Key, Split, Units, numbered
 
 SENTENCES_VERSION = 1  # part of the cache key: raise it when `_tokenize_batch` writes something else
 SENTENCE_COLUMNS = {
@@ -23,7 +24,6 @@ SENTENCE_COLUMNS = {
     "sentences": Value("int32"),
     "truncated_sentences": Value("int32"),
 }
-Split = Callable[[str], Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,16 @@ class _Sentence:
     span: tuple[int, int]
     tokens: int
     truncated_tokens: int
+    keys: list[Key]
 
 
 def tokenize_sentences(
-    rows: Dataset, tokenizer: PreTrainedTokenizerBase, split: Split, max_sentences: int, max_tokens: int
+    rows: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    split: Split,
+    max_sentences: int,
+    max_tokens: int,
+    units: Units | None = None,
 ) -> Dataset:
     """Add the tokens of every sentence of every text; `rows` may have any other columns, which are kept.
 
@@ -50,6 +56,8 @@ def tokenize_sentences(
         truncated_tokens: How many were cut off, with whole sentences or from long ones.
         sentences: How many sentences the model sees.
         truncated_sentences: How many were cut off whole.
+        units: Only where `units` are given: the number of each token's word or sentence, from 0 in each document; the
+            tokens of all sentences one after the other.
 
     The result is kept in the cache of `datasets`; the same rows, tokenizer and limits find it again.
 
@@ -59,6 +67,7 @@ def tokenize_sentences(
         split: Returns the start and end of each sentence of a text.
         max_sentences: Most sentences of a document.
         max_tokens: Most tokens of a sentence, special tokens included.
+        units: What tokens are grouped to, words or these sentences.
 
     Raises:
         UserError: If `max_tokens` leaves no room beside the special tokens.
@@ -75,9 +84,10 @@ def tokenize_sentences(
                 "split": split,
                 "max_sentences": max_sentences,
                 "max_tokens": max_tokens,
+                "units": units,
                 "version": f"{SENTENCES_VERSION} {installed('sentencex')}",
             },
-            features=Features({**rows.features, **SENTENCE_COLUMNS}),
+            features=Features(rows.features | SENTENCE_COLUMNS | (UNIT_COLUMN if units else {})),
             num_proc=count,
         )
 
@@ -89,18 +99,26 @@ def _tokenize_batch(
     split: Split,
     max_sentences: int,
     max_tokens: int,
+    units: Units | None,
     version: str,
 ) -> dict[str, list[Any]]:
     del version  # only part of the cache key
     spans = [list(split(text)) for text in texts]
     written = [Sequences(text[start:end], None) for text, cut in zip(texts, spans, strict=True) for start, end in cut]
-    columns, _ = encode(written, tokenizer, max_tokens) if written else ({}, [])
+    columns, _ = encode(written, tokenizer, max_tokens, units) if written else ({}, [])
     encoded = iter(_sentences(columns, [span for cut in spans for span in cut]))
     framing = tokenizer.num_special_tokens_to_add(pair=False)
     documents = [[next(encoded) for _ in cut] for cut in spans]
     documents = [[each for each in found if each.tokens + each.truncated_tokens > framing] for found in documents]
     rows = [_columns(found[:max_sentences], found[max_sentences:]) for found in documents]
-    return {name: [row[name] for row in rows] for name in SENTENCE_COLUMNS}
+    read = {name: [row[name] for row in rows] for name in SENTENCE_COLUMNS}
+    return read if units is None else read | {UNITS: [_units(found[:max_sentences]) for found in documents]}
+
+
+def _units(seen: list[_Sentence]) -> list[int]:
+    """Return the numbers of the units of all tokens; no unit goes over the end of a sentence."""
+    keys = [(number, key) for number, sentence in enumerate(seen) for key in sentence.keys]
+    return numbered([None if key is None else (number, key) for number, key in keys])
 
 
 def _sentences(columns: dict[str, list[Any]], spans: list[tuple[int, int]]) -> list[_Sentence]:
@@ -112,6 +130,7 @@ def _sentences(columns: dict[str, list[Any]], spans: list[tuple[int, int]]) -> l
             span=span,
             tokens=columns["tokens"][row],
             truncated_tokens=columns["truncated_tokens"][row],
+            keys=columns[UNIT_KEYS][row] if UNIT_KEYS in columns else [],
         )
         for row, span in enumerate(spans)
     ]

@@ -16,38 +16,52 @@ UNSPACED = (  # scripts written without spaces between words, as ranges of code 
 )
 
 
-def word_spans(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[list[int]]:
-    """Group components into written words; every component is in exactly one group, in reading order.
+def white_space_runs(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[list[int]]:
+    """Group tokens between which no white space lies in the text; every token is in exactly one group, in order.
 
-    Components belong together where no whitespace lies between them in the text. Punctuation at either end of such a
-    run stands apart, one group for each component ("wakes up." gives "wakes", "up", "."), and stays inside a word
-    ("don't", "3.14"). In scripts written without spaces (CJK, kana, Thai, ...) every component is a word. So is one
-    that covers no text or only whitespace, such as a special token.
+    Tokens that share a character belong together. Otherwise, in scripts written without spaces (CJK, kana, Thai, ...)
+    every token stands alone. So does one that covers no text or white space alone, such as a special token.
 
     Args:
         text: What the offsets index.
-        starts: Code-point offset at which each component begins.
+        starts: Code-point offset at which each token begins.
         ends: Offset after its last code point.
     """
-    spans = [_strip(text, start, end) for start, end in zip(starts, ends, strict=True)]
+    spans = [stripped(text, start, end) for start, end in zip(starts, ends, strict=True)]
     runs: list[list[int]] = [[0]] if spans else []
     for place, (before, after) in enumerate(pairwise(spans), start=1):
         if _joined(text, before, after):
             runs[-1].append(place)
         else:
             runs.append([place])
-    return [group for run in runs for group in _set_apart(run, [text[slice(*spans[place])] for place in run])]
+    return runs
 
 
-def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the span without whitespace at its ends, which some tokenizers count as part of a token."""
+def word_spans(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[list[int]]:
+    """Group tokens into written words: `white_space_runs`, from which punctuation at either end is set apart.
+
+    "wakes up." gives "wakes", "up", "."; punctuation stays inside a word ("don't", "3.14").
+    """
+    written = [text[slice(*stripped(text, start, end))] for start, end in zip(starts, ends, strict=True)]
+    runs = white_space_runs(text, starts, ends)
+    return [group for run in runs for group in _set_apart(run, [written[place] for place in run])]
+
+
+def stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a span without white space at its ends, which some tokenizers count as part of a token.
+
+    Of white space alone an empty span is left, at its start.
+    """
     covered = text[start:end]
-    return start + len(covered) - len(covered.lstrip()), start + len(covered.rstrip())
+    first = start + len(covered) - len(covered.lstrip())
+    return (first, start + len(covered.rstrip())) if covered.strip() else (start, start)
 
 
 def _joined(text: str, before: tuple[int, int], after: tuple[int, int]) -> bool:
     if before[0] >= before[1] or after[0] >= after[1]:
         return False
+    if after[0] < before[1]:  # parts of one character, or of characters that a byte-level token spans
+        return True
     if any(character.isspace() for character in text[before[1] : after[0]]):
         return False
     return not (_is_unspaced(text[before[1] - 1]) or _is_unspaced(text[after[0]]))

@@ -26,7 +26,7 @@ from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, gi
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
-from eraserhead.method.names import CurveSizes, RandomOther
+from eraserhead.method.names import CurveSizes, RandomOther, Unit
 from eraserhead.settings import as_list, check_effects, check_settings
 
 
@@ -99,6 +99,7 @@ def erase(
     batch_tokens: int | None = None,
     part: str | None = None,
     site: str | None = None,
+    components: Unit | None = None,
     heads: Sequence[int] | None = None,
     special_tokens: bool | None = None,
     search: Literal["none", "greedy"] = "none",
@@ -152,6 +153,8 @@ def erase(
         site: ``pooling``, ``words`` (of a hierarchical model), or inside an encoder ``layer:L``, ``layer:L:all`` or
             ``all``, or of an encoder with a decoder ``encoder:L``, ``decoder:L``, ``cross:L`` or ``all``; default: the
             last attention-pooling layer where there is one, else the last layer, or its cross attention.
+        components: What is erased, ranked and counted as one: ``tokens`` (the default), ``words`` or ``sentences``; at
+            ``pooling`` a hierarchical model has sentences, and those alone.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, where there is no exact minimum.
@@ -184,6 +187,7 @@ def erase(
         batch_tokens=batch_tokens,
         part=part,
         site=site,
+        components=components,
         heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,

@@ -21,8 +21,8 @@ class EraseConfig(SiteConfig):
     Attributes:
         model: Folder of a run, or folder or hub id of a model.
         output_dir: Folder of the results; default: ``erasure`` in the model's folder, or for a model on the hub
-            ``runs/OWNER--NAME+erasure``; site, heads, special tokens, target, threshold and part are appended where
-            they are set.
+            ``runs/OWNER--NAME+erasure``; site, components, heads, special tokens, target, threshold and part are
+            appended where they are set.
         data: The documents; default: the test split of the run's own data.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
             (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: classes of the same name.

@@ -37,7 +37,7 @@ from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Analysis, Draws, analyse, further_shuffles
 from eraserhead.method.curves import Curves, curves
-from eraserhead.method.names import SHUFFLES, YARDSTICKS, CurveSizes
+from eraserhead.method.names import SENTENCES, SHUFFLES, YARDSTICKS, CurveSizes
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
@@ -143,7 +143,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
             config.trust_remote_code,
             lambda found, name: label_setup(found, config, name),
         )
-        check_limits(is_hierarchical(checkpoint.model), config.data)
+        check_limits(is_hierarchical(checkpoint.model), config.data, by_sentence=config.components == SENTENCES)
     with devices.alone_in(folder, accelerator):
         with devices.main_first(accelerator):
             documents = documents_for(checkpoint, config.data, config.label_map)

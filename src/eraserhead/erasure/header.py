@@ -8,7 +8,8 @@ from eraserhead.erasure.conditions import half_precision_line, labels_line, load
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
-from eraserhead.loading.setup import SENTENCES, LabelSetup, SiteSetup
+from eraserhead.loading.setup import LabelSetup, SiteSetup
+from eraserhead.method.names import TOKENS
 from eraserhead.showing.terminal import interval, percent
 
 LABELS_NOTE = "Each document's labels are averaged first."
@@ -16,7 +17,9 @@ LABELS_NOTE = "Each document's labels are averaged first."
 
 def site_line(site: SiteSetup) -> str:
     """Return one line that says where weights are erased, and which."""
-    parts = [f"site: {site.site}{' over sentences' if site.components == SENTENCES else ''}"]
+    parts = [f"site: {site.site}{'' if site.components == TOKENS else f' over {site.components}'}"]
+    if site.words_by == "white_space":
+        parts.append("words are what stands between white space")
     if site.heads is not None:
         parts.append(f"heads {', '.join(map(str, site.heads))}")
     parts.append("special tokens are components" if site.special_tokens else "special tokens left out")

@@ -33,7 +33,7 @@ NOTES = (
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
 LABELS = "Share of the documents on which a label's state is right"
 OUTCOMES = "Outcome of erasing along a ranking, % of documents"
-FRACTION = "Fraction of the components erased before the decision flips"
+FRACTION = "Fraction of the {components} erased before the decision flips"
 YARDSTICK_TITLES = {
     MINIMUM: "Against the exact minimum",
     BEST_FOUND: "Against the smallest set found, an upper bound of the minimum",
@@ -75,7 +75,7 @@ def summary_view(summary: Summary) -> RenderableType:
     """Return everything that `eraserhead show` prints."""
     tables = (
         *([] if summary.labels is None else [_labels(summary.labels)]),
-        _fractions(summary.rankings),
+        _fractions(summary),
         _outcomes(summary.rankings),
         _yardstick(summary),
         _curves(summary.rankings),
@@ -114,10 +114,10 @@ def _labels(labels: LabelScores) -> Table:
     return table
 
 
-def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:
+def _fractions(summary: Summary) -> Table:
     headings = ("1st quartile", "median", "3rd quartile", "mean", "n", "mass, median")
-    table = new_table(FRACTION, "ranking", *headings)
-    for name, ranking in rankings.items():
+    table = new_table(FRACTION.format(components=summary.setup.site.components), "ranking", *headings)
+    for name, ranking in summary.rankings.items():
         fraction = ranking.fraction
         add_row(
             table,

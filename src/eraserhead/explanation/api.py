@@ -15,6 +15,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
+from eraserhead.method.names import Unit
 from eraserhead.settings import as_list, check_settings
 
 
@@ -30,6 +31,7 @@ def explain(
     draws: int = 10,
     seed: int = 0,
     site: str | None = None,
+    components: Unit | None = None,
     heads: Sequence[int] | None = None,
     special_tokens: bool | None = None,
     search: Literal["none", "greedy"] = "none",
@@ -57,6 +59,8 @@ def explain(
         draws: Number of random orders tried.
         seed: Seed of all draws.
         site: Where weights are erased, as in `eraserhead.erase`.
+        components: What is shown and erased as one: ``words`` (the default), ``tokens`` or ``sentences``; at
+            ``pooling`` a hierarchical model has sentences, and those alone.
         heads: Heads whose weights are erased, inside an encoder; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for a smaller flipping set, where there is no exact minimum.
@@ -80,6 +84,7 @@ def explain(
         draws=draws,
         seed=seed,
         site=site,
+        components=components,
         heads=as_list(heads),
         special_tokens=special_tokens,
         search=search,

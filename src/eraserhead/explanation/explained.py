@@ -7,15 +7,15 @@ from eraserhead.loading.setup import SiteSetup
 
 @dataclass(frozen=True)
 class Word:
-    """One word or one sentence; or a component that covers no text, such as [CLS].
+    """One component: a word, a token or a sentence; or one that covers no text, such as [CLS].
 
     Attributes:
         name: As it is written in the text; the component itself where it covers no text.
         start: Offset of its first character in the text; equal to `end` where it covers no text.
         end: Offset after its last character.
-        attention: Sum of its components' weights.
-        gradient: Sum over its components of ``a_i d p_c / d a_i``.
-        erased: Whether one of its components belongs to the smallest flipping set.
+        attention: Its weight, of a word or a sentence the sum of its tokens'.
+        gradient: ``a_i d p_c / d a_i``, likewise.
+        erased: Whether it belongs to the smallest flipping set.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Explanation:
         label: Name of the gold class, where it is known; of `target`, ``on`` or ``off``.
         decision: Name of the class decided for; of `target`, ``on`` or ``off``.
         probabilities: Probability of every class, by class name; of `target`, of ``on`` and ``off``.
-        words: The words in reading order; the sentences, where those are the components.
+        words: The components in reading order: words, or the tokens or sentences that `site` names.
         rankings: What must be erased along each ranking.
         components: Number of components.
         truncated_tokens: Tokens beyond the model's limits, which it did not see.
         site: Where weights are erased, and which weights.
-        inside: The words of each sentence with their attention within it, where the components are sentences.
+        inside: The words of each sentence with their attention within it, of a model that attends over sentences.
         second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
         target: The label whose state is the decision, of a model that decides label by label; null for other models.
         on: All labels that are on, of such a model.

@@ -21,14 +21,14 @@ from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import Components, components_of
+from eraserhead.loading.components_choice import over_sentences
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.opened import documents_for, open_model
-from eraserhead.loading.setup import SENTENCES, TOKENS
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
 from eraserhead.method.cases import STATES, Cases
-from eraserhead.method.names import PRODUCT, RANDOM, YARDSTICKS, Outcome
+from eraserhead.method.names import PRODUCT, RANDOM, TOKENS, WORDS, YARDSTICKS, Outcome
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.settings import check_settings
@@ -67,7 +67,16 @@ def explain(config: ExplainConfig) -> Explanation:
 
 
 def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:
-    """Explain the one document of `row`."""
+    """Explain the one document of `row`.
+
+    Raises:
+        UserError: The model cannot be used so, or its tokenizer does not tell where tokens lie in the text.
+    """
+    if not checkpoint.tokenizer.is_fast:
+        raise UserError("explain: this tokenizer gives no offsets, so words cannot be shown; use a fast tokenizer")
+    by_sentence = over_sentences(checkpoint.model, config.site)
+    if config.components is None and not by_sentence:
+        config = replace(config, components=WORDS)
     opened = open_model(checkpoint, one_target(config, checkpoint.model.config), config.data, accelerator)
     rows = opened.tokenize(row)[:]
     rankings = registered()
@@ -82,13 +91,12 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     names = checkpoint.class_names if cases is None else STATES
     label = document["label"] if cases is None else _state(document.get(LABELS), cases)
     probabilities = reading.unerased.logits.softmax(-1)[0].tolist()
-    by_sentence = opened.setup.components == SENTENCES
     return Explanation(
         text=document["text"],
         label=None if label is None else names[label],
         decision=names[int(reading.unerased.decision[0])],
         probabilities=dict(zip(names, probabilities, strict=True)),
-        words=_words(document["text"], components, reading, analysis, by_sentence),
+        words=_words(document["text"], components, reading, analysis),
         inside=_inside(document, checkpoint, opened.inputs(rows, [0]), reading) if by_sentence else None,
         rankings=_rankings(analysis, names),
         components=int(reading.lengths[0]),
@@ -152,23 +160,20 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     return documents.read([ids.index(config.id)])
 
 
-def _words(text: str, components: Components, reading: Reading, analysis: Analysis, by_sentence: bool) -> list[Word]:
+def _words(text: str, components: Components, reading: Reading, analysis: Analysis) -> list[Word]:
     shown = components.at(reading.positions[0, : int(reading.lengths[0])].tolist())
     weights, products = reading.weights[0].tolist(), reading.signals[PRODUCT][0].tolist()
-    groups = [[number] for number in range(len(shown.names))] if by_sentence else _groups(text, shown)
-    return [_word(text, shown, group, weights, products, _minimal_set(analysis)) for group in groups]
-
-
-def _groups(text: str, components: Components) -> list[list[int]]:
-    """Return which components make up each word."""
-    if components.starts is None or components.ends is None:
-        raise UserError("explain: this tokenizer gives no offsets, so words cannot be shown; use a fast tokenizer")
-    return word_spans(text, components.starts, components.ends)
+    minimal = _minimal_set(analysis)
+    return [
+        _word(text, shown, [number], weights[number], products[number], number in minimal)
+        for number in range(len(shown.names))
+    ]
 
 
 def _word(
-    text: str, components: Components, group: list[int], weights: list[float], products: list[float], minimal: set[int]
+    text: str, components: Components, group: list[int], weight: float, product: float = 0.0, erased: bool = False
 ) -> Word:
+    """Return what neighbouring components cover of the text; the first one's name where that is nothing visible."""
     assert components.starts is not None
     assert components.ends is not None
     start, end = components.starts[group[0]], components.ends[group[-1]]
@@ -176,9 +181,9 @@ def _word(
         name=text[start:end].strip() or components.names[group[0]],
         start=start,
         end=end,
-        attention=sum(weights[component] for component in group),
-        gradient=sum(products[component] for component in group),
-        erased=not minimal.isdisjoint(group),
+        attention=weight,
+        gradient=product,
+        erased=erased,
     )
 
 
@@ -196,9 +201,10 @@ def _inside(
         own = {name: None if document[name] is None else document[name][sentence] for name in names}
         shown = [place for place, weight in enumerate(within) if weight > 0]
         tokens = components_of(own, checkpoint.tokenizer, TOKENS).at(shown)
-        here = [within[place] for place in shown]
-        groups = _groups(document["text"], tokens) if shown else []
-        found.append([_word(document["text"], tokens, group, here, [0.0] * len(here), set()) for group in groups])
+        groups = word_spans(document["text"], tokens.starts or [], tokens.ends or [])
+        found.append(
+            [_word(document["text"], tokens, group, sum(within[shown[place]] for place in group)) for group in groups]
+        )
     return found
 
 

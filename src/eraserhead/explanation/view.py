@@ -36,7 +36,7 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
     legend = f"{shading or 'Shading: attention'}. ⟦…⟧: the {least} whose erasure flips the decision."
     legend += " ✂: the model did not see the text after it." if explanation.truncated_tokens else ""
     return Group(
-        literal(f"decision: {explanation.decision}{gold} ({probabilities}); {explanation.components} components{cut}"),
+        literal(f"decision: {explanation.decision}{gold} ({probabilities}); {_counted(explanation)}{cut}"),
         *([] if explanation.target is None else [literal(_target(explanation, explanation.target))]),
         literal(site_line(explanation.site)),
         Text(),
@@ -46,6 +46,12 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
         Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
         Padding(_explained(explanation), (1, 0, 0, 0)),
     )
+
+
+def _counted(explanation: "Explanation") -> str:
+    """Return the number of components in their unit."""
+    unit = explanation.site.components
+    return f"{explanation.components} {unit if explanation.components != 1 else unit.removesuffix('s')}"
 
 
 def _target(explanation: "Explanation", target: str) -> str:
@@ -135,7 +141,7 @@ def _inside(explanation: "Explanation") -> bool:
 
 def _words(explanation: "Explanation", count: int) -> Table:
     headings = ("attention", "attention x gradient", "in the smallest set")
-    unit = "word" if explanation.inside is None else "sentence"
+    unit = explanation.site.components.removesuffix("s")
     table = new_table(f"{unit.capitalize()}s by attention", unit, *headings)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
         add_row(
@@ -149,7 +155,7 @@ def _words(explanation: "Explanation", count: int) -> Table:
 
 
 def _explained(explanation: "Explanation") -> Table:
-    headings = ("components", "fraction", "attention mass", "decision becomes")
+    headings = (explanation.site.components, "fraction", "attention mass", "decision becomes")
     table = new_table("Erased until the decision flips", "ranking", *headings)
     for ranking in explanation.rankings:
         add_row(table, *_explained_row(ranking, explanation.components, _inside(explanation)))

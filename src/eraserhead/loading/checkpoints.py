@@ -20,9 +20,9 @@ from transformers import (
 )
 
 from eraserhead.data.config import DataConfig
+from eraserhead.data.encoding import NO_WINDOW
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.seen import SeenTexts
-from eraserhead.data.tokens import NO_WINDOW
 from eraserhead.errors import UserError, listed
 from eraserhead.loading.adapters import Adapter, find_adapter
 from eraserhead.loading.boundary import load, quiet

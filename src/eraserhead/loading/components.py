@@ -9,7 +9,9 @@ import pyarrow as pa
 from jaxtyping import Int
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.loading.setup import SENTENCES
+from eraserhead.data.units import UNITS
+from eraserhead.data.words import stripped
+from eraserhead.method.names import SENTENCES
 
 OFFSETS = ("starts", "ends")
 SENTENCE_OFFSETS = ("sentence_starts", "sentence_ends")
@@ -30,10 +32,20 @@ class Components:
 
 
 def components_of(document: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, components: str) -> Components:
-    """Return the tokens of a tokenised document, or its sentences.
+    """Return the components of a tokenised document by position: its tokens, or the sentences that a model reads.
 
-    The tokens of a document that is read by sentence are those of all its sentences, in order.
+    The tokens of a document that is read by sentence are those of all its sentences, in order. Where they are grouped
+    to words or sentences, each stands for the whole of its group.
     """
+    if UNITS in document:
+        places = np.arange(len(document[UNITS]))
+        if not len(places):
+            return Components([], [], [])
+        rows = pa.table({name: [document[name]] for name in ("text", "input_ids", *OFFSETS, UNITS)})
+        found = component_texts(rows, np.zeros(1, np.int64), np.array([len(places)]), places, tokenizer, components)
+        assert found.starts is not None
+        assert found.ends is not None
+        return Components(found.names.to_pylist(), found.starts.tolist(), found.ends.tolist())
     if components == SENTENCES:
         text, starts, ends = (document[name] for name in ("text", "sentence_starts", "sentence_ends"))
         return Components([text[start:end].strip() for start, end in zip(starts, ends, strict=True)], starts, ends)
@@ -46,7 +58,7 @@ class ComponentTexts:
     """Components of several documents, one document after the other.
 
     Attributes:
-        names: Their token strings, or their sentences.
+        names: Their token strings, or their words or sentences as they are written.
         starts: Offsets in the document's text where they begin; None where some document's are unknown.
         ends: Offsets behind their last characters; None likewise.
     """
@@ -70,10 +82,13 @@ def component_texts(
         documents: Tokenised documents.
         rows: Number of each row's document.
         lengths: Number of its components.
-        positions: Positions of all rows' components among their documents' tokens, or sentences.
+        positions: Positions of all rows' components among their documents' tokens, or sentences; of groups of tokens
+            those of their first ones.
         tokenizer: The model's tokenizer.
         components: What components are.
     """
+    if UNITS in documents.column_names:
+        return _group_texts(documents, rows, lengths, positions, tokenizer)
     by_sentence = components == SENTENCES
     starts, ends = (_numbers(documents.column(name)) for name in (SENTENCE_OFFSETS if by_sentence else OFFSETS))
     units = starts if by_sentence else _numbers(documents.column("input_ids"))
@@ -85,10 +100,48 @@ def component_texts(
         texts = np.repeat(rows, lengths).tolist()
         names = _sentences(documents.column("text"), texts, starts.values[places], ends.values[places])
     else:
-        ids, found = np.unique(units.values[places], return_inverse=True)
-        written = tokenizer.convert_ids_to_tokens(ids.tolist()) if len(ids) else []
-        names = pa.array(list(map(str, written)), pa.string()).take(pa.array(found))
+        names = _tokens(units.values[places], tokenizer)
     return ComponentTexts(names, *(None if each is None else each.values[places] for each in (starts, ends)))
+
+
+def _group_texts(
+    documents: pa.Table,
+    rows: Int[np.ndarray, " rows"],
+    lengths: Int[np.ndarray, " rows"],
+    positions: Int[np.ndarray, " components"],
+    tokenizer: PreTrainedTokenizerBase,
+) -> ComponentTexts:
+    """Return the texts of groups of tokens, without the white space around them.
+
+    A group that covers nothing visible, such as [CLS], is called by its first token.
+    """
+    ids, starts, ends, units = (_numbers(documents.column(name)) for name in ("input_ids", *OFFSETS, UNITS))
+    assert ids is not None
+    assert starts is not None
+    assert ends is not None
+    assert units is not None
+    places = np.repeat(units.firsts[rows], lengths) + positions
+    first = np.diff(units.values, prepend=-1) != 0  # token of its group, or of a document, where numbers start again
+    first[units.firsts[units.firsts < len(first)]] = True
+    groups, beginnings = (first.cumsum() - 1)[places], first.nonzero()[0]
+    if not len(places):
+        return ComponentTexts(pa.array([], pa.string()), places, places)
+    widest = np.minimum.reduceat(starts.values, beginnings), np.maximum.reduceat(ends.values, beginnings)
+    texts, tokens = documents.column("text").to_pylist(), _tokens(ids.values[places], tokenizer).to_pylist()
+    names, spans = [], []
+    for row, token, *edges in zip(
+        np.repeat(rows, lengths).tolist(), tokens, *(edge[groups].tolist() for edge in widest), strict=True
+    ):
+        start, end = stripped(texts[row], *edges)
+        names.append(texts[row][start:end] or token)
+        spans.append((start, end) if start < end else edges)
+    return ComponentTexts(pa.array(names, pa.string()), *np.array(spans).T)
+
+
+def _tokens(ids: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> pa.Array:
+    known, found = np.unique(ids, return_inverse=True)
+    written = tokenizer.convert_ids_to_tokens(known.tolist()) if len(known) else []
+    return pa.array(list(map(str, written)), pa.string()).take(pa.array(found))
 
 
 @dataclass(frozen=True)

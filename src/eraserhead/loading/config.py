@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from eraserhead.method.names import Unit
 from eraserhead.settings import option
 
 ONE_TEXT = "a hierarchical model reads one text, sentence by sentence: join the two into one"
@@ -31,6 +32,9 @@ class SiteConfig:
             of every position in every layer. Models with an encoder and a decoder have ``encoder:L`` and, with or
             without ``:all``, ``decoder:L`` and ``cross:L`` (default: ``cross:-1``), the decoder's attention to the
             encoder. Layers count from 0.
+        components: What is erased, ranked and counted as one: ``tokens``, ``words`` (the tokenizer's own; where it has
+            none, what stands between white space) or ``sentences``. Default: `erase` takes tokens and `explain` words;
+            at ``pooling`` a hierarchical model has sentences, and those alone.
         heads: Heads whose weights are erased inside an encoder, counted from 0; default: all.
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, at ``words`` and inside an
@@ -50,6 +54,7 @@ class SiteConfig:
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
     trust_remote_code: bool = False
     site: str | None = None
+    components: Unit | None = None
     heads: list[int] | None = None
     special_tokens: bool | None = None
     search: Literal["none", "greedy"] = "none"

@@ -38,6 +38,7 @@ def results_folder(model: str, options: SiteConfig) -> Path:
 
 def _what_is_erased(options: SiteConfig) -> list[str]:
     parts = [] if options.site is None else [_from_the_end(part) for part in options.site.split(":")]
+    parts += [] if options.components is None else ["by", options.components]
     if options.heads is not None:
         parts += ["heads", *map(str, sorted(set(options.heads)))]
     return parts + (["without-special-tokens"] if options.special_tokens is False else [])

@@ -13,22 +13,26 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.data.arrow import number_lists
-from eraserhead.data.batching import buckets
+from eraserhead.data.batching import buckets, pad
 from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, OpenSplit, load_documents, open_split
+from eraserhead.data.encoding import TYPES
 from eraserhead.data.label_sets import with_label_sets
 from eraserhead.data.provenance import LabelsRead
-from eraserhead.data.tokens import TYPES
+from eraserhead.data.units import UNITS
 from eraserhead.errors import DocumentError, Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import check_ends, check_types, check_vocabulary
+from eraserhead.loading.components_choice import over_sentences
 from eraserhead.loading.config import ONE_TEXT, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import DocumentReader, largest, reader_for
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
+from eraserhead.method.groups import grouped
+from eraserhead.method.names import TOKENS
 from eraserhead.method.reading import Reading
 from eraserhead.models.architecture import MULTI_LABEL
 from eraserhead.sites.budget import budget_for
@@ -97,7 +101,7 @@ class OpenedModel:
 
     def rows(self, documents: pa.Table) -> dict[str, Sequence[Any]]:
         """Return what `read` needs of tokenised documents, in lists."""
-        names = [name for name in ("input_ids", TYPES) if name in documents.column_names]
+        names = [name for name in ("input_ids", TYPES, UNITS) if name in documents.column_names]
         plain = self.reader.hierarchical or self.kind_of is not None  # else arrays, which cost less
         as_lists = pa.ChunkedArray.to_pylist if plain else number_lists
         columns = {name: as_lists(documents.column(name)) for name in names}
@@ -129,6 +133,8 @@ class OpenedModel:
     def read(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int], signals: Collection[str]) -> Reading:
         """Read some tokenised documents at the site, with the signals that the rankings need.
 
+        Where they have units, these are the components of what is returned.
+
         Raises:
             DocumentError: The model's logits for one of them are not finite.
         """
@@ -141,7 +147,10 @@ class OpenedModel:
             raise DocumentError(
                 f"document {first}: the model's logits are NaN or infinite; load it in float32, or train it again"
             )
-        return reading
+        if UNITS not in rows:
+            return reading
+        units = pad([rows[UNITS][row] for row in batch], 0)["input_ids"]
+        return grouped(reading, units.to(reading.mask.device))
 
 
 def check_inputs(model: PreTrainedModel, rows: Dataset, name: str) -> None:
@@ -169,7 +178,8 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
     """
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
     at = open_site(checkpoint, config, accelerator)
-    reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True)
+    unit = TOKENS if over_sentences(checkpoint.model, at.setup.site) else at.setup.components
+    reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True, unit=unit)
     return OpenedModel(checkpoint, at.site, at.setup, at.device, reader, at.kind_of)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,10 @@ from eraserhead.data.batching import pad, pad_sentences
 from eraserhead.data.config import DataConfig
 from eraserhead.data.sentences import tokenize_sentences
 from eraserhead.data.tokens import tokenize
+from eraserhead.data.units import Units
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import window
+from eraserhead.method.names import SENTENCES, TOKENS, Unit
 from eraserhead.models.architecture import Limits
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.splitting import sentence_spans
@@ -35,18 +37,22 @@ class DocumentReader:
     Attributes:
         hierarchical: Whether it reads sentence by sentence.
         limits: How much of a document it reads.
+        unit: What its tokens are grouped to, beside; ``tokens`` for nothing.
     """
 
     hierarchical: bool
     limits: Limits
+    unit: Unit = TOKENS
 
     def tokenize(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """Add the tokens of every document; see `data.tokens.tokenize` and `data.sentences.tokenize_sentences`."""
+        limits, split = self.limits, partial(sentence_spans, language=self.limits.language)
+        by_splitter = self.unit == SENTENCES and not self.hierarchical
+        units = None if self.unit == TOKENS else Units(self.unit, split if by_splitter else None)
         if not self.hierarchical:
-            assert self.limits.tokens is not None
-            return tokenize(rows, tokenizer, self.limits.tokens)
-        split = partial(sentence_spans, language=self.limits.language)
-        return tokenize_sentences(rows, tokenizer, split, self.limits.sentences, self.limits.sentence_tokens)
+            assert limits.tokens is not None
+            return tokenize(rows, tokenizer, limits.tokens, units)
+        return tokenize_sentences(rows, tokenizer, split, limits.sentences, limits.sentence_tokens, units)
 
     def pad(self, ids: Sequence[Any], padding: int, types: Sequence[Sequence[int]] | None = None) -> dict[str, Tensor]:
         """Return the model's inputs for documents' ids as `tokenize` gives them."""
@@ -58,10 +64,11 @@ def is_hierarchical(model: PreTrainedModel) -> bool:
     return isinstance(model.config, AttentionPoolingConfig) and model.config.architecture.hierarchical
 
 
-def check_limits(hierarchical: bool, data: DataConfig) -> None:
+def check_limits(hierarchical: bool, data: DataConfig, by_sentence: bool = False) -> None:
     """Refuse limits of the other kind of model, and say of a language that it has no effect.
 
-    The language is a fact about the documents, which models of both kinds may share.
+    The language is a fact about the documents, which models of both kinds may share. It has an effect wherever
+    documents are split into sentences, which `by_sentence` says of a model that reads them as a whole.
 
     Raises:
         UserError: Naming those limits, and the model's own.
@@ -75,14 +82,18 @@ def check_limits(hierarchical: bool, data: DataConfig) -> None:
         raise UserError(
             UserError.joined(wrong, ", "), f": the model reads documents {reads}; give ", instead, " instead"
         )
-    if data.language is not None and not hierarchical:
+    if data.language is not None and not hierarchical and not by_sentence:
         logger.info(
             "%s: has no effect on a model that reads documents as a whole", Setting("data.language", data.language)
         )
 
 
 def reader_for(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: DataConfig, cut_to_window: bool
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    data: DataConfig,
+    cut_to_window: bool,
+    unit: Unit = TOKENS,
 ) -> DocumentReader:
     """Return how a model reads this data.
 
@@ -91,21 +102,25 @@ def reader_for(
         tokenizer: Its tokenizer.
         data: Its limits are used; missing ones come from the model.
         cut_to_window: Whether a limit beyond the model's window is lowered to that window, with a line in the log.
+        unit: What tokens are grouped to, beside.
 
     Raises:
         UserError: A limit exceeds the model's window, and `cut_to_window` is off, or is one of the other kind of model.
     """
-    check_limits(is_hierarchical(model), data)
+    check_limits(is_hierarchical(model), data, by_sentence=unit == SENTENCES)
     longest = window(model, tokenizer)
     if not is_hierarchical(model):
         own = model.config.reads.tokens if isinstance(model.config, AttentionPoolingConfig) else None
         wanted = data.max_length or own or min(DOCUMENT, longest)
-        return DocumentReader(False, Limits(tokens=_within(wanted, longest, "max_length", cut_to_window)))
+        limits = Limits(tokens=_within(wanted, longest, "max_length", cut_to_window))
+        if unit == SENTENCES and data.language is not None:
+            limits = replace(limits, language=data.language)
+        return DocumentReader(False, limits, unit)
     own = model.config.reads
     wanted = data.max_sentence_length or min(own.sentence_tokens, longest)
     tokens = _within(wanted, longest, "max_sentence_length", cut_to_window)
     limits = Limits(None, data.max_sentences or own.sentences, tokens, data.language or own.language)
-    return DocumentReader(True, limits)
+    return DocumentReader(True, limits, unit)
 
 
 def _within(length: int, longest: int, name: str, cut: bool) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-TOKENS, SENTENCES = "tokens", "sentences"  # kinds of components
+from eraserhead.method.names import TOKENS, Unit
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,23 @@ class SiteSetup:
 
     Attributes:
         site: Name of the site.
-        components: ``tokens`` or ``sentences`` of the text.
+        components: What is erased and counted: ``tokens``, ``words`` or ``sentences`` of the text.
         heads: Heads whose weights are erased, inside an encoder; null for all.
         unlisted: Model type of a family that is not in the table, and was proved by probes of this model alone.
         special_tokens: Whether tokens such as [CLS] are components.
         search: Search for smaller sets than those of the rankings: ``none`` or ``greedy``.
         dtype: Precision of the model.
         targets: Which labels are decided on; null for a model that decides among its classes.
+        words_by: Where components are words, what a word is: the ``tokenizer``'s own, or, where it has none, a run
+            without ``white_space``; else null.
     """
 
     site: str
-    components: str = TOKENS
+    components: Unit = TOKENS
     heads: tuple[int, ...] | None = None
     unlisted: str | None = None
     special_tokens: bool
     search: str = "none"
     dtype: str
     targets: LabelSetup | None = None
+    words_by: str | None = None

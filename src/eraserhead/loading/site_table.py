@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import torch
@@ -12,9 +12,10 @@ from transformers import PreTrainedModel
 from eraserhead.errors import Job, Setting, UserError, nearest
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import instead_of_inside
+from eraserhead.loading.components_choice import components_for
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.reader import is_hierarchical
-from eraserhead.loading.setup import SENTENCES, TOKENS, LabelSetup, SiteSetup
+from eraserhead.loading.setup import LabelSetup, SiteSetup
 from eraserhead.loading.targets import check_threshold, label_setup, targets_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import structural_token_ids
@@ -94,7 +95,9 @@ def open_site(checkpoint: Checkpoint, config: SiteConfig, accelerator: Accelerat
         problems.append(UserError(Setting("site", config.site), *said))
         kind = own[0]
     _raise([*problems, *_without_effect(kind, config)])
-    return kind.open(checkpoint, config, accelerator, labels)
+    unit, words_by = components_for(checkpoint, config, POOLING if POOLING in kind.names else config.site)
+    opened = kind.open(checkpoint, config, accelerator, labels)
+    return replace(opened, setup=replace(opened.setup, components=unit, words_by=words_by))
 
 
 def _kind_of(site: str) -> SiteKind:
@@ -148,27 +151,20 @@ def _open_own(
         together = "documents are read one by one" if is_hierarchical(model) else ONE_LENGTH
         logger.info(f"padding changes this model's decisions: {together}")
         kind_of = kind_without_padding(model)
-    return OpenedSite(site, _own_setup(model, config, labels, kind is WordsSite), accelerator.device, kind_of)
+    setup = SiteSetup(
+        site=POOLING if kind is PoolingSite else WORDS,
+        special_tokens=model.config.architecture.pool_special_tokens,
+        search=config.search,
+        dtype=config.dtype,
+        targets=labels,
+    )
+    return OpenedSite(site, setup, accelerator.device, kind_of)
 
 
 def _on(checkpoint: Checkpoint, device: torch.device) -> AttentionPoolingForSequenceClassification:
     assert isinstance(checkpoint.model, AttentionPoolingForSequenceClassification)
     checkpoint.model.to(device)  # pyright: ignore[reportArgumentType] - its decorator hides the method
     return checkpoint.model
-
-
-def _own_setup(
-    model: AttentionPoolingForSequenceClassification, config: SiteConfig, labels: LabelSetup | None, by_word: bool
-) -> SiteSetup:
-    architecture = model.config.architecture
-    return SiteSetup(
-        site=WORDS if by_word else POOLING,
-        components=SENTENCES if architecture.hierarchical and not by_word else TOKENS,
-        special_tokens=architecture.pool_special_tokens,
-        search=config.search,
-        dtype=config.dtype,
-        targets=labels,
-    )
 
 
 def _open_inside(

@@ -12,6 +12,12 @@ YARDSTICKS = (MINIMUM, BEST_FOUND)
 SHUFFLED, SHUFFLED_RANDOM = "shuffled", "shuffled_random"
 SHUFFLES = (SHUFFLED, SHUFFLED_RANDOM)
 
+# What components can be.
+Unit = Literal["tokens", "words", "sentences"]
+TOKENS: Unit = "tokens"
+WORDS: Unit = "words"
+SENTENCES: Unit = "sentences"
+
 FEWEST_COMPONENTS = 2  # documents with fewer are not analysed: there is nothing to compare
 
 # Which sizes curves along rankings look at: every one, some fractions of the components, or none.

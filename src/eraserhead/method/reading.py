@@ -23,7 +23,7 @@ from eraserhead.method.limits import Limits, limits
 from eraserhead.method.margins import log_odds, rival_weights, saturation, soft_margin
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import GRADIENT, PRODUCT
-from eraserhead.method.seen import pooled, replayed
+from eraserhead.method.seen import See
 from eraserhead.method.shuffled import Shuffle
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
@@ -54,7 +54,7 @@ class Reading(Protocol):
 
     @property
     def positions(self) -> Int[Tensor, "batch components"]:
-        """Position of each component among its document's tokens, or among its sentences."""
+        """Position of each component among its document's tokens, or its sentences; of a group of tokens, its first."""
         ...
 
     @property
@@ -130,7 +130,7 @@ class AffineReading:
         weights: See `Reading`, as for the other fields.
         component_logits: ``W v_i``, the logits of each component without the bias.
         bias: ``b``; of cases, which differ in it, one each.
-        vectors: ``v_i`` of each document's components, in the model's precision; None where only logits are known.
+        see: Returns what the head sees, as `seen` does; None where only logits are known.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -142,7 +142,7 @@ class AffineReading:
     model_decision: Int[Tensor, " batch"]
     signals: Mapping[str, Float[Tensor, "batch components"]]
     cases: Cases | None = None
-    vectors: Float[Tensor, "documents components hidden"] | None = None
+    see: See | None = None
 
     @classmethod
     def of(
@@ -211,16 +211,13 @@ class AffineReading:
         self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
     ) -> Float[Tensor, "rows erasures hidden"] | None:
         """Return the pooled vectors: averages of the vectors by the weights that are left; 0 where none is."""
-        if self.vectors is None:
-            return None
-        documents = (rows if self.cases is None else self.cases.documents[rows]).to(self.vectors.device)
-        return pooled(self.vectors[documents], self.weights[rows], self.mask[rows], keep)
+        return None if self.see is None else self.see(rows, keep)
 
     def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "AffineReading":
         """Return the reading with permuted weights: each component keeps its logits."""
         weights = self.weights.gather(1, permutation)
         unerased = evaluate_unerased(weights, self.component_logits, self.bias)
-        return replace(self, weights=weights, unerased=unerased, model_decision=unerased.decision, signals={})
+        return replace(self, weights=weights, unerased=unerased, model_decision=unerased.decision, signals={}, see=None)
 
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
         """Follow each order by cumulative sums, of as many orders at once as `ENTRIES` allows."""
@@ -259,7 +256,7 @@ class ReplayedReading:
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
-        vectors: As `replay`, but of documents, and what the head sees in place of logits; None where it is not known.
+        see: Returns what the head sees, as `seen` does; None where it is not known.
         shuffle: Permutes the weights, as `Reading.shuffled` says; None where they cannot be permuted.
     """
 
@@ -273,7 +270,7 @@ class ReplayedReading:
     replay: Replay
     mask_entries: int
     cases: Cases | None = None
-    vectors: Replay | None = None
+    see: See | None = None
     shuffle: Shuffle | None = None
 
     @property
@@ -306,9 +303,7 @@ class ReplayedReading:
         self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
     ) -> Float[Tensor, "rows erasures hidden"] | None:
         """Run the replay once for each set of kept components of each document."""
-        if self.vectors is None:
-            return None
-        return replayed(self.vectors, rows if self.cases is None else self.cases.documents[rows], keep)
+        return None if self.see is None else self.see(rows, keep)
 
     def shuffled(self, permutation: Int[Tensor, "batch components"]) -> "ReplayedReading | None":
         """Run the replay once with permuted weights and nothing erased, for the decision."""
@@ -319,7 +314,7 @@ class ReplayedReading:
         logits = found.replay(rows, self.mask.unsqueeze(1))[:, 0].double()
         unerased = Evaluation(logits, torch.ones_like(logits[:, 0]), self.unerased.keeps_mass)
         changed = {"weights": found.weights, "replay": found.replay, "unerased": unerased, "signals": {}}
-        return replace(self, model_decision=unerased.decision, shuffle=None, **changed)
+        return replace(self, model_decision=unerased.decision, shuffle=None, see=None, **changed)
 
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
         """Run the replay for every set, as many at a time as `mask_entries` allows."""

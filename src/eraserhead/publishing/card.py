@@ -12,8 +12,7 @@ from eraserhead.erasure.header import LABELS_NOTE, site_line
 from eraserhead.erasure.summary import Distribution, Summary
 from eraserhead.erasure.verdict import caveats, verdict
 from eraserhead.erasure.view import MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
-from eraserhead.loading.setup import SENTENCES
-from eraserhead.method.names import Outcome
+from eraserhead.method.names import TOKENS, Outcome
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
 from eraserhead.publishing.example import erase_note, erase_options
 from eraserhead.publishing.facts import Facts
@@ -174,7 +173,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
             ["% of documents", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
         ),
         "notes": " ".join(filter(None, notes)),
-        "components": "sentences" if setup.site.components == SENTENCES else "tokens (word pieces)",
+        "components": "tokens (word pieces)" if setup.site.components == TOKENS else setup.site.components,
         "accuracy": accuracy_text(summary),
         "labels": _table(["label", "accuracy of its state"], known) if (known := label_rows(summary)) else None,
         "seen": seen_in_training(summary.documents),

@@ -10,8 +10,10 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import PLANTED
 from eraserhead.data.named_sets import NAMED, NamedSet
 from eraserhead.data.provenance import COLUMNS_BETWEEN, Provenance
+from eraserhead.erasure.setup import Setup
 from eraserhead.loading.config import PREDICTED
 from eraserhead.loading.targets import THRESHOLD as DEFAULT_THRESHOLD
+from eraserhead.method.names import SENTENCES, TOKENS
 from eraserhead.publishing.data_names import place
 from eraserhead.publishing.facts import Facts
 from eraserhead.sites.site import POOLING
@@ -31,13 +33,20 @@ def measured_data(facts: Facts) -> Provenance | None:
 
 
 def erase_options(facts: Facts) -> str:
-    """Return the options of ``erase`` that name the documents and the site, safe inside a block of code."""
+    """Return the options of ``erase`` that name the documents, the site and its components, safe in a block of code."""
     data = measured_data(facts)
     options = [("data.path", f"{PLACEHOLDER}.csv")] if data is None else [*_data_options(data, len(facts.classes))]
-    site = None if facts.summary is None else facts.summary.setup.site.site
-    options += [] if site in (None, POOLING) else [("site", site)]
+    options += [] if facts.summary is None else _site_options(facts.summary.setup)
     options += _decision_options(facts)
     return " ".join(f"--{name} {_word(value)}" for name, value in options)
+
+
+def _site_options(setup: Setup) -> list[tuple[str, str]]:
+    """Return what is erased, where it is not what is erased unasked."""
+    site, by_sentence = setup.site, setup.limits.tokens is None
+    unasked = SENTENCES if by_sentence and site.site == POOLING else TOKENS
+    options = [] if site.site == POOLING else [("site", site.site)]
+    return options + ([] if site.components == unasked else [("components", site.components)])
 
 
 def erase_note(facts: Facts) -> str | None:

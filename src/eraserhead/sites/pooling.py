@@ -11,6 +11,7 @@ from eraserhead.method.cases import Targets, two_classes
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import evaluate_unerased
 from eraserhead.method.reading import AffineReading
+from eraserhead.method.seen import PooledVectors
 from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
@@ -51,8 +52,8 @@ class PoolingSite:
         )
         logits = head.classifier(pooled).to(device)
         if self.targets is None:
-            return replace(pooled_reading(*read, decide(logits)), vectors=vectors)
-        return replace(pooled_cases(*read, logits, self.targets), vectors=vectors)
+            return _seeing(pooled_reading(*read, decide(logits)), vectors)
+        return _seeing(pooled_cases(*read, logits, self.targets), vectors)
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:
         """Return the components of the last attention: tokens, or the vectors of sentences."""
@@ -64,6 +65,13 @@ class PoolingSite:
         padded, mask = by_document(vectors, found.counts)
         places, _ = by_document(found.places[1].unsqueeze(-1), found.counts)
         return Group(torch.arange(len(padded), device=padded.device), padded, mask, places.squeeze(-1))
+
+
+def _seeing(reading: AffineReading, vectors: Float[Tensor, "documents components hidden"]) -> AffineReading:
+    """Return the reading with the vectors that its head averages."""
+    every = torch.arange(len(reading.mask), device=reading.mask.device)
+    documents = every if reading.cases is None else reading.cases.documents
+    return replace(reading, see=PooledVectors(vectors, reading.weights, reading.mask, documents))
 
 
 def component_logits(

@@ -14,6 +14,7 @@ from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
+from eraserhead.method.seen import ReplayedVectors
 from eraserhead.method.shuffled import Shuffled
 from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
@@ -70,7 +71,7 @@ class WordsSite:
             replay=decided.replay(replay),
             mask_entries=self.budget.mask_entries,
             cases=decided.cases,
-            vectors=self._replay(documents, self.before_classifier),
+            see=ReplayedVectors(self._replay(documents, self.before_classifier), rows),
             shuffle=lambda permutation: self._shuffled(permutation, replay, decided),
         )
 

@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from eraserhead.data.tokens import TYPES
+from eraserhead.data.encoding import TYPES
 from eraserhead.loading import devices
 from eraserhead.loading.reader import DocumentReader
 from eraserhead.method.decision import decide

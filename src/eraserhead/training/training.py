@@ -14,9 +14,10 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
+from eraserhead.data.encoding import TYPES
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.seen import UNSEEN
-from eraserhead.data.tokens import TYPES, truncation
+from eraserhead.data.tokens import truncation
 from eraserhead.errors import MissingSplitError, listed
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer

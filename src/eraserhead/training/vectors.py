@@ -25,7 +25,7 @@ from torch import Tensor
 from eraserhead.caches import is_cached, new_entry, tidy
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.columns import processes
-from eraserhead.data.tokens import TYPES
+from eraserhead.data.encoding import TYPES
 from eraserhead.files import remove, unfinished_name
 from eraserhead.loading import devices
 from eraserhead.loading.fingerprints import weights_fingerprint

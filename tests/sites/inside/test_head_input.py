@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from eraserhead.method.seen import ReplayedVectors
 from eraserhead.sites.inside.head_input import encoder_of
 from families import batch_of, documents, in_float64, new_model, slow, tiny
 from inside_sites import dealt, keep_without, random_sets, reading_of, site_of
@@ -49,19 +50,19 @@ def test_every_family_shows_what_its_classifier_sees(name, place):
 def test_a_set_that_repeats_is_replayed_once():
     """Of 2 documents 3 sets of different components, given five times each and for one document more than once."""
     reading, given = reading_of("bert", "layer:0"), []
-    assert reading.vectors is not None
-    replay = reading.vectors
+    assert isinstance(reading.see, ReplayedVectors)
+    replay = reading.see.replay
 
     def noted(rows: Tensor, keep: Tensor) -> Tensor:
         given.extend(zip(rows.tolist(), map(tuple, keep[:, 0].tolist()), strict=True))
         return replay(rows, keep)
 
-    object.__setattr__(reading, "vectors", noted)
+    object.__setattr__(reading.see, "replay", noted)
     try:
         keep = keep_without(reading, [[{1}, {2}, {1}, {1}, set()]] * 3, rows=[0, 1, 0])
         reading.seen(torch.tensor([0, 1, 0]), keep)
     finally:
-        object.__setattr__(reading, "vectors", replay)
+        object.__setattr__(reading.see, "replay", replay)
     assert len(given) == len(set(given)) == 6
 
 

@@ -15,6 +15,7 @@ from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
+from eraserhead.method.seen import ReplayedVectors
 from eraserhead.method.shuffled import Shuffle, Shuffled
 from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
@@ -106,7 +107,6 @@ class SelfAttentionSite:
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
         replay = self._read_once(inputs)
-        again = InsideReplay(self.runner.model, replay, mask, positions)
         documents = torch.arange(len(token_mask), device=token_mask.device)
         logits = replay.logits(documents, torch.ones_like(token_mask).unsqueeze(1))[:, 0].double()
         decided = decisions(logits, self.targets)
@@ -123,6 +123,7 @@ class SelfAttentionSite:
         )
         own = (weights.gather(1, positions) * mask)[rows]
         again = InsideReplay(self.runner.model, replay, mask, positions)
+        seen = seen_replay(self.runner, again)
         return ReplayedReading(
             weights=own,
             mask=mask[rows],
@@ -134,7 +135,7 @@ class SelfAttentionSite:
             replay=decided.replay(again),
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
-            vectors=seen_replay(self.runner, again),
+            see=None if seen is None else ReplayedVectors(seen, rows),
             shuffle=self._shuffle(own, again, decided),
         )
 
