@@ -7,7 +7,7 @@ from rich.console import Console
 from eraserhead.erasure.view import summary_view
 from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
-from summaries import SETUP, SITE, full_summary
+from summaries import SETUP, SITE, estimate, full_ranking, full_summary
 
 
 def written(renderable) -> str:
@@ -34,6 +34,18 @@ def test_every_number_of_the_summary_is_shown():
         "20.0 [5.0, 35.0]",
     ):
         assert expected in text, expected
+
+
+def test_shares_out_of_the_ordinary_are_shown_where_they_are_known():
+    """And said what they are, or from how many documents on they would be known."""
+    known = replace(full_ranking(), out_of_ordinary=estimate(0.0625, 0.01, 0.12))
+    several = {"attention": known, "gradient": full_ranking()}
+    text = " ".join(written(summary_view(full_summary(rankings=several, ordinary_documents=1200))).split())
+    assert "6.2 [1.0, 12.0]" in text
+    assert "of 1,200 documents with nothing erased than 99 % of these" in text
+    text = " ".join(written(summary_view(full_summary())).split())
+    assert "% of flips" not in text
+    assert "out of the ordinary is told from 100 documents on" in text
 
 
 def test_definitions_that_are_not_the_default_are_said():

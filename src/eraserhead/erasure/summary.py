@@ -9,6 +9,9 @@ from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
 
+FEWEST_ORDINARY = 100  # documents; among fewer, none can lie beyond the 99th percentile of the others
+BEYOND_ORDINARY = 99.0  # the percentile from which on what the head sees is out of the ordinary
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -98,6 +101,8 @@ class RankingSummary:
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
+        out_of_ordinary: Share of the flips at which the head sees what is further from the documents with nothing
+            erased than 99 % of them are from each other (METHOD section 14); null where that was not measured.
         curves: Probabilities along the ranking; null for sets, and where nothing was looked at.
     """
 
@@ -108,6 +113,7 @@ class RankingSummary:
     excess: Estimate | None
     optimal: Estimate | None
     spread: Estimate | None
+    out_of_ordinary: Estimate | None = None
     curves: CurveSummary | None = None
 
     def distribution(self, quantity: str) -> Distribution:
@@ -253,6 +259,8 @@ class Aggregates:
         largest_class: Share of the labelled documents that belong to the largest class: the accuracy of always deciding
             for it. Of a model that decides label by label, the share of states that are right if each label always has
             its more frequent one. Null where no document is labelled.
+        ordinary_documents: Documents that flips were compared with to tell which are out of the ordinary; 0 where that
+            was not measured.
         people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
@@ -269,6 +277,7 @@ class Aggregates:
     random_orders: RandomOrders | None = None
     shuffled: ShuffledWeights | None = None
     largest_class: Estimate | None = None
+    ordinary_documents: int = 0
     people: People | None = None
 
     @property

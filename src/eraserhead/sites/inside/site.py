@@ -25,6 +25,7 @@ from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.components import InsideReplay
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
+from eraserhead.sites.inside.head_input import seen_replay
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
@@ -105,6 +106,7 @@ class SelfAttentionSite:
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
         replay = self._read_once(inputs)
+        again = InsideReplay(self.runner.model, replay, mask, positions)
         documents = torch.arange(len(token_mask), device=token_mask.device)
         logits = replay.logits(documents, torch.ones_like(token_mask).unsqueeze(1))[:, 0].double()
         decided = decisions(logits, self.targets)
@@ -133,6 +135,7 @@ class SelfAttentionSite:
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
             shuffle=self._shuffle(own, again, decided),
+            vectors=seen_replay(self.runner, again),
         )
 
     def _shuffle(
