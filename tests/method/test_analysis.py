@@ -58,6 +58,9 @@ class Vote:
     def limits(self) -> None:
         return None
 
+    def seen(self, rows: Tensor, keep: Tensor) -> None:
+        return None
+
     def shuffled(self, permutation: Tensor) -> Reading | None:
         return None
 

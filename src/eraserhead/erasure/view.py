@@ -102,7 +102,8 @@ def _notes(summary: Summary) -> str:
     notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
     curves = [CURVE_NOTES] if any(ranking.curves for ranking in summary.rankings.values()) else []
     shuffled = [] if summary.shuffled is None else [SHUFFLED_NOTE]
-    return " ".join([*yardstick, notes, ordinary_line(summary), *curves, *shuffled, *caveats(summary)])
+    said = [*yardstick, notes, ordinary_line(summary), *curves, *shuffled, *caveats(summary)]
+    return " ".join(filter(None, said))
 
 
 def _labels(labels: LabelScores) -> Table:
