@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from robustness.forks import Ended, Forks, Job, content
-from robustness.work import erasing, results, run, training
+from robustness.work import erasing, merging, results, run, training
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
-AT_LENGTH = 143  # bits a stage
+AT_LENGTH = 125  # bits a stage
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,19 @@ class Stages:
         return Stage(("results/*",), work.into(folder), lambda _: results(content(folder)))
 
     def shown_results(self) -> Stage:
-        """Results that are only read."""
+        """Results whose summary is only shown; the tables are not looked at."""
         work, folder = erasing(self.place), self.place / "results"
         self.command(*work.into(folder))
         return Stage(
-            ("results/*.json", "results/*.parquet"),
+            ("results/*.json",),
             ["show", str(folder)],
             lambda ended: {"printed": ended.said.partition("\x1e")[0]},
         )
+
+    def merged_parts(self) -> Stage:
+        """Finished parts, whose tables are read."""
+        work, merged = merging(self.place), self.place / "merged"
+        return Stage(("part-*/*.json", "part-*/*.parquet"), work.into(merged), lambda _: results(content(merged)))
 
     def unfinished_run(self) -> Stage:
         """A state that training resumes from."""
@@ -111,8 +116,8 @@ def flip(file: Path, chance: random.Random) -> int:
 
 
 STAGES = (
-    *(Stages.unfinished_results, Stages.finished_results, Stages.shown_results, Stages.unfinished_run),
-    *(Stages.cached_vectors, Stages.erased_model, Stages.pushed_model),
+    *(Stages.unfinished_results, Stages.finished_results, Stages.shown_results, Stages.merged_parts),
+    *(Stages.unfinished_run, Stages.cached_vectors, Stages.erased_model, Stages.pushed_model),
 )
 
 

@@ -53,4 +53,4 @@ def _source(name: str, results: Erasure | str | Path) -> Source:
     if not isinstance(results, (str, Path)):
         raise UserError(f"results {name} is a {type(results).__name__}; give what erase returns, or its folder")
     folder = ResultsFolder(Path(results))
-    return Source(name, str(results), folder.summary(), folder.table)
+    return Source(name, str(results), folder.checked_summary(), folder.table)

@@ -88,10 +88,8 @@ class Analyser:
     def further(self, documents: pa.Table, draws: int) -> dict[str, pa.Table]:
         """Return flips and curves of the same documents along so many random orders, but for the first of them."""
         opened, rows = self.opened, self.opened.rows(documents)
-        batches, sampled = (
-            opened.batches(documents, rows, self.config.batch_tokens),
-            documents.column(SAMPLED).to_numpy(),
-        )
+        sampled = documents.column(SAMPLED).to_numpy()
+        batches = opened.batches(documents, rows, self.config.batch_tokens)
         found = [self._further(rows, batch, sampled, draws) for batch in batches]
         return tabulate_further(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
 

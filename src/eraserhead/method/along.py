@@ -79,8 +79,8 @@ def along_one_by_one(
     ranks, found = orders.argsort(-1), decision.new_zeros(2, *orders.shape[:2], steps.k.shape[1], dtype=torch.float64)
     at_once = max(1, mask_entries // (2 * max(ranks[0].numel(), 1)))
     for step in range(steps.k.shape[1]):
-        there = steps.exists[:, step].nonzero().squeeze(1)
-        for rows in there.split(at_once) if len(there) else ():
+        some = steps.exists[:, step].nonzero().squeeze(1)
+        for rows in some.split(at_once) if len(some) else ():  # of none, `split` makes one part
             first = ranks[rows] < steps.k[rows, step].view(-1, 1, 1)
             logits = evaluate(rows, torch.cat([~first, first], dim=1)).logits
             odds = log_odds(logits, decision[rows].unsqueeze(1).expand(logits.shape[:2]))
