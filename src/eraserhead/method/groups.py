@@ -48,6 +48,10 @@ class Groups:
         rows = torch.arange(len(values), device=values.device).unsqueeze(1).expand(self.number.shape)
         return sums.index_put((rows, self.number), values, accumulate=True)[:, :-1]
 
+    def at(self, rows: Int[Tensor, " rows"], device: torch.device) -> "Groups":
+        """Return the groups of some rows, on a device."""
+        return Groups(self.number[rows].to(device), self.first[rows].to(device), self.count)
+
     def share(self, weights: Float[Tensor, "batch components"]) -> Float[Tensor, "batch components"]:
         """Return each member's share of its group's weight; equal shares where that is 0."""
         of_member = self.number.clamp(max=self.count - 1)
@@ -103,8 +107,13 @@ def _affine(reading: AffineReading, groups: Groups) -> AffineReading:
         reading.model_decision,
         reading.cases,
     )
+    vectors = reading.vectors
+    if vectors is not None:
+        rows = _first_rows(reading)
+        share = groups.share(reading.weights)[rows].to(vectors)
+        vectors = groups.at(rows, vectors.device).mean(vectors, share)
     # The gradients follow from the groups' own logits; whatever else the site gave is kept beside them.
-    return replace(found, signals={**_signals(reading, groups), **found.signals})
+    return replace(found, signals={**_signals(reading, groups), **found.signals}, vectors=vectors)
 
 
 def _replayed(reading: ReplayedReading, groups: Groups) -> ReplayedReading:
@@ -115,9 +124,20 @@ def _replayed(reading: ReplayedReading, groups: Groups) -> ReplayedReading:
         positions=_positions(reading, groups),
         signals=_signals(reading, groups),
         replay=GroupsReplay(reading.replay, groups),
+        vectors=None
+        if reading.vectors is None
+        else GroupsReplay(reading.vectors, groups.at(_first_rows(reading), groups.first.device)),
         # Each mask of groups becomes a wider one of their members.
         mask_entries=max(1, reading.mask_entries * groups.count // reading.mask.shape[1]),
     )
+
+
+def _first_rows(reading: Reading) -> Int[Tensor, " documents"]:
+    """Return the first row of each document: its groups are those of all its cases."""
+    if reading.cases is None:
+        return torch.arange(len(reading.mask), device=reading.mask.device)
+    documents = torch.arange(len(reading.cases.on), device=reading.mask.device)
+    return torch.searchsorted(reading.cases.documents, documents)
 
 
 def _positions(reading: Reading, groups: Groups) -> Int[Tensor, "batch groups"]:
