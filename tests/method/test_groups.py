@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from eraserhead.method.cases import Targets
-from eraserhead.method.groups import grouped
+from eraserhead.method.groups import Groups, grouped
 from eraserhead.method.names import GRADIENT, MINIMUM, PRODUCT, Outcome
 from eraserhead.method.reading import MARGIN_GRADIENT, MARGIN_PRODUCT, AffineReading, Reading
+from eraserhead.method.seen import PooledVectors
 from eraserhead.sites.pooling import pooled_cases
 from heads import random_head
 from readings import SMALL, Toy, affine, analysed, evaluated, replayed
@@ -221,3 +222,13 @@ def test_a_batch_without_components_has_no_groups():
     found = grouped(empty, torch.zeros(2, 1, dtype=torch.long))
     assert found.lengths.tolist() == [0, 0]
     assert torch.equal(found.unerased.logits, empty.unerased.logits)
+
+
+def test_what_the_head_sees_is_what_it_sees_with_the_members_erased():
+    head, units = random_head(6, LENGTHS, classes=3), random_units(6, len(LENGTHS), 13)
+    rows, plain = torch.arange(len(LENGTHS)), affine(head)
+    reading = replace(plain, see=PooledVectors(head.vectors, plain.weights, plain.mask, rows))
+    found = grouped(reading, units)
+    keep = torch.rand((len(LENGTHS), 5, found.mask.shape[1]), generator=torch.Generator().manual_seed(6)) < 0.6
+    members_kept = Groups.of(units, head.mask).members(rows, keep)
+    assert_close(found.seen(rows, keep), reading.seen(rows, members_kept), rtol=0, atol=1e-12)
