@@ -169,3 +169,22 @@ def words_erased(model, documents, keep: Tensor) -> Tensor:
             vectors = torch.einsum("st,sth->sh", weights, document.vectors)
             found.append(model.head.pool_sentences(vectors, torch.tensor([len(vectors)]))[0][0])
     return torch.stack(found).view(*keep.shape[:2], -1)
+
+
+def subset_odds(weights: Tensor, component_logits: Tensor, bias: Tensor, decided: int) -> dict[frozenset[int], float]:
+    """Log-odds of a class with each subset of one document's components kept, each pooled by itself."""
+    n, others = len(weights), [j for j in range(len(bias)) if j != decided]
+    found = {}
+    for kept in (set(each) for size in range(n + 1) for each in combinations(range(n), size)):
+        mass = sum(weights[i].item() for i in kept)
+        pooled = sum((weights[i] / mass * component_logits[i] for i in kept), torch.zeros_like(bias)) if mass else 0
+        logits = pooled + bias
+        found[frozenset(kept)] = (logits[decided] - logits[others].logsumexp(0)).item()
+    return found
+
+
+def exhaustive_limits(odds: dict[frozenset[int], float]) -> tuple[list[float], list[float]]:
+    """The smallest and the largest log-odds over all sets, by the number of components erased."""
+    n = max(map(len, odds))
+    by_size = [[value for kept, value in odds.items() if len(kept) == n - k] for k in range(n + 1)]
+    return [min(values) for values in by_size], [max(values) for values in by_size]
