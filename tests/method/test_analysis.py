@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from eraserhead.method.along import Along, Steps, along_one_by_one
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.erasure import Evaluation
+from eraserhead.method.limits import Limits
 from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
 from eraserhead.method.reading import AffineReading, Reading
@@ -49,6 +51,12 @@ class Vote:
         return [self._along(orders[:, ranking].tolist()) for ranking in range(orders.shape[1])]
 
     def minimum(self) -> FlippingSet | None:
+        return None
+
+    def along(self, orders: Tensor, steps: Steps) -> Along:
+        return along_one_by_one(self.evaluate, orders, steps, self.unerased.decision, 10**6)
+
+    def limits(self) -> Limits | None:
         return None
 
     def _count(self, rows: Tensor, keep: Tensor, alone: bool = False) -> Evaluation:

@@ -36,8 +36,9 @@ class Steps:
         at = at_percents(lengths)
         new = torch.cat([torch.ones_like(at[:, :1], dtype=torch.bool), at[:, 1:] > at[:, :-1]], dim=1)
         first = new.logical_not().to(torch.int8).argsort(dim=1, stable=True)
-        exists = torch.arange(at.shape[1], device=at.device) < new.sum(1, keepdim=True)
-        return cls(torch.where(exists, at.gather(1, first), at[:, -1:]), exists)
+        count = new.sum(1, keepdim=True)
+        exists = torch.arange(int(count.max()), device=at.device) < count
+        return cls(torch.where(exists, at.gather(1, first[:, : exists.shape[1]]), at[:, -1:]), exists)
 
 
 def at_percents(lengths: Int[Tensor, " batch"]) -> Int[Tensor, "batch percents"]:
