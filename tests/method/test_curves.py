@@ -228,3 +228,21 @@ def test_curves_do_not_depend_on_the_batch():
     again = curves(affine(turned), orders, "all")
     for name in ("comprehensiveness", "sufficiency", "aopc", "naopc", "naopc_width"):
         assert_allclose(getattr(again, name)[::-1], getattr(together, name), atol=1e-12)
+
+
+def test_planted_evidence_has_a_higher_naopc_than_attention_that_misses_it():
+    """Five of 23 components speak for the decision; attention is drawn, and an order by chance is its equal."""
+    generator = torch.Generator().manual_seed(11)
+    planted = torch.zeros(17, 23, dtype=torch.float64)
+    planted.scatter_(1, torch.rand(17, 23, generator=generator).argsort(-1)[:, :5], 1.0)
+    scores = torch.randn(17, 23, generator=generator, dtype=torch.float64)
+    margins = 4 * planted + 0.3 * torch.randn(17, 23, generator=generator, dtype=torch.float64) 
+    logits = torch.stack([margins, torch.zeros_like(margins)], dim=-1)
+    mask = torch.ones(17, 23, dtype=torch.bool)
+    reading = AffineReading.of(scores.softmax(-1), logits, torch.zeros(2, dtype=torch.float64), mask)
+    found = curves(reading, [*named_orders(reading, draws=7), ("evidence", order_by(planted, mask))], "all")
+    assert not reading.unerased.decision.any()
+    naopc = dict(zip(found.rankings, found.naopc.T, strict=True))
+    assert (naopc["evidence"] > naopc["attention"]).all()
+    assert naopc["evidence"].mean() > 0.75
+    assert naopc["attention"].mean() < 0.6
