@@ -14,6 +14,7 @@ from tiny import saved_classifier, tiny_tokenizer
 PUBLIC = {
     *("erase", "explain", "merge", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
     *("Explanation", "UserError", "AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
+    *("Comparison", "compare"),
 }
 
 

@@ -236,7 +236,7 @@ def test_planted_evidence_has_a_higher_naopc_than_attention_that_misses_it():
     planted = torch.zeros(17, 23, dtype=torch.float64)
     planted.scatter_(1, torch.rand(17, 23, generator=generator).argsort(-1)[:, :5], 1.0)
     scores = torch.randn(17, 23, generator=generator, dtype=torch.float64)
-    margins = 4 * planted + 0.3 * torch.randn(17, 23, generator=generator, dtype=torch.float64) 
+    margins = 4 * planted + 0.3 * torch.randn(17, 23, generator=generator, dtype=torch.float64)
     logits = torch.stack([margins, torch.zeros_like(margins)], dim=-1)
     mask = torch.ones(17, 23, dtype=torch.bool)
     reading = AffineReading.of(scores.softmax(-1), logits, torch.zeros(2, dtype=torch.float64), mask)

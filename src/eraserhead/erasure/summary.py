@@ -8,6 +8,9 @@ from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
 
+FEWEST_ORDINARY = 100  # documents; among fewer, none can lie beyond the 99th percentile of the others
+BEYOND_ORDINARY = 99.0  # the percentile from which on what the head sees is out of the ordinary
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -96,8 +99,9 @@ class RankingSummary:
         mass: Their attention.
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
-        evidence_auc: How early components lie that are known to decide; without a value where none are known.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
+        out_of_ordinary: Share of the flips at which the head sees what is further from the documents with nothing
+            erased than 99 % of them are from each other (METHOD section 14); null where that was not measured.
         curves: Probabilities along the ranking; null for sets, and where nothing was looked at.
     """
 
@@ -107,8 +111,8 @@ class RankingSummary:
     mass: Distribution
     excess: Estimate | None
     optimal: Estimate | None
-    evidence_auc: Estimate
     spread: Estimate | None
+    out_of_ordinary: Estimate | None = None
     curves: CurveSummary | None = None
 
     def distribution(self, quantity: str) -> Distribution:
@@ -214,6 +218,40 @@ class LabelScores:
     macro_f1: Estimate
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How well an order of the components agrees with what people marked as evidence, over the documents with marks.
+
+    Components without text of their own, such as [CLS], are left out. With several annotators, means over them.
+
+    Attributes:
+        average_precision: Mean, over the marked components, of the precision among those that come no later.
+        auc: How often a marked component precedes another one.
+        f1: F1 of the first components, as many as annotators mark on average, against the marked ones.
+    """
+
+    average_precision: Estimate
+    auc: Estimate
+    f1: Estimate
+
+
+@dataclass(frozen=True)
+class People:
+    """Rankings against what people marked: whether they are plausible, which does not say whether they are faithful.
+
+    Attributes:
+        documents: Documents that somebody looked at.
+        annotators: Mean number of annotators of these documents.
+        rankings: Agreement by the name of the ranking.
+        ceiling: Agreement of each annotator with each other; null without documents of several annotators.
+    """
+
+    documents: int
+    annotators: float
+    rankings: dict[str, Agreement]
+    ceiling: Agreement | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
     """Everything that is computed from the tables of a folder of results.
@@ -232,6 +270,9 @@ class Aggregates:
         tests: Test 1 by the name of the ranking.
         labels: Scores by label, of a model that decides label by label; else null.
         random_orders: How many random orders each document has, and what so few of them do.
+        ordinary_documents: Documents that flips were compared with to tell which are out of the ordinary; 0 where that
+            was not measured.
+        people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
     documents: Counts
@@ -245,6 +286,8 @@ class Aggregates:
     tests: dict[str, TestSummary]
     labels: LabelScores | None = None
     random_orders: RandomOrders | None = None
+    ordinary_documents: int = 0
+    people: People | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:

@@ -8,9 +8,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from eraserhead.erasure.conditions import ordinary_line
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.header import header
-from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
+from eraserhead.erasure.summary import LabelScores, Pair, People, RankingSummary, Summary
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
@@ -40,6 +41,11 @@ YARDSTICK_NOTES = {
     MINIMUM: "Minimum: no smaller set of weights flips the decision.",
     BEST_FOUND: "Upper bound: the smallest flipping set that was found, which may not be the smallest there is.",
 }
+PEOPLE = (
+    "Apart from erasure: agreement with what people marked ({documents} documents, {annotators:.3g} annotators each); "
+    "plausible is not faithful"
+)
+CEILING = "annotators with each other"
 CURVES = "Probability of the decision along a ranking"
 CURVE_HEADINGS = {
     "comprehensiveness": "lost by erasing",
@@ -70,6 +76,7 @@ def summary_view(summary: Summary) -> RenderableType:
         _curves(summary.rankings),
         _pairs(summary.pairs),
         _tests(summary),
+        *([] if summary.people is None else [_people(summary.people)]),
     )
     return Group(
         *map(literal, header(summary)),
@@ -117,7 +124,7 @@ def called(ranking: str) -> str:
 
 
 def _notes(summary: Summary) -> str:
-    notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
+    notes = f"{NOTES.format(means=MEANS[summary.setup.count_never_as])} {ordinary_line(summary)}"
     if any(ranking.curves for ranking in summary.rankings.values()):
         notes = f"{notes} {CURVE_NOTES}"
     return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
@@ -153,23 +160,34 @@ def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:
 def _outcomes(rankings: Mapping[str, RankingSummary]) -> Table:
     words = {Outcome.BIAS_ONLY: "no attention left" if BEST_FOUND in rankings else "bias only"}
     headings = [words.get(outcome, outcome.label) for outcome in Outcome]
-    table = new_table(OUTCOMES, "ranking", *headings, "spread over draws")
+    told = any(ranking.out_of_ordinary for ranking in rankings.values())
+    table = new_table(OUTCOMES, "ranking", *headings, *["out of the ordinary, % of flips"] * told, "spread over draws")
     for name, ranking in rankings.items():
         shares = [percent(ranking.share(outcome)) for outcome in Outcome]
-        add_row(table, called(name), *shares, interval(ranking.spread) if ranking.spread else "")
+        beyond = [percent(ranking.out_of_ordinary) if ranking.out_of_ordinary else NONE] * told
+        add_row(table, called(name), *shares, *beyond, interval(ranking.spread) if ranking.spread else "")
     return table
 
 
 def _yardstick(summary: Summary) -> Table:
     """Return how far each ranking is from the minimum, or from the best set found."""
-    has_evidence = any(ranking.evidence_auc.count for ranking in summary.rankings.values())
-    headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
-    headings += ["finds the planted evidence, AUC"] if has_evidence else []
+    headings = ("ranking", "removals in excess, mean", "as short, % of documents")
     table = new_table(YARDSTICK_TITLES[summary.yardstick or MINIMUM], *headings)
     for name, ranking in summary.rankings.items():
         if ranking.excess is not None and ranking.optimal is not None:
-            evidence = [interval(ranking.evidence_auc)] if has_evidence else []
-            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal), *evidence)
+            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal))
+    return table
+
+
+def _people(people: People) -> Table:
+    """Return how well each ranking agrees with what people marked, and how well people agree."""
+    title = PEOPLE.format(documents=people.documents, annotators=people.annotators)
+    table = new_table(title, "ranking", "average precision", "AUC", "F1")
+    for name, found in people.rankings.items():
+        add_row(table, called(name), *map(interval, (found.average_precision, found.auc, found.f1)))
+    if people.ceiling is not None:
+        found = people.ceiling
+        add_row(table, CEILING, *map(interval, (found.average_precision, found.auc, found.f1)))
     return table
 
 

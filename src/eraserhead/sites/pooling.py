@@ -1,6 +1,7 @@
 """The last attention-pooling layer of our own models: an affine head, so that everything has a closed form."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -50,8 +51,8 @@ class PoolingSite:
         )
         logits = head.classifier(pooled).to(device)
         if self.targets is None:
-            return pooled_reading(*read, decide(logits))
-        return pooled_cases(*read, logits, self.targets)
+            return replace(pooled_reading(*read, decide(logits)), vectors=vectors)
+        return replace(pooled_cases(*read, logits, self.targets), vectors=vectors)
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:
         """Return the components of the last attention: tokens, or the vectors of sentences."""

@@ -24,6 +24,7 @@ from eraserhead.patch.layers import Layers
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
+from eraserhead.sites.inside.head_input import seen_replay
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_out import read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
@@ -132,6 +133,7 @@ class SelfAttentionSite:
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
         replay = self._read_once(inputs)
+        again = InsideReplay(self.runner.model, replay, mask, positions)
         documents = torch.arange(len(token_mask), device=token_mask.device)
         logits = replay.logits(documents, torch.ones_like(token_mask).unsqueeze(1))[:, 0].double()
         decided = decisions(logits, self.targets)
@@ -154,9 +156,10 @@ class SelfAttentionSite:
             model_decision=decide(decided.decisive(replay.model_logits)),
             signals=summed_signals(unerased, gradient, product) if gradients else {},
             outside=(weights * ~components).sum(-1)[rows],
-            replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
+            replay=decided.replay(again),
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
+            vectors=seen_replay(self.runner, again),
         )
 
     def _check_replay(self, inputs: Mapping[str, Tensor], own: Float[Tensor, "documents classes"]) -> None:
