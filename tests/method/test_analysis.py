@@ -59,6 +59,9 @@ class Vote:
     def limits(self) -> Limits | None:
         return None
 
+    def seen(self, rows: Tensor, keep: Tensor) -> None:
+        return None
+
     def _count(self, rows: Tensor, keep: Tensor, alone: bool = False) -> Evaluation:
         counts = torch.zeros(*keep.shape[:2], 3, dtype=torch.float64)
         for at, row in enumerate(rows.tolist()):
