@@ -177,3 +177,22 @@ def least_batch_cost(lengths: list[int], budget: int, each: int) -> float:
         return 0
     fitting = [count for count in range(1, len(lengths) + 1) if count == 1 or count * lengths[0] <= budget]
     return min(each + count * lengths[0] + least_batch_cost(lengths[count:], budget, each) for count in fitting)
+
+
+def subset_odds(weights: Tensor, component_logits: Tensor, bias: Tensor, decided: int) -> dict[frozenset[int], float]:
+    """Log-odds of a class with each subset of one document's components kept, each pooled by itself."""
+    n, others = len(weights), [j for j in range(len(bias)) if j != decided]
+    found = {}
+    for kept in (set(each) for size in range(n + 1) for each in combinations(range(n), size)):
+        mass = sum(weights[i].item() for i in kept)
+        pooled = sum((weights[i] / mass * component_logits[i] for i in kept), torch.zeros_like(bias)) if mass else 0
+        logits = pooled + bias
+        found[frozenset(kept)] = (logits[decided] - logits[others].logsumexp(0)).item()
+    return found
+
+
+def exhaustive_limits(odds: dict[frozenset[int], float]) -> tuple[list[float], list[float]]:
+    """The smallest and the largest log-odds over all sets, by the number of components erased."""
+    n = max(map(len, odds))
+    by_size = [[value for kept, value in odds.items() if len(kept) == n - k] for k in range(n + 1)]
+    return [min(values) for values in by_size], [max(values) for values in by_size]

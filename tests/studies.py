@@ -74,6 +74,7 @@ def made_up(
         ],
         "flips": [row for name, document in documents.items() for row in _flips(name, document)],
         "singles": [row for name, document in documents.items() for row in _singles(name, document)],
+        "curves": [],
     }
     for name, rows in tables.items():
         pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), results.path / RESULTS.table(name))

@@ -12,12 +12,31 @@ from eraserhead.files import damaged
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """Return a writer of a table, part by part."""
-    return pq.ParquetWriter(path, schema, write_page_checksum=True)
+    single, others = _columns(schema)
+    return pq.ParquetWriter(
+        path,
+        schema,
+        write_page_checksum=True,
+        use_dictionary=others,  # pyright: ignore[reportArgumentType]
+        use_byte_stream_split=single,  # pyright: ignore[reportArgumentType]
+    )
 
 
 def write_parquet(path: Path, table: pa.Table, rows_at_once: int | None = None) -> None:
     """Write a table; `rows_at_once` is the size of its row groups."""
-    pq.write_table(table, path, write_page_checksum=True, row_group_size=rows_at_once)
+    with parquet_writer(path, table.schema) as writer:
+        writer.write_table(table, rows_at_once)
+
+
+def _columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
+    """Return the columns of single precision, which take half as much with their bytes apart, and the others."""
+    single: list[str] = []
+    others: list[str] = []
+    for field in schema:
+        inner = field.type.value_type if isinstance(field.type, pa.ListType) else field.type
+        path = field.name if inner is field.type else f"{field.name}.list.element"
+        (single if pa.types.is_float32(inner) else others).append(path)
+    return single, others
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
 sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that fine-tunes
 
+import curves
 import datasets
 import hierarchy
 import host
@@ -38,6 +39,9 @@ import training
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "method-100": partial(method.benchmark, 100, wanted=100),
     "method-400": partial(method.benchmark, 400, wanted=500),
+    "limits": curves.limits,
+    "curves-pooling": curves.pooling,
+    "curves-inside": curves.last_layer,
     "erase": runs.erase,
     "pipeline": runs.pipelines,
     "epochs": runs.epochs,

@@ -25,6 +25,7 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
+from eraserhead.method.along import PERCENTS
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.rankings.registry import registered
 
@@ -124,7 +125,20 @@ def _tables(first: int, generator: np.random.Generator) -> dict[str, pa.Table]:
         "flips": _table("flips", rows, flips),
         "singles": _table("singles", ROWS * len(names), singles),
         "signals": _table("signals", 0, {}),
+        "curves": _curves(ids, n, names, generator),
     }
+
+
+def _curves(ids: np.ndarray, n: np.ndarray, names: list[str], generator: np.random.Generator) -> pa.Table:
+    """Return what a summary reads of curves."""
+    rankings = ["random", *names]
+    rows = ROWS * len(rankings)
+    at = pa.array(generator.random(rows * len(PERCENTS)))
+    lists = pa.ListArray.from_arrays(pa.array(np.arange(rows + 1) * len(PERCENTS), pa.int32()), at)
+    areas = {field.name: generator.random(rows) for field in SCHEMAS["curves"] if pa.types.is_floating(field.type)}
+    listed = {"comprehensiveness_at": lists, "sufficiency_at": lists}
+    keys = {"id": ids.repeat(len(rankings)), "ranking": rankings * ROWS, "n": n.repeat(len(rankings))}
+    return _table("curves", rows, {**keys, **areas, **listed})
 
 
 def _table(name: str, rows: int, columns: Mapping[str, Any]) -> pa.Table:

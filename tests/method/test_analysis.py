@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from eraserhead.method.along import Along, Steps, along_one_by_one
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.erasure import Evaluation
+from eraserhead.method.limits import Limits
 from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
 from eraserhead.method.reading import AffineReading, Reading
@@ -55,7 +56,7 @@ class Vote:
     def along(self, orders: Tensor, steps: Steps) -> Along:
         return along_one_by_one(self.evaluate, orders, steps, self.unerased.decision, 10**6)
 
-    def limits(self) -> None:
+    def limits(self) -> Limits | None:
         return None
 
     def seen(self, rows: Tensor, keep: Tensor) -> None:

@@ -45,8 +45,8 @@ def curve_summary(ranking: str, means: Mapping[Key, Estimate]) -> CurveSummary |
     own = {key[2:]: mean for key, mean in means.items() if key[:2] == (KEY, ranking)}
     if not own or not own["comprehensiveness",].count:
         return None
-    at = ({share: own[name, share] for share in map(_share, PERCENTS)} for name in AT)
-    return CurveSummary(*(own[name,] for name in AREAS), *at)
+    at = [{share: own[name, share] for share in map(_share, PERCENTS)} for name in AT]
+    return CurveSummary(*(own[name,] for name in AREAS), comprehensiveness_at=at[0], sufficiency_at=at[1])
 
 
 def _share(percent: int) -> str:

@@ -105,10 +105,8 @@ def limits(
         if len(ahead) == 1:
             reached.append(certain[-1])
             continue
-        found = [
-            _against_all(_reached(lifted, ahead, sign * each, ratio)) for each, ratio in zip(ahead, ratios, strict=True)
-        ]
-        best = np.min([sign * values for values in found], axis=0)
+        found = (_reached(lifted, ahead, sign * each, own) for each, own in zip(ahead, ratios, strict=True))
+        best = np.min([sign * _against_all(margins) for margins in found], axis=0)
         reached.append(sign * sizes.limit(best, sign * _against_all(bias_ahead)))
     return Limits(*reached, *certain)
 
