@@ -49,7 +49,8 @@ class ReadOutReplay:
         with torch.enable_grad():
             attended = weighted(weights, self.values[documents])
             logits = self._upwards(documents, attended.squeeze(2))
-        return Entries([weights], torch.ones_like(documents, dtype=torch.bool).unsqueeze(1), logits)
+        allowed = (self.scores[documents] != -torch.inf).unsqueeze(2)
+        return Entries([weights], torch.ones_like(documents, dtype=torch.bool).unsqueeze(1), logits, [allowed])
 
     @torch.no_grad()
     def logits(
