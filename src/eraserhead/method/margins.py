@@ -20,6 +20,15 @@ def margins(
     return logits.gather(-1, decision.unsqueeze(-1)) - logits
 
 
+def margin(
+    logits: Float[Tensor, "batch components classes"], decision: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch components"]:
+    """Return ``z_c - logsumexp_{k != c} z_k`` of each set of logits, c a document's decision (METHOD section 9)."""
+    decided = decision.view(-1, 1, 1).expand(-1, logits.shape[1], 1)
+    rivals = logits.scatter(2, decided, -torch.inf).logsumexp(2)
+    return logits.gather(2, decided).squeeze(2) - rivals
+
+
 def soft_margin(
     values: Float[Tensor, "batch *components classes"],
     decision: Int[Tensor, " batch"],

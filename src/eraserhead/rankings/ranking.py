@@ -1,7 +1,8 @@
 """A ranking gives every component of a document a score (METHOD section 4)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from eraserhead.errors import UserError
 from eraserhead.method.orders import order_by
 from eraserhead.method.reading import Reading
+from eraserhead.sites.site import Site
 
 Score = Callable[[Reading], Float[Tensor, "batch components"]]
 
@@ -38,6 +40,18 @@ class Ranking:
     score: Score
     needs: frozenset[str] = frozenset()
     shown: Score | None = None
+
+    @staticmethod
+    def of(found: Any, name: str) -> "Ranking | None":
+        """Return a ranking, under a name, of one or of a score function; None for anything else."""
+        if isinstance(found, Ranking):
+            return replace(found, name=name)
+        score: Any = found if callable(found) else None
+        return None if score is None else Ranking(name, score)
+
+    def defined_at(self, site: Site) -> bool:
+        """Tell whether a site gives all signals that the ranking needs."""
+        return self.needs <= site.gives
 
     def order(self, reading: Reading) -> Int[Tensor, "batch components"]:
         """Return the components of each document, best first, padding last.

@@ -1,6 +1,7 @@
 """The last attention-pooling layer of our own models: an affine head, so that everything has a closed form."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,11 +11,13 @@ from eraserhead.method.cases import Targets, two_classes
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import evaluate_unerased
 from eraserhead.method.reading import AffineReading
+from eraserhead.method.signals import VALUE_NORM
 from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
-from eraserhead.sites.site import float64_device
+from eraserhead.sites.given_signals import GIVEN
+from eraserhead.sites.site import POOLING, float64_device
 
 
 class PoolingSite:
@@ -33,6 +36,11 @@ class PoolingSite:
         self.targets = targets
         self.budget = budget or budget_for(model.device)
 
+    @property
+    def gives(self) -> frozenset[str]:
+        """The gradients, which cost nothing, and the lengths of the weighted vectors."""
+        return GIVEN[POOLING]
+
     @torch.no_grad()
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> AffineReading:
         """Read weights and component logits in one forward pass; the gradients follow from them at no cost."""
@@ -50,8 +58,10 @@ class PoolingSite:
         )
         logits = head.classifier(pooled).to(device)
         if self.targets is None:
-            return pooled_reading(*read, decide(logits))
-        return pooled_cases(*read, logits, self.targets)
+            reading = pooled_reading(*read, decide(logits))
+        else:
+            reading = pooled_cases(*read, logits, self.targets)
+        return with_value_norms(reading, vectors.to(device)) if VALUE_NORM in signals else reading
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:
         """Return the components of the last attention: tokens, or the vectors of sentences."""
@@ -63,6 +73,14 @@ class PoolingSite:
         padded, mask = by_document(vectors, found.counts)
         places, _ = by_document(found.places[1].unsqueeze(-1), found.counts)
         return Group(torch.arange(len(padded), device=padded.device), padded, mask, places.squeeze(-1))
+
+
+def with_value_norms(reading: AffineReading, vectors: Float[Tensor, "documents components hidden"]) -> AffineReading:
+    """Add ``a_i |v_i|``, how long each component's part of the average is (Kobayashi et al. 2020)."""
+    norms = torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64)
+    norms = norms if reading.cases is None else norms[reading.cases.documents]
+    value_norm = reading.weights * norms.masked_fill(~reading.mask, 0.0)
+    return replace(reading, signals={**reading.signals, VALUE_NORM: value_norm})
 
 
 def component_logits(

@@ -18,7 +18,8 @@ from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
-from eraserhead.sites.site import float64_device
+from eraserhead.sites.given_signals import GIVEN
+from eraserhead.sites.site import WORDS, float64_device
 from eraserhead.sites.words_replay import Document, WordsReplay
 
 
@@ -42,6 +43,11 @@ class WordsSite:
         self.device = float64_device(model.device)
         self.head: HierarchicalHead = copy.deepcopy(model.head).to(self.device).double().eval().requires_grad_(False)
         self.budget = budget or budget_for(model.device)
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """The gradients, which are always computed."""
+        return GIVEN[WORDS]
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> ReplayedReading:
         """Read weights in one forward pass, and gradients in one backward pass through the layers after the words'.

@@ -10,24 +10,25 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from eraserhead.errors import Setting, UserError
 from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
+from eraserhead.method.signals import GRADIENTS
 from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
-from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
+from eraserhead.patch.families import Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
-from eraserhead.patch.layers import Layers
 from eraserhead.sites.budget import Budget, budget_for
+from eraserhead.sites.given_signals import GIVEN
 from eraserhead.sites.inside.all_layers import read_all_layers
+from eraserhead.sites.inside.checks import checked_heads, checked_name
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_out import read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
-from eraserhead.sites.site import CROSS, ENCODER, InsideName
+from eraserhead.sites.site import InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
 
@@ -89,8 +90,8 @@ class SelfAttentionSite:
             UserError: The model's attention cannot be erased, or it has no such layer or heads.
         """
         layers = find_layers(model)
-        self.name = _checked_name(name, layers)
-        self.heads = _checked_heads(heads, layers.heads)
+        self.name = checked_name(name, layers)
+        self.heads = checked_heads(heads, layers.heads)
         self.targets = targets
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
@@ -109,6 +110,11 @@ class SelfAttentionSite:
         model, layers = self.runner.model, self.runner.layers
         return None if layers.family.listed else model.config.model_type
 
+    @property
+    def gives(self) -> frozenset[str]:
+        """Gradients, in a backward pass through the layers above."""
+        return GIVEN[self.name.kind]
+
     def kind_of(self, ids: Sequence[int]) -> tuple[int, int]:
         """Return the length and the number of ends that documents have to share to be read in one batch; 0: any."""
         model, layers = self.runner.model, self.runner.layers
@@ -122,7 +128,7 @@ class SelfAttentionSite:
         A token's weight is the mean over its entries (METHOD section 6), its gradient and product are sums over them.
         """
         with erasable(self.runner.model):
-            return self._read(batch, bool(signals))
+            return self._read(batch, not GRADIENTS.isdisjoint(signals))
 
     def _read(self, inputs: Mapping[str, Tensor], gradients: bool) -> ReplayedReading:
         token_mask = inputs["attention_mask"].bool()
@@ -264,34 +270,3 @@ def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) 
     if name.every_query or route is Route.DROPOUT:
         return partial(read_at_layer, runner, name.layer, name.every_query)
     return partial(read_at_read_out, runner, name.layer)
-
-
-def _checked_name(name: InsideName | None, layers: Layers) -> InsideName:
-    both = layers.encoder is not None
-    name = name or InsideName(part=CROSS if both else None)
-    if name.layer is None:
-        return InsideName(None, every_query=True)
-    if both != (name.part is not None):
-        has = "encoder:L, decoder:L, cross:L" if both else "layer:L"
-        said = f": a '{layers.family.name}' model has {'an encoder and a decoder' if both else 'layers of one kind'}"
-        raise UserError(Setting("site", str(name)), f"{said}; choose {has} or all")
-    count, of = len(layers), "the model"
-    if layers.encoder is not None:
-        count = layers.encoder if name.part == ENCODER else len(layers) - layers.encoder
-        of = "its encoder" if name.part == ENCODER else "its decoder"
-    if not -count <= name.layer < count:
-        raise UserError(Setting("site", str(name)), f": {of} has {count} layers, numbered from 0 to {count - 1}")
-    # A mean is read from every token (METHOD section 6), and a decoder reads every position of the encoder.
-    from_all = layers.read_out is ReadOut.MEAN or name.part == ENCODER
-    return InsideName(name.layer % count, name.every_query or from_all, name.part)
-
-
-def _checked_heads(heads: Sequence[int] | None, count: int) -> tuple[int, ...] | None:
-    if heads is None:
-        return None
-    wrong = [head for head in heads if not isinstance(head, int) or not 0 <= head < count]
-    if wrong or not heads:
-        raise UserError(
-            Setting("heads", wrong), f": a layer of the model has {count} heads, numbered from 0 to {count - 1}"
-        )
-    return tuple(sorted(set(heads)))

@@ -1,0 +1,40 @@
+"""Signals: values of a batch's components beside their weights, which rankings score by (METHOD sections 4 and 9)."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+from eraserhead.method.names import GRADIENT, PRODUCT
+
+# These two order components as the gradient and the product do, and do not vanish when the softmax saturates.
+MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
+GRADIENTS = frozenset({MARGIN_GRADIENT, MARGIN_PRODUCT, GRADIENT, PRODUCT})
+VALUE_NORM = "value_norm"  # length of what a component adds to the average that the attention takes
+
+
+class Signals(Mapping[str, Tensor]):
+    """Signals by name, some of which are computed when they are first asked for.
+
+    What a ranking costs can be told where its signals are computed as it scores.
+    """
+
+    def __init__(
+        self,
+        computed: Mapping[str, Float[Tensor, "batch components"]],
+        later: Mapping[str, Callable[[], Float[Tensor, "batch components"]]],
+    ) -> None:
+        """Hold the signals that are there already, and what computes the others."""
+        self._computed = dict(computed)
+        self._later = dict(later)
+
+    def __getitem__(self, name: str) -> Float[Tensor, "batch components"]:
+        if name not in self._computed and name in self._later:
+            self._computed[name] = self._later[name]()
+        return self._computed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._computed, *self._later]))
+
+    def __len__(self) -> int:
+        return len({*self._computed, *self._later})
