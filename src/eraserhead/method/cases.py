@@ -125,9 +125,7 @@ class Cases:
         """Return the two logits that decide each case."""
         return two_classes(self.own(logits) - self.cut)
 
-    def decisive_of(
-        self, rows: Int[Tensor, " rows"], logits: Float[Tensor, "rows labels"]
-    ) -> Float[Tensor, "rows 2"]:
+    def decisive_of(self, rows: Int[Tensor, " rows"], logits: Float[Tensor, "rows labels"]) -> Float[Tensor, "rows 2"]:
         """Return the two logits that decide some cases, of the logits of their documents."""
         return two_classes(logits.gather(1, self.labels[rows].unsqueeze(1)).squeeze(1) - self.cut)
 

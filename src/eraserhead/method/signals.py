@@ -11,6 +11,12 @@ from eraserhead.method.names import GRADIENT, PRODUCT
 MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
 GRADIENTS = frozenset({MARGIN_GRADIENT, MARGIN_PRODUCT, GRADIENT, PRODUCT})
 VALUE_NORM = "value_norm"  # length of what a component adds to the average that the attention takes
+# By the word embeddings of tokens.
+INPUT_X_GRADIENT, SALIENCY, INTEGRATED_GRADIENTS = "input_x_gradient", "saliency", "integrated_gradients"
+OF_EMBEDDINGS = frozenset({INPUT_X_GRADIENT, SALIENCY, INTEGRATED_GRADIENTS})
+# By the attention of all layers.
+ROLLOUT, GRADIENT_ROLLOUT, VALUE_ZEROING = "rollout", "gradient_rollout", "value_zeroing"
+OF_ALL_LAYERS = frozenset({ROLLOUT, GRADIENT_ROLLOUT, VALUE_ZEROING})
 
 
 class Signals(Mapping[str, Tensor]):

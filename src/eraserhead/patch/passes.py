@@ -170,6 +170,7 @@ def value_rows(stay: Tensor, rows: int, keys: int, layer: int) -> Tensor:
     """
     if stay.dtype != torch.bool or stay.shape != (rows, keys):
         raise ValueError(
-            f"attention_values[{layer}]: {stay.dtype} {tuple(stay.shape)}; it must be boolean [{rows} rows, {keys} keys]"
+            f"attention_values[{layer}]: {stay.dtype} {tuple(stay.shape)}; it must be boolean "
+            f"[{rows} rows, {keys} keys]"
         )
     return stay

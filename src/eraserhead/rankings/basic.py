@@ -18,6 +18,11 @@ def signal(name: str) -> Score:
     return lambda reading: reading.signals[name]
 
 
+def by_signal(name: str) -> Ranking:
+    """Return the ranking by a signal, under the signal's name."""
+    return Ranking(name, signal(name), frozenset({name}))
+
+
 BASIC = (
     Ranking(ATTENTION, lambda reading: reading.weights),
     Ranking(GRADIENT, signal(MARGIN_GRADIENT), frozenset({MARGIN_GRADIENT, GRADIENT}), signal(GRADIENT)),
@@ -34,5 +39,5 @@ def leave_one_out(reading: Reading) -> Float[Tensor, "batch components"]:
 
 FURTHER = (
     Ranking("leave_one_out", leave_one_out),
-    Ranking(VALUE_NORM, signal(VALUE_NORM), frozenset({VALUE_NORM})),
+    by_signal(VALUE_NORM),
 )

@@ -9,13 +9,16 @@ from collections.abc import Iterable
 
 from eraserhead.errors import UserError
 from eraserhead.method.names import RANDOM, YARDSTICKS
+from eraserhead.rankings.attention_maps import ATTENTION_MAPS
 from eraserhead.rankings.basic import BASIC, FURTHER
+from eraserhead.rankings.gradients import GRADIENTS
 from eraserhead.rankings.packages import packaged
 from eraserhead.rankings.ranking import Ranking
+from eraserhead.rankings.sampling import SAMPLING
 
 RESERVED = (RANDOM, *YARDSTICKS)
 DEFAULTS = tuple(ranking.name for ranking in BASIC)
-BUILT_IN = {ranking.name: ranking for ranking in (*BASIC, *FURTHER)}
+BUILT_IN = {ranking.name: ranking for ranking in (*BASIC, *FURTHER, *GRADIENTS, *ATTENTION_MAPS, *SAMPLING)}
 
 _registered: dict[str, Ranking] = {ranking.name: ranking for ranking in BASIC}
 

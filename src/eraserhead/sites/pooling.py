@@ -17,6 +17,7 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.given_signals import GIVEN
+from eraserhead.sites.pooled_embeddings import of_sentences, of_tokens, with_embedding_signals
 from eraserhead.sites.site import POOLING, float64_device
 
 
@@ -38,7 +39,7 @@ class PoolingSite:
 
     @property
     def gives(self) -> frozenset[str]:
-        """The gradients, which cost nothing, and the lengths of the weighted vectors."""
+        """The gradients, which cost nothing, the lengths of the weighted vectors, and scores by word embeddings."""
         return GIVEN[POOLING]
 
     @torch.no_grad()
@@ -61,7 +62,9 @@ class PoolingSite:
             reading = pooled_reading(*read, decide(logits))
         else:
             reading = pooled_cases(*read, logits, self.targets)
-        return with_value_norms(reading, vectors.to(device)) if VALUE_NORM in signals else reading
+        reading = with_value_norms(reading, vectors.to(device)) if VALUE_NORM in signals else reading
+        by_position = of_sentences if isinstance(head, HierarchicalHead) else of_tokens
+        return with_embedding_signals(reading, self.model, batch, self.budget, signals, by_position)
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:
         """Return the components of the last attention: tokens, or the vectors of sentences."""

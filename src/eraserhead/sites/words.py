@@ -19,6 +19,7 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
 from eraserhead.sites.given_signals import GIVEN
+from eraserhead.sites.pooled_embeddings import of_words, with_embedding_signals
 from eraserhead.sites.site import WORDS, float64_device
 from eraserhead.sites.words_replay import Document, WordsReplay
 
@@ -46,7 +47,7 @@ class WordsSite:
 
     @property
     def gives(self) -> frozenset[str]:
-        """The gradients, which are always computed."""
+        """The gradients, which are always computed, and scores by word embeddings."""
         return GIVEN[WORDS]
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> ReplayedReading:
@@ -62,7 +63,7 @@ class WordsSite:
         rows, decisive = decided.documents, decided.decisive(logits)
         weights, gradient, inside, positions, mask = self._components(documents, found)
         unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
-        return ReplayedReading(
+        reading = ReplayedReading(
             weights=weights[rows],
             mask=mask[rows],
             positions=positions[rows],
@@ -74,6 +75,7 @@ class WordsSite:
             mask_entries=self.budget.mask_entries,
             cases=decided.cases,
         )
+        return with_embedding_signals(reading, self.model, batch, self.budget, signals, of_words)
 
     def _replay(self, documents: tuple[Document, ...]) -> WordsReplay:
         architecture = self.model.config.architecture

@@ -1,4 +1,4 @@
-"""Scores of tokens by the attention of all layers and heads, from the first layer up to the read-out (METHOD section 9).
+"""Scores of tokens by the attention of all layers and heads, from the first up to the read-out (METHOD section 9).
 
 They belong to the model: which layer or heads a site erases changes nothing about them.
 """

@@ -1,7 +1,6 @@
 """The sites inside a hub classifier, in its self-attention (METHOD section 6)."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,21 +12,23 @@ from transformers import PreTrainedModel
 from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
-from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
-from eraserhead.method.signals import GRADIENTS
+from eraserhead.method.signals import GRADIENTS, Signals
 from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
 from eraserhead.patch.families import Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
 from eraserhead.sites.budget import Budget, budget_for
-from eraserhead.sites.given_signals import GIVEN
+from eraserhead.sites.embeddings import parameters_fixed
+from eraserhead.sites.given_signals import given_inside
 from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.checks import checked_heads, checked_name
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.layer import read_at_layer
+from eraserhead.sites.inside.read_documents import ReadDocuments
 from eraserhead.sites.inside.read_out import read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
+from eraserhead.sites.inside.slopes import margins_in_turns, slopes_in_turns
 from eraserhead.sites.site import InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
@@ -113,7 +114,7 @@ class SelfAttentionSite:
     @property
     def gives(self) -> frozenset[str]:
         """Gradients, in a backward pass through the layers above."""
-        return GIVEN[self.name.kind]
+        return given_inside(self.name.kind, self.runner.layers.encoder is not None)
 
     def kind_of(self, ids: Sequence[int]) -> tuple[int, int]:
         """Return the length and the number of ends that documents have to share to be read in one batch; 0: any."""
@@ -128,9 +129,10 @@ class SelfAttentionSite:
         A token's weight is the mean over its entries (METHOD section 6), its gradient and product are sums over them.
         """
         with erasable(self.runner.model):
-            return self._read(batch, not GRADIENTS.isdisjoint(signals))
+            return self._read(batch, frozenset(signals))
 
-    def _read(self, inputs: Mapping[str, Tensor], gradients: bool) -> ReplayedReading:
+    def _read(self, inputs: Mapping[str, Tensor], asked: frozenset[str]) -> ReplayedReading:
+        gradients = not GRADIENTS.isdisjoint(asked)
         token_mask = inputs["attention_mask"].bool()
         padded = token_mask.any(-1) & ~token_mask.all(-1)
         if self.runner.layers.sees_padding and padded.any():
@@ -158,7 +160,10 @@ class SelfAttentionSite:
             positions=positions[rows],
             unerased=unerased,
             model_decision=decide(decided.decisive(replay.model_logits)),
-            signals=summed_signals(unerased, gradient, product) if gradients else {},
+            signals=Signals(
+                summed_signals(unerased, gradient, product) if gradients else {},
+                ReadDocuments(self.runner, replay.batch, logits, decided, positions, mask).signals(asked),
+            ),
             outside=(weights * ~components).sum(-1)[rows],
             replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
             mask_entries=self.runner.budget.mask_entries,
@@ -194,23 +199,28 @@ class SelfAttentionSite:
         One pass serves all decisions; each document's first, its second and so on take a backward pass together.
         """
         gradient, product = [], []
-        with _parameters_fixed(self.runner.model):
+        with parameters_fixed(self.runner.model):
             entries = replay.entries(rows)
-            for slopes in _slopes_in_turns(entries, _margins(entries.logits, logits, decided), gradients):
+            for slopes in slopes_in_turns(entries, margins_in_turns(entries.logits, logits, decided), gradients):
                 gradient.append(self._over_layers(entries, slopes))
                 weighted = (w.detach().double() * slope for w, slope in zip(entries.weights, slopes, strict=True))
                 product.append(self._over_layers(entries, weighted))
-        mean = self._over_layers(entries, (weights.detach() for weights in entries.weights))
+        total = self._over_layers(entries, (weights.detach() for weights in entries.weights))
+        count = self._over_layers(entries, (torch.ones_like(weights) for weights in entries.weights))
         gradient, product = (decided.from_turns(torch.stack(each)) for each in (gradient, product))
-        return mean / self._entries_a_key(entries), gradient, product
+        return total / count.clamp(min=1), gradient, product
 
     def _over_layers(
         self, entries: Entries, values: Iterable[Float[Tensor, "rows heads queries keys"]]
     ) -> Float[Tensor, "rows tokens"]:
-        """Sum over all entries of a token, a layer at a time: their float64 copies are the largest tensors of all."""
+        """Sum over all entries of a token, a layer at a time: their float64 copies are the largest tensors of all.
+
+        Weights that the model's own mask holds at 0 are no entries.
+        """
         total = torch.zeros(())
         for number, layer in enumerate(values):
-            total = total + entries.by_token(number, self._over_entries(entries, layer))
+            allowed = entries.of_allowed(number, layer)
+            total = total + entries.by_token(number, self._over_entries(entries, allowed))
         return total
 
     def _over_entries(
@@ -219,44 +229,6 @@ class SelfAttentionSite:
         """Sum over the chosen heads and the queries that count."""
         chosen = values if self.heads is None else values[:, list(self.heads)]
         return torch.einsum("bhqk,bq->bk", chosen.double(), entries.queries.double())
-
-    def _entries_a_key(self, entries: Entries) -> Float[Tensor, "rows 1"]:
-        heads = self.runner.layers.heads if self.heads is None else len(self.heads)
-        count = len(entries.weights) * heads * entries.queries.sum(-1, keepdim=True)
-        return count.clamp(min=1).double()
-
-
-def _margins(
-    logits: Float[Tensor, "rows outputs"], unerased: Float[Tensor, "rows outputs"], decided: OneEach | Cases
-) -> Float[Tensor, "turns rows"]:
-    """Return the margins of each document's first decision, of its second, and so on."""
-    decisive = decided.decisive(unerased)
-    margins = soft_margin(decided.decisive(logits.double()), decide(decisive), rival_weights(decisive))
-    return decided.in_turns(margins)
-
-
-def _slopes_in_turns(
-    entries: Entries, margins: Float[Tensor, "turns rows"], gradients: bool
-) -> Iterator[Sequence[Float[Tensor, "rows heads queries keys"]]]:
-    """Yield the derivatives of the margins by all weights, one turn after the other; zeros without `gradients`."""
-    for turn, margin in enumerate(margins):
-        if gradients:
-            yield torch.autograd.grad(margin.sum(), entries.weights, retain_graph=turn + 1 < len(margins))
-        else:
-            yield [torch.zeros_like(weights) for weights in entries.weights]
-
-
-@contextmanager
-def _parameters_fixed(model: PreTrainedModel) -> Iterator[None]:
-    """Switch off the parameters' gradients, so that graphs lead to the site's weights alone."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    try:
-        for parameter in trained:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
 
 
 def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) -> Read:
