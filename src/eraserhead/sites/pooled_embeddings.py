@@ -40,7 +40,7 @@ def of_sentences(
 
 def of_words(
     scores: Float[Tensor, "rows sentences tokens"], exist: Bool[Tensor, "rows sentences tokens"]
-) -> Float[Tensor, "rows tokens"]:
+) -> Float[Tensor, "rows positions"]:
     """Return the scores of the tokens of hierarchical models, which are numbered through the document."""
     slots, _ = components_first(exist.flatten(1))
     return scores.flatten(1).gather(1, slots)
