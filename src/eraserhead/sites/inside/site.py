@@ -126,7 +126,8 @@ class SelfAttentionSite:
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> ReplayedReading:
         """Read weights in one forward pass; gradients, if requested, in a backward pass through the layers above.
 
-        A token's weight is the mean over its entries (METHOD section 6), its gradient and product are sums over them.
+        A token's weight is the mean over its entries (METHOD section 6), divided by the sum of all tokens' means, which
+        is 1 unless the model's own mask forbids some entries. Its gradient and product are sums over its entries.
         """
         with erasable(self.runner.model):
             return self._read(batch, frozenset(signals))
@@ -148,7 +149,7 @@ class SelfAttentionSite:
             for rows in documents.split(self._gradients_at_once(token_mask.shape[1]))
         ]
         weights, gradient, product = (torch.cat(parts) for parts in zip(*sums, strict=True))
-        weights, rows = weights * token_mask, decided.documents
+        weights, rows = shares(weights * token_mask), decided.documents
         decisive = decided.decisive(logits)
         unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
         gradient, product = (
@@ -229,6 +230,11 @@ class SelfAttentionSite:
         """Sum over the chosen heads and the queries that count."""
         chosen = values if self.heads is None else values[:, list(self.heads)]
         return torch.einsum("bhqk,bq->bk", chosen.double(), entries.queries.double())
+
+
+def shares(values: Float[Tensor, "rows tokens"]) -> Float[Tensor, "rows tokens"]:
+    """Divide each row by its sum; zeros stay zeros."""
+    return values / values.sum(-1, keepdim=True).clamp(min=torch.finfo(values.dtype).tiny)
 
 
 def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) -> Read:
