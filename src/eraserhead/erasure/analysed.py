@@ -1,6 +1,6 @@
 """The numbers that analysed batches leave on the host, joined in the documents' order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from eraserhead.method.analysis import Analysis
 from eraserhead.method.cases import Cases, in_written_order
 from eraserhead.method.reading import Reading
 from eraserhead.method.test_one import TopAgainstRandom
-from eraserhead.rankings.ranking import Ranking
+from eraserhead.rankings.ranking import Ranked
 
 Values = TypeVar("Values", "RowValues", "ComponentValues")
 TEST_FIELDS = tuple(field.name for field in fields(TopAgainstRandom))
@@ -88,14 +88,14 @@ class AnalysedRows:
 
 
 def analysed_rows(
-    batch: Sequence[int], reading: Reading, rankings: Sequence[Ranking], analysis: Analysis
+    batch: Sequence[int], reading: Reading, rankings: Mapping[str, Ranked], analysis: Analysis
 ) -> AnalysedRows:
     """Return the numbers of an analysed batch, in few copies from its device.
 
     Args:
         batch: Numbers of the documents within the shard.
         reading: What was read of them.
-        rankings: The rankings whose values are stored.
+        rankings: The rankings whose values are stored, by name.
         analysis: The analysis of the reading.
     """
     cases, flips = reading.cases, analysis.flips
@@ -120,14 +120,14 @@ def analysed_rows(
         positions=_host(reading.positions)[mask],
         single_js=_host(analysis.singles.js)[mask],
         single_decision=_host(singles)[mask],
-        signals=_stacked([ranking.values(reading) for ranking in rankings], tuple(reading.mask.shape))[:, mask],
+        signals=_stacked([ranked.shown for ranked in rankings.values()], tuple(reading.mask.shape))[:, mask],
         orders=_host(torch.stack([each.order for each in flips]))[:, mask],
     )
     return AnalysedRows(
         rows,
         components,
         on=None if cases is None else _on(cases),
-        rankings=tuple(ranking.name for ranking in rankings),
+        rankings=tuple(rankings),
         tests=tuple(analysis.tests),
         orders=tuple((each.ranking, each.draw) for each in flips),
     )

@@ -20,6 +20,7 @@ from eraserhead.erasure.draws import draws_needed, first_draws, with_draws
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
+from eraserhead.erasure.scoring import Scoring, unlaid_spans
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Summary
@@ -35,7 +36,7 @@ from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.method.analysis import Draws, analyse, further_shuffles
 from eraserhead.method.reading import Reading
-from eraserhead.rankings.registry import registered, signals_of
+from eraserhead.rankings.asked import Asked, Scorer, asked_rankings, source_of
 from eraserhead.settings import check_settings
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.site import POOLING
@@ -53,14 +54,18 @@ class Analyser:
         accelerator: The device.
         config: Seed and batch size.
         draws: Number of random orders that each document gets at first.
+        scoring: The rankings.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
+        sizes: Number of documents of each batch so far.
     """
 
     opened: OpenedModel
     accelerator: Accelerator
     config: EraseConfig
     draws: int
+    scoring: Scoring
     searched: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
 
     @property
     def search_seconds(self) -> float | None:
@@ -72,7 +77,7 @@ class Analyser:
         opened, rows = self.opened, self.opened.rows(documents)
         analysed = []
         for batch in self._batches(documents, rows):
-            analysed.append(self._batch(rows, batch))
+            analysed.append(self._batch(documents, rows, batch))
             count(len(batch))
         checkpoint, components = opened.checkpoint, opened.setup.components
         tables = tabulate(documents, analysed, checkpoint.tokenizer, components, opened.labels)
@@ -91,23 +96,28 @@ class Analyser:
 
     def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> AnalysedRows:
         reading = self.opened.read(rows, batch, ())
-        further = further_shuffles(reading, self._draws(rows, batch, reading, draws), self.draws)
-        return analysed_rows(batch, reading, (), further)
+        further = further_shuffles(reading, self._draws(rows, _documents(reading, batch), draws), self.draws)
+        return analysed_rows(batch, reading, {}, further)
 
-    def _draws(self, rows: Mapping[str, Sequence[Any]], batch: list[int], reading: Reading, count: int) -> Draws:
-        cases = reading.cases
-        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+    def _draws(self, rows: Mapping[str, Sequence[Any]], documents: list[int], count: int) -> Draws:
         return Draws([rows["id"][row] for row in documents], self.config.seed, count, self.config.random_other)
 
-    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
-        opened, config, rankings = self.opened, self.config, registered()
-        reading = opened.read(rows, batch, signals_of(rankings))
-        orders = {ranking.name: ranking.order(reading) for ranking in rankings}
-        draws = self._draws(rows, batch, reading, self.draws)
+    def _batch(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
+        reading = self.opened.read(rows, batch, self.scoring.signals)
+        own = _documents(reading, batch)
+        draws = self._draws(rows, own, self.draws)
         with devices.counted(reading, self.accelerator) as counted:
-            analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
+            ranked = self.scoring.ranked(counted, documents, own)
+            orders = {name: each.order for name, each in ranked.items()}
+            analysis = analyse(counted, orders, draws, greedy=self.config.search == "greedy")
         self.searched.append(analysis.search_seconds)
-        return analysed_rows(batch, reading, rankings, analysis)
+        self.sizes.append(len(batch))
+        return analysed_rows(batch, reading, ranked, analysis)
+
+
+def _documents(reading: Reading, batch: list[int]) -> list[int]:
+    """Return the number of each row's document; a document may have several rows, one for each label."""
+    return batch if reading.cases is None else [batch[document] for document in reading.cases.documents.tolist()]
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
@@ -118,6 +128,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     """
     check_settings(config)
     check_site(config)
+    asked = asked_rankings(config.rankings)
     folder = config.folder  # before anything is loaded, as it refuses what is no part
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
@@ -132,22 +143,25 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     with devices.alone_in(folder, accelerator):
         with devices.main_first(accelerator):
             documents = documents_for(checkpoint, config.data, config.label_map)
-        return erase_documents(checkpoint, documents, config, accelerator)
+        return erase_documents(checkpoint, documents, config, accelerator, asked)
 
 
 def erase_documents(
-    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator
+    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator, asked: Asked
 ) -> ResultsFolder:
-    """Analyse documents with a model, in a folder in which this run is alone; see `erase_to_folder`."""
+    """Analyse documents along the rankings asked for, in a folder in which this run is alone; see `erase_to_folder`."""
     results, part = ResultsFolder(config.folder), config.asked_part
     opened = open_model(checkpoint, config, config.data, accelerator)
     closed_form = opened.setup.site == POOLING
     if part is not None and config.draws is None and not closed_form:
         why = ": at this site the results of all documents decide how many random orders are drawn; give "
         raise UserError(Setting("part", str(part)), why, Setting("draws"))
+    scoring = Scoring(opened, asked.at(opened.site, opened.setup.site))
+    _check_tables(asked, documents, accelerator)
+    draws = first_draws(config.draws, closed_form)
     with devices.main_first(accelerator):
-        work = work_of(opened, documents, config, first_draws(config.draws, closed_form))
-    setup = _setup(opened, documents, config, work.size)
+        work = work_of(opened, documents, config, draws + len(scoring.rankings))
+    setup = _setup(opened, documents, config, scoring.rankings, work.size)
     results.check(setup, config.overwrite)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -164,7 +178,7 @@ def erase_documents(
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    analyser = Analyser(opened, accelerator, config, first_draws(config.draws, closed_form))
+    analyser = Analyser(opened, accelerator, config, draws, scoring)
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if config.draws is None and not closed_form:
@@ -177,6 +191,9 @@ def erase_documents(
             devices=devices.describe(accelerator),
             files=files,
             search_seconds=analyser.search_seconds,
+            ranking_seconds=scoring.seconds,
+            ranked=sum(analyser.sizes),
+            unlaid_spans=unlaid_spans(asked.tables, results),
             earlier_shards=earlier,
             **vars(environment()),
         )
@@ -184,6 +201,16 @@ def erase_documents(
         results.finish(Summary(**vars(aggregates), setup=setup, run=run))
     accelerator.wait_for_everyone()
     return results
+
+
+def _check_tables(asked: Asked, documents: Documents, accelerator: Accelerator) -> None:
+    """Refuse a table without scores for some document; say of a table's other documents that they have no effect."""
+    ids: list[str] = list(documents.rows["id"]) if asked.tables else []
+    texts = list(documents.rows["text"]) if asked.tables and documents.texts is None else None
+    for table in asked.tables:
+        more = table.check(ids, texts)
+        if more:
+            devices.tell(accelerator, f"ranking '{table.name}': {more:,} documents of the table are not analysed")
 
 
 def _write_shards(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
@@ -226,7 +253,10 @@ def _add_draws(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
             progress.advance(len(shard.places))
 
 
-def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard_size: int) -> Setup:
+def _setup(
+    opened: OpenedModel, documents: Documents, config: EraseConfig, rankings: Sequence[Scorer], shard_size: int
+) -> Setup:
+    sources = {ranking.name: source_of(ranking) for ranking in rankings}
     return Setup(
         model=opened.model_setup,
         site=opened.setup,
@@ -234,7 +264,8 @@ def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard
         labels=documents.labels_read,
         label_map=config.label_map,
         limits=opened.reader.limits,
-        rankings=tuple(ranking.name for ranking in registered()),
+        rankings=tuple(sources),
+        ranking_sources={name: source for name, source in sources.items() if source is not None},
         draws=config.draws,
         seed=config.seed,
         random_other=config.random_other,

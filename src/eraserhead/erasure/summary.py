@@ -239,7 +239,7 @@ class Summary(Aggregates):
         run: How the analysis went.
     """
 
-    FORMAT: ClassVar[int] = 5
+    FORMAT: ClassVar[int] = 6
 
     setup: Setup
     run: ErasureRun
