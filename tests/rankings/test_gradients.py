@@ -1,7 +1,6 @@
 """Scores by word embeddings against plain autograd, one document at a time and without padding."""
 
 import copy
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ from eraserhead.method.cases import Targets
 from eraserhead.method.reading import Reading
 from eraserhead.method.signals import OF_EMBEDDINGS
 from eraserhead.rankings.gradients import GRADIENTS
-from eraserhead.sites import embeddings
 from eraserhead.sites.embeddings import embedded
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.pooling import PoolingSite
@@ -188,10 +186,3 @@ def test_a_model_that_looks_its_tokens_up_otherwise_is_refused():
     for lookups in ((), (ids, ids), (ids + 1,)):
         with pytest.raises(UserError, match="looks up each token of a document once"):
             look_up(*lookups)
-
-
-def test_without_captum_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(embeddings, "find_spec", lambda name: None)
-    message = "this ranking needs captum, which is not installed: pip install 'eraserhead[attributions]'"
-    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
-        embeddings.captum_attr()

@@ -18,9 +18,9 @@ def signal(name: str) -> Score:
     return lambda reading: reading.signals[name]
 
 
-def by_signal(name: str) -> Ranking:
-    """Return the ranking by a signal, under the signal's name."""
-    return Ranking(name, signal(name), frozenset({name}))
+def by_signal(name: str, package: str | None = None) -> Ranking:
+    """Return the ranking by a signal, under the signal's name; sites compute some by a package that is an extra."""
+    return Ranking(name, signal(name), frozenset({name}), package=package)
 
 
 BASIC = (

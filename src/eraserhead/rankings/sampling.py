@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from eraserhead.method.margins import margin
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.ranking import Ranking
-from eraserhead.sites.embeddings import captum_attr
+from eraserhead.sites.embeddings import CAPTUM, captum_attr
 
 SAMPLES, SEED = 200, 0
 KEPT_DESIGNS = 1024  # lengths whose sets are kept; 200 sets of 512 components take .1 MB
@@ -94,7 +94,7 @@ class LinearModel:
             sets = design(self.method, length)
             model, rows = getattr(linear_model, self.model)(), (lengths == length).nonzero().squeeze(1)
             margins = _margins(reading, rows, sets.keep.to(rows.device))
-            model.fit(sets.keep.double().numpy(), margins.T.cpu().numpy(), sets.importance.numpy())
+            model.fit(sets.keep.double().numpy(), margins.T.numpy(force=True), sets.importance.numpy())
             scores[rows, :length] = torch.from_numpy(model.coef_).to(scores)
         return scores
 
@@ -114,6 +114,6 @@ def _margins(
 # Ribeiro et al. 2016 fit a ridge regression with a penalty of 1. captum's Lime defaults to a lasso, which sets most
 # coefficients to 0, and that is no order. Lundberg & Lee 2017 fit by least squares, as captum's KernelShap does.
 SAMPLING = (
-    Ranking("lime", LinearModel("Lime", "Ridge")),
-    Ranking("kernel_shap", LinearModel("KernelShap", "LinearRegression")),
+    Ranking("lime", LinearModel("Lime", "Ridge"), package=CAPTUM),
+    Ranking("kernel_shap", LinearModel("KernelShap", "LinearRegression"), package=CAPTUM),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from eraserhead.method.cases import Cases, OneEach
 from eraserhead.method.margins import margin
 from eraserhead.method.signals import INPUT_X_GRADIENT, INTEGRATED_GRADIENTS, SALIENCY
 
+CAPTUM = "captum"  # package of the extra `attributions`
 STEPS = 32  # points of the path that integrated gradients are summed over, by the rule of Gauss and Legendre
 
 # Margins of some rows, of which each is a decision: word embeddings and numbers of rows -> margins.
@@ -186,13 +187,5 @@ def _vectors_of(output: Any) -> Float[Tensor, "rows *tokens hidden"]:
 
 
 def captum_attr() -> Any:
-    """Return `captum.attr`, which takes a second to import and is an extra.
-
-    Raises:
-        UserError: It is not installed.
-    """
-    if find_spec("captum") is None:
-        raise UserError("this ranking needs captum, which is not installed: pip install 'eraserhead[attributions]'")
-    import captum.attr  # noqa: PLC0415 - an extra
-
-    return captum.attr
+    """Return `captum.attr`, which is an extra, and takes a second to import."""
+    return import_module(f"{CAPTUM}.attr")
