@@ -128,6 +128,14 @@ def test_each_label_has_a_gradient_rollout_of_its_own():
         assert (relevance[0] - relevance[1]).abs().max() > 1e-3  # labels of one document
 
 
+def test_rollout_is_the_same_with_and_without_gradients():
+    """With gradient rollout beside it, both come of one pass."""
+    with in_float64():
+        site, batch = site_of("bert", "layer:-1"), batch_of(tiny("bert"), documents((7, 5)))
+        alone, beside = (ROLLOUT.score(site.read(batch, asked)) for asked in (ROLLOUT.needs, OF_ALL_LAYERS))
+    assert_close(alone, beside, rtol=0, atol=1e-12)
+
+
 def test_documents_that_do_not_fit_at_once_have_the_same_scores():
     model, texts = tiny("llama"), documents((7, 5, 3))
     with in_float64():

@@ -17,8 +17,21 @@ from eraserhead.method.rollout import mixed_with_residual, relevance_step, roll_
 from eraserhead.patch.families import ReadOut
 from eraserhead.patch.interface import erasable
 from eraserhead.sites.embeddings import parameters_fixed
-from eraserhead.sites.inside.runner import Batch, Runner, recorded
+from eraserhead.sites.inside.runner import Batch, Entries, Runner, recorded
 from eraserhead.sites.inside.slopes import margins_in_turns, slopes_in_turns
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Two scores of tokens that one pass gives.
+
+    Attributes:
+        attention: Attention rollout, which knows nothing of decisions.
+        relevance: Relevance to each decision's margin.
+    """
+
+    attention: Float[Tensor, "documents tokens"]
+    relevance: Float[Tensor, "decisions tokens"]
 
 
 @dataclass(frozen=True)
@@ -36,31 +49,29 @@ class AttentionMaps:
     @torch.no_grad()
     def rollout(self) -> Float[Tensor, "documents tokens"]:
         """Return attention rollout (Abnar & Zuidema 2020)."""
-        found = []
         with erasable(self.runner.model):
-            for rows in self._in_parts():
-                layers = [mixed_with_residual(weights) for weights in recorded(self.runner, self.batch, rows).weights]
-                found.append(roll_out(self._read_out(rows), layers))
-        return torch.cat(found)
+            entries = (recorded(self.runner, self.batch, rows) for rows in self._in_parts())
+            return torch.cat([self._rolled(rows, each) for rows, each in zip(self._in_parts(), entries, strict=True)])
 
-    def gradient_rollout(
-        self, decided: OneEach | Cases, unerased: Float[Tensor, "documents outputs"]
-    ) -> Float[Tensor, "decisions tokens"]:
-        """Return the relevance of each token to each decision's margin (Chefer et al. 2021, self-attention)."""
-        found = []
-        with erasable(self.runner.model), parameters_fixed(self.runner.model):
+    def rollouts(self, decided: OneEach | Cases, unerased: Float[Tensor, "documents outputs"]) -> "Rollouts":
+        """Return attention rollout and relevance (Chefer et al. 2021, self-attention) of one pass."""
+        rollout, relevance = [], []
+        with erasable(self.runner.model), parameters_fixed(self.runner.model), torch.enable_grad():
             for rows in self._in_parts():
                 among = decided.among(rows)
-                with torch.enable_grad():
-                    entries = recorded(self.runner, self.batch, rows)
-                    margins = margins_in_turns(entries.logits, unerased[rows], among)
+                entries = recorded(self.runner, self.batch, rows)
+                margins = margins_in_turns(entries.logits, unerased[rows], among)
                 turns = []
                 for slopes in slopes_in_turns(entries, margins, gradients=True):
                     pairs = zip(entries.weights, slopes, strict=True)
                     layers = [relevance_step(weights.detach(), slope) for weights, slope in pairs]
                     turns.append(roll_out(self._read_out(rows), layers))
-                found.append(among.from_turns(torch.stack(turns)))
-        return torch.cat(found)
+                relevance.append(among.from_turns(torch.stack(turns)))
+                rollout.append(self._rolled(rows, entries))
+        return Rollouts(torch.cat(rollout), torch.cat(relevance))
+
+    def _rolled(self, rows: Int[Tensor, " rows"], entries: Entries) -> Float[Tensor, "rows tokens"]:
+        return roll_out(self._read_out(rows), [mixed_with_residual(weights.detach()) for weights in entries.weights])
 
     @torch.no_grad()
     def value_zeroing(self) -> Float[Tensor, "documents tokens"]:

@@ -13,7 +13,7 @@ from eraserhead.method.signals import GRADIENT_ROLLOUT, ROLLOUT, VALUE_ZEROING
 from eraserhead.models.special_tokens import named_padding
 from eraserhead.patch.interface import erasable
 from eraserhead.sites.embeddings import WordEmbeddings, embedded, input_table, margins_of
-from eraserhead.sites.inside.attention_maps import AttentionMaps
+from eraserhead.sites.inside.attention_maps import AttentionMaps, Rollouts
 from eraserhead.sites.inside.runner import Batch, Runner
 
 Compute = Callable[[], Float[Tensor, "decisions components"]]
@@ -41,12 +41,13 @@ class ReadDocuments:
 
     def signals(self, asked: frozenset[str]) -> dict[str, Compute]:
         """Return what computes each of the signals that are asked for; nothing runs before it is called."""
-        maps = AttentionMaps(self.runner, self.batch)
-        rows = self.decided.documents
+        maps, rows = AttentionMaps(self.runner, self.batch), self.decided.documents
+        both = {ROLLOUT, GRADIENT_ROLLOUT} <= asked
+        rollout = (lambda: self._rollouts.attention) if both else maps.rollout
         later: dict[str, Compute] = {
-            ROLLOUT: lambda: self._of_components(maps.rollout()[rows]),
+            ROLLOUT: lambda: self._of_components(rollout()[rows]),
             VALUE_ZEROING: lambda: self._of_components(maps.value_zeroing()[rows]),
-            GRADIENT_ROLLOUT: lambda: self._of_components(maps.gradient_rollout(self.decided, self.logits)),
+            GRADIENT_ROLLOUT: lambda: self._of_components(self._rollouts.relevance),
         }
         for name, compute in self._embeddings.signals.items():
             later[name] = lambda compute=compute: self._of_components(compute())
@@ -55,6 +56,10 @@ class ReadDocuments:
     def _of_components(self, scores: Float[Tensor, "decisions tokens"]) -> Float[Tensor, "decisions components"]:
         rows = self.decided.documents
         return scores.double().gather(1, self.positions[rows]).masked_fill(~self.mask[rows], 0.0)
+
+    @cached_property
+    def _rollouts(self) -> Rollouts:
+        return AttentionMaps(self.runner, self.batch).rollouts(self.decided, self.logits)
 
     @cached_property
     def _embeddings(self) -> WordEmbeddings:
