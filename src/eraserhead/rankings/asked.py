@@ -88,7 +88,7 @@ def source_of(ranking: Scorer) -> str | None:
     """Return where scores come from, as results record it: a function or the digest of a table; None if built in."""
     if isinstance(ranking, ScoreTable):
         return f"table {ranking.digest}"
-    if BUILT_IN.get(ranking.name) is ranking:
+    if BUILT_IN.get(ranking.name) == ranking:
         return None
     function = ranking.score if hasattr(ranking.score, "__qualname__") else type(ranking.score)
     return f"{function.__module__}:{function.__qualname__}"
@@ -169,7 +169,7 @@ def _working_folder_first() -> Iterator[None]:
 def _with_free_name(ranking: Scorer) -> Scorer:
     """Refuse a name that another ranking has: results could not tell the two apart."""
     known = available()
-    if ranking.name in {*RESERVED, *known} and known.get(ranking.name) is not ranking:
+    if ranking.name in {*RESERVED, *known} and known.get(ranking.name) != ranking:
         raise UserError(f"ranking '{ranking.name}': the name is taken; give it another")
     return ranking
 
