@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import eraserhead
 from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import load_documents
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
@@ -65,6 +67,26 @@ def test_planted(tmp_path, monkeypatch, encoder_folder):
     aucs = {name: ranking.evidence_auc for name, ranking in summary.rankings.items()}
     assert aucs["random"].low < 0.5 < aucs["random"].high
     assert aucs["random"].count > 50
+    check_given_scores(folder.path, data, results)
+
+
+def check_given_scores(model: Path, data: DataConfig, results) -> None:
+    """A table of the true evidence finds what decides sooner than attention, and a table of noise no sooner than chance.
+
+    A clause counts for the decision by its grade, and against it where the decision is the other class.
+    """
+    documents = load_documents(data, "test").rows
+    decided = results.table("documents").to_pandas().set_index("id").prediction
+    evidence, noise, generator = {}, {}, np.random.default_rng(0)
+    for name, text, spans in zip(documents["id"], documents["text"], documents["evidence"], strict=True):
+        sign = 1 if decided[name] else -1
+        evidence[name] = [(span["start"], span["end"], sign * span["grade"]) for span in spans]
+        noise[name] = [(place, place + 1, generator.normal()) for place in range(len(text))]
+    given = [{"evidence": evidence, "noise": noise}]
+    found = eraserhead.erase(str(model), data, rankings=given, cpu=True).summary
+    sooner, chance = found.pair("evidence", "attention"), found.pair("noise", "random")
+    assert sooner.fewer.low > sooner.more.high
+    assert max(chance.fewer.low, chance.more.low) < min(chance.fewer.high, chance.more.high)
 
 
 @pytest.mark.parametrize("name", CLASSES)
