@@ -8,7 +8,7 @@ from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS
 GIVEN: Mapping[str, frozenset[str]] = {
     POOLING: GRADIENTS | {VALUE_NORM},
     WORDS: GRADIENTS,
-    "layer:L": GRADIENTS,
+    "layer:L": GRADIENTS | {VALUE_NORM},
     "layer:L:all": GRADIENTS,
     ALL_LAYERS: GRADIENTS,
     "encoder:L": GRADIENTS,

@@ -15,7 +15,7 @@ from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
-from eraserhead.method.signals import GRADIENTS
+from eraserhead.method.signals import GRADIENTS, VALUE_NORM, Signals
 from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
 from eraserhead.patch.families import Route, UnknownFamilyError
@@ -26,7 +26,7 @@ from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.checks import checked_heads, checked_name
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.layer import read_at_layer
-from eraserhead.sites.inside.read_out import read_at_read_out
+from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
 from eraserhead.sites.site import InsideName
 
@@ -103,6 +103,8 @@ class SelfAttentionSite:
             self.runner = runner.proved(inputs, logits)
             self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
             self._check_replay(inputs, logits)
+            replay = self._read_once(inputs)
+            self.projection = replay.projection() if isinstance(replay, ReadOutReplay) else None
 
     @property
     def unlisted(self) -> str | None:
@@ -112,8 +114,8 @@ class SelfAttentionSite:
 
     @property
     def gives(self) -> frozenset[str]:
-        """Gradients, in a backward pass through the layers above."""
-        return GIVEN[self.name.kind]
+        """Gradients, in a backward pass through the layers above, and value norms where attention is projected."""
+        return GIVEN[self.name.kind] - (frozenset({VALUE_NORM}) if self.projection is None else frozenset())
 
     def kind_of(self, ids: Sequence[int]) -> tuple[int, int]:
         """Return the length and the number of ends that documents have to share to be read in one batch; 0: any."""
@@ -128,9 +130,10 @@ class SelfAttentionSite:
         A token's weight is the mean over its entries (METHOD section 6), its gradient and product are sums over them.
         """
         with erasable(self.runner.model):
-            return self._read(batch, not GRADIENTS.isdisjoint(signals))
+            return self._read(batch, frozenset(signals))
 
-    def _read(self, inputs: Mapping[str, Tensor], gradients: bool) -> ReplayedReading:
+    def _read(self, inputs: Mapping[str, Tensor], asked: frozenset[str]) -> ReplayedReading:
+        gradients = not GRADIENTS.isdisjoint(asked)
         token_mask = inputs["attention_mask"].bool()
         padded = token_mask.any(-1) & ~token_mask.all(-1)
         if self.runner.layers.sees_padding and padded.any():
@@ -158,12 +161,22 @@ class SelfAttentionSite:
             positions=positions[rows],
             unerased=unerased,
             model_decision=decide(decided.decisive(replay.model_logits)),
-            signals=summed_signals(unerased, gradient, product) if gradients else {},
+            signals=Signals(
+                summed_signals(unerased, gradient, product) if gradients else {},
+                {VALUE_NORM: lambda: (self._value_norms(replay).gather(1, positions) * mask)[rows]}
+                if VALUE_NORM in asked
+                else {},
+            ),
             outside=(weights * ~components).sum(-1)[rows],
             replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
         )
+
+    def _value_norms(self, replay: Replay) -> Float[Tensor, "documents tokens"]:
+        assert isinstance(replay, ReadOutReplay)
+        assert self.projection is not None
+        return replay.value_norms(self.projection)
 
     def _check_replay(self, inputs: Mapping[str, Tensor], own: Float[Tensor, "documents classes"]) -> None:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
