@@ -64,7 +64,7 @@ def test_planted(tmp_path, monkeypatch, encoder_folder):
     summary = results.summary()
     pairs = {(pair.first, pair.second): pair for pair in summary.pairs}
     assert pairs["product", "random"].fewer.low > pairs["product", "random"].more.high
-    aucs = {name: ranking.evidence_auc for name, ranking in summary.rankings.items()}
+    aucs = {name: found.auc for name, found in summary.people.rankings.items()}
     assert aucs["random"].low < 0.5 < aucs["random"].high
     assert aucs["random"].count > 50
     check_given_scores(folder.path, data, results)
