@@ -71,22 +71,24 @@ def test_planted(tmp_path, monkeypatch, encoder_folder):
 
 
 def check_given_scores(model: Path, data: DataConfig, results) -> None:
-    """A table of the true evidence finds what decides sooner than attention, and a table of noise no sooner than chance.
+    """A table of the true evidence finds what decides sooner than chance does, and a table of noise no sooner.
 
-    A clause counts for the decision by its grade, and against it where the decision is the other class.
+    A clause counts for the label by its grade, and against it where the label is the other class.
     """
     documents = load_documents(data, "test").rows
-    decided = results.table("documents").to_pandas().set_index("id").prediction
     evidence, noise, generator = {}, {}, np.random.default_rng(0)
-    for name, text, spans in zip(documents["id"], documents["text"], documents["evidence"], strict=True):
-        sign = 1 if decided[name] else -1
-        evidence[name] = [(span["start"], span["end"], sign * span["grade"]) for span in spans]
-        noise[name] = [(place, place + 1, generator.normal()) for place in range(len(text))]
+    for row in documents:
+        sign = 1 if row["label"] else -1
+        evidence[row["id"]] = [(span["start"], span["end"], sign * span["grade"]) for span in row["evidence"]]
+        noise[row["id"]] = [(place, place + 1, generator.normal()) for place in range(len(row["text"]))]
     given = [{"evidence": evidence, "noise": noise}]
     found = eraserhead.erase(str(model), data, rankings=given, cpu=True).summary
-    sooner, chance = found.pair("evidence", "attention"), found.pair("noise", "random")
+    sooner, chance = found.pair("evidence", "random"), found.pair("noise", "random")
     assert sooner.fewer.low > sooner.more.high
     assert max(chance.fewer.low, chance.more.low) < min(chance.fewer.high, chance.more.high)
+    auc = {name: ranking.evidence_auc for name, ranking in found.rankings.items()}
+    assert auc["evidence"].low > max(0.85, auc["attention"].high)
+    assert auc["noise"].low < 0.5 < auc["noise"].high
 
 
 @pytest.mark.parametrize("name", CLASSES)

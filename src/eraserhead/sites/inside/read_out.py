@@ -98,9 +98,7 @@ class ReadOutReplay:
         )
         norms = []
         for rows in torch.arange(len(weights), device=weights.device).split(self.runner.rows(weights.shape[-1])):
-            parts = weights[rows].unsqueeze(-1) * self.values[rows].unsqueeze(
-                2
-            )  # key heads, heads that share one, keys
+            parts = weights[rows].unsqueeze(-1) * self.values[rows].unsqueeze(2)
             parts = parts.flatten(1, 2).transpose(1, 2).flatten(2)
             parts = projection(parts) - projection(torch.zeros_like(parts[:1, :1]))
             norms.append(torch.linalg.vector_norm(parts, dim=-1, dtype=torch.float64))
