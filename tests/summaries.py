@@ -55,7 +55,6 @@ def full_ranking():
         mass=Distribution(*map(estimate, (0.1, 0.4, 0.5, 0.3))),
         excess=estimate(1.5),
         optimal=estimate(0.25),
-        evidence_auc=estimate(None, count=0),
         spread=None,
     )
 

@@ -13,7 +13,8 @@ from tiny import saved_classifier, tiny_tokenizer
 
 PUBLIC = {
     *("erase", "explain", "merge", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
-    *("Explanation", "UserError", "AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
+    *("Explanation", "Ranking", "Reading", "UserError"),
+    *("AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
 }
 
 

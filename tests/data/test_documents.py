@@ -18,6 +18,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.labels import LabelTable
 from eraserhead.data.named_sets import NAMED, undo_escapes, undo_line_breaks
+from eraserhead.data.rationales import RATIONALES
 from eraserhead.data.sources import Source, pick_split
 from eraserhead.errors import UserError
 
@@ -582,6 +583,7 @@ def test_the_provenance_is_json(tmp_path):
         "seed": 3,
         "fingerprint": None,
         "without_label": 0,
+        "rationale_column": None,
     }
 
 
@@ -589,7 +591,8 @@ def test_the_built_in_corpus_carries_its_evidence():
     config = DataConfig(name="planted", classes=3, train_size=7, test_size=5, seed=2)
     test, train = load_documents(config, "test"), load_documents(config, "train")
     reviews = planted.planted_reviews("test", 3, 5, 2)
-    assert column(test, "evidence") == [[asdict(span) for span in review.evidence] for review in reviews]
+    spans = [[{"start": span.start, "end": span.end} for span in review.evidence] for review in reviews]
+    assert column(test, RATIONALES) == [[own] for own in spans]  # of one annotator
     assert column(test, "text") == [review.text for review in reviews]
     assert column(test, "label") == [review.label for review in reviews]
     assert column(test, "id") == [f"test/{row}" for row in range(5)]

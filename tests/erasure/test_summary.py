@@ -16,6 +16,7 @@ from eraserhead.erasure.aggregates import (
     single_summary,
 )
 from eraserhead.erasure.flip_values import COLUMNS, flips_by_ranking
+from eraserhead.erasure.schemas import RATIONALE_COLUMNS
 from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.method.names import Outcome
 
@@ -30,7 +31,8 @@ def flips(count_never_as="beyond_all", **rankings):
             for draw, count in enumerate(np.atleast_1d(removed)):
                 outcome = "never" if np.isnan(count) else "flip"
                 numbered = draw if ranking == "random" else ABSENT
-                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, ABSENT))
+                people = [ABSENT] * len(RATIONALE_COLUMNS)
+                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, *people))
     return flips_by_ranking([pa.Table.from_pandas(pd.DataFrame(rows, columns=COLUMNS))], count_never_as)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from eraserhead.erasure.analysed import ranges
-from eraserhead.erasure.tabulate import _by_row, _overlapping
+from eraserhead.erasure.plausibility import _overlapping
+from eraserhead.erasure.tabulate import _by_row
 
 
 def test_ranges_follow_each_other():
@@ -23,7 +24,7 @@ def test_a_component_is_evidence_where_it_shares_a_character_with_a_span():
 
     Before it a document without spans, behind it one without components.
     """
-    spans = [[], [{"start": 0, "end": 2, "grade": 1}, {"start": 4, "end": 8, "grade": -1}], [{"start": 0, "end": 9}]]
+    spans = [[], [{"start": 0, "end": 2}, {"start": 4, "end": 8}], [{"start": 0, "end": 9}]]
     starts, ends = np.array([0, 3, 0, 0, 2, 3, 5, 7, 8]), np.array([3, 6, 0, 2, 4, 5, 7, 9, 10])
     found = _overlapping(spans, starts, ends, np.array([2, 7, 0]))
     assert found.tolist() == [False, False, False, True, False, True, True, True, False]

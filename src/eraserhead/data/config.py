@@ -26,6 +26,9 @@ class DataConfig:
             own, else ``label``.
         label_columns: Columns of 0 and 1, one for each label of a multi-label model, in place of a column of lists;
             their names are the labels.
+        rationale_column: Column of what people marked as evidence in the texts that are erased: the spans of each text,
+            in characters, as pairs or objects of start and end; or one 0 or 1 for each word (run without white space);
+            or a list of these, one entry for each annotator. Rankings are compared with it.
         no_label: Labels that mean that a document has none, such as ``-`` where annotators disagree; training leaves
             these documents out. Null and empty always mean it; ``-1`` does where this is not given. Classes that have
             names are named by these or by their numbers.
@@ -73,6 +76,7 @@ class DataConfig:
     pair_column: str | None = None
     label_column: str | None = None
     label_columns: list[str] | None = None
+    rationale_column: str | None = None
     no_label: list[str] | None = None
     encoding: str | None = None
     separator: str | None = None

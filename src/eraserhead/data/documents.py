@@ -4,13 +4,13 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, cast
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Features, List, Value
+from datasets import Dataset, Features
 from numpy.typing import NDArray
 
 from eraserhead.data import planted, sampling
@@ -25,9 +25,10 @@ from eraserhead.data.label_sets import (
     with_label_sets,
 )
 from eraserhead.data.labels import NO_LABEL, LabelTable, RawLabels, class_indices, label_table, numbered, remarks
-from eraserhead.data.named_sets import NAMED, NamedSet, unchanged
+from eraserhead.data.named_sets import NAMED, PLANTED, NamedSet, unchanged
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
-from eraserhead.data.requests import PLANTED, check_config, source_of
+from eraserhead.data.rationales import RATIONALES, SPANS, check_rationale_column, with_rationales
+from eraserhead.data.requests import check_config, source_of
 from eraserhead.data.sources import Source, pick_split
 from eraserhead.data.streaming import StreamedRows
 from eraserhead.errors import Setting, UserError
@@ -37,7 +38,6 @@ Role = Literal["train", "validation", "test"]
 logger = logging.getLogger("eraserhead")
 
 ROWS_PER_BLOCK = 8192
-EVIDENCE = List({"start": Value("int32"), "end": Value("int32"), "grade": Value("int32")})
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Documents:
     Attributes:
         rows: Columns ``id`` (split and row number in the source), ``text`` (never null), ``label`` (class index or
             null); for multi-label models ``labels`` (a list of label numbers, or null), ``label`` being null; the
-            built-in corpus also has ``evidence``, a list of start, end and grade.
+            where people's evidence is known also ``rationales``, see `data.rationales`.
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
         labels_read: How the labels were read as a model's classes; null of documents without a model.
@@ -77,8 +77,9 @@ class Documents:
             if "second" in columns:  # where a pair is split
                 digest.update(np.asarray(block.column("second"), dtype="<i8").tobytes())
             digest.update(np.asarray(block.column("label").fill_null(NO_LABEL), dtype="<i8").tobytes())
-        if LABELS in self.rows.column_names:
-            digest.update(json.dumps(list(self.rows[LABELS])).encode())
+        for column in (LABELS, RATIONALES):
+            if column in self.rows.column_names:
+                digest.update(json.dumps(list(self.rows[column])).encode())
         return digest.hexdigest()
 
     @property
@@ -158,6 +159,10 @@ class OpenSplit:
             documents = with_label_sets(documents, [sets[row] if with_labels else None for row in chosen])
         provenance = _provenance(self.config, self.named, self.source, self.split, columns, len(chosen))
         provenance = replace(provenance, without_label=len(classes) - len(kept))
+        if self.role == "test" and self.config.rationale_column is not None:
+            column = self.config.rationale_column
+            documents = with_rationales(documents, rows[column][chosen], Setting("data.rationale_column", column))
+            provenance = replace(provenance, rationale_column=column)
         return Documents(documents, self.labels if with_labels else None, provenance, texts=texts)
 
 
@@ -179,6 +184,8 @@ def open_split(
     available = source.splits[split]
     try:
         columns = Columns.of(config, named, available, split, labels_optional=role == "test")
+        if role == "test" and config.rationale_column is not None:
+            check_rationale_column(config.rationale_column, available.column_names)
     except UserError as error:
         raise UserError(error, *source.hint) from error
     optional = role == "test" and labels is None
@@ -189,13 +196,6 @@ def open_split(
     for remark in remarks(table.names) if table is not None and labels is None else ():
         logger.warning("%s", remark)
     return OpenSplit(config, role, named, source, split, raw, table)
-
-
-def has_ordered_classes(config: DataConfig) -> bool:
-    """Return whether the classes are ordered, as the configuration or else the named set says."""
-    if config.ordered is not None:
-        return config.ordered
-    return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered
 
 
 def _check_splits(config: DataConfig, source: Source, role: Role) -> None:
@@ -284,9 +284,9 @@ def _planted_documents(config: DataConfig, role: Role, labels: LabelTable | None
         "id": [review.id for review in reviews],
         "text": [review.text for review in reviews],
         "label": classes if with_labels else [None] * len(reviews),
-        "evidence": [[asdict(span) for span in review.evidence] for review in reviews],
+        RATIONALES: [[[{"start": span.start, "end": span.end} for span in review.evidence]] for review in reviews],
     }
-    rows = Dataset.from_dict(content, features=Features({**FEATURES, "evidence": EVIDENCE}))
+    rows = Dataset.from_dict(content, features=Features({**FEATURES, RATIONALES: SPANS}))
     provenance = Provenance(
         PLANTED, None, None, None, split, ["text"], None, "label", False, len(rows), len(rows), config.seed
     )

@@ -23,6 +23,7 @@ from eraserhead.data.given_labels import (
 from eraserhead.data.label_sets import check_columns, with_label_sets
 from eraserhead.data.labels import NO_LABEL, class_indices, label_table, read_labels, remarks
 from eraserhead.data.provenance import COLUMNS_BETWEEN, LabelsRead, Provenance
+from eraserhead.data.rationales import with_rationales
 from eraserhead.errors import Setting, UserError, listed, nearest
 
 logger = logging.getLogger("eraserhead")
@@ -44,12 +45,14 @@ class GivenColumns:
         label: Column of class indices, or of names of classes, or of lists of either for models that decide label by
             label; default: ``label``, where there is one.
         labels: Columns of 0 and 1, one for each label of such a model, in place of a column of lists.
+        rationale: Column of what people marked as evidence; see `data.rationales`.
     """
 
     text: str | None = None
     pair: str | None = None
     label: str | None = None
     labels: tuple[str, ...] = ()
+    rationale: str | None = None
 
     @property
     def label_or_usual(self) -> str:
@@ -60,6 +63,7 @@ class GivenColumns:
     def named(self) -> dict[str, str]:
         """The columns that the caller names, by argument."""
         named = {"text_column": self.text, "pair_column": self.pair, "label_column": self.label}
+        named |= {"rationale_column": self.rationale}
         named |= {f"label_columns[{place}]": column for place, column in enumerate(self.labels)}
         return {argument: column for argument, column in named.items() if column is not None}
 
@@ -75,6 +79,7 @@ class Content:
         ids: Their ids, where there is a column for them.
         class_names: Names of the classes that the labels number, where the data has names for them.
         in_columns: Whether they are rows with columns.
+        rationales: What people marked as evidence, as it is given.
     """
 
     texts: Sequence[Any]
@@ -83,6 +88,7 @@ class Content:
     ids: Sequence[Any] | None = None
     class_names: tuple[str, ...] = ()
     in_columns: bool = False
+    rationales: Sequence[Any] | None = None
 
     @property
     def no_labels(self) -> bool:
@@ -156,6 +162,8 @@ def given_documents(
         if columns.labels:
             check_columns(columns.labels, names, Setting("label_columns"))
         rows = with_label_sets(rows, given_label_sets(found.labels, len(texts), names))
+    if found.rationales is not None:
+        rows = with_rationales(rows, found.rationales, Setting("rationale_column", columns.rationale))
     return Documents(rows, None, _provenance(columns, len(texts)), labels_read)
 
 
@@ -226,7 +234,8 @@ def _from_table(table: Table, columns: GivenColumns, data: Any) -> Content:
     several, one = columns.labels, columns.label_or_usual
     labels = labels_of_columns(table, several) if several else labels_of_column(data, table.get(one), one)
     seconds = None if columns.pair is None else table[columns.pair]
-    return Content(table[wanted["text_column"]], seconds, labels, table.get("id"), in_columns=True)
+    marked = None if columns.rationale is None else table[columns.rationale]
+    return Content(table[wanted["text_column"]], seconds, labels, table.get("id"), (), True, marked)
 
 
 def _checked(texts: Sequence[Any]) -> list[str]:
@@ -281,7 +290,8 @@ def _ids(given: Sequence[Any] | None, count: int) -> list[str]:
 def _provenance(columns: GivenColumns, count: int) -> Provenance:
     labels = COLUMNS_BETWEEN.join(columns.labels) or columns.label_or_usual
     text = [columns.text or "text"]
-    return Provenance(None, None, None, None, NAME, text, columns.pair, labels, False, count, count, 0)
+    found = Provenance(None, None, None, None, NAME, text, columns.pair, labels, False, count, count, 0)
+    return replace(found, rationale_column=columns.rationale)
 
 
 def _type(value: object) -> str:

@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from eraserhead.data.config import DataConfig
+
+PLANTED = "planted"  # name of the built-in corpus
+
 
 def unchanged(text: str) -> str:
     """Return the text as it is."""
@@ -90,3 +94,10 @@ NAMED = {
         folder="yahoo_answers_topics",
     ),
 }
+
+
+def has_ordered_classes(config: DataConfig) -> bool:
+    """Return whether the classes are ordered, as the configuration or else the named set says."""
+    if config.ordered is not None:
+        return config.ordered
+    return config.name == PLANTED or NAMED.get(config.name or "", NamedSet()).ordered

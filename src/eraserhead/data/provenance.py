@@ -26,6 +26,7 @@ class Provenance:
         seed: Seed of the sample.
         fingerprint: SHA-256 of the documents, see `Documents.fingerprint`; null where nobody has computed it yet.
         without_label: Rows that training left out because they have no label.
+        rationale_column: Column of what people marked as evidence, if it was read.
     """
 
     name: str | None
@@ -42,6 +43,7 @@ class Provenance:
     seed: int
     fingerprint: str | None = None
     without_label: int = 0
+    rationale_column: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from eraserhead.data.config import DataConfig
 from eraserhead.data.dialects import DIALECT, DialectSettings
 from eraserhead.data.hub_sets import read_hub
-from eraserhead.data.named_sets import NAMED, NamedSet
+from eraserhead.data.named_sets import NAMED, PLANTED, NamedSet
 from eraserhead.data.paths import read_path
 from eraserhead.data.separators import spelled_separator
 from eraserhead.data.sources import Source
@@ -14,12 +14,11 @@ from eraserhead.data.streaming import stream_hub
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import setting_problems
 
-PLANTED = "planted"
 LABEL_COLUMN = Setting("data.label_column")
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5", "koi8-r")
 OUTER = (  # settings that the built-in corpus has no use for
     *("path", "subset", "revision", "text_columns", "pair_column", "label_column", "label_columns", "clean"),
-    *("no_label", *DIALECT),
+    *("rationale_column", "no_label", *DIALECT),
 )  # fmt: skip
 
 
@@ -45,6 +44,8 @@ def check_config(config: DataConfig, multi_label: bool = False) -> None:
     if config.streaming and dialect:
         nothing = UserError(": reads parquet alone, where these mean nothing: ", UserError.joined(dialect, ", "))
         refuse("streaming", nothing)
+    if config.streaming and config.rationale_column is not None:
+        refuse("rationale_column", UserError(": is not read from a stream; leave out ", Setting("data.streaming")))
     if config.text_columns is not None and not config.text_columns:
         refuse("text_columns", ": name one column or more")
     for name, why in (*_dialect_problems(config), *_label_problems(config, multi_label)):
@@ -82,6 +83,7 @@ def _read(config: DataConfig, named: NamedSet) -> Source:
 def _with_inner_columns(source: Source, config: DataConfig) -> Source:
     """Return the source with the columns inside objects as ``outer.inner``, where such a name is asked for."""
     asked = [*(config.text_columns or ()), config.pair_column, config.label_column, *(config.label_columns or ())]
+    asked.append(config.rationale_column)
     inner = {name for name in asked if name is not None and "." in name}
     splits = {
         split: rows.flatten() if inner - set(rows.column_names) else rows for split, rows in source.splits.items()
@@ -93,6 +95,7 @@ def dialect_of(config: DataConfig, named: NamedSet) -> DialectSettings:
     """Return what a configuration says about the dialect of text files."""
     names = None if config.column_names is None else tuple(config.column_names)
     read = [*(config.text_columns or named.text_columns), config.pair_column, config.label_column]
+    read.append(config.rationale_column)
     columns = (column for column in [*read, *(config.label_columns or ())] if column is not None)
     return DialectSettings(
         *(config.encoding, config.separator, config.quoting, names, config.header, config.field),

@@ -14,11 +14,14 @@ from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.flip_values import FlipValues, averager, read_flips
 from eraserhead.erasure.label_scores import label_scores, right_states
 from eraserhead.erasure.results import ResultsFolder, is_analysed
+from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS
 from eraserhead.erasure.summary import (
     Aggregates,
+    Agreement,
     Counts,
     Distribution,
     Pair,
+    People,
     RankingSummary,
     SingleErasureTable,
     TestSummary,
@@ -30,7 +33,8 @@ from eraserhead.method.statistics import Estimate, compare
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 QUANTITIES = ("fraction", "removed", "mass")
 DOCUMENT_COLUMNS = [
-    *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role"),
+    *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role", "annotators"),
+    *CEILING_COLUMNS,
     *COUNTS,
 ]
 DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
@@ -69,6 +73,7 @@ def aggregate(
         for name, found in flips.items():
             yield from ranking_columns(name, found, flips.get(yardstick or ""))
         yield from pair_columns(flips)
+        yield from ceiling_columns(analysed)
         for name, rows in tests.items():
             yield from single_columns(name, rows)
 
@@ -85,6 +90,7 @@ def aggregate(
         tests={name: single_summary(name, means) for name in tests},
         labels=label_scores(analysed, cases, labels, seed) if labels else None,
         random_orders=random_orders(flips),
+        people=people(flips, analysed, means),
     )
 
 
@@ -121,7 +127,7 @@ def ranking_columns(name: str, flips: FlipValues, yardstick: FlipValues | None) 
     columns |= {quantity: _mean_where_number(flips.numbers(quantity)) for quantity in QUANTITIES}
     if yardstick is not None:
         columns |= _against(flips, yardstick)
-    columns["evidence_auc"] = _mean_where_number(flips.evidence_auc)
+    columns |= {measure: _mean_where_number(values) for measure, values in flips.people.items()}
     if name == RANDOM:
         columns["spread"] = _spread(flips.numbers("fraction"))
     average = averager(flips.ids)
@@ -144,8 +150,31 @@ def ranking_summary(name: str, flips: FlipValues, means: Means) -> RankingSummar
         **{quantity: distribution(quantity) for quantity in QUANTITIES},
         excess=own.get("excess"),
         optimal=own.get("optimal"),
-        evidence_auc=own["evidence_auc"],
         spread=own.get("spread"),
+    )
+
+
+def ceiling_columns(documents: pd.DataFrame) -> Columns:
+    """Yield how well the annotators of each document agree with each other."""
+    for column in CEILING_COLUMNS:
+        yield ("ceiling", column), documents[column].to_numpy(dtype=float)
+
+
+def people(flips: Mapping[str, FlipValues], documents: pd.DataFrame, means: Means) -> People | None:
+    """Return how well each ranking agrees with what people marked; null where nobody marked anything."""
+    marked = documents.annotators.notna()
+    if not marked.any():
+        return None
+    reached = Agreement(*(means["ceiling", column] for column in CEILING_COLUMNS))
+    return People(
+        documents=int(marked.sum()),
+        annotators=float(documents.annotators[marked].mean()),
+        rankings={
+            name: Agreement(*(means["ranking", name, column] for column in RATIONALE_COLUMNS))
+            for name in flips
+            if name not in YARDSTICKS
+        },
+        ceiling=reached if reached.auc.count else None,
     )
 
 

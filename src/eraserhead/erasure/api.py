@@ -83,6 +83,7 @@ def erase(
     pair_column: str | None = None,
     label_column: str | None = None,
     label_columns: Sequence[str] | None = None,
+    rationale_column: str | None = None,
     max_length: int | None = None,
     draws: int | None = None,
     seed: int = 0,
@@ -124,6 +125,9 @@ def erase(
             classes, or of the names that a data set has for them; default: ``label``, where there is one. For a model
             that decides label by label, lists of these.
         label_columns: Columns of 0 and 1 in rows, one for each label of such a model, in place of a column of lists.
+        rationale_column: Column in rows of what people marked as evidence: spans of each text, in characters, as pairs
+            or objects of start and end; or one 0 or 1 for each word (run without white space); or a list of these, one
+            entry for each annotator.
         max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
             run says, else what the model was trained on, else its window.
         draws: Number of random orders tried for each document; default: 10 where erasures have closed forms; elsewhere
@@ -196,7 +200,7 @@ def erase(
     asked_for = asked_rankings(rankings)
     if config.asked_part is not None and output_dir is None:
         raise UserError(Setting("part", part), ": give ", Setting("output_dir"), " too, which ", Job("merge"), " reads")
-    columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()))
+    columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()), rationale_column)
     content = _content(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(
         *(model, tokenizer, revision, dtype, trust_remote_code), lambda found, name: label_setup(found, config, name)

@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.results import ResultsFolder, is_analysed
+from eraserhead.erasure.schemas import RATIONALE_COLUMNS
 from eraserhead.method.names import Outcome
 
-COLUMNS = ("id", "ranking", "draw", "n", "removed", "mass", "outcome", "evidence_auc")
+COLUMNS = ("id", "ranking", "draw", "n", "removed", "mass", "outcome", *RATIONALE_COLUMNS)
 OUTCOMES = {outcome.label: outcome for outcome in Outcome}
 
 
@@ -33,7 +34,7 @@ class FlipValues:
         removed: Components erased; where nothing flips, infinity or the number of all components, as counted.
         fraction: Their share; where nothing flips, infinity or 1.
         mass: Their attention; where nothing flips, infinity or 1.
-        evidence_auc: How early components lie that are known to decide; NaN where none are known.
+        people: How well the order agrees with what people marked, by the `RATIONALE_COLUMNS`; NaN where nobody did.
     """
 
     ids: np.ndarray
@@ -41,7 +42,7 @@ class FlipValues:
     removed: np.ndarray
     fraction: np.ndarray
     mass: np.ndarray
-    evidence_auc: np.ndarray
+    people: dict[str, np.ndarray]
 
     @property
     def never(self) -> np.ndarray:
@@ -123,7 +124,7 @@ class _Rows:
     removed: np.ndarray
     mass: np.ndarray
     outcome: np.ndarray
-    evidence_auc: np.ndarray
+    people: dict[str, np.ndarray]
 
 
 def _rows(table: pa.Table, chosen: np.ndarray) -> _Rows:
@@ -134,16 +135,17 @@ def _rows(table: pa.Table, chosen: np.ndarray) -> _Rows:
         draws=1 if not len(draw) or np.isnan(draw).all() else int(np.nanmax(draw)) + 1,
         n=table.column("n").to_numpy()[chosen],
         outcome=outcomes[codes[chosen]] if len(names) else np.empty(0, dtype=np.int8),
-        **{name: _numbers(table.column(name))[chosen] for name in ("removed", "mass", "evidence_auc")},
+        **{name: _numbers(table.column(name))[chosen] for name in ("removed", "mass")},
+        people={name: _numbers(table.column(name))[chosen] for name in RATIONALE_COLUMNS},
     )
 
 
 def _joined(parts: list[_Rows]) -> _Rows:
     columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("n", "removed", "mass", "outcome", "evidence_auc")
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in ("n", "removed", "mass", "outcome")
     }
-    return _Rows(max(part.draws for part in parts), **columns)
+    people = {name: np.concatenate([part.people[name] for part in parts]) for name in RATIONALE_COLUMNS}
+    return _Rows(max(part.draws for part in parts), **columns, people=people)
 
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:
@@ -175,6 +177,6 @@ def _values(rows: _Rows, ids: np.ndarray, count_never_as: CountNeverAs) -> FlipV
     return FlipValues(
         ids=ids,
         outcome=rows.outcome.reshape(shape),
-        evidence_auc=rows.evidence_auc.reshape(shape),
+        people={name: values.reshape(shape) for name, values in rows.people.items()},
         **{name: values.reshape(shape) for name, values in counted.items()},
     )

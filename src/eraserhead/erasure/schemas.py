@@ -3,6 +3,9 @@
 import pyarrow as pa
 
 TARGET = ("target", pa.string())  # of every table: the label that a row is about; null where a document is one decision
+# Agreement with people: average precision, AUC and F1 of an order, and of annotators with each other.
+RATIONALE_COLUMNS = ("rationale_average_precision", "rationale_auc", "rationale_f1")
+CEILING_COLUMNS = ("ceiling_average_precision", "ceiling_auc", "ceiling_f1")
 DOCUMENTS = pa.schema(
     [
         ("id", pa.string()),
@@ -24,6 +27,8 @@ DOCUMENTS = pa.schema(
         ("training_role", pa.string()),
         ("labels", pa.list_(pa.int32())),
         ("predictions", pa.list_(pa.int32())),
+        ("annotators", pa.int32()),
+        *((name, pa.float64()) for name in CEILING_COLUMNS),
         TARGET,
     ]
 )
@@ -38,7 +43,7 @@ FLIPS = pa.schema(
         ("mass", pa.float64()),
         ("outcome", pa.string()),
         ("order", pa.list_(pa.int32())),
-        ("evidence_auc", pa.float64()),
+        *((name, pa.float64()) for name in RATIONALE_COLUMNS),
         TARGET,
     ]
 )

@@ -72,7 +72,6 @@ class RankingSummary:
         mass: Their attention.
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
-        evidence_auc: How early components lie that are known to decide; without a value where none are known.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
     """
 
@@ -82,7 +81,6 @@ class RankingSummary:
     mass: Distribution
     excess: Estimate | None
     optimal: Estimate | None
-    evidence_auc: Estimate
     spread: Estimate | None
 
     def distribution(self, quantity: str) -> Distribution:
@@ -188,6 +186,40 @@ class LabelScores:
     macro_f1: Estimate
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How well an order of the components agrees with what people marked as evidence, over the documents with marks.
+
+    Components without text of their own, such as [CLS], are left out. With several annotators, means over them.
+
+    Attributes:
+        average_precision: Mean, over the marked components, of the precision among those that come no later.
+        auc: How often a marked component precedes another one.
+        f1: F1 of the first components, as many as annotators mark on average, against the marked ones.
+    """
+
+    average_precision: Estimate
+    auc: Estimate
+    f1: Estimate
+
+
+@dataclass(frozen=True)
+class People:
+    """Rankings against what people marked: whether they are plausible, which does not say whether they are faithful.
+
+    Attributes:
+        documents: Documents that somebody looked at.
+        annotators: Mean number of annotators of these documents.
+        rankings: Agreement by the name of the ranking.
+        ceiling: Agreement of each annotator with each other; null without documents of several annotators.
+    """
+
+    documents: int
+    annotators: float
+    rankings: dict[str, Agreement]
+    ceiling: Agreement | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregates:
     """Everything that is computed from the tables of a folder of results.
@@ -206,6 +238,7 @@ class Aggregates:
         tests: Test 1 by the name of the ranking.
         labels: Scores by label, of a model that decides label by label; else null.
         random_orders: How many random orders each document has, and what so few of them do.
+        people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
     documents: Counts
@@ -219,6 +252,7 @@ class Aggregates:
     tests: dict[str, TestSummary]
     labels: LabelScores | None = None
     random_orders: RandomOrders | None = None
+    people: People | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:

@@ -1,27 +1,35 @@
 """Turns the analysed rows of a shard, and their documents, into the result tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.label_sets import LABELS
+from eraserhead.data.rationales import RATIONALES
 from eraserhead.data.tokens import COUNTS
-from eraserhead.erasure.analysed import TEST_FIELDS, AnalysedRows, joined, ranges
-from eraserhead.erasure.schemas import SCHEMAS
+from eraserhead.erasure.analysed import TEST_FIELDS, AnalysedRows, joined
+from eraserhead.erasure.plausibility import MEASURES, Marks, annotator_ceiling, annotators, order_agreement
+from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS, SCHEMAS
 from eraserhead.loading.components import ComponentTexts, component_texts
 from eraserhead.method.cases import in_written_order
 from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
-from eraserhead.method.statistics import rankings_auc
 
 OUTCOMES = pa.array([outcome.label for outcome in Outcome])
 TRAINING_ROLE = "training_role"  # column of documents
-EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True)
+class _Agreement:
+    """Columns of two tables that say how orders agree with people; null where nobody marked anything."""
+
+    flips: dict[str, Any]
+    documents: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,11 @@ def tabulate(
         classes: Names of the labels, of a model that decides label by label.
     """
     shard = _shard(documents, parts, tokenizer, components, classes)
+    people = _people(shard)
     return {
-        "documents": _documents(shard),
+        "documents": _documents(shard, people.documents),
         "signals": _signals(shard),
-        "flips": _flips(shard),
+        "flips": _flips(shard, people.flips),
         "singles": _singles(shard),
     }
 
@@ -86,7 +95,8 @@ def tabulate_flips(
     classes: Sequence[str] = (),
 ) -> pa.Table:
     """Return the table of flips alone, as `tabulate` does."""
-    return _flips(_shard(documents, parts, tokenizer, components, classes))
+    shard = _shard(documents, parts, tokenizer, components, classes)
+    return _flips(shard, _people(shard).flips)
 
 
 def _shard(
@@ -102,7 +112,7 @@ def _shard(
     return Shard(documents, found, texts, classes)
 
 
-def _documents(shard: Shard) -> pa.Table:
+def _documents(shard: Shard, people: Mapping[str, Any]) -> pa.Table:
     rows, found = shard.found.rows, shard.found
     labels = shard.column(LABELS)
     columns = {
@@ -120,6 +130,7 @@ def _documents(shard: Shard) -> pa.Table:
         "single_js": _lists(found.components.single_js, rows.lengths),
         "single_decision": _lists(found.components.single_decision, rows.lengths),
         **{name: shard.column(name) for name in (*COUNTS, TRAINING_ROLE)},
+        **people,
     }
     return _table("documents", shard, 1, columns)
 
@@ -133,7 +144,7 @@ def _signals(shard: Shard) -> pa.Table:
     return _table("signals", shard, len(found.rankings), columns)
 
 
-def _flips(shard: Shard) -> pa.Table:
+def _flips(shard: Shard, people: Mapping[str, Any]) -> pa.Table:
     found, rows = shard.found, shard.found.rows
     each = len(found.orders)
     lengths, removed, outcome = np.repeat(rows.lengths, each), rows.removed.T.ravel(), rows.outcome.T.ravel()
@@ -147,7 +158,7 @@ def _flips(shard: Shard) -> pa.Table:
         "mass": pa.array(rows.mass.T.ravel(), mask=never),
         "outcome": OUTCOMES.take(pa.array(outcome)),
         "order": _lists(_by_row(found.components.orders, rows.lengths), lengths),
-        "evidence_auc": _evidence_auc(shard),
+        **people,
     }
     return _table("flips", shard, each, columns)
 
@@ -214,28 +225,27 @@ def _states(labels: Any, numbers: Int[np.ndarray, " rows"]) -> list[int | None]:
     ]
 
 
-def _evidence_auc(shard: Shard) -> Any:
-    """Return for each order how early components come that overlap the evidence, where it is known."""
-    if EVIDENCE not in shard.documents.column_names or shard.texts.starts is None or shard.texts.ends is None:
-        return None
-    lengths = shard.found.rows.lengths
-    relevant = _overlapping(
-        shard.column(EVIDENCE).to_pylist(), np.asarray(shard.texts.starts), np.asarray(shard.texts.ends), lengths
+def _people(shard: Shard) -> _Agreement:
+    """Return how the orders agree with what people marked; null where nobody did."""
+    starts, ends = shard.texts.starts, shard.texts.ends
+    if RATIONALES not in shard.documents.column_names or starts is None or ends is None:
+        return _Agreement(dict.fromkeys(RATIONALE_COLUMNS), dict.fromkeys(["annotators", *CEILING_COLUMNS]))
+    lengths, in_text = shard.found.rows.lengths, np.asarray(ends) > np.asarray(starts)
+    rationales = shard.column(RATIONALES).to_pylist()
+    marks = Marks.of(rationales, np.asarray(starts), np.asarray(ends), lengths)
+    orders = order_agreement(marks, shard.found.components.orders, lengths, in_text)
+    reached = annotator_ceiling(marks, lengths, in_text)
+    return _Agreement(
+        flips={
+            column: _numbers(orders[measure].T.ravel())
+            for measure, column in zip(MEASURES, RATIONALE_COLUMNS, strict=True)
+        },
+        documents={
+            column: _numbers(reached[measure]) for measure, column in zip(MEASURES, CEILING_COLUMNS, strict=True)
+        }
+        | {"annotators": annotators(rationales)},
     )
-    firsts = np.repeat(lengths.cumsum() - lengths, lengths)
-    values = rankings_auc(relevant[firsts + shard.found.components.orders], lengths).T.ravel()
+
+
+def _numbers(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
-
-
-def _overlapping(
-    spans: list[list[dict[str, int]]], starts: np.ndarray, ends: np.ndarray, lengths: np.ndarray
-) -> Bool[np.ndarray, " components"]:
-    counts = np.array([len(own) for own in spans], dtype=np.int64)
-    pairs = ranges(np.repeat(lengths.cumsum() - lengths, counts), np.repeat(lengths, counts))  # components by span
-    first, last = (
-        np.repeat(np.array([span[edge] for own in spans for span in own], dtype=np.int64), np.repeat(lengths, counts))
-        for edge in ("start", "end")
-    )
-    found = np.zeros(len(starts), dtype=bool)
-    found[pairs[(starts[pairs] < last) & (ends[pairs] > first)]] = True
-    return found

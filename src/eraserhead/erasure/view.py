@@ -10,7 +10,7 @@ from rich.text import Text
 
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.header import header
-from eraserhead.erasure.summary import LabelScores, Pair, RankingSummary, Summary
+from eraserhead.erasure.summary import LabelScores, Pair, People, RankingSummary, Summary
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
@@ -40,6 +40,11 @@ YARDSTICK_NOTES = {
     MINIMUM: "Minimum: no smaller set of weights flips the decision.",
     BEST_FOUND: "Upper bound: the smallest flipping set that was found, which may not be the smallest there is.",
 }
+PEOPLE = (
+    "Apart from erasure: agreement with what people marked ({documents} documents, {annotators:.3g} annotators each); "
+    "plausible is not faithful"
+)
+CEILING = "annotators with each other"
 PAIRS = "Which ranking needs strictly fewer removals, % of documents"
 TESTS: dict[RandomOther, str] = {
     "uniform": "Test 1: one weight erased, % of documents (exactly over all other components)",
@@ -56,6 +61,7 @@ def summary_view(summary: Summary) -> RenderableType:
         _yardstick(summary),
         _pairs(summary.pairs),
         _tests(summary),
+        *([] if summary.people is None else [_people(summary.people)]),
     )
     return Group(
         *map(literal, header(summary)),
@@ -146,14 +152,23 @@ def _outcomes(rankings: Mapping[str, RankingSummary]) -> Table:
 
 def _yardstick(summary: Summary) -> Table:
     """Return how far each ranking is from the minimum, or from the best set found."""
-    has_evidence = any(ranking.evidence_auc.count for ranking in summary.rankings.values())
-    headings = ["ranking", "removals in excess, mean", "as short, % of documents"]
-    headings += ["finds the planted evidence, AUC"] if has_evidence else []
+    headings = ("ranking", "removals in excess, mean", "as short, % of documents")
     table = new_table(YARDSTICK_TITLES[summary.yardstick or MINIMUM], *headings)
     for name, ranking in summary.rankings.items():
         if ranking.excess is not None and ranking.optimal is not None:
-            evidence = [interval(ranking.evidence_auc)] if has_evidence else []
-            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal), *evidence)
+            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal))
+    return table
+
+
+def _people(people: People) -> Table:
+    """Return how well each ranking agrees with what people marked, and how well people agree."""
+    title = PEOPLE.format(documents=people.documents, annotators=people.annotators)
+    table = new_table(title, "ranking", "average precision", "AUC", "F1")
+    for name, found in people.rankings.items():
+        add_row(table, called(name), *map(interval, (found.average_precision, found.auc, found.f1)))
+    if people.ceiling is not None:
+        found = people.ceiling
+        add_row(table, CEILING, *map(interval, (found.average_precision, found.auc, found.f1)))
     return table
 
 

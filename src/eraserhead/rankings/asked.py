@@ -56,7 +56,7 @@ class Asked:
         return chosen
 
 
-def asked_rankings(given: Sequence[Given] | None) -> Asked:
+def asked_rankings(given: Sequence[Any] | None) -> Asked:
     """Find the rankings that an option names, or that Python code gives; default: the registered ones.
 
     Attention is always among them: it is what the others are compared with.
@@ -88,13 +88,13 @@ def source_of(ranking: Scorer) -> str | None:
     """Return where scores come from, as results record it: a function or the digest of a table; None if built in."""
     if isinstance(ranking, ScoreTable):
         return f"table {ranking.digest}"
-    if BUILT_IN.get(ranking.name) is ranking:
+    if BUILT_IN.get(ranking.name) == ranking:
         return None
     function = ranking.score if hasattr(ranking.score, "__qualname__") else type(ranking.score)
     return f"{function.__module__}:{function.__qualname__}"
 
 
-def _found(given: Given) -> list[Scorer]:
+def _found(given: Any) -> list[Scorer]:
     """Return the ranking, or the several of a mapping, that one element asks for."""
     if isinstance(given, str):
         return [_named(given)]
@@ -168,11 +168,9 @@ def _working_folder_first() -> Iterator[None]:
 
 def _with_free_name(ranking: Scorer) -> Scorer:
     """Refuse a name that another ranking has: results could not tell the two apart."""
-    taken = {*RESERVED, *available()}
-    if ranking.name in taken and available().get(ranking.name) is not ranking:
-        raise UserError(
-            f"ranking '{ranking.name}': the name is taken; choose another: ", Setting("rankings", "name=...")
-        )
+    known = available()
+    if ranking.name in {*RESERVED, *known} and known.get(ranking.name) != ranking:
+        raise UserError(f"ranking '{ranking.name}': the name is taken; give it another")
     return ranking
 
 

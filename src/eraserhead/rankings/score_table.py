@@ -98,7 +98,8 @@ class ScoreTable:
         """Return how many spans of a document share no character with any of its components."""
         if starts is None or ends is None or not self.by_span:
             return 0
-        return int((~self._overlaps(self._rows(document), np.array(starts), np.array(ends)).any(1)).sum())
+        first, last = (np.array(each, dtype=np.int64) for each in (starts, ends))
+        return int((~self._overlaps(self._rows(document), first, last).any(1)).sum())
 
     def _laid(self, located: Located) -> Float[np.ndarray, " components"]:
         """Return the scores of the components of all rows."""

@@ -1,7 +1,7 @@
 """Checks that the options of training fit each other and the documents."""
 
-from eraserhead.data.documents import has_ordered_classes
 from eraserhead.data.labels import LabelTable
+from eraserhead.data.named_sets import has_ordered_classes
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.config import ONE_TEXT
 from eraserhead.loading.reader import check_limits

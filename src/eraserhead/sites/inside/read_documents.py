@@ -45,15 +45,16 @@ class ReadDocuments:
         both = {ROLLOUT, GRADIENT_ROLLOUT} <= asked
         rollout = (lambda: self._rollouts.attention) if both else maps.rollout
         later: dict[str, Compute] = {
-            ROLLOUT: lambda: self._of_components(rollout()[rows]),
-            VALUE_ZEROING: lambda: self._of_components(maps.value_zeroing()[rows]),
-            GRADIENT_ROLLOUT: lambda: self._of_components(self._rollouts.relevance),
+            ROLLOUT: lambda: self.of_components(rollout()[rows]),
+            VALUE_ZEROING: lambda: self.of_components(maps.value_zeroing()[rows]),
+            GRADIENT_ROLLOUT: lambda: self.of_components(self._rollouts.relevance),
         }
         for name, compute in self._embeddings.signals.items():
-            later[name] = lambda compute=compute: self._of_components(compute())
+            later[name] = lambda compute=compute: self.of_components(compute())
         return {name: compute for name, compute in later.items() if name in asked}
 
-    def _of_components(self, scores: Float[Tensor, "decisions tokens"]) -> Float[Tensor, "decisions components"]:
+    def of_components(self, scores: Float[Tensor, "decisions tokens"]) -> Float[Tensor, "decisions components"]:
+        """Return the scores of the components, 0 at padding."""
         rows = self.decided.documents
         return scores.double().gather(1, self.positions[rows]).masked_fill(~self.mask[rows], 0.0)
 

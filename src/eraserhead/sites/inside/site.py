@@ -13,7 +13,7 @@ from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.reading import ReplayedReading, summed_signals
-from eraserhead.method.signals import GRADIENTS, Signals
+from eraserhead.method.signals import GRADIENTS, VALUE_NORM, Signals
 from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
 from eraserhead.patch.families import Route, UnknownFamilyError
@@ -26,7 +26,7 @@ from eraserhead.sites.inside.checks import checked_heads, checked_name
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_documents import ReadDocuments
-from eraserhead.sites.inside.read_out import read_at_read_out
+from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
 from eraserhead.sites.inside.slopes import margins_in_turns, slopes_in_turns
 from eraserhead.sites.site import InsideName
@@ -104,6 +104,8 @@ class SelfAttentionSite:
             self.runner = runner.proved(inputs, logits)
             self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
             self._check_replay(inputs, logits)
+            replay = self._read_once(inputs)
+            self.projection = replay.projection() if isinstance(replay, ReadOutReplay) else None
 
     @property
     def unlisted(self) -> str | None:
@@ -113,8 +115,9 @@ class SelfAttentionSite:
 
     @property
     def gives(self) -> frozenset[str]:
-        """Gradients, in a backward pass through the layers above."""
-        return given_inside(self.name.kind, self.runner.layers.encoder is not None)
+        """Gradients, value norms where attention is projected, scores by word embeddings and by all layers."""
+        given = given_inside(self.name.kind, self.runner.layers.encoder is not None)
+        return given - (frozenset({VALUE_NORM}) if self.projection is None else frozenset())
 
     def kind_of(self, ids: Sequence[int]) -> tuple[int, int]:
         """Return the length and the number of ends that documents have to share to be read in one batch; 0: any."""
@@ -155,21 +158,27 @@ class SelfAttentionSite:
         gradient, product = (
             (each * token_mask[rows]).gather(1, positions[rows]) * mask[rows] for each in (gradient, product)
         )
+        read = ReadDocuments(self.runner, replay.batch, logits, decided, positions, mask)
+        later = read.signals(asked)
+        if VALUE_NORM in asked:
+            later[VALUE_NORM] = lambda: read.of_components(self._value_norms(replay)[rows])
         return ReplayedReading(
             weights=(weights.gather(1, positions) * mask)[rows],
             mask=mask[rows],
             positions=positions[rows],
             unerased=unerased,
             model_decision=decide(decided.decisive(replay.model_logits)),
-            signals=Signals(
-                summed_signals(unerased, gradient, product) if gradients else {},
-                ReadDocuments(self.runner, replay.batch, logits, decided, positions, mask).signals(asked),
-            ),
+            signals=Signals(summed_signals(unerased, gradient, product) if gradients else {}, later),
             outside=(weights * ~components).sum(-1)[rows],
             replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
         )
+
+    def _value_norms(self, replay: Replay) -> Float[Tensor, "documents tokens"]:
+        assert isinstance(replay, ReadOutReplay)
+        assert self.projection is not None
+        return replay.value_norms(self.projection)
 
     def _check_replay(self, inputs: Mapping[str, Tensor], own: Float[Tensor, "documents classes"]) -> None:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
