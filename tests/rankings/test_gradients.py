@@ -96,9 +96,17 @@ def test_inside_they_equal_autograd_on_input_embeddings(name, place):
     model, texts = tiny(name), documents((7, 5))
     with in_float64():
         site = site_of(name, place, left_out=(2,))
-        found = scores(site.read(batch_of(model, texts), OF_EMBEDDINGS))
+        reading = site.read(batch_of(model, texts), OF_EMBEDDINGS)
+        found = scores(reading)
+        missed = reading.signals.missed["integrated_gradients"]
         for row, ids in enumerate(texts):
-            for own, wanted, near in zip(found, inside(model, ids).expected(), NEAR, strict=True):
+            document = inside(model, ids)
+            expected = document.expected()
+            change = document.margin(document.embeddings, None) - document.margin(
+                0 * document.embeddings + document.start, None
+            )
+            assert_close(missed[row], (expected[2].sum() - change).detach(), rtol=0, atol=1e-5)
+            for own, wanted, near in zip(found, expected, NEAR, strict=True):
                 assert_close(own[row, : len(ids) - 1], wanted[1:], rtol=0, atol=near)
                 assert not own[row, len(ids) - 1 :].any()
                 assert wanted.abs().max() > 1e-2

@@ -192,6 +192,7 @@ def erase_documents(
             files=files,
             search_seconds=analyser.search_seconds,
             ranking_seconds=scoring.seconds,
+            missed_sums=scoring.missed,
             ranked=sum(analyser.sizes),
             unlaid_spans=unlaid_spans(asked.tables, results),
             earlier_shards=earlier,

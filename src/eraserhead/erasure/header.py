@@ -103,6 +103,8 @@ def _rankings(summary: Summary) -> Iterable[str]:
     costs = [f"{name} {_seconds(cost)}" for name, cost in spent.items() if name not in (ATTENTION, GRADIENT, PRODUCT)]
     if costs:
         yield f"cost       seconds a document: {', '.join(costs)}"
+    for name, missed in run.missed_sums.items():
+        yield f"sums       {name} of a document misses the change of its margin by up to {missed:.2g}"
 
 
 def _seconds(cost: float) -> str:

@@ -71,6 +71,7 @@ def merged_run(runs: Sequence[ErasureRun], files: dict[str, str]) -> ErasureRun:
         devices="; ".join(f"{count} x {found}" for found, count in Counter(run.devices for run in runs).items()),
         search_seconds=sum(searched) if searched else None,
         ranking_seconds=_added(run.ranking_seconds for run in runs),
+        missed_sums=_most(run.missed_sums for run in runs),
         ranked=sum(run.ranked for run in runs),
         unlaid_spans=_added(run.unlaid_spans for run in runs),
         earlier_shards=sum(run.earlier_shards for run in runs),
@@ -84,6 +85,14 @@ def merged_run(runs: Sequence[ErasureRun], files: dict[str, str]) -> ErasureRun:
     if several:
         logger.warning("the parts were made with several versions, and may differ in rounding: %s", "; ".join(several))
     return merged
+
+
+def _most(found: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the largest number of each name."""
+    most: dict[str, float] = {}
+    for name, number in (item for each in found for item in each.items()):
+        most[name] = max(number, most.get(name, number))
+    return most
 
 
 def _added(found: Iterable[Mapping[str, Number]]) -> dict[str, Number]:

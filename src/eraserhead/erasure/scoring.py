@@ -11,6 +11,7 @@ from eraserhead.erasure.results import ResultsFolder
 from eraserhead.loading.components import component_texts
 from eraserhead.loading.opened import OpenedModel
 from eraserhead.method.reading import Reading
+from eraserhead.method.signals import Signals
 from eraserhead.rankings.asked import Scorer
 from eraserhead.rankings.ranking import Ranked, Ranking
 from eraserhead.rankings.registry import signals_of
@@ -25,11 +26,14 @@ class Scoring:
         opened: The model at its site.
         rankings: The rankings.
         seconds: Seconds that each has taken so far, without what the reading of a batch took.
+        missed: Of those whose scores of a document's tokens should sum to a change of its margin: by how much a sum has
+            missed it so far, at most.
     """
 
     opened: OpenedModel
     rankings: tuple[Scorer, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    missed: dict[str, float] = field(default_factory=dict)
 
     @property
     def signals(self) -> frozenset[str]:
@@ -51,6 +55,9 @@ class Scoring:
             ranking = each.ranking(located) if isinstance(each, ScoreTable) else each
             found[each.name] = ranking.ranked(reading, located.ids)
             self.seconds[each.name] = self.seconds.get(each.name, 0.0) + perf_counter() - started
+        for name, missed in reading.signals.missed.items() if isinstance(reading.signals, Signals) else ():
+            most = missed.abs().masked_fill(reading.lengths.to(missed.device) == 0, 0.0).amax().item()
+            self.missed[name] = max(self.missed.get(name, 0.0), most)
         return found
 
     def _located(self, reading: Reading, documents: pa.Table, rows: Sequence[int]) -> Located:

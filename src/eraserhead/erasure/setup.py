@@ -60,6 +60,8 @@ class ErasureRun(Environment):
         search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
         ranking_seconds: Seconds that each ranking took in the main process, without the reading of documents and single
             erasures, which all rankings share.
+        missed_sums: Of rankings whose scores of a document's tokens should sum to a change of its margin: by how much a
+            sum misses it at most, among the documents of the main process.
         ranked: Number of documents that these seconds were spent on.
         unlaid_spans: Of rankings that are tables of spans: how many spans lie on no component of their documents.
         earlier_shards: Shards that were finished before the last call.
@@ -72,6 +74,7 @@ class ErasureRun(Environment):
     files: dict[str, str]
     search_seconds: float | None = None
     ranking_seconds: dict[str, float] = field(default_factory=dict)
+    missed_sums: dict[str, float] = field(default_factory=dict)
     ranked: int = 0
     unlaid_spans: dict[str, int] = field(default_factory=dict)
     earlier_shards: int = 0

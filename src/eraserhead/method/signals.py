@@ -29,8 +29,17 @@ class Signals(Mapping[str, Tensor]):
         self,
         computed: Mapping[str, Float[Tensor, "batch components"]],
         later: Mapping[str, Callable[[], Float[Tensor, "batch components"]]],
+        missed: Mapping[str, Float[Tensor, " batch"]] | None = None,
     ) -> None:
-        """Hold the signals that are there already, and what computes the others."""
+        """Hold the signals that are there already, and what computes the others.
+
+        Args:
+            computed: Those that are there.
+            later: What computes the others.
+            missed: Of signals whose sum over a document's tokens is known: by how much the sum misses it; it is filled
+                as they are computed.
+        """
+        self.missed = {} if missed is None else missed
         self._computed = dict(computed)
         self._later = dict(later)
 

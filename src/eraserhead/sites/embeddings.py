@@ -5,7 +5,7 @@ The margin of a decision c is ``z_c - logsumexp_{k != c} z_k`` (METHOD section 9
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -36,6 +36,7 @@ class WordEmbeddings:
         padding: Id of padding, whose embedding is where integrated gradients start; None: they start at zeros.
         margins: The margins of rows that have other word embeddings.
         at_once: How many rows may run at a time, with gradients.
+        missed: By how much the sum of a row's integrated gradients misses ``m(embeddings) - m(start)``, once computed.
     """
 
     table: nn.Module
@@ -43,6 +44,7 @@ class WordEmbeddings:
     padding: int | None
     margins: Margins
     at_once: int
+    missed: dict[str, Float[Tensor, " rows"]] = field(default_factory=dict)
 
     @property
     def signals(self) -> dict[str, Callable[[], Float[Tensor, "rows *tokens"]]]:
@@ -50,7 +52,7 @@ class WordEmbeddings:
         return {
             INPUT_X_GRADIENT: lambda: self._gradients[0],
             SALIENCY: lambda: self._gradients[1],
-            INTEGRATED_GRADIENTS: lambda: self.integrated[0],
+            INTEGRATED_GRADIENTS: self._integrated,
         }
 
     @cached_property
@@ -67,9 +69,8 @@ class WordEmbeddings:
             lengths.append(torch.linalg.vector_norm(gradient, dim=-1))
         return torch.cat(products), torch.cat(lengths)
 
-    @cached_property
-    def integrated(self) -> tuple[Float[Tensor, "rows *tokens"], Float[Tensor, " rows"]]:
-        """Return integrated gradients, and what their sum lacks of ``m(embeddings) - m(start)`` (Sundararajan 2017)."""
+    def _integrated(self) -> Float[Tensor, "rows *tokens"]:
+        """Return integrated gradients (Sundararajan et al. 2017), and note by how much their sums miss the change."""
         path = captum_attr().IntegratedGradients(self.margins)
         found, errors = [], []
         for rows in self._in_parts():
@@ -84,7 +85,8 @@ class WordEmbeddings:
             )
             found.append(attributions.double().sum(-1))
             errors.append(error.double())
-        return torch.cat(found), torch.cat(errors)
+        self.missed[INTEGRATED_GRADIENTS] = torch.cat(errors)
+        return torch.cat(found)
 
     def _in_parts(self) -> tuple[Int[Tensor, " rows"], ...]:
         return torch.arange(len(self.ids), device=self.ids.device).split(max(1, self.at_once))

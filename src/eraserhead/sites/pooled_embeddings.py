@@ -72,7 +72,7 @@ def with_embedding_signals(
         for name, compute in embeddings.signals.items()
         if name in asked
     }
-    return replace(reading, signals=Signals(reading.signals, later))
+    return replace(reading, signals=Signals(reading.signals, later, embeddings.missed))
 
 
 def pooled_embeddings(

@@ -1,6 +1,6 @@
 """Signals of a batch that need passes of their own: by word embeddings, and by the attention of all layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,6 +52,11 @@ class ReadDocuments:
         for name, compute in self._embeddings.signals.items():
             later[name] = lambda compute=compute: self.of_components(compute())
         return {name: compute for name, compute in later.items() if name in asked}
+
+    @property
+    def missed(self) -> Mapping[str, Float[Tensor, " decisions"]]:
+        """By how much the sums of a decision's scores miss what they are known to be, once computed."""
+        return self._embeddings.missed
 
     def of_components(self, scores: Float[Tensor, "decisions tokens"]) -> Float[Tensor, "decisions components"]:
         """Return the scores of the components, 0 at padding."""

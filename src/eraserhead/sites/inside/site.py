@@ -168,7 +168,7 @@ class SelfAttentionSite:
             positions=positions[rows],
             unerased=unerased,
             model_decision=decide(decided.decisive(replay.model_logits)),
-            signals=Signals(summed_signals(unerased, gradient, product) if gradients else {}, later),
+            signals=Signals(summed_signals(unerased, gradient, product) if gradients else {}, later, read.missed),
             outside=(weights * ~components).sum(-1)[rows],
             replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
             mask_entries=self.runner.budget.mask_entries,
