@@ -211,6 +211,6 @@ def test_a_registered_name_is_available():
         assert names(None) == ["attention", "gradient", "product", "mine"]
         assert names(["mine"]) == ["attention", "mine"]
         with pytest.raises(UserError, match="ranking 'mine': the name is taken"):
-            asked_rankings([{"mine": by_place}])
+            asked_rankings([{"mine": lambda reading: reading.weights}])
     finally:
         unregister("mine")
