@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 
 from eraserhead.errors import UserError
-from eraserhead.method.signals import GRADIENTS, VALUE_NORM
 from eraserhead.rankings import packages
 from eraserhead.rankings.asked import asked_rankings, source_of
 from eraserhead.rankings.ranking import Ranking
-from eraserhead.rankings.registry import BUILT_IN, available, register, unregister
+from eraserhead.rankings.registry import BUILT_IN, available, register, signals_of, unregister
 from eraserhead.rankings.score_table import ScoreTable
 from heads import random_head
 from readings import affine
@@ -41,7 +40,7 @@ class At:
         raise NotImplementedError
 
 
-EVERYWHERE = At(GRADIENTS | {VALUE_NORM})
+EVERYWHERE = At(signals_of(available().values()))
 
 
 def by_place(reading):
@@ -211,6 +210,6 @@ def test_a_registered_name_is_available():
         assert names(None) == ["attention", "gradient", "product", "mine"]
         assert names(["mine"]) == ["attention", "mine"]
         with pytest.raises(UserError, match="ranking 'mine': the name is taken"):
-            asked_rankings([{"mine": by_place}])
+            asked_rankings([{"mine": lambda reading: reading.weights}])
     finally:
         unregister("mine")
