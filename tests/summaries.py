@@ -34,6 +34,7 @@ SETUP = Setup(
     seed=0,
     random_other="uniform",
     count_never_as="beyond_all",
+    curves="all",
     shard_size=200,
 )
 RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu", files={})

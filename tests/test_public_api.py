@@ -13,7 +13,7 @@ from tiny import saved_classifier, tiny_tokenizer
 
 PUBLIC = {
     *("erase", "explain", "merge", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
-    *("Explanation", "Ranking", "Reading", "UserError"),
+    *("Explanation", "Ranking", "Reading", "UserError", "Comparison", "compare"),
     *("AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
 }
 

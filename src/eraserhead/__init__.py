@@ -12,6 +12,8 @@ from typing import Any as _Any
 from eraserhead.transformers_hooks import hook_into_transformers as _hook_into_transformers
 
 if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares the two
+    from eraserhead.comparison.api import compare as compare
+    from eraserhead.comparison.compared import Comparison as Comparison
     from eraserhead.data.config import DataConfig as DataConfig
     from eraserhead.erasure.api import Erasure as Erasure
     from eraserhead.erasure.api import erase as erase
@@ -38,12 +40,14 @@ _HOMES = {
     "AttentionPoolingConfig": "eraserhead.models.configuration_attention_pooling",
     "AttentionPoolingForSequenceClassification": "eraserhead.models.modeling_attention_pooling",
     "AttentionRecord": "eraserhead.patch.passes",
+    "Comparison": "eraserhead.comparison.compared",
     "DataConfig": "eraserhead.data.config",
     "Erasure": "eraserhead.erasure.api",
     "Explanation": "eraserhead.explanation.explained",
     "Ranking": "eraserhead.rankings.ranking",
     "Reading": "eraserhead.method.reading",
     "UserError": "eraserhead.errors",
+    "compare": "eraserhead.comparison.api",
     "erasable": "eraserhead.patch.interface",
     "erase": "eraserhead.erasure.api",
     "explain": "eraserhead.explanation.api",

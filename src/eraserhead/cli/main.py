@@ -23,6 +23,7 @@ from eraserhead.cli.config_files import config_files, disagreements, with_found_
 from eraserhead.cli.parsing import Command, as_config, command_parser, parse
 from eraserhead.cli.spelling import Spelling
 from eraserhead.cli.termination import EXIT_CODE, Terminated, termination_raises
+from eraserhead.comparison.config import CompareConfig
 from eraserhead.disk import disk_failure
 from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
 from eraserhead.errors import DocumentError, FunctionError, Job, Setting, Spell, UserError, nearest
@@ -59,6 +60,13 @@ COMMANDS = {
     ),
     "show": Command(
         ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True
+    ),
+    "compare": Command(
+        CompareConfig,
+        "eraserhead.cli.compare",
+        "compare results on the same documents: of other models, layers, heads or seeds",
+        ("results",),
+        alone=True,
     ),
     "explain": Command(
         ExplainConfig,

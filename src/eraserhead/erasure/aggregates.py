@@ -10,6 +10,7 @@ import pyarrow as pa
 from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
+from eraserhead.erasure.curve_values import curve_columns, curve_summary
 from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.flip_values import FlipValues, averager, read_flips
 from eraserhead.erasure.label_scores import label_scores, right_states
@@ -76,6 +77,7 @@ def aggregate(
         yield from ceiling_columns(analysed)
         for name, rows in tests.items():
             yield from single_columns(name, rows)
+        yield from curve_columns(results)
 
     means = bootstrap_means(columns(), seed)
     return Aggregates(
@@ -151,6 +153,7 @@ def ranking_summary(name: str, flips: FlipValues, means: Means) -> RankingSummar
         excess=own.get("excess"),
         optimal=own.get("optimal"),
         spread=own.get("spread"),
+        curves=curve_summary(name, means),
     )
 
 

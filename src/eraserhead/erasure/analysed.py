@@ -10,12 +10,15 @@ from torch import Tensor
 
 from eraserhead.method.analysis import Analysis
 from eraserhead.method.cases import Cases, in_written_order
+from eraserhead.method.curves import Curves
 from eraserhead.method.reading import Reading
 from eraserhead.method.test_one import TopAgainstRandom
 from eraserhead.rankings.ranking import Ranked
 
-Values = TypeVar("Values", "RowValues", "ComponentValues")
+Values = TypeVar("Values", "RowValues", "ComponentValues", "StepValues")
 TEST_FIELDS = tuple(field.name for field in fields(TopAgainstRandom))
+AT_FIELDS = "comprehensiveness", "sufficiency"  # of curves, one each for some percentages
+AREA_FIELDS = "aopc", "naopc", "naopc_width"  # of curves
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class RowValues:
         mass: Their attention.
         outcome: How erasing along each order ended.
         tests: The `TEST_FIELDS` of test 1, ``[rankings, fields, rows]``.
+        steps: Number of steps of its curves.
+        at: The `AT_FIELDS` of its curves, ``[curves, fields, percents, rows]``.
+        areas: The `AREA_FIELDS` of its curves, ``[curves, fields, rows]``.
     """
 
     document: np.ndarray
@@ -45,6 +51,9 @@ class RowValues:
     mass: np.ndarray
     outcome: np.ndarray
     tests: np.ndarray
+    steps: np.ndarray
+    at: np.ndarray
+    areas: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -67,28 +76,47 @@ class ComponentValues:
 
 
 @dataclass(frozen=True)
+class StepValues:
+    """Values of each step of curves, row after row. Steps are the last axis of each array.
+
+    Attributes:
+        k: How many components are erased, or alone kept, ``[steps]``.
+        removed: Probability of the decision with them erased, ``[curves, steps]``.
+        kept: The same with them alone kept.
+    """
+
+    k: np.ndarray
+    removed: np.ndarray
+    kept: np.ndarray
+
+
+@dataclass(frozen=True)
 class AnalysedRows:
     """Everything that tables tell of some rows, but for their texts.
 
     Attributes:
         rows: Values of the rows.
         components: Values of their components.
+        steps: Values of the steps of their curves.
         on: For each row, the labels of its document that are on; None where a row is a document.
         rankings: Names of the rankings, as in `ComponentValues.signals`.
         tests: Names of those with a test 1, as in `RowValues.tests`.
         orders: Name and draw of each order, as in `ComponentValues.orders`.
+        curves: Names of the rankings that have a curve, as in `StepValues.removed`.
     """
 
     rows: RowValues
     components: ComponentValues
+    steps: StepValues
     on: Sequence[list[int]] | None
     rankings: tuple[str, ...]
     tests: tuple[str, ...]
     orders: tuple[tuple[str, int | None], ...]
+    curves: tuple[str, ...]
 
 
 def analysed_rows(
-    batch: Sequence[int], reading: Reading, rankings: Mapping[str, Ranked], analysis: Analysis
+    batch: Sequence[int], reading: Reading, rankings: Mapping[str, Ranked], analysis: Analysis, curves: Curves
 ) -> AnalysedRows:
     """Return the numbers of an analysed batch, in few copies from its device.
 
@@ -97,6 +125,7 @@ def analysed_rows(
         reading: What was read of them.
         rankings: The rankings whose values are stored, by name.
         analysis: The analysis of the reading.
+        curves: The curves along rankings.
     """
     cases, flips = reading.cases, analysis.flips
     documents = np.array(batch)
@@ -113,6 +142,9 @@ def analysed_rows(
         mass=_host(torch.stack([each.flips.mass for each in flips])),
         outcome=_host(torch.stack([each.flips.outcome for each in flips])),
         tests=_stacked([torch.stack(columns) for columns in tests], (len(TEST_FIELDS), len(reading.mask))),
+        steps=curves.exists.sum(1),
+        at=np.stack([getattr(curves, name) for name in AT_FIELDS]).transpose(2, 0, 3, 1),
+        areas=np.stack([getattr(curves, name) for name in AREA_FIELDS]).transpose(2, 0, 1),
     )
     mask = np.arange(reading.mask.shape[1]) < rows.lengths[:, None]  # components come first in each row
     singles = _written(analysis.singles.decision, cases)
@@ -123,13 +155,20 @@ def analysed_rows(
         signals=_stacked([ranked.shown for ranked in rankings.values()], tuple(reading.mask.shape))[:, mask],
         orders=_host(torch.stack([each.order for each in flips]))[:, mask],
     )
+    steps = StepValues(
+        k=curves.k[curves.exists],
+        removed=curves.removed.swapaxes(0, 1)[:, curves.exists],
+        kept=curves.kept.swapaxes(0, 1)[:, curves.exists],
+    )
     return AnalysedRows(
         rows,
         components,
+        steps,
         on=None if cases is None else _on(cases),
         rankings=tuple(rankings),
         tests=tuple(analysis.tests),
         orders=tuple((each.ranking, each.draw) for each in flips),
+        curves=curves.rankings,
     )
 
 
@@ -137,16 +176,24 @@ def joined(parts: Sequence[AnalysedRows]) -> AnalysedRows:
     """Return the rows of several batches, documents in their order, and the labels of each in theirs."""
     rows = _concatenated([part.rows for part in parts])
     components = _concatenated([part.components for part in parts])
+    steps = _concatenated([part.steps for part in parts])
     order = np.lexsort((rows.label, rows.document))
     on = None if parts[0].on is None else [on for part in parts for on in part.on or ()]
     return AnalysedRows(
         _taken(rows, order),
-        _taken(components, ranges((rows.lengths.cumsum() - rows.lengths)[order], rows.lengths[order])),
+        _taken(components, _in_order(rows.lengths, order)),
+        _taken(steps, _in_order(rows.steps, order)),
         on=None if on is None else [on[row] for row in order],
         rankings=parts[0].rankings,
         tests=parts[0].tests,
         orders=parts[0].orders,
+        curves=parts[0].curves,
     )
+
+
+def _in_order(lengths: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return where the values of rows come from that are put in order; each row has so many."""
+    return ranges((lengths.cumsum() - lengths)[order], lengths[order])
 
 
 def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

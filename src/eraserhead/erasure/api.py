@@ -26,7 +26,7 @@ from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, gi
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
-from eraserhead.method.names import RandomOther
+from eraserhead.method.names import CurveSizes, RandomOther
 from eraserhead.rankings.asked import Given as GivenRanking
 from eraserhead.rankings.asked import asked_rankings
 from eraserhead.settings import as_list, check_effects, check_settings
@@ -37,7 +37,8 @@ class Erasure:
     """The results of an erasure analysis.
 
     Attributes:
-        tables: ``documents``, ``signals``, ``flips`` and ``singles`` as Arrow tables; absent values are null.
+        tables: ``documents``, ``signals``, ``flips``, ``singles`` and ``curves`` as Arrow tables; absent values
+            are null.
         summary: The aggregates with their intervals.
     """
 
@@ -68,6 +69,11 @@ class Erasure:
         """One row for each document and ranking: its top component against a random other."""
         return self.tables["singles"].to_pandas()
 
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row for each document and ranking: the decision's probability along it, and what is read off that."""
+        return self.tables["curves"].to_pandas()
+
     def dataset(self, name: str) -> Dataset:
         """Return one of the tables as a `datasets.Dataset`."""
         return Dataset(InMemoryTable(self.tables[name]))
@@ -89,6 +95,7 @@ def erase(
     seed: int = 0,
     random_other: RandomOther = "uniform",
     count_never_as: CountNeverAs = "beyond_all",
+    curves: CurveSizes | None = None,
     output_dir: str | Path | None = None,
     overwrite: bool = False,
     batch_tokens: int | None = None,
@@ -138,6 +145,9 @@ def erase(
         count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
             and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
             null.
+        curves: Where probabilities along rankings are looked at: with ``all``, after every component; with
+            ``fractions``, after 1, 5, 10, 20 and 50 % of them; with ``none``, nowhere. Default: ``all`` where erasures
+            have closed forms, elsewhere ``fractions``.
         output_dir: Folder for the results; default: they are kept in memory alone.
         overwrite: Replace results of another setup in `output_dir`.
         batch_tokens: Tokens processed at a time.
@@ -178,6 +188,7 @@ def erase(
         seed=seed,
         random_other=random_other,
         count_never_as=count_never_as,
+        curves=curves,
         batch_tokens=batch_tokens,
         part=part,
         site=site,

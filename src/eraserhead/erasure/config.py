@@ -8,7 +8,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.erasure.parts import Part
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.default_folders import results_folder
-from eraserhead.method.names import RandomOther
+from eraserhead.method.names import CurveSizes, RandomOther
 from eraserhead.settings import LARGEST_SEED, option
 
 CountNeverAs = Literal["beyond_all", "all"]
@@ -37,6 +37,9 @@ class EraseConfig(SiteConfig):
         count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything
             and left out of means; ``all``, as one that flips when everything is erased (fraction 1). The tables keep
             null.
+        curves: Where probabilities along rankings are looked at: with ``all``, after every component; with
+            ``fractions``, after 1, 5, 10, 20 and 50 % of them; with ``none``, nowhere. Default: ``all`` where erasures
+            have closed forms, elsewhere ``fractions``.
         batch_tokens: Tokens that one device processes at a time; default: 1,024 on a CPU, 32,768 on an accelerator.
         shard_size: Most documents of a shard; finished shards survive an interruption; default: some ten minutes'
             work of one CPU core, estimated from model, site and lengths.
@@ -54,6 +57,7 @@ class EraseConfig(SiteConfig):
     seed: int = option(0, low=0, high=LARGEST_SEED)
     random_other: RandomOther = "uniform"
     count_never_as: CountNeverAs = "beyond_all"
+    curves: CurveSizes | None = None
     batch_tokens: int | None = option(None, low=1)
     shard_size: int | None = option(None, low=1)
     part: str | None = None

@@ -79,6 +79,36 @@ def with_draws(flips: pa.Table, more: pa.Table) -> pa.Table:
     return found
 
 
+def with_curves(curves: pa.Table, more: pa.Table, share: float) -> pa.Table:
+    """Add random orders to a shard's table of curves, in which a document's random orders have their mean.
+
+    Args:
+        curves: The table so far.
+        more: Rows of the further random orders, documents in the same order.
+        share: Share of the orders so far among all.
+    """
+    random = np.flatnonzero(curves.column("ranking").to_numpy() == RANDOM)
+    rows = np.arange(len(curves))
+    rows[random] = len(curves) + np.arange(len(random))
+    mean = curves.take(pa.array(random))
+    for place, field in enumerate(mean.schema):
+        if pa.types.is_floating(getattr(field.type, "value_type", field.type)):
+            first, second = (table.column(place).combine_chunks() for table in (mean, more))
+            mean = mean.set_column(place, field, _mean(first, second, share))
+    return pa.concat_tables([curves, mean]).take(pa.array(rows))
+
+
+def _mean(first: pa.Array, second: pa.Array, share: float) -> pa.Array:
+    """Return a weighted mean of two columns of numbers, or of lists as long as each other; null where there is none."""
+    if isinstance(first, pa.ListArray) and isinstance(second, pa.ListArray):
+        offsets = np.concatenate([[0], first.value_lengths().fill_null(0).to_numpy().cumsum()])
+        values = _mean(first.flatten(), second.flatten(), share)
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, mask=first.is_null())
+    numbers = (column.to_numpy(zero_copy_only=False).astype(np.float64) for column in (first, second))
+    found = share * next(numbers) + (1 - share) * next(numbers)  # NaN where null
+    return pa.array(found, first.type, mask=np.isnan(found))
+
+
 def _smallest(flips: pa.Table, rows: np.ndarray) -> np.ndarray:
     """Return which of some rows has the smallest set for each decision, as `method.greedy.smallest_set` chooses."""
     columns = flips.select(["removed", "outcome", "mass"]).to_pandas()

@@ -16,7 +16,7 @@ from eraserhead.environment import environment
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.draws import draws_needed, first_draws, with_draws
+from eraserhead.erasure.draws import draws_needed, first_draws, with_curves, with_draws
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
@@ -24,7 +24,7 @@ from eraserhead.erasure.scoring import Scoring, unlaid_spans
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.tabulate import tabulate, tabulate_flips
+from eraserhead.erasure.tabulate import tabulate, tabulate_further
 from eraserhead.erasure.work import Work, work_of
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
@@ -34,7 +34,9 @@ from eraserhead.loading.progress import Progress, written_bytes
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
-from eraserhead.method.analysis import Draws, analyse, further_shuffles
+from eraserhead.method.analysis import Analysis, Draws, analyse, further_shuffles
+from eraserhead.method.curves import Curves, curves
+from eraserhead.method.names import YARDSTICKS, CurveSizes
 from eraserhead.method.reading import Reading
 from eraserhead.rankings.asked import Asked, Scorer, asked_rankings, source_of
 from eraserhead.settings import check_settings
@@ -55,6 +57,7 @@ class Analyser:
         config: Seed and batch size.
         draws: Number of random orders that each document gets at first.
         scoring: The rankings.
+        curves: Where probabilities along rankings are looked at.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
         sizes: Number of documents of each batch so far.
     """
@@ -64,6 +67,7 @@ class Analyser:
     config: EraseConfig
     draws: int
     scoring: Scoring
+    curves: CurveSizes
     searched: list[float] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
@@ -83,11 +87,11 @@ class Analyser:
         tables = tabulate(documents, analysed, checkpoint.tokenizer, components, opened.labels)
         return tables | {"documents": with_places(tables["documents"], documents)}
 
-    def further_flips(self, documents: pa.Table, draws: int) -> pa.Table:
-        """Return the first flips of the same documents along so many random orders, but for the first of them."""
+    def further(self, documents: pa.Table, draws: int) -> dict[str, pa.Table]:
+        """Return flips and curves of the same documents along so many random orders, but for the first of them."""
         opened, rows = self.opened, self.opened.rows(documents)
         found = [self._further(rows, batch, draws) for batch in self._batches(documents, rows)]
-        return tabulate_flips(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
+        return tabulate_further(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
 
     def _batches(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
         lengths = documents.column("tokens").to_pylist()
@@ -97,7 +101,7 @@ class Analyser:
     def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> AnalysedRows:
         reading = self.opened.read(rows, batch, ())
         further = further_shuffles(reading, self._draws(rows, _documents(reading, batch), draws), self.draws)
-        return analysed_rows(batch, reading, {}, further)
+        return analysed_rows(batch, reading, {}, further, self._curves(reading, further))
 
     def _draws(self, rows: Mapping[str, Sequence[Any]], documents: list[int], count: int) -> Draws:
         return Draws([rows["id"][row] for row in documents], self.config.seed, count, self.config.random_other)
@@ -110,9 +114,15 @@ class Analyser:
             ranked = self.scoring.ranked(counted, documents, own)
             orders = {name: each.order for name, each in ranked.items()}
             analysis = analyse(counted, orders, draws, greedy=self.config.search == "greedy")
+            along = self._curves(counted, analysis)
         self.searched.append(analysis.search_seconds)
         self.sizes.append(len(batch))
-        return analysed_rows(batch, reading, ranked, analysis)
+        return analysed_rows(batch, reading, ranked, analysis, along)
+
+    def _curves(self, reading: Reading, analysis: Analysis) -> Curves:
+        """Return the curves along all orders but those that begin with a flipping set."""
+        orders = [(each.ranking, each.order) for each in analysis.flips if each.ranking not in YARDSTICKS]
+        return curves(reading, orders, self.curves)
 
 
 def _documents(reading: Reading, batch: list[int]) -> list[int]:
@@ -178,7 +188,7 @@ def erase_documents(
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    analyser = Analyser(opened, accelerator, config, draws, scoring)
+    analyser = Analyser(opened, accelerator, config, draws, scoring, setup.curves)
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if config.draws is None and not closed_form:
@@ -249,8 +259,10 @@ def _add_draws(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
         for shard in share:
             tables = {name: results.shard_table(shard.number, name) for name in SCHEMAS}
             if np.nanmax(tables["flips"].column("draw").to_numpy()) == analyser.draws - 1:
-                more = analyser.further_flips(work.table(shard), draws)
-                results.write_shard(shard.number, tables | {"flips": with_draws(tables["flips"], more)})
+                more = analyser.further(work.table(shard), draws)
+                flips = with_draws(tables["flips"], more["flips"])
+                along = with_curves(tables["curves"], more["curves"], analyser.draws / draws)
+                results.write_shard(shard.number, tables | {"flips": flips, "curves": along})
             progress.advance(len(shard.places))
 
 
@@ -271,6 +283,7 @@ def _setup(
         seed=config.seed,
         random_other=config.random_other,
         count_never_as=config.count_never_as,
+        curves=config.curves or ("all" if opened.setup.site == POOLING else "fractions"),
         shard_size=shard_size,
         part=config.part,
     )

@@ -75,5 +75,23 @@ SIGNALS = pa.schema(
         TARGET,
     ]
 )
+CURVES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranking", pa.string()),
+        ("n", pa.int32()),
+        ("k", pa.list_(pa.int32())),
+        ("probability_removed", pa.list_(pa.float32())),
+        ("probability_kept", pa.list_(pa.float32())),
+        ("comprehensiveness", pa.float64()),
+        ("sufficiency", pa.float64()),
+        ("comprehensiveness_at", pa.list_(pa.float64())),
+        ("sufficiency_at", pa.list_(pa.float64())),
+        ("aopc", pa.float64()),
+        ("naopc", pa.float64()),
+        ("naopc_width", pa.float64()),
+        TARGET,
+    ]
+)
 DOCUMENT_ROWS = "documents"  # the table that has a row for each document
-SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES}
+SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES, "curves": CURVES}

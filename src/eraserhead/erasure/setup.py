@@ -7,6 +7,7 @@ from eraserhead.data.provenance import LabelsRead, Provenance
 from eraserhead.environment import Environment
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.loading.setup import ModelSetup, SiteSetup
+from eraserhead.method.names import CurveSizes
 from eraserhead.models.architecture import Limits
 
 
@@ -28,11 +29,12 @@ class Setup:
         seed: Seed of all draws and of the bootstrap.
         random_other: Components that test 1 compares the top with.
         count_never_as: How the summary counts a document that never flips.
+        curves: Where probabilities along rankings are looked at.
         shard_size: Most documents of a shard.
         part: Which part of the documents these are, such as ``2/5``; null where they are all.
     """
 
-    FORMAT: ClassVar[int] = 5
+    FORMAT: ClassVar[int] = 6
 
     model: ModelSetup
     site: SiteSetup
@@ -46,6 +48,7 @@ class Setup:
     seed: int
     random_other: RandomOther
     count_never_as: CountNeverAs
+    curves: CurveSizes
     shard_size: int
     part: str | None = None
 

@@ -62,6 +62,30 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class CurveSummary:
+    """The decision's probability along one ranking, with its first components erased, or alone kept.
+
+    Attributes:
+        comprehensiveness: Probability lost by erasing 1, 5, 10, 20 and 50 % of the components, their mean.
+        sufficiency: Probability lost by keeping these alone, likewise.
+        aopc: Mean probability lost over every number of components erased; no value where not every one was looked at.
+        naopc: Where that lies between the smallest that sets of each size reach, 0, and the largest, 1; no value
+            without a closed form.
+        naopc_width: How far apart the values of `naopc` can be by what is certain; 0 with two classes.
+        comprehensiveness_at: The five that `comprehensiveness` is the mean of, by their share.
+        sufficiency_at: Likewise.
+    """
+
+    comprehensiveness: Estimate
+    sufficiency: Estimate
+    aopc: Estimate
+    naopc: Estimate
+    naopc_width: Estimate
+    comprehensiveness_at: dict[str, Estimate]
+    sufficiency_at: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
 class RankingSummary:
     """Test 2 along one ranking.
 
@@ -73,6 +97,7 @@ class RankingSummary:
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
+        curves: Probabilities along the ranking; null for sets, and where nothing was looked at.
     """
 
     outcomes: dict[str, Estimate]
@@ -82,6 +107,7 @@ class RankingSummary:
     excess: Estimate | None
     optimal: Estimate | None
     spread: Estimate | None
+    curves: CurveSummary | None = None
 
     def distribution(self, quantity: str) -> Distribution:
         """Return ``fraction``, ``removed`` or ``mass``."""
@@ -273,7 +299,7 @@ class Summary(Aggregates):
         run: How the analysis went.
     """
 
-    FORMAT: ClassVar[int] = 6
+    FORMAT: ClassVar[int] = 7
 
     setup: Setup
     run: ErasureRun

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from eraserhead.data.label_sets import LABELS
 from eraserhead.data.rationales import RATIONALES
 from eraserhead.data.tokens import COUNTS
-from eraserhead.erasure.analysed import TEST_FIELDS, AnalysedRows, joined
+from eraserhead.erasure.analysed import AREA_FIELDS, AT_FIELDS, TEST_FIELDS, AnalysedRows, joined
 from eraserhead.erasure.plausibility import MEASURES, Marks, annotator_ceiling, annotators, order_agreement
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS, SCHEMAS
 from eraserhead.loading.components import ComponentTexts, component_texts
@@ -84,19 +84,20 @@ def tabulate(
         "signals": _signals(shard),
         "flips": _flips(shard, people.flips),
         "singles": _singles(shard),
+        "curves": _curves(shard),
     }
 
 
-def tabulate_flips(
+def tabulate_further(
     documents: pa.Table,
     parts: Sequence[AnalysedRows],
     tokenizer: PreTrainedTokenizerBase,
     components: str,
     classes: Sequence[str] = (),
-) -> pa.Table:
-    """Return the table of flips alone, as `tabulate` does."""
+) -> dict[str, pa.Table]:
+    """Return the tables that further random orders change, as `tabulate` does."""
     shard = _shard(documents, parts, tokenizer, components, classes)
-    return _flips(shard, _people(shard).flips)
+    return {"flips": _flips(shard, _people(shard).flips), "curves": _curves(shard)}
 
 
 def _shard(
@@ -176,6 +177,31 @@ def _singles(shard: Shard) -> pa.Table:
     return _table("singles", shard, each, columns)
 
 
+def _curves(shard: Shard) -> pa.Table:
+    found, rows = shard.found, shard.found.rows
+    each = len(found.curves)
+    steps = np.repeat(rows.steps, each)
+    every = rows.steps == rows.lengths + 1  # what k is then goes without saying
+    at, areas = rows.at.transpose(1, 3, 0, 2), rows.areas.transpose(1, 2, 0).reshape(len(AREA_FIELDS), -1)
+    columns: dict[str, Any] = {
+        "ranking": _repeated(found.curves, len(rows.lengths)),
+        "n": np.repeat(rows.lengths, each),
+        "k": _lists(found.steps.k, rows.steps, every | (rows.steps == 0)).take(
+            pa.array(np.repeat(np.arange(len(rows.steps)), each))
+        ),
+    }
+    for name, values in (("removed", found.steps.removed), ("kept", found.steps.kept)):
+        flat = _by_row(values.astype(np.float32), rows.steps)
+        columns[f"probability_{name}"] = _lists(flat, steps, steps == 0)
+    for name, values in zip(AT_FIELDS, at, strict=True):
+        flat = values.reshape(-1, values.shape[-1])
+        absent = np.isnan(flat[:, 0])
+        columns[name] = pa.array(flat.mean(1), mask=absent)
+        columns[f"{name}_at"] = _lists(flat.ravel(), np.full(len(flat), flat.shape[1]), absent)
+    columns |= {name: pa.array(values, mask=np.isnan(values)) for name, values in zip(AREA_FIELDS, areas, strict=True)}
+    return _table("curves", shard, each, columns)
+
+
 def _table(name: str, shard: Shard, each: int, columns: dict[str, Any]) -> pa.Table:
     """Return a table with `each` rows for every row of the shard."""
     rows = np.repeat(shard.found.rows.document, each)
@@ -197,9 +223,10 @@ def _array(values: Any, kind: pa.DataType, rows: int) -> pa.Array | pa.ChunkedAr
     return values if values.type == kind else values.cast(kind)
 
 
-def _lists(values: Any, lengths: np.ndarray) -> pa.ListArray:
+def _lists(values: Any, lengths: np.ndarray, absent: np.ndarray | None = None) -> pa.ListArray:
     offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values if isinstance(values, pa.Array) else pa.array(values))
+    values = values if isinstance(values, pa.Array) else pa.array(values)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=None if absent is None else pa.array(absent))
 
 
 def _by_row(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

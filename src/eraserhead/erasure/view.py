@@ -45,6 +45,19 @@ PEOPLE = (
     "plausible is not faithful"
 )
 CEILING = "annotators with each other"
+CURVES = "Probability of the decision along a ranking"
+CURVE_HEADINGS = {
+    "comprehensiveness": "lost by erasing",
+    "sufficiency": "lost by keeping alone",
+    "aopc": "AOPC",
+    "naopc": "NAOPC",
+}
+CURVE_NOTES = (
+    "Lost by erasing, by keeping alone: how much of its probability the decision loses when the first 1, 5, 10, 20 and "
+    "50 % of the components are erased, or everything else, the mean of these (comprehensiveness, sufficiency); AOPC: "
+    "the mean over every number of components erased; NAOPC: 0 where no sets of these sizes lose less, 1 where none "
+    "lose more."
+)
 PAIRS = "Which ranking needs strictly fewer removals, % of documents"
 TESTS: dict[RandomOther, str] = {
     "uniform": "Test 1: one weight erased, % of documents (exactly over all other components)",
@@ -59,6 +72,7 @@ def summary_view(summary: Summary) -> RenderableType:
         _fractions(summary.rankings),
         _outcomes(summary.rankings),
         _yardstick(summary),
+        _curves(summary.rankings),
         _pairs(summary.pairs),
         _tests(summary),
         *([] if summary.people is None else [_people(summary.people)]),
@@ -110,6 +124,8 @@ def called(ranking: str) -> str:
 
 def _notes(summary: Summary) -> str:
     notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
+    if any(ranking.curves for ranking in summary.rankings.values()):
+        notes = f"{notes} {CURVE_NOTES}"
     return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
 
 
@@ -169,6 +185,19 @@ def _people(people: People) -> Table:
     if people.ceiling is not None:
         found = people.ceiling
         add_row(table, CEILING, *map(interval, (found.average_precision, found.auc, found.f1)))
+    return table
+
+
+def _curves(rankings: Mapping[str, RankingSummary]) -> Table:
+    """Return what is read off the curves; no column of what no ranking has, such as NAOPC inside an encoder."""
+    found = {name: ranking.curves for name, ranking in rankings.items() if ranking.curves is not None}
+    columns = [name for name in CURVE_HEADINGS if any(getattr(each, name).count for each in found.values())]
+    table = new_table(CURVES, "ranking", *(CURVE_HEADINGS[name] for name in columns))
+    for ranking, each in found.items():
+        width = each.naopc_width.value or 0.0
+        cells = [interval(getattr(each, name)) for name in columns]
+        cells[-1] += f" (certain within {width:.3f})" if width else ""
+        add_row(table, called(ranking), *cells)
     return table
 
 

@@ -108,6 +108,18 @@ def evaluate_prefixes(
     return _evaluation(sums, bias.unsqueeze(-2))
 
 
+def evaluate_first_kept(
+    weights: Float[Tensor, "batch components"],
+    component_logits: Float[Tensor, "batch components classes"],
+    bias: Float[Tensor, "*#biases classes"],
+    order: Int[Tensor, "batch components"],
+) -> Evaluation:
+    """Evaluate an affine head with the first 1, 2, ..., all components of `order` alone kept."""
+    weighted = _weighted(weights, component_logits, bias)
+    sums = weighted.gather(1, order.unsqueeze(-1).expand_as(weighted)).cumsum(1)
+    return _evaluation(sums, bias.unsqueeze(-2))
+
+
 def _weighted(
     weights: Float[Tensor, "batch components"],
     component_logits: Float[Tensor, "batch components classes"],

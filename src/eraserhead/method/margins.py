@@ -20,13 +20,19 @@ def margins(
     return logits.gather(-1, decision.unsqueeze(-1)) - logits
 
 
+def log_odds(logits: Float[Tensor, "*batch classes"], decision: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Return ``log(p_c / (1 - p_c))`` of the decision, which still varies where p_c rounds to 1."""
+    decided = decision.unsqueeze(-1)
+    behind = (logits - logits.gather(-1, decided)).scatter(-1, decided, -torch.inf)
+    top = behind.amax(-1, keepdim=True)
+    return -(top.squeeze(-1) + (behind - top).exp().sum(-1).log())
+
+
 def margin(
     logits: Float[Tensor, "batch components classes"], decision: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch components"]:
-    """Return ``z_c - logsumexp_{k != c} z_k`` of each set of logits, c a document's decision (METHOD section 9)."""
-    decided = decision.view(-1, 1, 1).expand(-1, logits.shape[1], 1)
-    rivals = logits.scatter(2, decided, -torch.inf).logsumexp(2)
-    return logits.gather(2, decided).squeeze(2) - rivals
+    """Return ``z_c - logsumexp_{k != c} z_k``, the log odds, of several logits for one decision (METHOD section 9)."""
+    return log_odds(logits, decision.unsqueeze(1).expand(logits.shape[:2]))
 
 
 def soft_margin(

@@ -11,6 +11,9 @@ YARDSTICKS = (MINIMUM, BEST_FOUND)
 
 FEWEST_COMPONENTS = 2  # documents with fewer are not analysed: there is nothing to compare
 
+# Which sizes curves along rankings look at: every one, some fractions of the components, or none.
+CurveSizes = Literal["all", "fractions", "none"]
+
 # What the top component is compared with in test 1: any component but the top, or any but the first.
 RandomOther = Literal["uniform", "position"]
 

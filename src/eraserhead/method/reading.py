@@ -9,16 +9,19 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.along import Along, Steps, along_one_by_one
 from eraserhead.method.cases import Cases
 from eraserhead.method.erasure import (
     LIFT,
     Evaluation,
+    evaluate_first_kept,
     evaluate_kept,
     evaluate_prefixes,
     evaluate_singles,
     evaluate_unerased,
 )
-from eraserhead.method.margins import rival_weights, saturation, soft_margin
+from eraserhead.method.limits import Limits, limits
+from eraserhead.method.margins import log_odds, rival_weights, saturation, soft_margin
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import GRADIENT, PRODUCT
 from eraserhead.method.signals import MARGIN_GRADIENT, MARGIN_PRODUCT
@@ -91,6 +94,14 @@ class Reading(Protocol):
 
     def minimum(self) -> FlippingSet | None:
         """Return the smallest flipping set; None where there is no closed form."""
+        ...
+
+    def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
+        """Return the log-odds of the decision with the first components of each order erased, and alone kept."""
+        ...
+
+    def limits(self) -> Limits | None:
+        """Return the log-odds that sets of each size can reach; None where there is no closed form."""
         ...
 
 
@@ -182,6 +193,33 @@ class AffineReading:
         order = minimal_order(self.weights, self.component_logits, self.bias, self.mask, decision)
         return FlippingSet(order, *self._flips_of(order.unsqueeze(1)))
 
+    def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
+        """Follow each order by cumulative sums, of as many orders at once as `ENTRIES` allows."""
+        at_once = max(1, ENTRIES // max(self.component_logits.numel(), 1))
+        parts = [self._along(group, steps) for group in orders.split(at_once, dim=1)]
+        return Along(torch.cat([part.removed for part in parts], 1), torch.cat([part.kept for part in parts], 1))
+
+    def _along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
+        batch, count = orders.shape[:2]
+        rows = torch.arange(batch, device=orders.device).repeat_interleave(count)
+        bias = self.bias if self.bias.dim() == 1 else self.bias[rows]
+        head = self.weights[rows], self.component_logits[rows], bias, orders.flatten(0, 1)
+        decision, at = self.unerased.decision[rows], steps.k[rows]
+        whole = log_odds(self.unerased.logits, self.unerased.decision)[rows]
+        nothing = log_odds(bias.expand(len(rows), -1), decision)
+
+        def curve(start: Tensor, later: Evaluation) -> Tensor:
+            odds = log_odds(later.logits, decision.unsqueeze(1).expand(later.scale.shape))
+            return torch.cat([start.unsqueeze(1), odds], dim=1).gather(1, at).unflatten(0, (batch, count))
+
+        return Along(curve(whole, evaluate_prefixes(*head)), curve(nothing, evaluate_first_kept(*head)))
+
+    def limits(self) -> Limits:
+        """Return the limits over all sets of each size (METHOD section 10)."""
+        bias = self.bias.expand(len(self.mask), -1)
+        head = self.weights, self.component_logits + bias.unsqueeze(1), bias, self.unerased.decision, self.lengths
+        return limits(*(tensor.numpy(force=True) for tensor in head))
+
 
 @dataclass(frozen=True)
 class ReplayedReading:
@@ -235,6 +273,13 @@ class ReplayedReading:
         return first_flips_one_by_one(self.evaluate, self.weights, orders, self.mask, decision, self.mask_entries)
 
     def minimum(self) -> None:
+        """Return None: there is no closed form."""
+
+    def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
+        """Run the replay for every set, as many at a time as `mask_entries` allows."""
+        return along_one_by_one(self.evaluate, orders, steps, self.unerased.decision, self.mask_entries)
+
+    def limits(self) -> None:
         """Return None: there is no closed form."""
 
 

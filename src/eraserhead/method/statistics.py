@@ -74,3 +74,15 @@ def rankings_auc(
     before = hits.cumsum(-1) - np.repeat(positives.cumsum(-1) - positives, lengths, axis=-1)  # relevant ones so far
     pairs = positives * negatives
     return np.divide(summed(np.where(hits, 0, before)), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
+
+
+def holm(p_values: Float[np.ndarray, " comparisons"]) -> Float[np.ndarray, " comparisons"]:
+    """Return p-values that hold for all comparisons together (Holm 1979): each is at least as large as before.
+
+    The smallest is multiplied by the number of comparisons, the next by one less, and so on; none falls below one that
+    was smaller before, and none exceeds 1.
+    """
+    order = p_values.argsort(kind="stable")
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)).clip(max=1.0)
+    return corrected

@@ -1,0 +1,1 @@
+"""Compares results on the same documents."""

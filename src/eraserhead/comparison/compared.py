@@ -1,0 +1,106 @@
+"""The comparison of results on the same documents (METHOD section 16); light imports alone."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eraserhead.loading.setup import SiteSetup
+from eraserhead.method.statistics import Estimate
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One of the results that are compared.
+
+    Attributes:
+        name: A letter that stands for it.
+        results: Its folder; of results in memory, their number.
+        model: The model's name.
+        site: Where weights are erased.
+        data: Name or path of the data.
+        accuracy: Share of the labelled documents whose class is right.
+    """
+
+    name: str
+    results: str
+    model: str
+    site: SiteSetup
+    data: str
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a measure differs between two results, document by document.
+
+    Attributes:
+        first: Letter of the first.
+        second: Letter of the second.
+        ranking: The ranking in both.
+        measure: ``fraction`` (erased at the first flip; never counts as 1), the share of an outcome (``flip``,
+            ``bias_only``, ``never``), ``aopc`` or ``naopc``.
+        of_first: Mean over the documents on which both have a number.
+        of_second: The same of the second.
+        difference: Mean of second minus first, with its paired interval.
+        p_value: Two-sided, by changing the signs of the documents' differences at random; null where none differs.
+        corrected: The same by Holm's correction over all differences of the comparison; null likewise.
+    """
+
+    first: str
+    second: str
+    ranking: str
+    measure: str
+    of_first: float | None
+    of_second: float | None
+    difference: Estimate
+    p_value: float | None
+    corrected: float | None
+
+    @property
+    def significant(self) -> bool:
+        """Whether it stands out among all differences of the comparison."""
+        return self.corrected is not None and self.corrected < SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class ScoreAgreement:
+    """How alike the scores of a ranking order components in two results.
+
+    Attributes:
+        first: Letter of the first.
+        second: Letter of the second.
+        ranking: The ranking in both.
+        tau: Mean of Kendall's tau-b over the documents with the same components in both.
+    """
+
+    first: str
+    second: str
+    ranking: str
+    tau: Estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results on the same documents, compared in pairs.
+
+    Attributes:
+        results: The results.
+        documents: Documents that all of them have.
+        analysed: Those of two components or more in all of them, over which everything is.
+        differences: Differences of each pair of results and each ranking that both have.
+        agreements: Agreement of the scores, where components are the same.
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    results: tuple[Compared, ...]
+    documents: int
+    analysed: int
+    differences: tuple[Difference, ...]
+    agreements: tuple[ScoreAgreement, ...]
+
+    @property
+    def same_units(self) -> bool:
+        """Whether components are of one kind in all results, so that counts of them compare too."""
+        return len({each.site.components for each in self.results}) == 1

@@ -1,0 +1,20 @@
+"""Settings of a comparison; light imports alone."""
+
+from dataclasses import dataclass
+
+from eraserhead.settings import LARGEST_SEED, option
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """A comparison of results on the same documents.
+
+    Attributes:
+        results: Folders of finished erasure results, two or more: of other models, layers, heads or seeds.
+        output: File that the comparison is written to, as JSON.
+        seed: Seed of the intervals and tests.
+    """
+
+    results: list[str]
+    output: str = "compare.json"
+    seed: int = option(0, low=0, high=LARGEST_SEED)

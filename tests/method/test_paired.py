@@ -1,0 +1,40 @@
+"""Tests by random signs, against all signs there are."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from eraserhead.method import paired
+from eraserhead.method.paired import sign_flip_p_values
+
+
+def test_p_values_are_those_of_all_signs():
+    """Eleven documents have 2,048 signs; 10,000 random ones come within three standard errors of their share."""
+    differences = np.random.default_rng(0).normal(0.4, 1.0, (11, 3))
+    signs = np.array(list(product([-1, 1], repeat=11)))
+    exact = (np.abs(signs @ differences) >= np.abs(differences.sum(0)) - 1e-9).mean(0)
+    found = sign_flip_p_values(differences, 0)
+    assert (np.abs(found - exact) < 3 * np.sqrt(exact * (1 - exact) / paired.DRAWS) + 2e-4).all()
+
+
+def test_differences_of_one_sign_have_the_smallest_p_value():
+    """Of 2 ** 5 signs two bring the sum of five equal differences as far."""
+    assert sign_flip_p_values(np.ones((5, 1)), 0)[0] == pytest.approx(1 / 16, abs=0.008)
+
+
+def test_documents_without_a_number_are_left_out_and_no_difference_has_no_p_value():
+    column = np.array([0.3, np.nan, -0.1, 0.2, 0.4, np.nan])
+    found = sign_flip_p_values(np.stack([column, np.where(np.isnan(column), 0, column), 0 * column], axis=1), 0)
+    assert found[0] == found[1] > 0
+    assert np.isnan(found[2])
+
+
+def test_many_documents_come_to_the_same_by_the_normal_distribution(monkeypatch):
+    values = np.random.default_rng(1).normal(0.05, 1.0, (1500, 1))
+    drawn = sign_flip_p_values(values, 0)[0]
+    monkeypatch.setattr(paired, "MANY", 1)
+    normal = sign_flip_p_values(values, 0)[0]
+    assert normal == pytest.approx(2 * norm.sf(abs(values.sum()) / np.sqrt((values**2).sum())))
+    assert drawn == pytest.approx(normal, abs=0.015)
