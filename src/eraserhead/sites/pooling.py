@@ -58,9 +58,9 @@ class PoolingSite:
         )
         logits = head.classifier(pooled).to(device)
         if self.targets is None:
-            reading = pooled_reading(*read, decide(logits))
+            reading = replace(pooled_reading(*read, decide(logits)), vectors=vectors)
         else:
-            reading = pooled_cases(*read, logits, self.targets)
+            reading = replace(pooled_cases(*read, logits, self.targets), vectors=vectors)
         return with_value_norms(reading, vectors.to(device)) if VALUE_NORM in signals else reading
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:

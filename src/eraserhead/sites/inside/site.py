@@ -25,6 +25,7 @@ from eraserhead.sites.given_signals import GIVEN
 from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.checks import checked_heads, checked_name
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
+from eraserhead.sites.inside.head_input import seen_replay
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
@@ -141,6 +142,7 @@ class SelfAttentionSite:
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
         replay = self._read_once(inputs)
+        again = InsideReplay(self.runner.model, replay, mask, positions)
         documents = torch.arange(len(token_mask), device=token_mask.device)
         logits = replay.logits(documents, torch.ones_like(token_mask).unsqueeze(1))[:, 0].double()
         decided = decisions(logits, self.targets)
@@ -168,9 +170,10 @@ class SelfAttentionSite:
                 else {},
             ),
             outside=(weights * ~components).sum(-1)[rows],
-            replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
+            replay=decided.replay(again),
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
+            vectors=seen_replay(self.runner, again),
         )
 
     def _value_norms(self, replay: Replay) -> Float[Tensor, "documents tokens"]:
