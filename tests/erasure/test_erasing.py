@@ -510,7 +510,10 @@ def test_processes_that_see_different_shards_finished_leave_none_out():
     """The second of three processes looks when the first has finished shard 0, the third when 0 and 1 are there."""
     seen = [set(), {0}, {0, 1}]
     work = Work(
-        [DealtShard(number, np.empty(0, np.int64)) for number in range(7)], 1, lambda shard: Dataset.from_dict({})
+        [DealtShard(number, np.empty(0, np.int64)) for number in range(7)],
+        1,
+        lambda shard: Dataset.from_dict({}),
+        np.empty(0, np.int64),
     )
 
     def dealt(rank, finished):
@@ -555,7 +558,7 @@ def test_a_damaged_file_is_named_by_who_reads_it_and_made_again_by_the_same_comm
 def test_a_damaged_shard_alone_is_made_again(tmp_path, monkeypatch, caplog):
     run = config(tmp_path, shard_size=5)
     whole = frames(erase_to_folder(replace(run, output_dir=str(tmp_path / "whole"))))
-    monkeypatch.setattr(ResultsFolder, "join", interrupted)
+    monkeypatch.setattr(ResultsFolder, "write_tables", interrupted)
     with pytest.raises(KeyboardInterrupt):
         erase_to_folder(run)
     monkeypatch.undo()

@@ -229,10 +229,11 @@ def test_texts_on_the_hub_are_read_a_window_at_a_time_and_only_where_shards_are_
     opened = SimpleNamespace(tokenize=lambda rows: rows, checkpoint=SimpleNamespace(seen=None))
     documents, part = Streamed(), Part(2, 3)
     shards = [shard for shard in shards_of(documents.rows, 1) if part.has(shard.number)]
-    work = Work(shards, 1, Windows(opened, documents, shards).read)
+    work = Work(shards, 1, Windows(opened, documents, shards).read, np.array([17]))
     found = {shard.number: work.table(shard).to_pydict() for shard in work.share(0, 1, finished=range(16))}
     assert list(found) == list(range(16, 40, 3))
     assert all(rows["text"] == [f"text {place}" for place in rows["place"]] for rows in found.values())
+    assert all(rows["sampled"] == [place == 17 for place in rows["place"]] for rows in found.values())
     assert len(asked) == 2  # the first window has no shard to make
     assert [len(places) for places in asked] == [6, 2]
     assert min(asked[0]) >= 16

@@ -32,7 +32,7 @@ def flips(count_never_as="beyond_all", **rankings):
                 outcome = "never" if np.isnan(count) else "flip"
                 numbered = draw if ranking == "random" else ABSENT
                 people = [ABSENT] * len(RATIONALE_COLUMNS)
-                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, *people))
+                rows.append((f"d{number}", ranking, numbered, 5, count, count / 10, outcome, ABSENT, *people))
     return flips_by_ranking([pa.Table.from_pandas(pd.DataFrame(rows, columns=COLUMNS))], count_never_as)
 
 

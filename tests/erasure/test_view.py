@@ -54,6 +54,18 @@ def test_every_number_of_the_summary_is_shown():
         assert expected in text, expected
 
 
+def test_shares_out_of_the_ordinary_are_shown_where_they_are_known():
+    """And said what they are, or from how many documents on they would be known."""
+    known = replace(full_ranking(), out_of_ordinary=estimate(0.0625, 0.01, 0.12))
+    several = {"attention": known, "gradient": full_ranking()}
+    text = " ".join(written(summary_view(full_summary(rankings=several, ordinary_documents=1200))).split())
+    assert "6.2 [1.0, 12.0]" in text
+    assert "of 1,200 documents with nothing erased than 99 % of these" in text
+    text = " ".join(written(summary_view(full_summary())).split())
+    assert "% of flips" not in text
+    assert "out of the ordinary is told from 100 documents on" in text
+
+
 def test_definitions_that_are_not_the_default_are_said():
     """Each in a line of the header and in what it changes below; of the default neither is a word."""
     default = written(summary_view(full_summary()))

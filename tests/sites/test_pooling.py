@@ -42,6 +42,22 @@ def test_replay_equals_the_model_with_keep_masks(tmp_path):
             assert_close(replayed[:, erasure], site.model(**batch, keep=tokens).logits, rtol=0, atol=1e-12)
 
 
+def test_the_head_sees_the_pooled_vector_that_is_left(tmp_path):
+    """Its classifier makes the replayed logits of it; where nothing is left it is 0, and the logits the bias."""
+    site, _, reading = read(tmp_path)
+    rows = torch.arange(len(TEXTS))
+    keep = torch.rand((len(TEXTS), 5, reading.mask.shape[1]), generator=torch.Generator().manual_seed(1)) < 0.5
+    keep[:, 0] = False
+    seen = reading.seen(rows, keep)
+    assert seen is not None
+    assert_close(site.model.head.classifier(seen), evaluated(reading, keep), rtol=0, atol=1e-12)
+    assert not seen[:, 0].any()
+    assert seen[:-2, 1:].any(-1).all()
+    assert reading.vectors is not None
+    first = reading.weights[0] * keep[0, 1]
+    assert_close(seen[0, 1], first / first.sum() @ reading.vectors[0], rtol=0, atol=1e-12)
+
+
 def test_gradient_equals_central_differences_through_the_head(tmp_path):
     _, _, reading = read(tmp_path)
     step, gradient = 1e-6, numbers(reading)["gradient"]

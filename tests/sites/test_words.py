@@ -71,6 +71,18 @@ def some_keeps(reading, erasures, seed=0):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_classifier_makes_the_logits_of_what_it_sees(model_of, kind):
+    """Also of documents of which nothing exists, or nothing is kept: then it sees 0, and the logits are the bias."""
+    model = model_of(*kind)
+    _, reading = read(model)
+    keep = some_keeps(reading, 4)
+    seen = reading.seen(torch.arange(len(DOCUMENTS)), keep)
+    assert seen is not None
+    assert_close(model.head.classifier(seen), evaluated(reading, keep), rtol=0, atol=1e-10)
+    assert (seen[0, 0] - seen[0, 2]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_weights_positions_and_logits_are_the_models(model_of, kind):
     model = model_of(*kind)
     inputs, reading = read(model)

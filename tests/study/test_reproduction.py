@@ -181,16 +181,16 @@ def test_a_study_that_was_killed_ends_with_the_same_paper(configs, tmp_path, mon
         with pytest.raises(Killed):
             main(arguments(configs, broken))
     assert not (broken / STUDY.paper).exists()
-    joined, join = [], ResultsFolder.join
+    joined, join = [], ResultsFolder.write_tables
 
-    def killed_before_joining(self, shards, part=False):
+    def killed_before_joining(self, *given):
         joined.append(self.path.parent.name)
         if joined[-1] == "second-flan-none":
             raise Killed
-        return join(self, shards, part)
+        return join(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ResultsFolder, "join", killed_before_joining)
+        patch.setattr(ResultsFolder, "write_tables", killed_before_joining)
         with pytest.raises(Killed):
             main(arguments(configs, broken))
     assert joined == ["first-han-rnn", "second-flan-none"]  # the first was complete

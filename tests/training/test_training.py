@@ -87,6 +87,13 @@ def test_run_folder_is_a_model_with_its_data(tmp_path):
     assert versions["torch"].startswith("2.")
 
 
+def test_erasing_attention_in_training_changes_what_is_learnt(tmp_path):
+    runs = [config(tmp_path, f"run-{q}", epochs=1, erase_attention=q) for q in (0.0, 1.0)]
+    plain, erased = (weights(train(run).path) for run in runs)
+    assert list(plain) == list(erased)
+    assert not torch.equal(plain["head.classifier.weight"], erased["head.classifier.weight"])
+
+
 def test_best_epoch_is_kept(tmp_path, monkeypatch):
     """Accuracies .5, .9, .4: the weights are those of the second epoch, and patience 1 stops after the third."""
     accuracies, seen = iter([0.5, 0.9, 0.4]), []
@@ -108,8 +115,8 @@ def test_best_epoch_is_kept(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_resumed_training_ends_where_uninterrupted_training_does(tmp_path, monkeypatch, frozen):
-    """Dropout is on, so that the random state must come back too; the interruption falls into the third epoch."""
-    run = config(tmp_path, "whole", freeze_encoder=frozen, epochs=4, patience=9)
+    """Dropout and erasure draw, so the random state must come back too; the interruption falls into the third epoch."""
+    run = config(tmp_path, "whole", freeze_encoder=frozen, epochs=4, patience=9, erase_attention=0.5)
     run = replace(run, model=replace(run.model, dropout=0.3))
     train(run)
     cut = replace(run, output_dir=str(tmp_path / "cut"))

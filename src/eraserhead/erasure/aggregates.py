@@ -17,6 +17,7 @@ from eraserhead.erasure.label_scores import label_scores, right_states
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS
 from eraserhead.erasure.summary import (
+    BEYOND_ORDINARY,
     Aggregates,
     Agreement,
     Counts,
@@ -35,7 +36,7 @@ QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 QUANTITIES = ("fraction", "removed", "mass")
 DOCUMENT_COLUMNS = [
     *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role", "annotators"),
-    *CEILING_COLUMNS,
+    *("percentile", *CEILING_COLUMNS),
     *COUNTS,
 ]
 DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
@@ -92,6 +93,7 @@ def aggregate(
         tests={name: single_summary(name, means) for name in tests},
         labels=label_scores(analysed, cases, labels, seed) if labels else None,
         random_orders=random_orders(flips),
+        ordinary_documents=int(analysed.percentile.notna().sum()),
         people=people(flips, analysed, means),
     )
 
@@ -129,6 +131,8 @@ def ranking_columns(name: str, flips: FlipValues, yardstick: FlipValues | None) 
     columns |= {quantity: _mean_where_number(flips.numbers(quantity)) for quantity in QUANTITIES}
     if yardstick is not None:
         columns |= _against(flips, yardstick)
+    beyond = np.where(np.isnan(flips.percentile), np.nan, flips.percentile > BEYOND_ORDINARY)
+    columns["out_of_ordinary"] = _mean_where_number(beyond)
     columns |= {measure: _mean_where_number(values) for measure, values in flips.people.items()}
     if name == RANDOM:
         columns["spread"] = _spread(flips.numbers("fraction"))
@@ -153,6 +157,7 @@ def ranking_summary(name: str, flips: FlipValues, means: Means) -> RankingSummar
         excess=own.get("excess"),
         optimal=own.get("optimal"),
         spread=own.get("spread"),
+        out_of_ordinary=own["out_of_ordinary"] if own["out_of_ordinary"].count else None,
         curves=curve_summary(name, means),
     )
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
+from eraserhead.erasure.seen import seen_rows
 from eraserhead.method.analysis import Analysis
 from eraserhead.method.cases import Cases, in_written_order
 from eraserhead.method.curves import Curves
@@ -98,6 +101,7 @@ class AnalysedRows:
         rows: Values of the rows.
         components: Values of their components.
         steps: Values of the steps of their curves.
+        seen: What the head sees of each row: with nothing erased, then at its first flip along each order.
         on: For each row, the labels of its document that are on; None where a row is a document.
         rankings: Names of the rankings, as in `ComponentValues.signals`.
         tests: Names of those with a test 1, as in `RowValues.tests`.
@@ -108,6 +112,7 @@ class AnalysedRows:
     rows: RowValues
     components: ComponentValues
     steps: StepValues
+    seen: pa.ListArray
     on: Sequence[list[int]] | None
     rankings: tuple[str, ...]
     tests: tuple[str, ...]
@@ -116,7 +121,12 @@ class AnalysedRows:
 
 
 def analysed_rows(
-    batch: Sequence[int], reading: Reading, rankings: Mapping[str, Ranked], analysis: Analysis, curves: Curves
+    batch: Sequence[int],
+    reading: Reading,
+    rankings: Mapping[str, Ranked],
+    analysis: Analysis,
+    curves: Curves,
+    sampled: Bool[np.ndarray, " documents"],
 ) -> AnalysedRows:
     """Return the numbers of an analysed batch, in few copies from its device.
 
@@ -126,6 +136,7 @@ def analysed_rows(
         rankings: The rankings whose values are stored, by name.
         analysis: The analysis of the reading.
         curves: The curves along rankings.
+        sampled: Which documents of the shard are in the sample of which it is kept what the head sees.
     """
     cases, flips = reading.cases, analysis.flips
     documents = np.array(batch)
@@ -164,6 +175,7 @@ def analysed_rows(
         rows,
         components,
         steps,
+        seen_rows(reading, flips, sampled[rows.document]),
         on=None if cases is None else _on(cases),
         rankings=tuple(rankings),
         tests=tuple(analysis.tests),
@@ -178,11 +190,14 @@ def joined(parts: Sequence[AnalysedRows]) -> AnalysedRows:
     components = _concatenated([part.components for part in parts])
     steps = _concatenated([part.steps for part in parts])
     order = np.lexsort((rows.label, rows.document))
+    seen = pa.concat_arrays([part.seen for part in parts])
+    lists = len(seen) // max(len(order), 1)  # of each row
     on = None if parts[0].on is None else [on for part in parts for on in part.on or ()]
     return AnalysedRows(
         _taken(rows, order),
         _taken(components, _in_order(rows.lengths, order)),
         _taken(steps, _in_order(rows.steps, order)),
+        seen.take(pa.array(_in_order(np.full(len(order), lists), order))),
         on=None if on is None else [on[row] for row in order],
         rankings=parts[0].rankings,
         tests=parts[0].tests,

@@ -1,6 +1,6 @@
 """What is unusual about an analysis and has to be known beside its numbers: lines for the terminal and the card."""
 
-from eraserhead.erasure.summary import Counts, Summary
+from eraserhead.erasure.summary import BEYOND_ORDINARY, FEWEST_ORDINARY, Counts, Summary
 from eraserhead.errors import listed
 from eraserhead.loading.setup import ModelSetup
 
@@ -38,3 +38,16 @@ def loading_line(model: ModelSetup) -> str | None:
     parts += [f"the tokenizer's '{token}' pads, since the model names no padding token"] if token else []
     parts += ["Python code of its repository ran"] if model.own_code else []
     return "; ".join(parts) or None
+
+
+def ordinary_line(summary: Summary) -> str:
+    """Return what a flip out of the ordinary is, or why it is not said which flips are."""
+    if summary.ordinary_documents:
+        return (
+            "Out of the ordinary: there the head sees a vector that is further (by Mahalanobis distance) from those of "
+            f"{summary.ordinary_documents:,} documents with nothing erased than {BEYOND_ORDINARY:g} % of these are "
+            "from the others; such a flip may say more about vectors that training never showed than about the ranking."
+        )
+    if summary.documents.analysed < FEWEST_ORDINARY:
+        return f"Which flips are out of the ordinary is told from {FEWEST_ORDINARY} documents on."
+    return "Which flips are out of the ordinary is not known: what the head sees is not read, or always the same."

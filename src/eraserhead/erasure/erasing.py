@@ -18,9 +18,11 @@ from eraserhead.erasure.analysed import AnalysedRows, analysed_rows
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.draws import draws_needed, first_draws, with_curves, with_draws
 from eraserhead.erasure.joining import with_places
+from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.erasure.scoring import Scoring, unlaid_spans
+from eraserhead.erasure.seen import SAMPLED
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Summary
@@ -79,9 +81,9 @@ class Analyser:
     def shard(self, documents: pa.Table, count: Callable[[int], None]) -> dict[str, pa.Table]:
         """Analyse the tokenised documents of a shard; return its tables, and call `count` with each batch's size."""
         opened, rows = self.opened, self.opened.rows(documents)
-        analysed = []
+        analysed, sampled = [], documents.column(SAMPLED).to_numpy()
         for batch in self._batches(documents, rows):
-            analysed.append(self._batch(documents, rows, batch))
+            analysed.append(self._batch(documents, rows, batch, sampled))
             count(len(batch))
         checkpoint, components = opened.checkpoint, opened.setup.components
         tables = tabulate(documents, analysed, checkpoint.tokenizer, components, opened.labels)
@@ -90,7 +92,8 @@ class Analyser:
     def further(self, documents: pa.Table, draws: int) -> dict[str, pa.Table]:
         """Return flips and curves of the same documents along so many random orders, but for the first of them."""
         opened, rows = self.opened, self.opened.rows(documents)
-        found = [self._further(rows, batch, draws) for batch in self._batches(documents, rows)]
+        sampled = documents.column(SAMPLED).to_numpy()
+        found = [self._further(rows, batch, sampled, draws) for batch in self._batches(documents, rows)]
         return tabulate_further(documents, found, opened.checkpoint.tokenizer, opened.setup.components, opened.labels)
 
     def _batches(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]]) -> list[list[int]]:
@@ -98,15 +101,19 @@ class Analyser:
         budget = self.config.batch_tokens or budget_for(self.accelerator.device).tokens
         return buckets(range(len(lengths)), lengths, budget, self.opened.kinds(rows))
 
-    def _further(self, rows: Mapping[str, Sequence[Any]], batch: list[int], draws: int) -> AnalysedRows:
+    def _further(
+        self, rows: Mapping[str, Sequence[Any]], batch: list[int], sampled: np.ndarray, draws: int
+    ) -> AnalysedRows:
         reading = self.opened.read(rows, batch, ())
         further = further_shuffles(reading, self._draws(rows, _documents(reading, batch), draws), self.draws)
-        return analysed_rows(batch, reading, {}, further, self._curves(reading, further))
+        return analysed_rows(batch, reading, {}, further, self._curves(reading, further), sampled)
 
     def _draws(self, rows: Mapping[str, Sequence[Any]], documents: list[int], count: int) -> Draws:
         return Draws([rows["id"][row] for row in documents], self.config.seed, count, self.config.random_other)
 
-    def _batch(self, documents: pa.Table, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> AnalysedRows:
+    def _batch(
+        self, documents: pa.Table, rows: Mapping[str, Sequence[Any]], batch: list[int], sampled: np.ndarray
+    ) -> AnalysedRows:
         reading = self.opened.read(rows, batch, self.scoring.signals)
         own = _documents(reading, batch)
         draws = self._draws(rows, own, self.draws)
@@ -117,7 +124,7 @@ class Analyser:
             along = self._curves(counted, analysis)
         self.searched.append(analysis.search_seconds)
         self.sizes.append(len(batch))
-        return analysed_rows(batch, reading, ranked, analysis, along)
+        return analysed_rows(batch, reading, ranked, analysis, along, sampled)
 
     def _curves(self, reading: Reading, analysis: Analysis) -> Curves:
         """Return the curves along all orders but those that begin with a flipping set."""
@@ -195,7 +202,8 @@ def erase_documents(
         _add_draws(analyser, work, results)
         accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        files = results.join([shard.number for shard in work.shards], part is not None)
+        folders, mend = results.shard_folders(shard.number for shard in work.shards), "run the same erase again"
+        files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added, part is not None)
         run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),

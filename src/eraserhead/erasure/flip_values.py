@@ -18,7 +18,7 @@ from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.schemas import RATIONALE_COLUMNS
 from eraserhead.method.names import Outcome
 
-COLUMNS = ("id", "ranking", "draw", "n", "removed", "mass", "outcome", *RATIONALE_COLUMNS)
+COLUMNS = ("id", "ranking", "draw", "n", "removed", "mass", "outcome", "percentile", *RATIONALE_COLUMNS)
 OUTCOMES = {outcome.label: outcome for outcome in Outcome}
 
 
@@ -34,6 +34,8 @@ class FlipValues:
         removed: Components erased; where nothing flips, infinity or the number of all components, as counted.
         fraction: Their share; where nothing flips, infinity or 1.
         mass: Their attention; where nothing flips, infinity or 1.
+        percentile: What percentage of the documents lie nearer to the others than what the head sees; NaN where that is
+            not known.
         people: How well the order agrees with what people marked, by the `RATIONALE_COLUMNS`; NaN where nobody did.
     """
 
@@ -42,6 +44,7 @@ class FlipValues:
     removed: np.ndarray
     fraction: np.ndarray
     mass: np.ndarray
+    percentile: np.ndarray
     people: dict[str, np.ndarray]
 
     @property
@@ -124,6 +127,7 @@ class _Rows:
     removed: np.ndarray
     mass: np.ndarray
     outcome: np.ndarray
+    percentile: np.ndarray
     people: dict[str, np.ndarray]
 
 
@@ -135,14 +139,15 @@ def _rows(table: pa.Table, chosen: np.ndarray) -> _Rows:
         draws=1 if not len(draw) or np.isnan(draw).all() else int(np.nanmax(draw)) + 1,
         n=table.column("n").to_numpy()[chosen],
         outcome=outcomes[codes[chosen]] if len(names) else np.empty(0, dtype=np.int8),
-        **{name: _numbers(table.column(name))[chosen] for name in ("removed", "mass")},
+        **{name: _numbers(table.column(name))[chosen] for name in ("removed", "mass", "percentile")},
         people={name: _numbers(table.column(name))[chosen] for name in RATIONALE_COLUMNS},
     )
 
 
 def _joined(parts: list[_Rows]) -> _Rows:
     columns = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in ("n", "removed", "mass", "outcome")
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("n", "removed", "mass", "outcome", "percentile")
     }
     people = {name: np.concatenate([part.people[name] for part in parts]) for name in RATIONALE_COLUMNS}
     return _Rows(max(part.draws for part in parts), **columns, people=people)
@@ -177,6 +182,7 @@ def _values(rows: _Rows, ids: np.ndarray, count_never_as: CountNeverAs) -> FlipV
     return FlipValues(
         ids=ids,
         outcome=rows.outcome.reshape(shape),
+        percentile=rows.percentile.reshape(shape),
         people={name: values.reshape(shape) for name, values in rows.people.items()},
         **{name: values.reshape(shape) for name, values in counted.items()},
     )

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from eraserhead.erasure.schemas import PLACE
 from eraserhead.errors import UserError
 from eraserhead.files import damaged
 from eraserhead.parquet import open_parquet, read_parquet
@@ -16,7 +17,6 @@ from eraserhead.parquet import open_parquet, read_parquet
 Kind = TypeVar("Kind")
 
 DOCUMENTS_AT_ONCE = 200  # whose rows are put in order together; also those of a row group
-PLACE = pa.field("place", pa.int64())  # column of the documents of shards and parts: which of all documents it is
 compute = pyarrow.compute
 
 

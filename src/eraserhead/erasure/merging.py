@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import MergeConfig
+from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.parts import Part
 from eraserhead.erasure.results import NAMES_ALONE, ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
@@ -48,7 +49,8 @@ def _merge(results: ResultsFolder, parts: Parts, overwrite: bool) -> ResultsFold
         results.tidy()
         logger.info(f"{results.path}: already complete, nothing to do")
         return results
-    files = results.write_tables([folder.path for folder, _ in parts.values()], "erase this part again")
+    folders, mend = [folder.path for folder, _ in parts.values()], "erase this part again"
+    files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added)
     labels = () if setup.site.targets is None else setup.model.classes
     aggregates = aggregate(results, setup.seed, setup.count_never_as, labels)
     run = merged_run([summary.run for _, summary in parts.values()], files)

@@ -5,7 +5,7 @@ when all of a file is written, ``summary.json`` last. Each shard is sealed, and 
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eraserhead.digests import changed_file, digests
-from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, PLACE, in_order
-from eraserhead.erasure.schemas import DOCUMENT_ROWS, DOCUMENTS, SCHEMAS
+from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, in_order
+from eraserhead.erasure.schemas import DOCUMENT_ROWS, PARTS, SCHEMAS
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Job, UserError
@@ -119,6 +119,10 @@ class ResultsFolder(OutputFolder):
         shards = self.path / RESULTS.shards
         return {int(shard.name) for shard in shards.iterdir() if shard.name.isdigit()} if shards.is_dir() else set()
 
+    def shard_folders(self, numbers: Iterable[int]) -> list[Path]:
+        """Return the folders of some finished shards."""
+        return [self.path / RESULTS.shard(number) for number in numbers]
+
     def write_shard(self, number: int, tables: Mapping[str, pa.Table]) -> None:
         """Write one shard's tables atomically, all together; the documents have a column ``place``.
 
@@ -140,25 +144,16 @@ class ResultsFolder(OutputFolder):
         """Return how many bytes a finished shard takes."""
         return sum(file.stat().st_size for file in (self.path / RESULTS.shard(number)).iterdir())
 
-    def join(self, shards: Sequence[int], part: bool = False) -> dict[str, str]:
-        """Join finished shards under the final names, documents in their order; those of a part keep their place.
-
-        Returns:
-            Digest of each table's file by name.
-
-        Raises:
-            UserError: A shard has been damaged or removed meanwhile.
-        """
-        folders = [self.path / RESULTS.shard(number) for number in shards]
-        return self.write_tables(folders, f"run the same {self.COMMAND} again", part)
-
-    def write_tables(self, folders: Sequence[Path], mend: str, keep_places: bool = False) -> dict[str, str]:
+    def write_tables(
+        self, folders: Sequence[Path], mend: str, completed: Callable[[pa.Table], pa.Table], part: bool = False
+    ) -> dict[str, str]:
         """Write the tables, with the rows of those in other folders in the order of their documents.
 
         Args:
-            folders: The other folders.
+            folders: The other folders: finished shards, or parts.
             mend: What to do about a damaged table in one of them.
-            keep_places: Whether the documents keep their column ``place``.
+            completed: Fills in what only all documents together can tell, in some rows of a table.
+            part: Whether the tables are of a part, which has columns that only merging needs.
 
         Returns:
             Digest of each table's file by name.
@@ -167,12 +162,11 @@ class ResultsFolder(OutputFolder):
             UserError: A table is damaged, or lacks documents.
         """
         self.check_mark()
-        schemas = {**SCHEMAS, DOCUMENT_ROWS: DOCUMENTS.append(PLACE)} if keep_places else SCHEMAS
-        for name, schema in schemas.items():
+        for name, schema in (PARTS if part else SCHEMAS).items():
             file = RESULTS.table(name)
             with replacing(self.path / file) as unfinished, parquet_writer(unfinished, schema) as writer:
                 for rows in in_order(folders, file, RESULTS.table(DOCUMENT_ROWS), mend):
-                    writer.write_table(rows.select(schema.names))
+                    writer.write_table(completed(rows).select(schema.names))
         return digests(self.path, map(RESULTS.table, SCHEMAS))
 
     def finish(self, summary: Summary) -> None:

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 TARGET = ("target", pa.string())  # of every table: the label that a row is about; null where a document is one decision
+PERCENTILE = ("percentile", pa.float64())  # how far from the others what the head sees lies; null in shards
 # Agreement with people: average precision, AUC and F1 of an order, and of annotators with each other.
 RATIONALE_COLUMNS = ("rationale_average_precision", "rationale_auc", "rationale_f1")
 CEILING_COLUMNS = ("ceiling_average_precision", "ceiling_auc", "ceiling_f1")
@@ -27,6 +28,7 @@ DOCUMENTS = pa.schema(
         ("training_role", pa.string()),
         ("labels", pa.list_(pa.int32())),
         ("predictions", pa.list_(pa.int32())),
+        PERCENTILE,
         ("annotators", pa.int32()),
         *((name, pa.float64()) for name in CEILING_COLUMNS),
         TARGET,
@@ -43,6 +45,7 @@ FLIPS = pa.schema(
         ("mass", pa.float64()),
         ("outcome", pa.string()),
         ("order", pa.list_(pa.int32())),
+        PERCENTILE,
         *((name, pa.float64()) for name in RATIONALE_COLUMNS),
         TARGET,
     ]
@@ -94,4 +97,11 @@ CURVES = pa.schema(
     ]
 )
 DOCUMENT_ROWS = "documents"  # the table that has a row for each document
-SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, "flips": FLIPS, "singles": SINGLES, "curves": CURVES}
+FLIP_ROWS = "flips"
+SCHEMAS = {DOCUMENT_ROWS: DOCUMENTS, "signals": SIGNALS, FLIP_ROWS: FLIPS, "singles": SINGLES, "curves": CURVES}
+
+# What shards and parts have beside: which of all documents it is, and what the head sees, from which come percentiles.
+PLACE = pa.field("place", pa.int64())
+SEEN = pa.field("seen", pa.list_(pa.float32()))
+TABULATED = {**SCHEMAS, DOCUMENT_ROWS: DOCUMENTS.append(SEEN), FLIP_ROWS: FLIPS.append(SEEN)}
+PARTS = {**TABULATED, DOCUMENT_ROWS: TABULATED[DOCUMENT_ROWS].append(PLACE)}

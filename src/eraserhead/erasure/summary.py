@@ -8,6 +8,9 @@ from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
 
+FEWEST_ORDINARY = 100  # documents; among fewer, none can lie beyond the 99th percentile of the others
+BEYOND_ORDINARY = 99.0  # the percentile from which on what the head sees is out of the ordinary
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -97,6 +100,8 @@ class RankingSummary:
         excess: Removals in excess of the yardstick's, where both exist; null without a yardstick.
         optimal: Share of the documents on which there is no excess; null likewise.
         spread: For the random ranking, mean standard deviation of the fraction over a document's draws; else null.
+        out_of_ordinary: Share of the flips at which the head sees what is further from the documents with nothing
+            erased than 99 % of them are from each other (METHOD section 14); null where that was not measured.
         curves: Probabilities along the ranking; null for sets, and where nothing was looked at.
     """
 
@@ -107,6 +112,7 @@ class RankingSummary:
     excess: Estimate | None
     optimal: Estimate | None
     spread: Estimate | None
+    out_of_ordinary: Estimate | None = None
     curves: CurveSummary | None = None
 
     def distribution(self, quantity: str) -> Distribution:
@@ -264,6 +270,8 @@ class Aggregates:
         tests: Test 1 by the name of the ranking.
         labels: Scores by label, of a model that decides label by label; else null.
         random_orders: How many random orders each document has, and what so few of them do.
+        ordinary_documents: Documents that flips were compared with to tell which are out of the ordinary; 0 where that
+            was not measured.
         people: Rankings against what people marked as evidence; null where nobody marked anything.
     """
 
@@ -278,6 +286,7 @@ class Aggregates:
     tests: dict[str, TestSummary]
     labels: LabelScores | None = None
     random_orders: RandomOrders | None = None
+    ordinary_documents: int = 0
     people: People | None = None
 
     @property

@@ -15,7 +15,7 @@ from eraserhead.data.rationales import RATIONALES
 from eraserhead.data.tokens import COUNTS
 from eraserhead.erasure.analysed import AREA_FIELDS, AT_FIELDS, TEST_FIELDS, AnalysedRows, joined
 from eraserhead.erasure.plausibility import MEASURES, Marks, annotator_ceiling, annotators, order_agreement
-from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS, SCHEMAS
+from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS, TABULATED
 from eraserhead.loading.components import ComponentTexts, component_texts
 from eraserhead.method.cases import in_written_order
 from eraserhead.method.names import FEWEST_COMPONENTS, Outcome
@@ -131,6 +131,8 @@ def _documents(shard: Shard, people: Mapping[str, Any]) -> pa.Table:
         "single_js": _lists(found.components.single_js, rows.lengths),
         "single_decision": _lists(found.components.single_decision, rows.lengths),
         **{name: shard.column(name) for name in (*COUNTS, TRAINING_ROLE)},
+        "percentile": None,
+        "seen": found.seen.take(pa.array(np.arange(0, len(found.seen), 1 + len(found.orders)))),
         **people,
     }
     return _table("documents", shard, 1, columns)
@@ -159,6 +161,8 @@ def _flips(shard: Shard, people: Mapping[str, Any]) -> pa.Table:
         "mass": pa.array(rows.mass.T.ravel(), mask=never),
         "outcome": OUTCOMES.take(pa.array(outcome)),
         "order": _lists(_by_row(found.components.orders, rows.lengths), lengths),
+        "percentile": None,
+        "seen": _at_flips(shard),
         **people,
     }
     return _table("flips", shard, each, columns)
@@ -211,7 +215,7 @@ def _table(name: str, shard: Shard, each: int, columns: dict[str, Any]) -> pa.Ta
         "target": None if targets is None else np.repeat(np.array(targets, dtype=object), each),
     }
     columns = {**keys, **columns}
-    schema = SCHEMAS[name]
+    schema = TABULATED[name]
     return pa.table([_array(columns[field.name], field.type, len(rows)) for field in schema], schema=schema)
 
 
@@ -242,6 +246,12 @@ def _by_row(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 def _repeated(values: Sequence[Any], times: int) -> pa.Array:
     return pa.array(values).take(pa.array(np.tile(np.arange(len(values)), times)))
+
+
+def _at_flips(shard: Shard) -> pa.ListArray:
+    """Return what the head sees at the first flips, without what it sees with nothing erased."""
+    seen, lists = shard.found.seen, 1 + len(shard.found.orders)
+    return seen.take(pa.array(np.flatnonzero(np.arange(len(seen)) % lists)))
 
 
 def _states(labels: Any, numbers: Int[np.ndarray, " rows"]) -> list[int | None]:

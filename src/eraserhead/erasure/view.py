@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from eraserhead.erasure.conditions import ordinary_line
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.header import header
 from eraserhead.erasure.summary import LabelScores, Pair, People, RankingSummary, Summary
@@ -123,7 +124,7 @@ def called(ranking: str) -> str:
 
 
 def _notes(summary: Summary) -> str:
-    notes = NOTES.format(means=MEANS[summary.setup.count_never_as])
+    notes = f"{NOTES.format(means=MEANS[summary.setup.count_never_as])} {ordinary_line(summary)}"
     if any(ranking.curves for ranking in summary.rankings.values()):
         notes = f"{notes} {CURVE_NOTES}"
     return f"{YARDSTICK_NOTES[BEST_FOUND]} {notes}" if summary.yardstick == BEST_FOUND else notes
@@ -159,10 +160,12 @@ def _fractions(rankings: Mapping[str, RankingSummary]) -> Table:
 def _outcomes(rankings: Mapping[str, RankingSummary]) -> Table:
     words = {Outcome.BIAS_ONLY: "no attention left" if BEST_FOUND in rankings else "bias only"}
     headings = [words.get(outcome, outcome.label) for outcome in Outcome]
-    table = new_table(OUTCOMES, "ranking", *headings, "spread over draws")
+    told = any(ranking.out_of_ordinary for ranking in rankings.values())
+    table = new_table(OUTCOMES, "ranking", *headings, *["out of the ordinary, % of flips"] * told, "spread over draws")
     for name, ranking in rankings.items():
         shares = [percent(ranking.share(outcome)) for outcome in Outcome]
-        add_row(table, called(name), *shares, interval(ranking.spread) if ranking.spread else "")
+        beyond = [percent(ranking.out_of_ordinary) if ranking.out_of_ordinary else NONE] * told
+        add_row(table, called(name), *shares, *beyond, interval(ranking.spread) if ranking.spread else "")
     return table
 
 

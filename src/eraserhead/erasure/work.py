@@ -11,7 +11,8 @@ from eraserhead.data.arrow import arrow_table
 from eraserhead.data.documents import Documents
 from eraserhead.data.seen import SeenTexts
 from eraserhead.erasure.config import EraseConfig
-from eraserhead.erasure.joining import PLACE
+from eraserhead.erasure.schemas import PLACE
+from eraserhead.erasure.seen import SAMPLED, sample
 from eraserhead.erasure.shard_size import FIRST, automatic_size
 from eraserhead.erasure.shards import DealtShard, Places, shards_of
 from eraserhead.erasure.tabulate import TRAINING_ROLE
@@ -26,11 +27,13 @@ class Work:
         shards: The shards.
         size: Most documents of a shard.
         read: Returns the tokenised documents of a shard.
+        sample: Places of the documents of which it is kept what the head sees.
     """
 
     shards: list[DealtShard]
     size: int
     read: Callable[[DealtShard], Dataset]
+    sample: Places
 
     @property
     def documents(self) -> int:
@@ -46,9 +49,10 @@ class Work:
         return [shard for shard in self.shards[rank::processes] if shard.number not in finished]
 
     def table(self, shard: DealtShard) -> pa.Table:
-        """Return a shard's documents, which know their place among all."""
+        """Return a shard's documents, which know their place among all, and whether they are in the sample."""
         rows = self.read(shard)
-        return arrow_table(rows, rows.column_names).append_column(PLACE, pa.array(shard.places))
+        table = arrow_table(rows, rows.column_names).append_column(PLACE, pa.array(shard.places))
+        return table.append_column(SAMPLED, pa.array(np.isin(shard.places, self.sample)))
 
 
 def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig, orders: int) -> Work:
@@ -64,13 +68,14 @@ def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig, orde
         head = opened.tokenize(documents.read(first)) if whole is None else whole.select(first)
         size = size or automatic_size(opened, head["tokens"], len(documents.rows), orders)
     shards = [shard for shard in shards_of(documents.rows, size) if part is None or part.has(shard.number)]
+    chosen = sample(documents.rows)
     if streamed:
-        return Work(shards, size, Windows(opened, documents, shards).read)
+        return Work(shards, size, Windows(opened, documents, shards).read, chosen)
     if whole is not None:
-        return Work(shards, size, lambda shard: whole.select(shard.places))
+        return Work(shards, size, lambda shard: whole.select(shard.places), chosen)
     places = _places(shards)
     own = tokenized(opened, documents.rows.select(places)) if shards else documents.rows
-    return Work(shards, size, lambda shard: own.select(np.searchsorted(places, shard.places)))
+    return Work(shards, size, lambda shard: own.select(np.searchsorted(places, shard.places)), chosen)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from eraserhead.method.greedy import greedy_set, smallest_set
-from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, RandomOther
+from eraserhead.method.names import BEST_FOUND, MINIMUM, RANDOM, Outcome, RandomOther
 from eraserhead.method.random_draws import random_orders, random_others
 from eraserhead.method.reading import Reading
 from eraserhead.method.test_one import Singles, TopAgainstRandom, single_erasures, top_against_random
@@ -32,6 +32,12 @@ class RankingFlips:
     draw: int | None
     order: Int[Tensor, "batch components"]
     flips: Flips
+
+    @property
+    def keep(self) -> Bool[Tensor, "batch components"]:
+        """What is kept at the first flips; everything where nothing flips."""
+        removed = self.flips.removed.masked_fill(self.flips.outcome == Outcome.NEVER.value, 0)
+        return self.order.argsort(-1) >= removed.unsqueeze(1)
 
 
 @dataclass(frozen=True)

@@ -187,13 +187,13 @@ class CasesReplay:
     ) -> Float[Tensor, "rows erasures 2"]:
         """Return the two logits of some cases, which may repeat, with everything outside each keep mask erased."""
         documents, labels = self.cases.documents[rows], self.cases.labels[rows]
-        first, same = _distinct(documents, keep)
+        first, same = distinct(documents, keep)
         logits = self.replay(documents[first], keep[first])[same]
         places = labels.view(-1, 1, 1).expand(-1, logits.shape[1], 1)
         return two_classes(logits.gather(2, places).squeeze(2).double() - self.cases.cut)
 
 
-def _distinct(
+def distinct(
     documents: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
 ) -> tuple[Int[Tensor, " distinct"], Int[Tensor, " rows"]]:
     """Return the first of each kind of row, and for every row which kind it is."""

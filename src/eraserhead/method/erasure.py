@@ -20,8 +20,8 @@ def erase(
 
     A row that keeps no weight above 0 is all zeros: the pooled vector is then zero and the decision is the bias's.
 
-    The site `words` calls this. Affine heads have the closed forms below, which never form the erased weights, and
-    encoders' softmaxes are erased by their masks, in `patch.interface`.
+    The site `words` calls this. Affine heads have the closed forms below, which form the erased weights for the pooled
+    vectors alone, and encoders' softmaxes are erased by their masks, in `patch.interface`.
     """
     kept = torch.where(keep, weights, torch.zeros_like(weights))
     mass = kept.sum(-1, keepdim=True)

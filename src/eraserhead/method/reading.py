@@ -1,6 +1,6 @@
 """A batch read once at a site, which can be decided again with components erased (METHOD sections 1, 2 and 6)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eraserhead.method.along import Along, Steps, along_one_by_one
-from eraserhead.method.cases import Cases
+from eraserhead.method.cases import Cases, Replay
 from eraserhead.method.erasure import (
     LIFT,
     Evaluation,
@@ -24,6 +24,7 @@ from eraserhead.method.limits import Limits, limits
 from eraserhead.method.margins import log_odds, rival_weights, saturation, soft_margin
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import GRADIENT, PRODUCT
+from eraserhead.method.seen import pooled, replayed
 from eraserhead.method.signals import MARGIN_GRADIENT, MARGIN_PRODUCT
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
@@ -96,6 +97,12 @@ class Reading(Protocol):
         """Return the smallest flipping set; None where there is no closed form."""
         ...
 
+    def seen(
+        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+    ) -> Float[Tensor, "rows erasures hidden"] | None:
+        """Return what the head sees with everything outside each keep mask erased; None where it is not known."""
+        ...
+
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
         """Return the log-odds of the decision with the first components of each order erased, and alone kept."""
         ...
@@ -113,6 +120,7 @@ class AffineReading:
         weights: See `Reading`, as for the other fields.
         component_logits: ``W v_i``, the logits of each component without the bias.
         bias: ``b``; of cases, which differ in it, one each.
+        vectors: ``v_i`` of each document's components, in the model's precision; None where only logits are known.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -124,6 +132,7 @@ class AffineReading:
     model_decision: Int[Tensor, " batch"]
     signals: Mapping[str, Float[Tensor, "batch components"]]
     cases: Cases | None = None
+    vectors: Float[Tensor, "documents components hidden"] | None = None
 
     @classmethod
     def of(
@@ -140,14 +149,13 @@ class AffineReading:
         unerased = evaluate_unerased(weights, component_logits, bias)
         rivals = rival_weights(unerased.logits)
         gradient = soft_margin(component_logits, unerased.decision, rivals) * mask
+        places = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
         return cls(
             weights=weights,
             component_logits=component_logits,
             bias=bias,
             mask=mask,
-            positions=torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
-            if positions is None
-            else positions,
+            positions=places if positions is None else positions,
             unerased=unerased,
             model_decision=unerased.decision if model_decision is None else model_decision,
             signals=affine_signals(unerased, weights, gradient),
@@ -193,6 +201,15 @@ class AffineReading:
         order = minimal_order(self.weights, self.component_logits, self.bias, self.mask, decision)
         return FlippingSet(order, *self._flips_of(order.unsqueeze(1)))
 
+    def seen(
+        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+    ) -> Float[Tensor, "rows erasures hidden"] | None:
+        """Return the pooled vectors: averages of the vectors by the weights that are left; 0 where none is."""
+        if self.vectors is None:
+            return None
+        documents = (rows if self.cases is None else self.cases.documents[rows]).to(self.vectors.device)
+        return pooled(self.vectors[documents], self.weights[rows], self.mask[rows], keep)
+
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
         """Follow each order by cumulative sums, of as many orders at once as `ENTRIES` allows."""
         at_once = max(1, ENTRIES // max(self.component_logits.numel(), 1))
@@ -230,6 +247,7 @@ class ReplayedReading:
         outside: Weight on tokens that are no components and are never erased; 0 where there are none.
         replay: Runs what follows the site: rows and keep masks -> logits ``[rows, erasures, classes]``.
         mask_entries: Approximate number of keep-mask entries held at a time.
+        vectors: As `replay`, but of documents, and what the head sees in place of logits; None where it is not known.
     """
 
     weights: Float[Tensor, "batch components"]
@@ -239,11 +257,10 @@ class ReplayedReading:
     model_decision: Int[Tensor, " batch"]
     signals: Mapping[str, Float[Tensor, "batch components"]]
     outside: Float[Tensor, " batch"]
-    replay: Callable[
-        [Int[Tensor, " rows"], Bool[Tensor, "rows erasures components"]], Float[Tensor, "rows erasures classes"]
-    ]
+    replay: Replay
     mask_entries: int
     cases: Cases | None = None
+    vectors: Replay | None = None
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
@@ -274,6 +291,14 @@ class ReplayedReading:
 
     def minimum(self) -> None:
         """Return None: there is no closed form."""
+
+    def seen(
+        self, rows: Int[Tensor, " rows"], keep: Bool[Tensor, "rows erasures components"]
+    ) -> Float[Tensor, "rows erasures hidden"] | None:
+        """Run the replay once for each set of kept components of each document."""
+        if self.vectors is None:
+            return None
+        return replayed(self.vectors, rows if self.cases is None else self.cases.documents[rows], keep)
 
     def along(self, orders: Int[Tensor, "batch orders components"], steps: Steps) -> Along:
         """Run the replay for every set, as many at a time as `mask_entries` allows."""

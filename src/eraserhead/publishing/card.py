@@ -6,7 +6,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from eraserhead.data.provenance import Provenance
-from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
+from eraserhead.erasure.conditions import labels_line, loading_line, ordinary_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.header import LABELS_NOTE, site_line
 from eraserhead.erasure.summary import Distribution, Summary
@@ -156,6 +156,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         YARDSTICK_NOTES.get(summary.yardstick or ""),
         NEVERS[setup.count_never_as],
         MEANS[setup.count_never_as],
+        _ordinary(summary),
     )
     return {
         "answer": answer(summary),
@@ -175,6 +176,14 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "labels": _table(["label", "accuracy of its state"], known) if (known := label_rows(summary)) else None,
         "seen": seen_in_training(summary.documents),
     }
+
+
+def _ordinary(summary: Summary) -> str:
+    """Return which shares of the flips are out of the ordinary, and what that is, or why it is not said."""
+    found = {called(name): ranking.out_of_ordinary for name, ranking in summary.rankings.items()}
+    shares = [f"{name} {percent(share)}" for name, share in found.items() if share is not None]
+    said = f"Out of the ordinary, % of the flips: {', '.join(shares)}. " if shares else ""
+    return f"{said}{ordinary_line(summary)}"
 
 
 def _fractions(found: Distribution) -> list[str]:

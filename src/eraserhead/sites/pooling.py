@@ -59,9 +59,9 @@ class PoolingSite:
         )
         logits = head.classifier(pooled).to(device)
         if self.targets is None:
-            reading = pooled_reading(*read, decide(logits))
+            reading = replace(pooled_reading(*read, decide(logits)), vectors=vectors)
         else:
-            reading = pooled_cases(*read, logits, self.targets)
+            reading = replace(pooled_cases(*read, logits, self.targets), vectors=vectors)
         reading = with_value_norms(reading, vectors.to(device)) if VALUE_NORM in signals else reading
         by_position = of_sentences if isinstance(head, HierarchicalHead) else of_tokens
         return with_embedding_signals(reading, self.model, batch, self.budget, signals, by_position)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from eraserhead.method.cases import Targets, decisions
@@ -43,6 +43,7 @@ class WordsSite:
         self.targets = targets
         self.device = float64_device(model.device)
         self.head: HierarchicalHead = copy.deepcopy(model.head).to(self.device).double().eval().requires_grad_(False)
+        self.before_classifier = without_classifier(self.head)
         self.budget = budget or budget_for(model.device)
 
     @property
@@ -74,13 +75,14 @@ class WordsSite:
             replay=decided.replay(self._replay(documents)),
             mask_entries=self.budget.mask_entries,
             cases=decided.cases,
+            vectors=self._replay(documents, self.before_classifier),
         )
         return with_embedding_signals(reading, self.model, batch, self.budget, signals, of_words)
 
-    def _replay(self, documents: tuple[Document, ...]) -> WordsReplay:
+    def _replay(self, documents: tuple[Document, ...], head: HierarchicalHead | None = None) -> WordsReplay:
         architecture = self.model.config.architecture
         context = architecture.sentence_context or architecture.context
-        return WordsReplay(self.head, documents, self.budget, mixes_sentences=context != "none")
+        return WordsReplay(head or self.head, documents, self.budget, mixes_sentences=context != "none")
 
     def _components(self, documents: tuple[Document, ...], found: list["_ReadDocument"]) -> tuple[Tensor, ...]:
         """Return weights, gradients, weights within sentences, positions and mask ``[batch, components]``.
@@ -142,6 +144,16 @@ class WordsSite:
             _document([sentences[row] for row in own.tolist()], slots[own], vectors.shape[1]) for own in rows
         )
         return documents, head.pool_sentences(vectors, found.counts)[0]
+
+
+def without_classifier(head: HierarchicalHead) -> HierarchicalHead:
+    """Return the head with the identity for a classifier: its logits are what its own classifier sees."""
+    seeing = copy.deepcopy(head)
+    classifier = seeing.classifier
+    classifier.out_features = classifier.in_features
+    classifier.weight = nn.Parameter(torch.eye(classifier.in_features).to(classifier.weight), requires_grad=False)
+    classifier.bias = nn.Parameter(classifier.bias.new_zeros(classifier.in_features), requires_grad=False)
+    return seeing
 
 
 def decide_from_words(

@@ -57,11 +57,14 @@ class TrainingConfig:
         warmup: Share of all steps in which learning rates rise, before they fall linearly.
         plateau_patience: Epochs without improvement after which learning rates are halved.
         clip_norm: Largest norm of the gradient; 0 switches clipping off.
+        erase_attention: Erasure in training, so that erased attention is nothing new to the decision: with this
+            probability a document's components are each kept with a probability that is drawn anew, uniform between 0
+            and 1, at least one of them; the last attention's other weights are erased. 0 switches it off.
         mixed_precision: Precision of the forward pass, on devices that support it; default: that of the file of
             `accelerate launch`, else ``no``.
         metric: Validation metric that decides which epoch is best; default: accuracy, for multi-label models micro_f1.
         patience: Epochs without improvement after which training stops.
-        seed: Seed of initial weights, batches and dropout.
+        seed: Seed of initial weights, batches, dropout and erasure.
         tensorboard: Write curves for tensorboard into the run's folder (extra `tensorboard`).
     """
 
@@ -76,6 +79,7 @@ class TrainingConfig:
     warmup: float = option(0.1, low=0, high=1, belongs_to={"schedule": ("linear",)})
     plateau_patience: int = option(1, low=1, belongs_to={"schedule": ("plateau",)})
     clip_norm: float = option(1.0, low=0)
+    erase_attention: float = option(0.0, low=0, high=1)
     mixed_precision: Literal["no", "fp16", "bf16"] | None = None
     metric: Literal["accuracy", "macro_f1", "micro_f1", "mean_absolute_error"] | None = None
     patience: int = option(3, low=1)

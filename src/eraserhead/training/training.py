@@ -29,6 +29,7 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
 from eraserhead.sites.budget import budget_for
+from eraserhead.training.attention_erasure import erase_in_training
 from eraserhead.training.batches import (
     Batches,
     EncodedBatches,
@@ -144,6 +145,7 @@ def prepare(
     training = config.training
     model.to(accelerator.device)
     model.encoder.requires_grad_(not training.freeze_encoder)
+    erase_in_training(model.head, training.erase_attention)
     batches = {
         role: _batches(config, role, model, tokenizer, reader, split, accelerator) for role, split in splits.items()
     }

@@ -172,6 +172,23 @@ def test_erasing_equals_an_edited_softmax_of_one_document_at_a_time(name, place,
     assert (found[:, 0] - found[:, 2]).abs().max() > 1e-5
 
 
+@pytest.mark.parametrize(("name", "place"), [("bart", "decoder:0"), ("mbart", "cross:0:all"), ("t5", "all")])
+def test_the_classifier_sees_the_decoders_state_at_the_end_of_the_text(name, place):
+    texts, states = documents(LENGTHS), []
+    sets = [[{0}, {0, len(ids) // 2}, set()] for ids in texts]
+    with in_float64():
+        reading = SelfAttentionSite(tiny(name), parse_inside(place)).read(batch_of(tiny(name), texts), ())
+        found = reading.seen(torch.arange(len(texts)), keep_without(reading, sets))
+    assert found is not None
+    hook = eager(name).base_model.register_forward_hook(lambda module, args, output: states.append(output[0]))
+    for row, ids in enumerate(texts):
+        for number, erased in enumerate(sets[row]):
+            erased_logits(name, ids, place, erased, None)
+            assert_close(found[row, number], states.pop()[0, len(ids) - 1], rtol=0, atol=1e-9)
+    hook.remove()
+    assert (found[:, 0] - found[:, 2]).abs().max() > 1e-5
+
+
 @pytest.mark.parametrize("place", ["decoder:0", "cross:-1", "decoder:1:all", "all"])
 @pytest.mark.parametrize("name", ["bart", "mbart", "t5"])
 def test_the_last_of_several_ends_is_read_also_where_a_language_follows(name, place):

@@ -24,6 +24,7 @@ from eraserhead.sites.given_signals import given_inside
 from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.checks import checked_heads, checked_name
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
+from eraserhead.sites.inside.head_input import seen_replay
 from eraserhead.sites.inside.layer import read_at_layer
 from eraserhead.sites.inside.read_documents import ReadDocuments
 from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
@@ -144,6 +145,7 @@ class SelfAttentionSite:
         components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
         positions, mask = components_first(components)
         replay = self._read_once(inputs)
+        again = InsideReplay(self.runner.model, replay, mask, positions)
         documents = torch.arange(len(token_mask), device=token_mask.device)
         logits = replay.logits(documents, torch.ones_like(token_mask).unsqueeze(1))[:, 0].double()
         decided = decisions(logits, self.targets)
@@ -170,9 +172,10 @@ class SelfAttentionSite:
             model_decision=decide(decided.decisive(replay.model_logits)),
             signals=Signals(summed_signals(unerased, gradient, product) if gradients else {}, later, read.missed),
             outside=(weights * ~components).sum(-1)[rows],
-            replay=decided.replay(InsideReplay(self.runner.model, replay, mask, positions)),
+            replay=decided.replay(again),
             mask_entries=self.runner.budget.mask_entries,
             cases=decided.cases,
+            vectors=seen_replay(self.runner, again),
         )
 
     def _value_norms(self, replay: Replay) -> Float[Tensor, "documents tokens"]:
