@@ -28,6 +28,8 @@ from eraserhead.cli.main import COMMANDS
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.patch.families import FAMILIES, REFUSED
+from eraserhead.rankings.registry import BUILT_IN
+from eraserhead.sites.given_signals import given_at
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -95,6 +97,15 @@ def refused_families() -> str:
     """Return the table of families that are refused, and why."""
     rows = [(f"`{kind}`", refusal.reason, "yes" if refusal.head else "no") for kind, refusal in REFUSED.items()]
     return table(("`model_type`", "why not", "a head on its encoder"), rows)
+
+
+def rankings() -> str:
+    """Return the table of built-in rankings."""
+    rows = [
+        (f"`{ranking.name}`", ", ".join(f"`{site}`" for site in given_at(ranking.needs)))
+        for ranking in BUILT_IN.values()
+    ]
+    return table(("ranking", "defined at"), rows)
 
 
 def tables() -> str:
@@ -197,6 +208,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "help": command_help,
     "families": families,
+    "rankings": rankings,
     "refused families": refused_families,
     "api": api,
     "tables": tables,

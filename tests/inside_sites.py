@@ -127,10 +127,16 @@ def random_sets(texts: Sequence[Sequence[int]], count: int, oracle: Slow) -> lis
 
 
 def entries_of(oracle: Slow, ids: list[int], place: str, heads: Sequence[int] | None) -> tuple[Tensor, Tensor]:
-    """Weights and slopes of all entries of a site, [layers, heads, queries, keys]."""
+    """Weights and slopes of a site, [layers, heads, queries, keys]; 0 both where the model's own mask forbids one."""
     layers, chosen, queries = (torch.tensor([*axis]) for axis in oracle.entries(ids, place, heads))
     weights = oracle.weights(ids)[layers[:, None, None], chosen[:, None], queries]
-    return weights, oracle.slopes(ids, place, heads)
+    return weights, oracle.slopes(ids, place, heads).masked_fill(weights == 0, 0.0)
+
+
+def means_over(weights: Tensor) -> Tensor:
+    """Mean of each key's weights over what the model's own mask allows, as shares of their sum."""
+    means = weights.sum((0, 1, 2)) / (weights > 0).sum((0, 1, 2)).clamp(min=1)
+    return means / means.sum()
 
 
 def positions_run(name: str, place: str) -> list[int]:

@@ -29,6 +29,7 @@ SETUP = Setup(
     label_map=None,
     limits=Limits(tokens=64),
     rankings=("attention", "gradient", "product"),
+    ranking_sources={},
     draws=10,
     seed=0,
     random_other="uniform",

@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import eraserhead
 from eraserhead.data.config import DataConfig
+from eraserhead.data.documents import load_documents
+from eraserhead.data.planted import planted_reviews
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
@@ -65,6 +68,29 @@ def test_planted(tmp_path, monkeypatch, encoder_folder):
     aucs = {name: found.auc for name, found in summary.people.rankings.items()}
     assert aucs["random"].low < 0.5 < aucs["random"].high
     assert aucs["random"].count > 50
+    check_given_scores(folder.path, data, results)
+
+
+def check_given_scores(model: Path, data: DataConfig, results) -> None:
+    """A table of the true evidence finds what decides sooner than chance does, and a table of noise no sooner.
+
+    A clause counts for the label by its grade, and against it where the label is the other class.
+    """
+    documents = load_documents(data, "test").rows
+    spans = {review.id: review.evidence for review in planted_reviews("test")}
+    evidence, noise, generator = {}, {}, np.random.default_rng(0)
+    for row in documents:
+        sign = 1 if row["label"] else -1
+        evidence[row["id"]] = [(span.start, span.end, sign * span.grade) for span in spans[row["id"]]]
+        noise[row["id"]] = [(place, place + 1, generator.normal()) for place in range(len(row["text"]))]
+    given = [{"evidence": evidence, "noise": noise}]
+    found = eraserhead.erase(str(model), data, rankings=given, cpu=True).summary
+    sooner, chance = found.pair("evidence", "random"), found.pair("noise", "random")
+    assert sooner.fewer.low > sooner.more.high
+    assert max(chance.fewer.low, chance.more.low) < min(chance.fewer.high, chance.more.high)
+    auc = {name: ranking.auc for name, ranking in found.people.rankings.items()}
+    assert auc["evidence"].low > max(0.85, auc["attention"].high)
+    assert auc["noise"].low < 0.5 < auc["noise"].high
 
 
 @pytest.mark.parametrize("name", CLASSES)

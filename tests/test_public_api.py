@@ -13,8 +13,8 @@ from tiny import saved_classifier, tiny_tokenizer
 
 PUBLIC = {
     *("erase", "explain", "merge", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
-    *("Explanation", "UserError", "AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
-    *("Comparison", "compare"),
+    *("Explanation", "Ranking", "Reading", "UserError", "Comparison", "compare"),
+    *("AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
 }
 
 

@@ -22,6 +22,7 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.errors import UserError as UserError
     from eraserhead.explanation.api import explain as explain
     from eraserhead.explanation.explained import Explanation as Explanation
+    from eraserhead.method.reading import Reading as Reading
     from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig as AttentionPoolingConfig
     from eraserhead.models.modeling_attention_pooling import (
         AttentionPoolingForSequenceClassification as AttentionPoolingForSequenceClassification,
@@ -29,6 +30,7 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.patch.interface import erasable as erasable
     from eraserhead.patch.passes import AttentionRecord as AttentionRecord
     from eraserhead.publishing.api import push as push
+    from eraserhead.rankings.ranking import Ranking as Ranking
     from eraserhead.training.api import train as train
 
 __version__ = "0.1.0"
@@ -42,6 +44,8 @@ _HOMES = {
     "DataConfig": "eraserhead.data.config",
     "Erasure": "eraserhead.erasure.api",
     "Explanation": "eraserhead.explanation.explained",
+    "Ranking": "eraserhead.rankings.ranking",
+    "Reading": "eraserhead.method.reading",
     "UserError": "eraserhead.errors",
     "compare": "eraserhead.comparison.api",
     "erasable": "eraserhead.patch.interface",

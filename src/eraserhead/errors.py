@@ -82,6 +82,10 @@ class DocumentError(UserError):
     """A document cannot be used; of several processes, only the one that reads it raises this."""
 
 
+class FunctionError(DocumentError):
+    """A function that somebody gave has raised something; the command line shows where, by its traceback."""
+
+
 class MissingSplitError(UserError):
     """A data set has no split of the name asked for."""
 

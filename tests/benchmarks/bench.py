@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
 sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that fine-tunes
 
+import attributions
 import curves
 import datasets
 import hierarchy
@@ -63,6 +64,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "inside-prefixes": inside.prefixes,
     "inside-captum": inside.captum,
     "inside-memory": inside.memory,
+    "rankings": attributions.costs,
 }
 
 

@@ -172,7 +172,7 @@ def test_results_of_other_rankings_are_not_continued(made):
     """Shards of which some have the ranking and some have not would be joined in silence."""
     register(Ranking("another", lambda reading: reading.weights))
     try:
-        with pytest.raises(UserError, match=r"different: rankings\)"):
+        with pytest.raises(UserError, match=r"different: ranking_sources.another, rankings\)"):
             erase_to_folder(made.config)
     finally:
         unregister("another")

@@ -14,7 +14,7 @@ from eraserhead.loading.components import components_of
 from eraserhead.loading.reader import DocumentReader
 from eraserhead.method.names import SENTENCES, TOKENS, Outcome
 from eraserhead.method.random_draws import random_orders
-from eraserhead.method.reading import MARGIN_PRODUCT
+from eraserhead.method.signals import MARGIN_PRODUCT
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import prefix_keeps
 from eraserhead.models.architecture import Limits

@@ -26,7 +26,7 @@ from eraserhead.cli.termination import EXIT_CODE, Terminated, termination_raises
 from eraserhead.comparison.config import CompareConfig
 from eraserhead.disk import disk_failure
 from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
-from eraserhead.errors import DocumentError, Job, Setting, Spell, UserError, nearest
+from eraserhead.errors import DocumentError, FunctionError, Job, Setting, Spell, UserError, nearest
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.loading import launcher
 from eraserhead.loading.defaults import erase_defaults
@@ -137,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with termination_raises():
             return _dispatch(arguments)
     except UserError as error:
+        if isinstance(error, FunctionError) and error.__cause__ is not None:
+            print(_traceback(error.__cause__), end="", file=sys.stderr)
         return _fail(error.spelled(spell), alike=not isinstance(error, DocumentError))
     except Terminated:
         _fail(f"terminated; {CONTINUES}")

@@ -1,6 +1,6 @@
 """The numbers that analysed batches leave on the host, joined in the documents' order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from eraserhead.method.cases import Cases, in_written_order
 from eraserhead.method.curves import Curves
 from eraserhead.method.reading import Reading
 from eraserhead.method.test_one import TopAgainstRandom
-from eraserhead.rankings.ranking import Ranking
+from eraserhead.rankings.ranking import Ranked
 
 Values = TypeVar("Values", "RowValues", "ComponentValues", "StepValues")
 TEST_FIELDS = tuple(field.name for field in fields(TopAgainstRandom))
@@ -123,7 +123,7 @@ class AnalysedRows:
 def analysed_rows(
     batch: Sequence[int],
     reading: Reading,
-    rankings: Sequence[Ranking],
+    rankings: Mapping[str, Ranked],
     analysis: Analysis,
     curves: Curves,
     sampled: Bool[np.ndarray, " documents"],
@@ -133,7 +133,7 @@ def analysed_rows(
     Args:
         batch: Numbers of the documents within the shard.
         reading: What was read of them.
-        rankings: The rankings whose values are stored.
+        rankings: The rankings whose values are stored, by name.
         analysis: The analysis of the reading.
         curves: The curves along rankings.
         sampled: Which documents of the shard are in the sample of which it is kept what the head sees.
@@ -163,7 +163,7 @@ def analysed_rows(
         positions=_host(reading.positions)[mask],
         single_js=_host(analysis.singles.js)[mask],
         single_decision=_host(singles)[mask],
-        signals=_stacked([ranking.values(reading) for ranking in rankings], tuple(reading.mask.shape))[:, mask],
+        signals=_stacked([ranked.shown for ranked in rankings.values()], tuple(reading.mask.shape))[:, mask],
         orders=_host(torch.stack([each.order for each in flips]))[:, mask],
     )
     steps = StepValues(
@@ -177,7 +177,7 @@ def analysed_rows(
         steps,
         seen_rows(reading, flips, sampled[rows.document]),
         on=None if cases is None else _on(cases),
-        rankings=tuple(ranking.name for ranking in rankings),
+        rankings=tuple(rankings),
         tests=tuple(analysis.tests),
         orders=tuple((each.ranking, each.draw) for each in flips),
         curves=curves.rankings,

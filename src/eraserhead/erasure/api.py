@@ -27,6 +27,8 @@ from eraserhead.loading.opened import documents_for
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.names import CurveSizes, RandomOther, Unit
+from eraserhead.rankings.asked import Given as GivenRanking
+from eraserhead.rankings.asked import asked_rankings
 from eraserhead.settings import as_list, check_effects, check_settings
 
 
@@ -104,6 +106,7 @@ def erase(
     special_tokens: bool | None = None,
     search: Literal["none", "greedy"] = "none",
     label_map: Sequence[str] | None = None,
+    rankings: Sequence[GivenRanking] | None = None,
     memory_budget: float = 1.0,
     target: str | Sequence[str] | None = None,
     threshold: float | None = None,
@@ -159,6 +162,11 @@ def erase(
         special_tokens: Whether tokens such as [CLS] are components, inside an encoder; default: yes.
         search: ``greedy`` looks for smaller flipping sets than those of the rankings, where there is no exact minimum.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs.
+        rankings: What orders components: each a name, ``all`` (all that are defined at the site),
+            ``package.module:function``, a file of scores, a function of a `Reading`, a `Ranking`, or a mapping of names
+            to functions or scores: ``{"theirs": {id: [one for each component]}}``, triples of start, end and score in
+            place of the numbers, or a `DataFrame`. Default: attention, gradient and product; attention is always among
+            them.
         memory_budget: Gigabytes that the replays at ``words`` and inside an encoder may take.
         target: Labels of a multi-label model whose states are looked at: ``predicted`` (the default: each label that is
             on, and the one with the largest logit where none is), ``all``, or names.
@@ -204,6 +212,7 @@ def erase(
     check_settings(config)
     check_effects(config)
     check_site(config)
+    asked_for = asked_rankings(rankings)
     if config.asked_part is not None and output_dir is None:
         raise UserError(Setting("part", part), ": give ", Setting("output_dir"), " too, which ", Job("merge"), " reads")
     columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()), rationale_column)
@@ -223,7 +232,7 @@ def erase(
         config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))
         accelerator = devices.start(cpu)
         with devices.alone_in(config.folder, accelerator):
-            results = erase_documents(checkpoint, documents, config, accelerator)
+            results = erase_documents(checkpoint, documents, config, accelerator, asked_for)
         return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
 
 

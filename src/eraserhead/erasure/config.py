@@ -26,6 +26,9 @@ class EraseConfig(SiteConfig):
         data: The documents; default: the test split of the run's own data.
         label_map: Classes of the data and of the model that mean the same, as ``data=model`` pairs
             (``neg=LABEL_0,pos=LABEL_1``), for accuracy; default: classes of the same name.
+        rankings: What orders components: names of rankings, ``all`` (all that are defined at the site),
+            ``package.module:function``, or a file of scores (.parquet, .csv or .jsonl); ``name=`` before the last two
+            gives them a name. Default: attention, gradient and product; attention is always among them.
         draws: Number of random orders tried for each document; default: 10 where erasures have closed forms; elsewhere
             3, and up to 10 where so few would widen an interval by a tenth or more.
         seed: Seed of all draws and of the bootstrap.
@@ -49,6 +52,7 @@ class EraseConfig(SiteConfig):
     output_dir: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     label_map: list[str] | None = None
+    rankings: list[str] | None = None
     draws: int | None = option(None, low=1)
     seed: int = option(0, low=0, high=LARGEST_SEED)
     random_other: RandomOther = "uniform"

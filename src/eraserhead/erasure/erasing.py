@@ -21,6 +21,7 @@ from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
+from eraserhead.erasure.scoring import Scoring, unlaid_spans
 from eraserhead.erasure.seen import SAMPLED
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.erasure.shards import DealtShard
@@ -39,7 +40,7 @@ from eraserhead.method.analysis import Analysis, Draws, analyse, further_shuffle
 from eraserhead.method.curves import Curves, curves
 from eraserhead.method.names import SENTENCES, SHUFFLES, YARDSTICKS, CurveSizes
 from eraserhead.method.reading import Reading
-from eraserhead.rankings.registry import registered, signals_of
+from eraserhead.rankings.asked import Asked, Scorer, asked_rankings, source_of
 from eraserhead.settings import check_settings
 from eraserhead.sites.site import POOLING
 
@@ -57,8 +58,10 @@ class Analyser:
         config: Seed and batch size.
         draws: Number of random orders that each document gets at first.
         permutations: Number of times that each document's weights are permuted.
+        scoring: The rankings.
         curves: Where probabilities along rankings are looked at.
         searched: Seconds that the search for smaller sets has taken so far, one entry for each batch.
+        sizes: Number of documents of each batch so far.
     """
 
     opened: OpenedModel
@@ -66,8 +69,10 @@ class Analyser:
     config: EraseConfig
     draws: int
     permutations: int
+    scoring: Scoring
     curves: CurveSizes
     searched: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
 
     @property
     def search_seconds(self) -> float | None:
@@ -79,7 +84,7 @@ class Analyser:
         opened, rows = self.opened, self.opened.rows(documents)
         analysed, sampled = [], documents.column(SAMPLED).to_numpy()
         for batch in opened.batches(documents, rows, self.config.batch_tokens):
-            analysed.append(self._batch(rows, batch, sampled))
+            analysed.append(self._batch(documents, rows, batch, sampled))
             count(len(batch))
         checkpoint, components = opened.checkpoint, opened.setup.components
         tables = tabulate(documents, analysed, checkpoint.tokenizer, components, opened.labels)
@@ -97,30 +102,37 @@ class Analyser:
         self, rows: Mapping[str, Sequence[Any]], batch: list[int], sampled: np.ndarray, draws: int
     ) -> AnalysedRows:
         reading = self.opened.read(rows, batch, ())
-        further = further_shuffles(reading, self._draws(rows, batch, reading, draws), self.draws)
-        return analysed_rows(batch, reading, (), further, self._curves(reading, further), sampled)
+        further = further_shuffles(reading, self._draws(rows, _documents(reading, batch), draws), self.draws)
+        return analysed_rows(batch, reading, {}, further, self._curves(reading, further), sampled)
 
-    def _draws(self, rows: Mapping[str, Sequence[Any]], batch: list[int], reading: Reading, count: int) -> Draws:
-        cases = reading.cases
-        documents = batch if cases is None else [batch[document] for document in cases.documents.tolist()]
+    def _draws(self, rows: Mapping[str, Sequence[Any]], documents: list[int], count: int) -> Draws:
         ids = [rows["id"][row] for row in documents]
         return Draws(ids, self.config.seed, count, self.config.random_other, self.permutations)
 
-    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int], sampled: np.ndarray) -> AnalysedRows:
-        opened, config, rankings = self.opened, self.config, registered()
-        reading = opened.read(rows, batch, signals_of(rankings))
-        orders = {ranking.name: ranking.order(reading) for ranking in rankings}
-        draws = self._draws(rows, batch, reading, self.draws)
+    def _batch(
+        self, documents: pa.Table, rows: Mapping[str, Sequence[Any]], batch: list[int], sampled: np.ndarray
+    ) -> AnalysedRows:
+        reading = self.opened.read(rows, batch, self.scoring.signals)
+        own = _documents(reading, batch)
+        draws = self._draws(rows, own, self.draws)
         with devices.counted(reading, self.accelerator) as counted:
-            analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
+            ranked = self.scoring.ranked(counted, documents, own)
+            orders = {name: each.order for name, each in ranked.items()}
+            analysis = analyse(counted, orders, draws, greedy=self.config.search == "greedy")
             along = self._curves(counted, analysis)
         self.searched.append(analysis.search_seconds)
-        return analysed_rows(batch, reading, rankings, analysis, along, sampled)
+        self.sizes.append(len(batch))
+        return analysed_rows(batch, reading, ranked, analysis, along, sampled)
 
     def _curves(self, reading: Reading, analysis: Analysis) -> Curves:
         """Return the curves along all orders but those that begin with a flipping set."""
         orders = [(each.ranking, each.order) for each in analysis.flips if each.ranking not in (*YARDSTICKS, *SHUFFLES)]
         return curves(reading, orders, self.curves)
+
+
+def _documents(reading: Reading, batch: list[int]) -> list[int]:
+    """Return the number of each row's document; a document may have several rows, one for each label."""
+    return batch if reading.cases is None else [batch[document] for document in reading.cases.documents.tolist()]
 
 
 def erase_to_folder(config: EraseConfig) -> ResultsFolder:
@@ -131,6 +143,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     """
     check_settings(config)
     check_site(config)
+    asked = asked_rankings(config.rankings)
     folder = config.folder  # before anything is loaded, as it refuses what is no part
     accelerator = devices.start(config.cpu)
     with devices.main_first(accelerator):
@@ -145,22 +158,25 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     with devices.alone_in(folder, accelerator):
         with devices.main_first(accelerator):
             documents = documents_for(checkpoint, config.data, config.label_map)
-        return erase_documents(checkpoint, documents, config, accelerator)
+        return erase_documents(checkpoint, documents, config, accelerator, asked)
 
 
 def erase_documents(
-    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator
+    checkpoint: Checkpoint, documents: Documents, config: EraseConfig, accelerator: Accelerator, asked: Asked
 ) -> ResultsFolder:
-    """Analyse documents with a model, in a folder in which this run is alone; see `erase_to_folder`."""
+    """Analyse documents along the rankings asked for, in a folder in which this run is alone; see `erase_to_folder`."""
     results, part = ResultsFolder(config.folder), config.asked_part
     opened = open_model(checkpoint, config, config.data, accelerator)
     closed_form = opened.setup.site == POOLING
     if part is not None and config.draws is None and not closed_form:
         why = ": at this site the results of all documents decide how many random orders are drawn; give "
         raise UserError(Setting("part", str(part)), why, Setting("draws"))
+    scoring = Scoring(opened, asked.at(opened.site, opened.setup.site))
+    _check_tables(asked, documents, accelerator)
+    draws = first_draws(config.draws, closed_form)
     with devices.main_first(accelerator):
-        work = work_of(opened, documents, config, first_draws(config.draws, closed_form))
-    setup = _setup(opened, documents, config, work.size)
+        work = work_of(opened, documents, config, draws + len(scoring.rankings))
+    setup = _setup(opened, documents, config, scoring.rankings, work.size)
     results.check(setup, config.overwrite)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -179,8 +195,8 @@ def erase_documents(
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    drawn = first_draws(config.draws, closed_form), permutations(config.draws, closed_form)
-    analyser = Analyser(opened, accelerator, config, *drawn, setup.curves)
+    drawn = draws, permutations(config.draws, closed_form)
+    analyser = Analyser(opened, accelerator, config, *drawn, scoring, setup.curves)
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if config.draws is None and not closed_form:
@@ -194,6 +210,10 @@ def erase_documents(
             devices=devices.describe(accelerator),
             files=files,
             search_seconds=analyser.search_seconds,
+            ranking_seconds=scoring.seconds,
+            missed_sums=scoring.missed,
+            ranked=sum(analyser.sizes),
+            unlaid_spans=unlaid_spans(asked.tables, results),
             earlier_shards=earlier,
             **vars(environment()),
         )
@@ -201,6 +221,16 @@ def erase_documents(
         results.finish(Summary(**vars(aggregates), setup=setup, run=run, half_precision=half_precision))
     accelerator.wait_for_everyone()
     return results
+
+
+def _check_tables(asked: Asked, documents: Documents, accelerator: Accelerator) -> None:
+    """Refuse a table without scores for some document; say of a table's other documents that they have no effect."""
+    ids: list[str] = list(documents.rows["id"]) if asked.tables else []
+    texts = list(documents.rows["text"]) if asked.tables and documents.texts is None else None
+    for table in asked.tables:
+        more = table.check(ids, texts)
+        if more:
+            devices.tell(accelerator, f"ranking '{table.name}': {more:,} documents of the table are not analysed")
 
 
 def _write_shards(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
@@ -245,7 +275,10 @@ def _add_draws(analyser: Analyser, work: Work, results: ResultsFolder) -> None:
             progress.advance(len(shard.places))
 
 
-def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard_size: int) -> Setup:
+def _setup(
+    opened: OpenedModel, documents: Documents, config: EraseConfig, rankings: Sequence[Scorer], shard_size: int
+) -> Setup:
+    sources = {ranking.name: source_of(ranking) for ranking in rankings}
     return Setup(
         model=opened.model_setup,
         site=opened.setup,
@@ -253,7 +286,8 @@ def _setup(opened: OpenedModel, documents: Documents, config: EraseConfig, shard
         labels=documents.labels_read,
         label_map=config.label_map,
         limits=opened.reader.limits,
-        rankings=tuple(ranking.name for ranking in registered()),
+        rankings=tuple(sources),
+        ranking_sources={name: source for name, source in sources.items() if source is not None},
         draws=config.draws,
         seed=config.seed,
         random_other=config.random_other,

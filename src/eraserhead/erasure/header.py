@@ -9,9 +9,10 @@ from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.setup import LabelSetup, SiteSetup
-from eraserhead.method.names import TOKENS
+from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, TOKENS
 from eraserhead.showing.terminal import interval, percent
 
+SHORTEST = 0.001  # seconds that are written out
 LABELS_NOTE = "Each document's labels are averaged first."
 
 
@@ -82,6 +83,7 @@ def _way(summary: Summary) -> Iterable[str]:
     setup = summary.setup
     if summary.random_orders is not None:
         yield f"random     {_random_orders(summary.random_orders)}"
+    yield from _rankings(summary)
     if summary.run.search_seconds is not None and summary.beyond_rankings is not None:
         seconds, beyond = summary.run.search_seconds, percent(summary.beyond_rankings)
         yield f"search     {setup.site.search}: smaller sets than any ranking's on {beyond} %, in {seconds:.1f} s"
@@ -93,6 +95,25 @@ def _way(summary: Summary) -> Iterable[str]:
         yield f"continued  {summary.run.earlier_shards} shards are of earlier calls; times are the last call's"
     if summary.run.parts is not None:
         yield f"merged     {summary.run.parts} parts, made on {summary.run.devices}; times are added up"
+
+
+def _rankings(summary: Summary) -> Iterable[str]:
+    """Yield where scores come from, and what those cost that are not Serrano & Smith's."""
+    setup, run = summary.setup, summary.run
+    for name, source in setup.ranking_sources.items():
+        spans = run.unlaid_spans.get(name, 0)
+        said = f"; {spans:,} of its spans lie on no component" if spans else ""
+        yield f"ranking    {name} is from {source}{said}"
+    spent = {name: seconds / run.ranked for name, seconds in run.ranking_seconds.items()} if run.ranked else {}
+    costs = [f"{name} {_seconds(cost)}" for name, cost in spent.items() if name not in (ATTENTION, GRADIENT, PRODUCT)]
+    if costs:
+        yield f"cost       seconds a document: {', '.join(costs)}"
+    for name, missed in run.missed_sums.items():
+        yield f"sums       {name} of a document misses the change of its margin by up to {missed:.2g}"
+
+
+def _seconds(cost: float) -> str:
+    return f"{cost:.3f}" if cost >= SHORTEST else f"< {SHORTEST}"
 
 
 def _random_orders(random: RandomOrders) -> str:

@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import MergeConfig
@@ -21,6 +22,7 @@ from eraserhead.settings import check_settings
 
 logger = logging.getLogger("eraserhead")
 
+Number = TypeVar("Number", int, float)
 Parts = dict[Part, tuple[ResultsFolder, Summary]]
 
 
@@ -72,6 +74,10 @@ def merged_run(runs: Sequence[ErasureRun], files: dict[str, str]) -> ErasureRun:
         seconds=sum(run.seconds for run in runs),
         devices="; ".join(f"{count} x {found}" for found, count in Counter(run.devices for run in runs).items()),
         search_seconds=sum(searched) if searched else None,
+        ranking_seconds=_added(run.ranking_seconds for run in runs),
+        missed_sums=_most(run.missed_sums for run in runs),
+        ranked=sum(run.ranked for run in runs),
+        unlaid_spans=_added(run.unlaid_spans for run in runs),
         earlier_shards=sum(run.earlier_shards for run in runs),
         parts=len(runs),
         files=files,
@@ -83,6 +89,22 @@ def merged_run(runs: Sequence[ErasureRun], files: dict[str, str]) -> ErasureRun:
     if several:
         logger.warning("the parts were made with several versions, and may differ in rounding: %s", "; ".join(several))
     return merged
+
+
+def _most(found: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the largest number of each name."""
+    most: dict[str, float] = {}
+    for name, number in (item for each in found for item in each.items()):
+        most[name] = max(number, most.get(name, number))
+    return most
+
+
+def _added(found: Iterable[Mapping[str, Number]]) -> dict[str, Number]:
+    """Add up numbers of the same name."""
+    added: dict[str, Number] = {}
+    for name, number in (item for each in found for item in each.items()):
+        added[name] = added[name] + number if name in added else number
+    return added
 
 
 def _read_parts(folders: Sequence[ResultsFolder]) -> Parts:

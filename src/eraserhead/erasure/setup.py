@@ -1,6 +1,6 @@
 """What determines the results of an analysis; light imports, so that views are quick."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from eraserhead.data.provenance import LabelsRead, Provenance
@@ -23,6 +23,8 @@ class Setup:
         label_map: Classes of the data and of the model that mean the same, where they were given.
         limits: What the model reads of a document.
         rankings: Names of the rankings that order components.
+        ranking_sources: Of rankings that are not built in, by name: the function that scores, as ``module:function``,
+            or ``table`` and the digest of the scores.
         draws: Number of random orders tried for each document, where it was given; null where the results decide.
         seed: Seed of all draws and of the bootstrap.
         random_other: Components that test 1 compares the top with.
@@ -32,7 +34,7 @@ class Setup:
         part: Which part of the documents these are, such as ``2/5``; null where they are all.
     """
 
-    FORMAT: ClassVar[int] = 5
+    FORMAT: ClassVar[int] = 6
 
     model: ModelSetup
     site: SiteSetup
@@ -41,6 +43,7 @@ class Setup:
     label_map: list[str] | None
     limits: Limits
     rankings: tuple[str, ...]
+    ranking_sources: dict[str, str]
     draws: int | None
     seed: int
     random_other: RandomOther
@@ -58,6 +61,12 @@ class ErasureRun(Environment):
         seconds: Seconds that the analysis took, without loading; of an analysis that was continued, the last call's.
         devices: The processes and devices that were in use.
         search_seconds: Seconds that the search for smaller sets took in the main process; null without a search.
+        ranking_seconds: Seconds that each ranking took in the main process, without the reading of documents and single
+            erasures, which all rankings share.
+        missed_sums: Of rankings whose scores of a document's tokens should sum to a change of its margin: by how much a
+            sum misses it at most, among the documents of the main process.
+        ranked: Number of documents that these seconds were spent on.
+        unlaid_spans: Of rankings that are tables of spans: how many spans lie on no component of their documents.
         earlier_shards: Shards that were finished before the last call.
         parts: How many parts were merged, whose seconds and shards are added up; null where there was one run.
         files: Digest of each table's file by name, by which damage is found.
@@ -67,5 +76,9 @@ class ErasureRun(Environment):
     devices: str
     files: dict[str, str]
     search_seconds: float | None = None
+    ranking_seconds: dict[str, float] = field(default_factory=dict)
+    missed_sums: dict[str, float] = field(default_factory=dict)
+    ranked: int = 0
+    unlaid_spans: dict[str, int] = field(default_factory=dict)
     earlier_shards: int = 0
     parts: int | None = None

@@ -10,7 +10,6 @@ import numpy as np
 from torch import nn
 
 from eraserhead.loading.opened import OpenedModel
-from eraserhead.rankings.registry import registered
 from eraserhead.sites.site import POOLING, WORDS, is_inside, parse_inside
 
 FIRST = 1000  # documents whose lengths are taken for those of all
@@ -20,24 +19,24 @@ SHARDS, FEWEST = 16, 512  # there are so many shards at least, for several devic
 OF_A_WORD = 0.01  # share of a pass that erasing a word costs: its sentence's attention and what lies above
 
 
-def automatic_size(opened: OpenedModel, tokens: Sequence[int], documents: int, draws: int) -> int:
+def automatic_size(opened: OpenedModel, tokens: Sequence[int], documents: int, orders: int) -> int:
     """Return how many documents make a shard: a power of two.
 
     Args:
         opened: The model at its site.
         tokens: Tokens of the first documents, `FIRST` of them or all.
         documents: How many documents there are.
-        draws: Random orders tried for each document.
+        orders: Orders along which each document is erased: those of the rankings, and random ones.
     """
     length = max(float(np.mean(tokens)), 1.0) if len(tokens) else 1.0
-    work = WORK / (2 * parameters(opened.checkpoint.model) * length * passes(opened, length, draws))
+    work = WORK / (2 * parameters(opened.checkpoint.model) * length * passes(opened, length, orders))
     most = min(MOST, max(FEWEST, documents // SHARDS))
     return 2 ** int(np.log2(min(max(work, 1), most)))
 
 
-def passes(opened: OpenedModel, length: float, draws: int) -> float:
+def passes(opened: OpenedModel, length: float, orders: int) -> float:
     """Return how many passes over a document of so many components its analysis is worth, roughly."""
-    erasures = length * (1 + len(registered()) + draws)
+    erasures = length * (1 + orders)
     if opened.setup.search != "none":
         erasures *= max(length / 4, 1.0)  # each step tries all that are left
     return 1 + erasures * _share(opened, length)

@@ -314,7 +314,7 @@ class Summary(Aggregates):
         half_precision: What half precision does to decisions; null where the model is not in half precision.
     """
 
-    FORMAT: ClassVar[int] = 6
+    FORMAT: ClassVar[int] = 7
 
     setup: Setup
     run: ErasureRun

@@ -55,10 +55,10 @@ class Work:
         return table.append_column(SAMPLED, pa.array(np.isin(shard.places, self.sample)))
 
 
-def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig, draws: int) -> Work:
+def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig, orders: int) -> Work:
     """Deal the documents of an analysis, or of one part of it, to shards, and tokenise them.
 
-    Those whose texts are on the hub are tokenised shard by shard. `draws` is how many random orders each gets at first.
+    Those whose texts are on the hub are tokenised shard by shard. `orders` is along how many each is erased at first.
     """
     part, streamed = config.asked_part, documents.texts is not None
     whole = tokenized(opened, documents.rows) if part is None and not streamed else None
@@ -66,7 +66,7 @@ def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig, draw
     if size is None or streamed:  # whose first documents show what is wrong with them before anything is written
         first = range(min(FIRST, len(documents.rows)))
         head = opened.tokenize(documents.read(first)) if whole is None else whole.select(first)
-        size = size or automatic_size(opened, head["tokens"], len(documents.rows), draws)
+        size = size or automatic_size(opened, head["tokens"], len(documents.rows), orders)
     shards = [shard for shard in shards_of(documents.rows, size) if part is None or part.has(shard.number)]
     chosen = sample(documents.rows)
     if streamed:

@@ -82,9 +82,9 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     rankings = registered()
     reading = opened.read(rows, [0], signals_of(rankings) | {PRODUCT})
     document: dict[str, Any] = {name: column[0] for name, column in rows.items()}
-    orders = {ranking.name: ranking.order(reading) for ranking in rankings}
     draws = Draws([document["id"]], config.seed, config.draws)
     with devices.counted(reading, accelerator) as counted:
+        orders = {ranking.name: ranking.order(counted) for ranking in rankings}
         analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
     components = components_of(document, checkpoint.tokenizer, opened.setup.components)
     cases = reading.cases

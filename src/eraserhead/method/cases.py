@@ -71,6 +71,12 @@ class OneEach:
         """Return the logits that decide."""
         return logits
 
+    def decisive_of(
+        self, rows: Int[Tensor, " rows"], logits: Float[Tensor, "rows classes"]
+    ) -> Float[Tensor, "rows classes"]:
+        """Return the logits that decide some decisions, of the logits of their documents."""
+        return logits
+
     def replay(self, replay: Replay) -> Replay:
         """Return how decisions are taken again."""
         return replay
@@ -118,6 +124,10 @@ class Cases:
     def decisive(self, logits: Float[Tensor, "batch labels"]) -> Float[Tensor, "cases 2"]:
         """Return the two logits that decide each case."""
         return two_classes(self.own(logits) - self.cut)
+
+    def decisive_of(self, rows: Int[Tensor, " rows"], logits: Float[Tensor, "rows labels"]) -> Float[Tensor, "rows 2"]:
+        """Return the two logits that decide some cases, of the logits of their documents."""
+        return two_classes(logits.gather(1, self.labels[rows].unsqueeze(1)).squeeze(1) - self.cut)
 
     def replay(self, replay: Replay) -> Replay:
         """Return how cases are decided again, given how their documents are."""

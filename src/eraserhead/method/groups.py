@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from eraserhead.method.cases import Replay
 from eraserhead.method.names import GRADIENT
-from eraserhead.method.reading import MARGIN_GRADIENT, AffineReading, Reading, ReplayedReading
+from eraserhead.method.reading import AffineReading, Reading, ReplayedReading
+from eraserhead.method.signals import MARGIN_GRADIENT, Signals
 
 DERIVATIVES = frozenset({GRADIENT, MARGIN_GRADIENT})  # signals by a component's weight; all others are summed
 
@@ -104,7 +106,7 @@ def _affine(reading: AffineReading, groups: Groups) -> AffineReading:
         reading.cases,
     )
     # The gradients follow from the groups' own logits; whatever else the site gave is kept beside them.
-    return replace(found, signals={**_signals(reading, groups), **found.signals}, see=_see(reading, groups))
+    return replace(found, signals=_signals(reading, groups, found.signals), see=_see(reading, groups))
 
 
 def _replayed(reading: ReplayedReading, groups: Groups) -> ReplayedReading:
@@ -113,7 +115,7 @@ def _replayed(reading: ReplayedReading, groups: Groups) -> ReplayedReading:
         weights=groups.sum(reading.weights),
         mask=groups.mask,
         positions=_positions(reading, groups),
-        signals=_signals(reading, groups),
+        signals=_signals(reading, groups, {}),
         replay=GroupsReplay(reading.replay, groups),
         see=_see(reading, groups),
         shuffle=None,  # weights of tokens can be permuted there, but not those of groups
@@ -130,12 +132,17 @@ def _positions(reading: Reading, groups: Groups) -> Int[Tensor, "batch groups"]:
     return groups.sum(reading.positions * groups.first)
 
 
-def _signals(reading: Reading, groups: Groups) -> Mapping[str, Float[Tensor, "batch groups"]]:
+def _signals(reading: Reading, groups: Groups, computed: Mapping[str, Float[Tensor, "batch groups"]]) -> Signals:
+    """Return the signals that are known of the groups, and those of the members, grouped when they are asked for."""
     share = groups.share(reading.weights)
-    return {
-        name: groups.mean(values, share) if name in DERIVATIVES else groups.sum(values)
-        for name, values in reading.signals.items()
-    }
+
+    def of_groups(name: str) -> Float[Tensor, "batch groups"]:
+        values = reading.signals[name]
+        return groups.mean(values, share) if name in DERIVATIVES else groups.sum(values)
+
+    later = {name: partial(of_groups, name) for name in reading.signals if name not in computed}
+    missed = reading.signals.missed if isinstance(reading.signals, Signals) else None
+    return Signals(computed, later, missed)
 
 
 @dataclass(frozen=True)

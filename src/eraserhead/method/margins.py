@@ -28,6 +28,13 @@ def log_odds(logits: Float[Tensor, "*batch classes"], decision: Int[Tensor, "*ba
     return -(top.squeeze(-1) + (behind - top).exp().sum(-1).log())
 
 
+def margin(
+    logits: Float[Tensor, "batch components classes"], decision: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch components"]:
+    """Return ``z_c - logsumexp_{k != c} z_k``, the log odds, of several logits for one decision (METHOD section 9)."""
+    return log_odds(logits, decision.unsqueeze(1).expand(logits.shape[:2]))
+
+
 def soft_margin(
     values: Float[Tensor, "batch *components classes"],
     decision: Int[Tensor, " batch"],

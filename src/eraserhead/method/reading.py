@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -25,11 +26,10 @@ from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import GRADIENT, PRODUCT
 from eraserhead.method.seen import See
 from eraserhead.method.shuffled import Shuffle
+from eraserhead.method.signals import MARGIN_GRADIENT, MARGIN_PRODUCT
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import FlippingSet, Flips, first_flips, first_flips_one_by_one
 
-# Signals beside gradient and product; these two order components, and do not vanish when the softmax saturates.
-MARGIN_GRADIENT, MARGIN_PRODUCT = "margin_gradient", "margin_product"
 ENTRIES = 2**22  # approximate number of logits of prefixes held at a time
 
 
@@ -87,7 +87,7 @@ class Reading(Protocol):
         ...
 
     def singles(self) -> Evaluation:
-        """Decide with each component erased alone, ``[batch, components]``."""
+        """Decide with each component erased alone, ``[batch, components]``; computed once."""
         ...
 
     def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
@@ -184,6 +184,10 @@ class AffineReading:
 
     def singles(self) -> Evaluation:
         """Decide without each component, by prefix and suffix sums."""
+        return self._singles
+
+    @cached_property
+    def _singles(self) -> Evaluation:
         return evaluate_singles(self.weights, self.component_logits, self.bias)
 
     def first_flips(self, orders: Int[Tensor, "batch rankings components"]) -> list[Flips]:
@@ -286,6 +290,10 @@ class ReplayedReading:
 
     def singles(self) -> Evaluation:
         """Run the replay without each component, as many at a time as `mask_entries` allows."""
+        return self._singles
+
+    @cached_property
+    def _singles(self) -> Evaluation:
         documents = torch.arange(len(self.mask), device=self.mask.device)
         at_once = max(1, self.mask_entries // self.mask.numel())
         parts = torch.arange(self.mask.shape[1], device=self.mask.device).split(at_once)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from eraserhead.patch.passes import ErasurePass, erasure_passes, mask_rows
+from eraserhead.patch.passes import ErasurePass, erasure_passes, mask_rows, value_rows
 
 
 @contextmanager
@@ -36,6 +36,11 @@ def _erasing_hook(current: list[ErasurePass]) -> Callable[[nn.Module, tuple[Any,
             if torch.is_grad_enabled() and not weights.requires_grad:
                 weights = weights.clone().requires_grad_()
             current[0].record.weights[layer] = weights
+            # The mask itself is out of reach; what it forbids has a weight of exactly 0.
+            current[0].record.allowed[layer] = args[0].detach() > 0
+        if (stay := current[0].values.get(layer)) is not None:
+            # A value counts as 0 where its weight does, since nothing is renormalised here.
+            weights = weights * value_rows(stay, len(weights), weights.shape[3], layer)[:, None, None, :]
         return (weights,)
 
     return erase

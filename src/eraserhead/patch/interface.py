@@ -35,6 +35,7 @@ from eraserhead.patch.passes import (
     LayerLeft,
     erasure_passes,
     mask_rows,
+    value_rows,
 )
 
 __all__ = ["AttentionRecord", "attention_weights", "erasable", "for_heads", "implementation", "locked"]
@@ -135,6 +136,9 @@ def _attention(
     if layer in current.outputs:
         return current.outputs[layer], None
     keep, record = current.keep.get(layer), current.record
+    if layer in current.values:
+        stay = value_rows(current.values[layer], len(value), value.shape[2], layer)
+        value = value.masked_fill(~stay[:, None, :, None], 0.0)
     if keep is None and layer not in (*record.layers, *record.state_layers) and cap is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
@@ -145,6 +149,7 @@ def _attention(
         record.states[layer] = AttentionStates(query, key, value, allowed, scale, cap, added)
         if layer == current.left:
             raise LayerLeft
+    own = allowed
     if keep is not None:
         rows = mask_rows(keep, (*query.shape[:3], key.shape[2]), layer)
         allowed = rows if allowed is None else allowed & rows
@@ -158,6 +163,7 @@ def _attention(
     bias: Tensor | None = kwargs.get("position_bias")  # T5's
     weights = attention_weights(scores if bias is None else scores + bias, allowed)
     if layer in record.layers:
+        record.allowed[layer] = own
         if torch.is_grad_enabled() and not weights.requires_grad:
             weights.requires_grad_()
         record.weights[layer] = weights

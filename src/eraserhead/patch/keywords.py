@@ -6,10 +6,11 @@ from typing import Any
 
 from eraserhead.errors import UserError
 
-# Keywords of model(...); the last three serve replays, which run some layers alone (`Layers.running`).
+# Keywords of model(...); the last four serve replays, which run some layers alone (`Layers.running`).
 KEEP, RECORD, OUTPUTS, FIRST = "attention_keep", "attention_record", "attention_outputs", "attention_first"
 LEFT = "attention_left"  # a layer that is left once its queries, keys and values are recorded, and returns its input
-ALL = (KEEP, RECORD, OUTPUTS, FIRST, LEFT)
+VALUES = "attention_values"  # by layer, the keys whose values stay; the others' count as 0, weights stay as they are
+ALL = (KEEP, RECORD, OUTPUTS, FIRST, LEFT, VALUES)
 
 Call = Callable[..., Any]
 

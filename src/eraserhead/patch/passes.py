@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eraserhead.patch.keywords import ALL, FIRST, KEEP, LEFT, OUTPUTS, RECORD, takes_keywords
+from eraserhead.patch.keywords import ALL, FIRST, KEEP, LEFT, OUTPUTS, RECORD, VALUES, takes_keywords
 
 PASS = "erasure_pass"  # the keyword that carries them to the attention function
 
@@ -45,6 +45,7 @@ class AttentionRecord:
         state_layers: Layers whose queries, keys and values are recorded (attention interface only).
         weights: The weights of each layer, ``[batch, heads, queries, keys]``, after erasure; with gradients enabled
             they are part of the graph: ``torch.autograd.grad(logit, list(record.weights.values()))``.
+        allowed: Which of each layer's weights the model's own mask allows, broadcastable to the weights; None: all.
         states: The arguments of each layer's attention call.
         modules: The modules that computed attention, in the order of calls; grows during the pass.
     """
@@ -52,6 +53,7 @@ class AttentionRecord:
     layers: Collection[int] = ()
     state_layers: Collection[int] = ()
     weights: dict[int, Tensor] = field(default_factory=dict)
+    allowed: dict[int, Tensor | None] = field(default_factory=dict)
     states: dict[int, AttentionStates] = field(default_factory=dict)
     modules: list[nn.Module] = field(default_factory=list)
 
@@ -73,6 +75,7 @@ class ErasurePass:
     outputs: Mapping[int, Tensor]
     first: int = 0
     left: int | None = None
+    values: Mapping[int, Tensor] = field(default_factory=dict)
     ended: bool = False
 
     @property
@@ -97,7 +100,7 @@ class ErasurePass:
             ValueError: A requested layer was not reached.
         """
         self.ended = True
-        asked = {*self.keep, *self.record.layers, *self.record.state_layers, *self.outputs}
+        asked = {*self.keep, *self.record.layers, *self.record.state_layers, *self.outputs, *self.values}
         if not asked <= set(range(self.first, self.first + len(self.called))):
             raise ValueError(
                 f"attention of layers {sorted(asked)} was requested, but the model made "
@@ -114,13 +117,16 @@ def erasure_passes(model: nn.Module, in_keywords: bool, current: list[ErasurePas
     def begin(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         running.clear()
         asked = {name: kwargs.pop(name, None) for name in ALL}
-        if all(asked[name] is None for name in (KEEP, RECORD, OUTPUTS)):
+        if all(asked[name] is None for name in (KEEP, RECORD, OUTPUTS, VALUES)):
             return args, kwargs
         if not in_keywords and _recomputes(module):
             raise ValueError("gradient checkpointing would compute attention again without its erasures; switch it off")
         record = asked[RECORD] or AttentionRecord()
         record.modules.clear()
-        running.append(ErasurePass(asked[KEEP] or {}, record, asked[OUTPUTS] or {}, asked[FIRST] or 0, asked[LEFT]))
+        layers = (asked[FIRST] or 0, asked[LEFT])
+        running.append(
+            ErasurePass(asked[KEEP] or {}, record, asked[OUTPUTS] or {}, *layers, values=asked[VALUES] or {})
+        )
         return args, {**kwargs, PASS: running[0]} if in_keywords else kwargs
 
     def end(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
@@ -154,3 +160,17 @@ def mask_rows(keep: Tensor, shape: Sequence[int], layer: int) -> Tensor:
             "the model's batch"
         )
     return keep.flatten(0, 1)
+
+
+def value_rows(stay: Tensor, rows: int, keys: int, layer: int) -> Tensor:
+    """Return a mask of the keys whose values stay, ``[rows, keys]``.
+
+    Raises:
+        ValueError: The mask does not fit these keys.
+    """
+    if stay.dtype != torch.bool or stay.shape != (rows, keys):
+        raise ValueError(
+            f"attention_values[{layer}]: {stay.dtype} {tuple(stay.shape)}; it must be boolean "
+            f"[{rows} rows, {keys} keys]"
+        )
+    return stay

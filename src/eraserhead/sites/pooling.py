@@ -12,11 +12,14 @@ from eraserhead.method.decision import decide
 from eraserhead.method.erasure import evaluate_unerased
 from eraserhead.method.reading import AffineReading
 from eraserhead.method.seen import PooledVectors
+from eraserhead.method.signals import VALUE_NORM
 from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
-from eraserhead.sites.site import float64_device
+from eraserhead.sites.given_signals import GIVEN
+from eraserhead.sites.pooled_embeddings import of_sentences, of_tokens, with_embedding_signals
+from eraserhead.sites.site import POOLING, float64_device
 
 
 class PoolingSite:
@@ -35,6 +38,11 @@ class PoolingSite:
         self.targets = targets
         self.budget = budget or budget_for(model.device)
 
+    @property
+    def gives(self) -> frozenset[str]:
+        """The gradients, which cost nothing, the lengths of the weighted vectors, and scores by word embeddings."""
+        return GIVEN[POOLING]
+
     @torch.no_grad()
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> AffineReading:
         """Read weights and component logits in one forward pass; the gradients follow from them at no cost."""
@@ -52,8 +60,12 @@ class PoolingSite:
         )
         logits = head.classifier(pooled).to(device)
         if self.targets is None:
-            return _seeing(pooled_reading(*read, decide(logits)), vectors)
-        return _seeing(pooled_cases(*read, logits, self.targets), vectors)
+            reading = _seeing(pooled_reading(*read, decide(logits)), vectors)
+        else:
+            reading = _seeing(pooled_cases(*read, logits, self.targets), vectors)
+        reading = with_value_norms(reading, vectors.to(device)) if VALUE_NORM in signals else reading
+        by_position = of_sentences if isinstance(head, HierarchicalHead) else of_tokens
+        return with_embedding_signals(reading, self.model, batch, self.budget, signals, by_position)
 
     def _components(self, batch: Mapping[str, Tensor]) -> Group:
         """Return the components of the last attention: tokens, or the vectors of sentences."""
@@ -72,6 +84,14 @@ def _seeing(reading: AffineReading, vectors: Float[Tensor, "documents components
     every = torch.arange(len(reading.mask), device=reading.mask.device)
     documents = every if reading.cases is None else reading.cases.documents
     return replace(reading, see=PooledVectors(vectors, reading.weights, reading.mask, documents))
+
+
+def with_value_norms(reading: AffineReading, vectors: Float[Tensor, "documents components hidden"]) -> AffineReading:
+    """Add ``a_i |v_i|``, how long each component's part of the average is (Kobayashi et al. 2020)."""
+    norms = torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64)
+    norms = norms if reading.cases is None else norms[reading.cases.documents]
+    value_norm = reading.weights * norms.masked_fill(~reading.mask, 0.0)
+    return replace(reading, signals={**reading.signals, VALUE_NORM: value_norm})
 
 
 def component_logits(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -16,15 +16,22 @@ LAYER = re.compile(r"(layer|decoder|cross|encoder):(-?\d+)(:all)?")
 ENCODER, DECODER, CROSS = "encoder", "decoder", "cross"  # parts of a model that has both
 
 
+@runtime_checkable
 class Site(Protocol):
     """A place in a model with attention weights over components, and a decision that depends on them."""
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """Names of the signals that it can compute when it is asked for them."""
+        ...
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> Reading:
         """Read a batch of ``input_ids`` and ``attention_mask`` in one ordinary pass.
 
         Args:
             batch: The model's inputs.
-            signals: Signals to compute for each component beside its weight; others may be left out.
+            signals: Signals to compute for each component beside its weight, all of them among those that the site
+                gives; others may be left out. Costly ones are computed when the reading is first asked for them.
         """
         ...
 
@@ -48,10 +55,18 @@ class InsideName:
     part: str | None = None
 
     def __str__(self) -> str:
+        return self._written(str(self.layer))
+
+    @property
+    def kind(self) -> str:
+        """The name with ``L`` in place of the layer's number."""
+        return self._written("L")
+
+    def _written(self, layer: str) -> str:
         if self.layer is None:
             return ALL_LAYERS
         # In an encoder there is no position that the decision is read from: `all` goes without saying.
-        return f"{self.part or 'layer'}:{self.layer}{':all' * (self.every_query and self.part != ENCODER)}"
+        return f"{self.part or 'layer'}:{layer}{':all' * (self.every_query and self.part != ENCODER)}"
 
 
 def is_inside(text: str) -> bool:

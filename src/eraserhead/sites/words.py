@@ -20,7 +20,9 @@ from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
-from eraserhead.sites.site import float64_device
+from eraserhead.sites.given_signals import GIVEN
+from eraserhead.sites.pooled_embeddings import of_words, with_embedding_signals
+from eraserhead.sites.site import WORDS, float64_device
 from eraserhead.sites.words_replay import Document, WordsReplay
 
 
@@ -46,6 +48,11 @@ class WordsSite:
         self.before_classifier = without_classifier(self.head)
         self.budget = budget or budget_for(model.device)
 
+    @property
+    def gives(self) -> frozenset[str]:
+        """The gradients, which are always computed, and scores by word embeddings."""
+        return GIVEN[WORDS]
+
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> ReplayedReading:
         """Read weights in one forward pass, and gradients in one backward pass through the layers after the words'.
 
@@ -60,7 +67,7 @@ class WordsSite:
         weights, gradient, inside, positions, mask = self._components(documents, found)
         unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
         replay = self._replay(documents)
-        return ReplayedReading(
+        reading = ReplayedReading(
             weights=weights[rows],
             mask=mask[rows],
             positions=positions[rows],
@@ -74,6 +81,7 @@ class WordsSite:
             see=ReplayedVectors(self._replay(documents, self.before_classifier), rows),
             shuffle=lambda permutation: self._shuffled(permutation, replay, decided),
         )
+        return with_embedding_signals(reading, self.model, batch, self.budget, signals, of_words)
 
     @torch.no_grad()
     def _shuffled(

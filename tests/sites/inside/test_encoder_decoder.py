@@ -124,13 +124,17 @@ def signals_of_tokens(name: str, ids: Sequence[int], place: str, heads: Sequence
 
     above, below = logits(name, ids, perturb, 2 * len(found)).softmax(-1)[:, decision].chunk(2)
     slopes = (above - below) / (2 * step)
-    calls, every_query = SITES[place]
-    count = len(calls) * len(heads or range(HEADS)) * (len(ids) if every_query else 1)
+    allowed = weights > 0
 
     def over(values: Tensor) -> Tensor:
         return torch.zeros(len(ids)).double().index_add(0, places[:, 4], values)
 
-    return {"weights": over(weights) / count, "gradient": over(slopes), "product": over(weights * slopes)}
+    means = over(weights) / over(allowed.double()).clamp(min=1)
+    return {
+        "weights": means / means.sum(),
+        "gradient": over(slopes * allowed),
+        "product": over(weights * slopes),
+    }
 
 
 every_site = pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from eraserhead.patch.dry_run import find_layers
 from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from families import EQUAL_LENGTHS, LAYERS, PLACES, Slow, batch_of, documents, in_float64, slow, tiny
-from inside_sites import SIGNALS, entries_of, keep_without, random_sets
+from inside_sites import SIGNALS, entries_of, keep_without, means_over, random_sets
 from readings import evaluated, numbers
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def test_weights_gradients_and_products_are_sums_over_the_entries(name, place, h
             SelfAttentionSite(tiny(name), parse_inside(place), heads).read(batch_of(tiny(name), texts), SIGNALS)
         )
     weights, slopes = entries_of(slow(name), texts[1], place, heads)
-    assert_close(found["weights"][1], weights.mean((0, 1, 2)), rtol=0, atol=1e-10)
+    assert_close(found["weights"][1], means_over(weights), rtol=0, atol=1e-10)
     assert_close(found["gradient"][1], slopes.sum((0, 1, 2)), rtol=1e-6, atol=1e-8)
     assert_close(found["product"][1], (weights * slopes).sum((0, 1, 2)), rtol=1e-6, atol=1e-8)
     assert slopes.abs().max() > 1e-5

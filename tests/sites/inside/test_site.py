@@ -38,6 +38,7 @@ from inside_sites import (
     entries_of,
     every_way,
     keep_without,
+    means_over,
     random_sets,
     reading_of,
     site_of,
@@ -67,7 +68,7 @@ def test_weights_gradients_and_products_are_sums_over_the_entries(name, place, h
     for row in (2, 3):
         ids, n = texts[row], len(texts[row])
         weights, slopes = entries_of(slow(name), ids, place, heads)
-        assert_close(found["weights"][row, :n], weights.mean((0, 1, 2)), rtol=0, atol=1e-12)
+        assert_close(found["weights"][row, :n], means_over(weights), rtol=0, atol=1e-12)
         assert_close(found["gradient"][row, :n], slopes.sum((0, 1, 2)), rtol=1e-6, atol=1e-8)
         assert_close(found["product"][row, :n], (weights * slopes).sum((0, 1, 2)), rtol=1e-6, atol=1e-8)
         assert slopes.abs().max() > 1e-4
@@ -248,7 +249,7 @@ def test_the_analysis_equals_brute_force_over_the_slow_way(number, shift):
             distance = divergence(decide(frozenset()), without)
             assert_close(analysis.singles.js[row, component], distance, rtol=0, atol=1e-10)
         weights, slopes = entries_of(oracle, text, place, heads)
-        means = weights.mean((0, 1, 2))
+        means = means_over(weights)
         keys = {
             "attention": means,
             "gradient": slopes.sum((0, 1, 2)),

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.patch.families import Positions, ReadOut
-from eraserhead.patch.interface import AttentionRecord
-from eraserhead.sites.inside.runner import Batch, Entries, Runner
+from eraserhead.sites.inside.runner import Batch, Entries, Runner, recorded
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,8 @@ class AllLayersReplay:
 
     def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
         """Run the model with the weights of all layers as variables."""
-        record = AttentionRecord(layers=range(len(self.runner.layers)))
         with torch.enable_grad():
-            logits = self.runner.run(self.batch.inputs_of(documents), attention_record=record)
-        weights = [record.weights[layer] for layer in sorted(record.weights)]
-        return Entries(weights, self.batch.mask[documents], logits)
+            return recorded(self.runner, self.batch, documents)
 
     @torch.no_grad()
     def logits(

@@ -61,9 +61,10 @@ class EncoderDecoderReplay:
         with torch.enable_grad():
             logits = self._run(documents, attention_record=record)
         weights = [record.weights[call] for call in self._calls]
+        allowed = [record.allowed[call] for call in self._calls]
         mask = self.batch.mask[documents]
         shifted = {number: mask for number, call in enumerate(self._calls) if self._is_shifted(call)}
-        return Entries(weights, self._queries(documents), logits, shifted, self._wraps)
+        return Entries(weights, self._queries(documents), logits, allowed, shifted, self._wraps)
 
     @torch.no_grad()
     def logits(

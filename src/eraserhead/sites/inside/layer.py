@@ -41,7 +41,8 @@ class LayerReplay:
         record = AttentionRecord(layers=(self.layer,))
         with torch.enable_grad():
             logits = self._run(documents, record=record)
-        return Entries([record.weights[self.layer]], self._queries(documents), logits)
+        weights, allowed = record.weights[self.layer], record.allowed[self.layer]
+        return Entries([weights], self._queries(documents), logits, [allowed])
 
     @torch.no_grad()
     def logits(

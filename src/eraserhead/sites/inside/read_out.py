@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from eraserhead.patch.interface import AttentionRecord
 from eraserhead.sites.inside.layer import LayerReplay
@@ -49,7 +50,8 @@ class ReadOutReplay:
         with torch.enable_grad():
             attended = weighted(weights, self.values[documents])
             logits = self._upwards(documents, attended.squeeze(2))
-        return Entries([weights], torch.ones_like(documents, dtype=torch.bool).unsqueeze(1), logits)
+        allowed = (self.scores[documents] != -torch.inf).unsqueeze(2)
+        return Entries([weights], torch.ones_like(documents, dtype=torch.bool).unsqueeze(1), logits, [allowed])
 
     @torch.no_grad()
     def logits(
@@ -73,6 +75,44 @@ class ReadOutReplay:
         """
         scores = self.scores.gather(-1, tokens.unsqueeze(1).expand_as(self.scores))
         return replace(self, scores=torch.where(self.runner.heads.unsqueeze(-1), scores, self.scores))
+
+    def projection(self) -> nn.Module | None:
+        """Return the linear map through which the attention leaves the layer, found by what it is given; None: none."""
+        generator = torch.Generator().manual_seed(0)
+        drawn = torch.randn(self.scores.shape[1], self.values.shape[-1], generator=generator).to(self.values)
+        found: dict[int, nn.Module] = {}
+
+        def look(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if torch.equal(given[0].flatten(), drawn.flatten()):
+                found[id(module)] = module
+
+        modules = self.runner.layers.modules[self.layer].modules()
+        hooks = [each.register_forward_pre_hook(look) for each in modules if isinstance(each, (nn.Linear, Conv1D))]
+        try:
+            self._upwards(torch.zeros(1, dtype=torch.long, device=drawn.device), drawn.unsqueeze(0))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return next(iter(found.values())) if len(found) == 1 else None
+
+    @torch.no_grad()
+    def value_norms(self, projection: nn.Module) -> Float[Tensor, "documents keys"]:
+        """Return ``|sum_h a_hi W_O^h v_hi|``, how long each key's part of the output is (Kobayashi et al. 2020).
+
+        Args:
+            projection: The layer's `projection`.
+        """
+        weights, left = surviving_weights(self.scores, self.batch.mask.view(len(self.scores), 1, 1, -1))
+        weights = (weights.masked_fill(~left, 0.0).squeeze(2) * self.runner.heads.view(-1, 1)).unflatten(
+            1, (self.values.shape[1], -1)
+        )
+        norms = []
+        for rows in torch.arange(len(weights), device=weights.device).split(self.runner.rows(weights.shape[-1])):
+            parts = weights[rows].unsqueeze(-1) * self.values[rows].unsqueeze(2)
+            parts = parts.flatten(1, 2).transpose(1, 2).flatten(2)
+            parts = projection(parts) - projection(torch.zeros_like(parts[:1, :1]))
+            norms.append(torch.linalg.vector_norm(parts, dim=-1, dtype=torch.float64))
+        return torch.cat(norms)
 
     def _rows(self, tokens: int) -> int:
         """Return how many erasures may run at a time."""
@@ -140,6 +180,9 @@ class LastLayerReplay(ReadOutReplay):
     """
 
     whole: LayerReplay
+
+    def projection(self) -> None:
+        """Return None: an average over one position is not that over all."""
 
     def entries(self, documents: Int[Tensor, " rows"]) -> Entries:
         """Run from the site upwards with the weights of every position as variables."""

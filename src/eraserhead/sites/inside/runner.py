@@ -1,6 +1,6 @@
 """A hub classifier and its parts, run within a budget."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -61,6 +61,8 @@ class Entries:
         weights: One tensor for each layer, ``[rows, heads, queries, keys]``.
         queries: Queries whose weights belong to the site.
         logits: The logits computed from the weights.
+        allowed: Which weights the model's own mask allows, for each layer, broadcastable to the weights; None: all.
+            The others are no entries: no erasure takes anything from them.
         shifted: Numbers of the tensors whose keys stand for the token before them, as a decoder's inputs do, each with
             the keys of the document: behind its end a decoder reads the end once more.
         wrapped: Whether the first key of those stands for the document's last token; otherwise it stands for none.
@@ -69,8 +71,16 @@ class Entries:
     weights: list[Float[Tensor, "rows heads queries keys"]]
     queries: Bool[Tensor, "rows queries"]
     logits: Float[Tensor, "rows classes"]
+    allowed: Sequence[Bool[Tensor, "#rows #heads #queries #keys"] | None]
     shifted: Mapping[int, Bool[Tensor, "rows keys"]] = field(default_factory=dict)
     wrapped: bool = False
+
+    def of_allowed(
+        self, number: int, values: Float[Tensor, "rows heads queries keys"]
+    ) -> Float[Tensor, "rows heads queries keys"]:
+        """Return what belongs to the allowed weights of one of the tensors, and 0 at the others."""
+        allowed = self.allowed[number]
+        return values if allowed is None else values.masked_fill(~allowed, 0.0)
 
     def by_token(self, number: int, values: Float[Tensor, "rows keys"]) -> Float[Tensor, "rows keys"]:
         """Return what belongs to each token of what belongs to each key of one of the tensors."""
@@ -271,3 +281,12 @@ class Runner:
         ordinary = next(number for number in range(len(special) + 1) if number not in special)
         ids = torch.full((rows, 1), ordinary, device=self.model.device)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def recorded(runner: Runner, batch: Batch, documents: Int[Tensor, " rows"]) -> Entries:
+    """Run the model with the weights of all layers as variables, where gradients are enabled."""
+    record = AttentionRecord(layers=range(len(runner.layers)))
+    logits = runner.run(batch.inputs_of(documents), attention_record=record)
+    layers = sorted(record.weights)
+    allowed = [record.allowed[layer] for layer in layers]
+    return Entries([record.weights[layer] for layer in layers], batch.mask[documents], logits, allowed)

@@ -1,7 +1,6 @@
 """The sites inside a hub classifier, in its self-attention (METHOD section 6)."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -9,28 +8,31 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from eraserhead.errors import Setting, UserError
 from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
-from eraserhead.method.margins import rival_weights, soft_margin
 from eraserhead.method.reading import ReplayedReading, summed_signals
 from eraserhead.method.seen import ReplayedVectors
 from eraserhead.method.shuffled import Shuffle, Shuffled
+from eraserhead.method.signals import GRADIENTS, VALUE_NORM, Signals
 from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
-from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
+from eraserhead.patch.families import Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
-from eraserhead.patch.layers import Layers
 from eraserhead.sites.budget import Budget, budget_for
+from eraserhead.sites.embeddings import parameters_fixed
+from eraserhead.sites.given_signals import given_inside
 from eraserhead.sites.inside.all_layers import read_all_layers
+from eraserhead.sites.inside.checks import checked_heads, checked_name
 from eraserhead.sites.inside.components import InsideReplay
 from eraserhead.sites.inside.encoder_decoder import read_encoder_decoder
 from eraserhead.sites.inside.head_input import seen_replay
 from eraserhead.sites.inside.layer import read_at_layer
+from eraserhead.sites.inside.read_documents import ReadDocuments
 from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
-from eraserhead.sites.site import CROSS, ENCODER, InsideName
+from eraserhead.sites.inside.slopes import margins_in_turns, slopes_in_turns
+from eraserhead.sites.site import InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
 
@@ -64,8 +66,8 @@ class SelfAttentionSite:
             UserError: The model's attention cannot be erased, or it has no such layer or heads.
         """
         layers = find_layers(model)
-        self.name = _checked_name(name, layers)
-        self.heads = _checked_heads(heads, layers.heads)
+        self.name = checked_name(name, layers)
+        self.heads = checked_heads(heads, layers.heads)
         self.targets = targets
         self.left_out = torch.tensor(sorted(set(left_out)), dtype=torch.long, device=model.device)
         chosen = torch.zeros(layers.heads, dtype=torch.bool, device=model.device)
@@ -77,12 +79,20 @@ class SelfAttentionSite:
             self.runner = runner.proved(inputs, logits)
             self._read_once = _way_to_read(self.runner, self.name, layers.family.route, shorten)
             self._check_replay(inputs, logits)
+            replay = self._read_once(inputs)
+            self.projection = replay.projection() if isinstance(replay, ReadOutReplay) else None
 
     @property
     def unlisted(self) -> str | None:
         """The model type, where its family is not in the table and was proved by probes of this model alone."""
         model, layers = self.runner.model, self.runner.layers
         return None if layers.family.listed else model.config.model_type
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """Gradients, value norms where attention is projected, scores by word embeddings and by all layers."""
+        given = given_inside(self.name.kind, self.runner.layers.encoder is not None)
+        return given - (frozenset({VALUE_NORM}) if self.projection is None else frozenset())
 
     def kind_of(self, ids: Sequence[int]) -> tuple[int, int]:
         """Return the length and the number of ends that documents have to share to be read in one batch; 0: any."""
@@ -94,12 +104,14 @@ class SelfAttentionSite:
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str]) -> ReplayedReading:
         """Read weights in one forward pass; gradients, if requested, in a backward pass through the layers above.
 
-        A token's weight is the mean over its entries (METHOD section 6), its gradient and product are sums over them.
+        A token's weight is the mean over its entries (METHOD section 6), divided by the sum of all tokens' means, which
+        is 1 unless the model's own mask forbids some entries. Its gradient and product are sums over its entries.
         """
         with erasable(self.runner.model):
-            return self._read(batch, bool(signals))
+            return self._read(batch, frozenset(signals))
 
-    def _read(self, inputs: Mapping[str, Tensor], gradients: bool) -> ReplayedReading:
+    def _read(self, inputs: Mapping[str, Tensor], asked: frozenset[str]) -> ReplayedReading:
+        gradients = not GRADIENTS.isdisjoint(asked)
         token_mask = inputs["attention_mask"].bool()
         padded = token_mask.any(-1) & ~token_mask.all(-1)
         if self.runner.layers.sees_padding and padded.any():
@@ -115,7 +127,7 @@ class SelfAttentionSite:
             for rows in documents.split(self._gradients_at_once(token_mask.shape[1]))
         ]
         weights, gradient, product = (torch.cat(parts) for parts in zip(*sums, strict=True))
-        weights, rows = weights * token_mask, decided.documents
+        weights, rows = shares(weights * token_mask), decided.documents
         decisive = decided.decisive(logits)
         unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
         gradient, product = (
@@ -124,13 +136,17 @@ class SelfAttentionSite:
         own = (weights.gather(1, positions) * mask)[rows]
         again = InsideReplay(self.runner.model, replay, mask, positions)
         seen = seen_replay(self.runner, again)
+        read = ReadDocuments(self.runner, replay.batch, logits, decided, positions, mask)
+        later = read.signals(asked)
+        if VALUE_NORM in asked:
+            later[VALUE_NORM] = lambda: read.of_components(self._value_norms(replay)[rows])
         return ReplayedReading(
             weights=own,
             mask=mask[rows],
             positions=positions[rows],
             unerased=unerased,
             model_decision=decide(decided.decisive(replay.model_logits)),
-            signals=summed_signals(unerased, gradient, product) if gradients else {},
+            signals=Signals(summed_signals(unerased, gradient, product) if gradients else {}, later, read.missed),
             outside=(weights * ~components).sum(-1)[rows],
             replay=decided.replay(again),
             mask_entries=self.runner.budget.mask_entries,
@@ -152,6 +168,11 @@ class SelfAttentionSite:
             return Shuffled(weights.gather(1, permutation), decided.replay(replay.shuffled(own)))
 
         return shuffle
+
+    def _value_norms(self, replay: Replay) -> Float[Tensor, "documents tokens"]:
+        assert isinstance(replay, ReadOutReplay)
+        assert self.projection is not None
+        return replay.value_norms(self.projection)
 
     def _check_replay(self, inputs: Mapping[str, Tensor], own: Float[Tensor, "documents classes"]) -> None:
         """Refuse a model whose replay with nothing erased is not what the model computes."""
@@ -182,23 +203,28 @@ class SelfAttentionSite:
         One pass serves all decisions; each document's first, its second and so on take a backward pass together.
         """
         gradient, product = [], []
-        with _parameters_fixed(self.runner.model):
+        with parameters_fixed(self.runner.model):
             entries = replay.entries(rows)
-            for slopes in _slopes_in_turns(entries, _margins(entries.logits, logits, decided), gradients):
+            for slopes in slopes_in_turns(entries, margins_in_turns(entries.logits, logits, decided), gradients):
                 gradient.append(self._over_layers(entries, slopes))
                 weighted = (w.detach().double() * slope for w, slope in zip(entries.weights, slopes, strict=True))
                 product.append(self._over_layers(entries, weighted))
-        mean = self._over_layers(entries, (weights.detach() for weights in entries.weights))
+        total = self._over_layers(entries, (weights.detach() for weights in entries.weights))
+        count = self._over_layers(entries, (torch.ones_like(weights) for weights in entries.weights))
         gradient, product = (decided.from_turns(torch.stack(each)) for each in (gradient, product))
-        return mean / self._entries_a_key(entries), gradient, product
+        return total / count.clamp(min=1), gradient, product
 
     def _over_layers(
         self, entries: Entries, values: Iterable[Float[Tensor, "rows heads queries keys"]]
     ) -> Float[Tensor, "rows tokens"]:
-        """Sum over all entries of a token, a layer at a time: their float64 copies are the largest tensors of all."""
+        """Sum over all entries of a token, a layer at a time: their float64 copies are the largest tensors of all.
+
+        Weights that the model's own mask holds at 0 are no entries.
+        """
         total = torch.zeros(())
         for number, layer in enumerate(values):
-            total = total + entries.by_token(number, self._over_entries(entries, layer))
+            allowed = entries.of_allowed(number, layer)
+            total = total + entries.by_token(number, self._over_entries(entries, allowed))
         return total
 
     def _over_entries(
@@ -208,43 +234,10 @@ class SelfAttentionSite:
         chosen = values if self.heads is None else values[:, list(self.heads)]
         return torch.einsum("bhqk,bq->bk", chosen.double(), entries.queries.double())
 
-    def _entries_a_key(self, entries: Entries) -> Float[Tensor, "rows 1"]:
-        heads = self.runner.layers.heads if self.heads is None else len(self.heads)
-        count = len(entries.weights) * heads * entries.queries.sum(-1, keepdim=True)
-        return count.clamp(min=1).double()
 
-
-def _margins(
-    logits: Float[Tensor, "rows outputs"], unerased: Float[Tensor, "rows outputs"], decided: OneEach | Cases
-) -> Float[Tensor, "turns rows"]:
-    """Return the margins of each document's first decision, of its second, and so on."""
-    decisive = decided.decisive(unerased)
-    margins = soft_margin(decided.decisive(logits.double()), decide(decisive), rival_weights(decisive))
-    return decided.in_turns(margins)
-
-
-def _slopes_in_turns(
-    entries: Entries, margins: Float[Tensor, "turns rows"], gradients: bool
-) -> Iterator[Sequence[Float[Tensor, "rows heads queries keys"]]]:
-    """Yield the derivatives of the margins by all weights, one turn after the other; zeros without `gradients`."""
-    for turn, margin in enumerate(margins):
-        if gradients:
-            yield torch.autograd.grad(margin.sum(), entries.weights, retain_graph=turn + 1 < len(margins))
-        else:
-            yield [torch.zeros_like(weights) for weights in entries.weights]
-
-
-@contextmanager
-def _parameters_fixed(model: PreTrainedModel) -> Iterator[None]:
-    """Switch off the parameters' gradients, so that graphs lead to the site's weights alone."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    try:
-        for parameter in trained:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
+def shares(values: Float[Tensor, "rows tokens"]) -> Float[Tensor, "rows tokens"]:
+    """Divide each row by its sum; zeros stay zeros."""
+    return values / values.sum(-1, keepdim=True).clamp(min=torch.finfo(values.dtype).tiny)
 
 
 def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) -> Read:
@@ -258,34 +251,3 @@ def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) 
     if name.every_query or route is Route.DROPOUT:
         return partial(read_at_layer, runner, name.layer, name.every_query)
     return partial(read_at_read_out, runner, name.layer)
-
-
-def _checked_name(name: InsideName | None, layers: Layers) -> InsideName:
-    both = layers.encoder is not None
-    name = name or InsideName(part=CROSS if both else None)
-    if name.layer is None:
-        return InsideName(None, every_query=True)
-    if both != (name.part is not None):
-        has = "encoder:L, decoder:L, cross:L" if both else "layer:L"
-        said = f": a '{layers.family.name}' model has {'an encoder and a decoder' if both else 'layers of one kind'}"
-        raise UserError(Setting("site", str(name)), f"{said}; choose {has} or all")
-    count, of = len(layers), "the model"
-    if layers.encoder is not None:
-        count = layers.encoder if name.part == ENCODER else len(layers) - layers.encoder
-        of = "its encoder" if name.part == ENCODER else "its decoder"
-    if not -count <= name.layer < count:
-        raise UserError(Setting("site", str(name)), f": {of} has {count} layers, numbered from 0 to {count - 1}")
-    # A mean is read from every token (METHOD section 6), and a decoder reads every position of the encoder.
-    from_all = layers.read_out is ReadOut.MEAN or name.part == ENCODER
-    return InsideName(name.layer % count, name.every_query or from_all, name.part)
-
-
-def _checked_heads(heads: Sequence[int] | None, count: int) -> tuple[int, ...] | None:
-    if heads is None:
-        return None
-    wrong = [head for head in heads if not isinstance(head, int) or not 0 <= head < count]
-    if wrong or not heads:
-        raise UserError(
-            Setting("heads", wrong), f": a layer of the model has {count} heads, numbered from 0 to {count - 1}"
-        )
-    return tuple(sorted(set(heads)))
