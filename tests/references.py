@@ -1,5 +1,6 @@
 """The slow, obvious versions of what the package computes fast: oracles for tests, opponents for benchmarks."""
 
+import math
 from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
@@ -169,3 +170,14 @@ def words_erased(model, documents, keep: Tensor) -> Tensor:
             vectors = torch.einsum("st,sth->sh", weights, document.vectors)
             found.append(model.head.pool_sentences(vectors, torch.tensor([len(vectors)]))[0][0])
     return torch.stack(found).view(*keep.shape[:2], -1)
+
+
+def weighted_quantile(documents: list[list[float]], level: float) -> float:
+    """The smallest value that at least this share of the documents does not exceed; a document's values share it."""
+    own = [[value for value in values if not math.isnan(value)] for values in documents]
+    own = [values for values in own if values]
+
+    def reached(value: float) -> float:
+        return sum(sum(other <= value for other in values) / len(values) for values in own) / len(own)
+
+    return min(value for values in own for value in values if reached(value) >= level - 1e-9)

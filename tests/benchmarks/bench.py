@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
 sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that fine-tunes
 
+import coverage
 import datasets
 import hierarchy
 import host
@@ -38,6 +39,7 @@ import training
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "method-100": partial(method.benchmark, 100, wanted=100),
     "method-400": partial(method.benchmark, 400, wanted=500),
+    "coverage": coverage.intervals,
     "erase": runs.erase,
     "pipeline": runs.pipelines,
     "epochs": runs.epochs,

@@ -10,7 +10,7 @@ from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.setup import SENTENCES, LabelSetup, SiteSetup
 from eraserhead.showing.terminal import interval, percent
 
-LABELS_NOTE = "Each document's labels are averaged first."
+LABELS_NOTE = "Each document's labels weigh together as one document."
 
 
 def site_line(site: SiteSetup) -> str:

@@ -50,7 +50,7 @@ def _merge(results: ResultsFolder, parts: Parts, overwrite: bool) -> ResultsFold
     folders, mend = [folder.path for folder, _ in parts.values()], "erase this part again"
     files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added)
     labels = () if setup.site.targets is None else setup.model.classes
-    aggregates = aggregate(results, setup.seed, setup.count_never_as, labels)
+    aggregates = aggregate(results, setup.count_never_as, labels)
     run = merged_run([summary.run for _, summary in parts.values()], files)
     results.finish(Summary(**vars(aggregates), setup=setup, run=run))
     return results
