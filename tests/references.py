@@ -1,5 +1,6 @@
 """The slow, obvious versions of what the package computes fast: oracles for tests, opponents for benchmarks."""
 
+import math
 from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
@@ -196,3 +197,14 @@ def exhaustive_limits(odds: dict[frozenset[int], float]) -> tuple[list[float], l
     n = max(map(len, odds))
     by_size = [[value for kept, value in odds.items() if len(kept) == n - k] for k in range(n + 1)]
     return [min(values) for values in by_size], [max(values) for values in by_size]
+
+
+def weighted_quantile(documents: list[list[float]], level: float) -> float:
+    """The smallest value that at least this share of the documents does not exceed; a document's values share it."""
+    own = [[value for value in values if not math.isnan(value)] for values in documents]
+    own = [values for values in own if values]
+
+    def reached(value: float) -> float:
+        return sum(sum(other <= value for other in values) / len(values) for values in own) / len(own)
+
+    return min(value for values in own for value in values if reached(value) >= level - 1e-9)

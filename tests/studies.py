@@ -78,7 +78,7 @@ def made_up(
     }
     for name, rows in tables.items():
         pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[name]), results.path / RESULTS.table(name))
-    results.finish(with_setup(aggregate(results, 0, never), count_never_as=never))
+    results.finish(with_setup(aggregate(results, never), count_never_as=never))
     write_record(cell.folder / RUN.metrics, Metrics(1, [Epoch(1, 0.5, {}, 1.0)], {"accuracy": 0.75}, "cpu"))
     labels = LabelTable(("neg", "pos"), {"0": 0, "1": 1})
     write_training_data(cell.folder, TrainingData(labels, {"train": DATA, "test": DATA}, {}))
@@ -98,7 +98,7 @@ def random_documents(count: int, seed: int, classes_of_n: tuple[int, ...] = (1, 
         n = int(generator.choice(classes_of_n))
         removals: dict[str, Any] = {ranking: removed(n) for ranking in RANKINGS[1:]}
         removals["random"] = [removed(n) for _ in range(3)]
-        difference = float(generator.choice([0.0, 1e-10, -1e-10, 1.0, -1.0]) * generator.random())
+        difference = float(generator.choice([0.0, 1e-8, -1e-8, 1.0, -1.0]) * generator.random())
         flips = bool(generator.random() < 0.3), bool(generator.random() < 0.2)
         single = Single(float(generator.random()), difference, *flips, float(generator.random()), difference)
         documents[f"test/{number}"] = Document(removals, n, single)

@@ -40,12 +40,12 @@ SETUP = Setup(
 RUN_RECORD = ErasureRun(python="3", platform="x", versions={"torch": "2"}, seconds=1.0, devices="cpu", files={})
 
 
-def estimate(value, low=None, high=None, count=10):
+def estimate(value, low=None, high=None, count=40):
     return Estimate(value, value if low is None else low, value if high is None else high, count)
 
 
 def pair(fewer, more, first="attention", second="random"):
-    return [Pair(first, second, fewer, estimate(0.1), more)]
+    return [Pair(first, second, fewer, estimate(0.1), more, estimate(0.55, count=9))]
 
 
 def against_shuffled(difference):
@@ -57,9 +57,11 @@ def against_shuffled(difference):
 def full_ranking():
     return RankingSummary(
         outcomes={"flip": estimate(0.7), "bias_only": estimate(0.2), "never": estimate(0.1)},
-        fraction=Distribution(estimate(0.1), Estimate(0.5, 0.4, None, 10), estimate(None), estimate(0.3)),
-        removed=Distribution(*map(estimate, (1.0, 2.0, 3.0, 2.5))),
-        mass=Distribution(*map(estimate, (0.1, 0.4, 0.5, 0.3))),
+        fraction=Distribution(
+            estimate(0.1), Estimate(0.5, 0.4, None, 40), estimate(None), estimate(0.35), estimate(0.3, count=9)
+        ),
+        removed=Distribution(*map(estimate, (1.0, 2.0, 3.0, 2.5, 2.4))),
+        mass=Distribution(*map(estimate, (0.1, 0.4, 0.5, 0.3, 0.2))),
         excess=estimate(1.5),
         optimal=estimate(0.25),
         spread=None,

@@ -21,6 +21,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the te
 sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that fine-tunes
 
 import attributions
+import coverage
 import curves
 import datasets
 import hierarchy
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "limits": curves.limits,
     "curves-pooling": curves.pooling,
     "curves-inside": curves.last_layer,
+    "coverage": coverage.intervals,
     "erase": runs.erase,
     "pipeline": runs.pipelines,
     "epochs": runs.epochs,

@@ -152,5 +152,5 @@ def _table(name: str, rows: int, columns: Mapping[str, Any]) -> pa.Table:
 
 if __name__ == "__main__":
     begun = time.process_time()
-    aggregate(ResultsFolder(Path(sys.argv[1])), seed=0)
+    aggregate(ResultsFolder(Path(sys.argv[1])))
     print(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE)

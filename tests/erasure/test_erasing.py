@@ -217,8 +217,8 @@ def test_others_drawn_by_position_change_test_1_alone(tmp_path):
         delta = js[int(row.top)] - js[1:]
         flipped = documents.single_decision[row.id][1:] != prediction
         assert row.expected_delta_js == pytest.approx(delta.mean(), abs=1e-14)
-        assert row.share_negative == np.mean(delta <= -1e-9)
-        assert row.share_zero == np.mean(np.abs(delta) < 1e-9)
+        assert row.share_negative == np.mean(delta <= -1e-7)
+        assert row.share_zero == np.mean(np.abs(delta) < 1e-7)
         assert row.share_random_flips == flipped.mean()
         assert row.js_random == js[int(row.random)]
     drawn = (singles.top_flips.astype(float) * singles.share_random_flips)[singles.ranking == "attention"].mean()

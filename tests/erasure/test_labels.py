@@ -20,6 +20,7 @@ from eraserhead.errors import UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
 from labels import LABELS, SENTENCES, TEXTS, logit, multi_label, single_output, two_classes
+from references import weighted_quantile
 from tiny import saved_classifier, tiny_tokenizer
 
 pytestmark = pytest.mark.slow
@@ -141,7 +142,8 @@ def test_labels_are_in_the_models_order_whatever_was_asked_for(tmp_path):
     assert found.summary.setup.site.targets.target == ("toxic", "spam")
 
 
-def test_aggregates_average_a_documents_labels_first(tmp_path):
+def test_aggregates_let_every_document_weigh_the_same(tmp_path):
+    """A document's labels are averaged first; in quantiles they weigh together as one document."""
     found = eraserhead.erase(multi_label(tmp_path), TEXTS, draws=3, cpu=True)
     flips = found.flips[found.flips.n > 1]
     attention = flips[flips.ranking == "attention"]
@@ -149,9 +151,13 @@ def test_aggregates_average_a_documents_labels_first(tmp_path):
     shares = (attention.outcome == "flip").groupby(attention.id).mean()
     assert summary.outcomes["flip"].value == pytest.approx(shares.mean())
     assert summary.outcomes["flip"].count == attention.id.nunique() < len(attention)
-    assert summary.fraction.mean.value == pytest.approx(attention.groupby("id").fraction.mean().mean())
-    beyond = attention.fraction.fillna(np.inf).groupby(attention.id).mean().sort_values()
-    assert summary.fraction.median.value == pytest.approx(beyond.iloc[(len(beyond) + 1) // 2 - 1])
+    assert summary.fraction.mean_of_flips.value == pytest.approx(attention.groupby("id").fraction.mean().mean())
+    restricted = attention.fraction.fillna(1.0).groupby(attention.id).mean()
+    assert summary.fraction.mean.value == pytest.approx(restricted.mean())
+    for name, ranked in flips.groupby("ranking"):
+        own = [values.tolist() for _, values in ranked.fraction.fillna(np.inf).groupby(ranked.id)]
+        median, found_median = weighted_quantile(own, 0.5), found.summary.rankings[name].fraction.median.value
+        assert found_median == pytest.approx(median) if np.isfinite(median) else found_median is None
     keys = ["id", "target"]
     draws = flips[flips.ranking == "random"].merge(attention[[*keys, "removed"]], on=keys, suffixes=("", "_first"))
     fewer = draws.removed_first.fillna(np.inf) < draws.removed.fillna(np.inf)
@@ -322,7 +328,7 @@ def test_the_command_line_erases_shows_and_explains_labels(tmp_path, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "labels toxic, spam (on above a probability of 0.3)" in shown
     cases = 2 * sum(len(text.split()) > 1 for text in TEXTS)
-    assert f"decisions {cases} states of labels. Each document's labels are averaged first." in shown
+    assert f"decisions {cases} states of labels. Each document's labels weigh together as one document." in shown
     assert "F1 micro" in shown
     assert "insult" in shown
     assert main(["explain", folder, TEXTS[0], "--target", "spam", "--cpu"]) == 0

@@ -11,7 +11,7 @@ from sklearn.covariance import empirical_covariance, ledoit_wolf_shrinkage, shru
 
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure import seen
-from eraserhead.erasure.aggregates import ranking_columns, ranking_summary
+from eraserhead.erasure.aggregates import ranking_estimates, ranking_summary
 from eraserhead.erasure.conditions import ordinary_line
 from eraserhead.erasure.config import EraseConfig, MergeConfig
 from eraserhead.erasure.erasing import erase_to_folder
@@ -21,7 +21,6 @@ from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.schemas import PARTS, RATIONALE_COLUMNS, TABULATED
 from eraserhead.erasure.seen import sample
 from eraserhead.erasure.shards import deal
-from eraserhead.method.bootstrap import bootstrap_means
 from eraserhead.parquet import write_parquet
 from summaries import full_summary
 from tiny import random_texts, saved_classifier
@@ -94,12 +93,12 @@ def test_the_share_is_over_the_flips_that_have_a_percentile():
     ]
     columns = dict(zip(COLUMNS, zip(*table, strict=True), strict=True))
     found = flips_by_ranking([pa.table(columns)], "beyond_all")["random"]
-    means = bootstrap_means(ranking_columns("random", found, None), 0)
+    means = dict(ranking_estimates("random", found, None))
     share = ranking_summary("random", found, means).out_of_ordinary
     assert share is not None
     assert (share.value, share.count) == (0.25, 2)
     nothing = flips_by_ranking([pa.table({**columns, "percentile": [absent] * 6})], "beyond_all")["random"]
-    means = bootstrap_means(ranking_columns("random", nothing, None), 0)
+    means = dict(ranking_estimates("random", nothing, None))
     assert ranking_summary("random", nothing, means).out_of_ordinary is None
 
 

@@ -147,7 +147,7 @@ def test_the_figure_of_the_card_has_it(made, tmp_path, monkeypatch):
 def paper(made, tmp_path_factory) -> Path:
     folder = made.results.path.parent
     written = tmp_path_factory.mktemp("study")
-    return write_paper(written, [Cell("imdb", "flan-none", folder)], {}, {}, 0)
+    return write_paper(written, [Cell("imdb", "flan-none", folder)], {}, {})
 
 
 @pytest.mark.slow

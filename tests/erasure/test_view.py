@@ -7,6 +7,8 @@ from rich.console import Console
 from eraserhead.erasure.view import summary_view
 from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
+from eraserhead.method.statistics import Estimate
+from eraserhead.showing.terminal import interval
 from summaries import SETUP, SITE, estimate, full_ranking, full_summary
 
 
@@ -26,7 +28,7 @@ def test_every_number_of_the_summary_is_shown():
         "0.800 [0.700, 0.900]",
         "0.500 [0.400, > all]",
         "> all",
-        "1.5 n=10",
+        "1.5 n=40",
         "E[dJS]",
         "20.0",
         "the model's own │ 60.0 │ 10.0 │ 30.0 │ 30.0",
@@ -34,6 +36,26 @@ def test_every_number_of_the_summary_is_shown():
         "20.0 [5.0, 35.0]",
     ):
         assert expected in text, expected
+
+
+def test_numbers_over_few_documents_say_so_and_have_no_interval_that_means_nothing():
+    """29 are few and 30 are not; without an interval the count stands in its place; the note explains the dagger."""
+    shown = {count: interval(estimate(0.5, 0.4, 0.6, count)) for count in (29, 30)}
+    assert shown == {29: "0.500† [0.400, 0.600]", 30: "0.500 [0.400, 0.600]"}
+    assert interval(Estimate(0.5, None, None, 4)) == "0.500† (n=4)"
+    assert interval(Estimate(0.5, None, None, 400)) == "0.500 (n=400)"
+    ranking = replace(full_ranking(), excess=Estimate(1.5, None, None, 4))
+    text = written(summary_view(full_summary(rankings={"attention": ranking})))
+    assert "1.5† (n=4)" in text
+    assert "†: over fewer than 30 documents" in text
+
+
+def test_means_over_the_same_documents_stand_first_and_ties_beside_their_shares():
+    lines = [line.split("│")[1:-1] for line in written(summary_view(full_summary())).splitlines() if "│" in line]
+    cells = {tuple(cell.strip() for cell in line) for line in lines}
+    fractions = next(line for line in cells if line[0] == "attention" and "> all" in line)
+    assert fractions[4:6] == ("0.350", "0.300† n=9")
+    assert ("attention", "random", "60.0", "10.0", "30.0", "55.0†", "9") in cells
 
 
 def test_shares_out_of_the_ordinary_are_shown_where_they_are_known():

@@ -23,5 +23,5 @@ def test_the_card_speaks_of_labels(tmp_path, capsys):
     assert "each label that is on, else the largest (on above a probability of 0.5)" in card
     assert "of the states of all labels; F1 micro" in card
     assert "| label | accuracy of its state |" in card
-    assert "Each document's labels are averaged first." in card
+    assert "Each document's labels weigh together as one document." in card
     assert "Micro F1" in card

@@ -421,7 +421,7 @@ def study(folder: Path, cells, names: tuple[str, str, str], other: str, reason: 
         # No better than the largest class.
         cell.results.finish(replace(summary, accuracy=estimate(0.5), setup=setup))
     statistics = {dataset: DatasetStatistics(2, {"test": SplitStatistics(41, 12.5, 3.5)})}
-    return write_paper(folder, renamed, statistics, {f"{dataset}-{failed}": reason}, 0).read_text()
+    return write_paper(folder, renamed, statistics, {f"{dataset}-{failed}": reason}).read_text()
 
 
 @pytest.mark.thorough

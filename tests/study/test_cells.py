@@ -1,14 +1,18 @@
 """Findings from made-up tables in which each holds, is contrary, and is undecided; boxes and pairs by hand."""
 
+from dataclasses import replace
+from math import inf
+
 import numpy as np
 import pytest
 
 from eraserhead.erasure.verdict import VerdictKind
 from eraserhead.method.statistics import Estimate
 from eraserhead.study.cell_tables import common_rows, read_boxes, read_fractions, read_points
-from eraserhead.study.cells import Cell, PaperModel, read_cells
+from eraserhead.study.cells import Cell, PaperModel, ends, read_cells
 from eraserhead.study.comparisons import Comparison, Finding, Support, bound
 from eraserhead.study.findings import findings
+from references import weighted_quantile
 from studies import NEVER, Document, Single, made_up, random_documents
 
 pytestmark = pytest.mark.slow
@@ -18,7 +22,14 @@ HOLDS, CONTRARY, UNDECIDED, MIXED = Support.HOLDS, Support.CONTRARY, Support.UND
 
 
 def alternating(first: Document, second: Document, count: int = DOCUMENTS) -> dict[str, Document]:
-    return {f"d{number}": (first, second)[number % 2] for number in range(count)}
+    """Documents of two kinds in turns, whose divergences differ a little."""
+    documents = [(first, second)[number % 2] for number in range(count)]
+    return {f"d{number}": varied(document, 1 + number / 1000) for number, document in enumerate(documents)}
+
+
+def varied(document: Document, factor: float) -> Document:
+    moved = factor * document.single.expected_delta_js
+    return replace(document, single=replace(document.single, expected_delta_js=moved))
 
 
 def removals(**removed) -> Document:
@@ -47,7 +58,7 @@ WITHIN = {
 
 def found(folder, documents: dict[str, dict[str, Document]]) -> dict[str, Finding]:
     cells = [made_up(folder, "imdb", model, rows) for model, rows in documents.items()]
-    return {finding.key: finding for finding in findings(read_cells(cells), seed=0)}
+    return {finding.key: finding for finding in findings(read_cells(cells))}
 
 
 @pytest.mark.parametrize("key", WITHIN)
@@ -67,7 +78,6 @@ def test_a_claim_about_cells_holds_or_is_contrary_or_undecided(key, tmp_path):
 
 @pytest.mark.parametrize("key", WITHIN)
 def test_nine_documents_have_no_part_in_a_finding(key, tmp_path):
-    """A bootstrap over documents that are all alike has no width, however few they are."""
     speaks_for = WITHIN[key][0]
     assert found(tmp_path, {"flan-none": alternating(speaks_for, speaks_for, count=9)})[key].comparisons == ()
     assert found(tmp_path / "ten", {"flan-none": alternating(speaks_for, speaks_for, 10)})[key].support == HOLDS
@@ -88,7 +98,7 @@ def test_a_cell_at_chance_level_has_no_part_in_findings(tmp_path):
     for right, count in ((False, 0), (True, 1)):
         cell = made_up(tmp_path / str(right), "imdb", "flan-none", documents, right=right)
         (read,) = read_cells([cell])
-        by_key = {finding.key: finding for finding in findings([read], seed=0)}
+        by_key = {finding.key: finding for finding in findings([read])}
         assert len(by_key["gradient-attention"].comparisons) == count
         assert read.silent == (None if right else VerdictKind.CHANCE_LEVEL)
         assert read.summary.largest_class.value == 0.5
@@ -99,9 +109,9 @@ def test_a_cell_at_chance_level_has_no_part_in_findings(tmp_path):
     ("close", "far", "verdict"), [((0.01, 0.03), (0.2, 0.6), HOLDS), ((0.2, 0.6), (0.01, 0.03), CONTRARY)]
 )
 def test_weights_are_closer_where_another_component_matters_more(close, far, verdict, tmp_path):
-    """`close` are the differences of the weights where dJS < 0; -1e-10 is not below 0."""
+    """`close` are the differences of the weights where dJS < 0; -1e-8 is not below 0."""
     rows = [singles(delta_attention=value, delta_js=-0.1) for value in close * 10]
-    rows += [singles(delta_attention=value, delta_js=js) for value in far * 10 for js in (0.1, -1e-10)]
+    rows += [singles(delta_attention=value, delta_js=js) for value in far * 10 for js in (0.1, -1e-8)]
     finding = found(tmp_path, {"flan-none": {f"d{i}": row for i, row in enumerate(rows)}})["negative-close"]
     (comparison,) = finding.comparisons
     assert finding.support == verdict
@@ -200,9 +210,12 @@ def test_intervals_that_touch_decide_nothing_and_a_missing_quantile_is_larger_th
     assert Comparison("cell", *[Estimate(None, None, None, 50)] * 2, 50).support == UNDECIDED
 
 
-def smallest_with_share(values: list[float], share: float) -> float:
-    """The smallest value that at least this share of the values does not exceed."""
-    return next(v for v in sorted(values) if sum(other <= v for other in values) >= share * len(values) - 1e-9)
+def test_numbers_without_an_interval_decide_nothing():
+    alone = Estimate(0.9, None, None, 50)
+    assert Comparison("cell", alone, bound(0.5), 50).support == UNDECIDED
+    assert Comparison("cell", bound(0.5), alone, 50).support == UNDECIDED
+    assert ends(alone) == (0.9, None, None)
+    assert ends(Estimate(None, 0.5, None, 50)) == (inf, 0.5, inf)
 
 
 @pytest.mark.parametrize("never", ["beyond_all", "all"])
@@ -221,12 +234,12 @@ def test_boxes_follow_both_conventions(quantity, never, tmp_path):
             draws = draws if isinstance(draws, list) else [draws]
             size = document.n if quantity == "fraction" else 1000
             values.append([np.nan if draw is None else draw / size for draw in draws])
-        paper = [draws[0] for draws in values if not np.isnan(draws[0])]
-        ours = [float(np.mean([latest if np.isnan(draw) else draw for draw in draws])) for draws in values]
+        paper = [[draws[0]] for draws in values if not np.isnan(draws[0])]
+        ours = [[latest if np.isnan(draw) else draw for draw in draws] for draws in values]
         for convention, expected in (("paper", paper), ("ours", ours)):
             box = boxes[ranking, convention]
             shares = (0.05, 0.25, 0.5, 0.75, 0.95)
-            assert box.quantiles == pytest.approx([smallest_with_share(expected, share) for share in shares])
+            assert box.quantiles == pytest.approx([weighted_quantile(expected, share) for share in shares])
             assert box.documents == len(expected)
         assert boxes[ranking, "paper"].never == pytest.approx(1 - len(paper) / len(analysed))
         assert boxes[ranking, "ours"].never == pytest.approx(np.mean(np.isinf(ours)))
@@ -239,8 +252,8 @@ def test_points_leave_out_documents_of_one_component_and_differences_without_a_s
     analysed = {name: document.single for name, document in documents.items() if document.n > 1}
     assert points.ids.to_pylist() == list(analysed)
     assert points.delta_js.tolist() == [single.delta_js for single in analysed.values()]
-    assert points.negative.sum() == sum(single.delta_js < -1e-9 for single in analysed.values()) > 0
-    assert points.zero.sum() == sum(abs(single.delta_js) < 1e-9 for single in analysed.values()) > 0
+    assert points.negative.sum() == sum(single.delta_js < -1e-7 for single in analysed.values()) > 0
+    assert points.zero.sum() == sum(abs(single.delta_js) < 1e-7 for single in analysed.values()) > 0
 
 
 def test_fractions_are_infinite_where_nothing_flips(tmp_path):
@@ -270,5 +283,6 @@ def test_cells_are_read_in_the_order_of_the_context_and_the_unfinished_left_out(
     assert results[1].cell.paper_model == PaperModel("flan", "rnn")
     assert results[3].cell.paper_model is None
     assert (results[0].test_accuracy, results[0].test_documents) == (0.75, 41)
-    assert results[0].summary.pair("gradient", "attention").fewer == Estimate(0.0, 0.0, 0.0, 7)
+    fewer = results[0].summary.pair("gradient", "attention").fewer
+    assert (fewer.value, fewer.low, fewer.count) == (0.0, 0.0, 7)
     assert results[0].ranking("no such") is None

@@ -35,7 +35,7 @@ def rows(text: str, *first: str) -> list[list[str]]:
 
 
 def written(folder, cells, datasets=DATASETS, failures=None) -> str:
-    return write_paper(folder, cells, datasets, failures or {}, 0).read_text()
+    return write_paper(folder, cells, datasets, failures or {}).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_study_of_one_cell_one_document_and_no_flip(tmp_path):
     text = written(tmp_path / "out", [cell], {})
     assert "1 cell has results" in text
     fractions = rows(text, "mine", "flan-none")[1]
-    assert fractions == ["> all"] * 5 + ["100.0"]
+    assert fractions == ["> all†"] * 5 + ["100.0† [20.7, 100.0]"]
     assert "these hold here" not in text
     assert "could not be tested, because cells or documents are missing: attention needs fewer removals" in text
     assert "1 of 1 cells have no part in these findings" in text

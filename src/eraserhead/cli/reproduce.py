@@ -47,7 +47,7 @@ def run(config: ReproduceConfig) -> None:
         study = reproduce(plans, folder, config.cpu)
         if state.is_main_process:
             failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
-            paper = write_paper(folder, study.cells, study.datasets, failures, config.seed)
+            paper = write_paper(folder, study.cells, study.datasets, failures)
             done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
             console().print(visible(done), soft_wrap=True)
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it

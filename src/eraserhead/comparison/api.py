@@ -22,7 +22,7 @@ def compare(results: Sequence[Erasure | str | Path], *, seed: int = 0) -> Compar
 
     Args:
         results: Results of `erase`, or the folders that they are in; two or more.
-        seed: Seed of the intervals and tests.
+        seed: Seed of the tests.
 
     Raises:
         UserError: Results are unfinished or damaged, on other documents, or have no ranking in common.

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from scipy.stats import kendalltau
 
 from eraserhead.comparison.compared import Compared, Comparison, Difference, ScoreAgreement
-from eraserhead.comparison.sources import Scores, Source, check_same_documents
+from eraserhead.comparison.sources import CURVES, Scores, Source, check_same_documents
 from eraserhead.errors import UserError
-from eraserhead.method.bootstrap import bootstrap_means
+from eraserhead.method.intervals import difference_of, mean_of
 from eraserhead.method.paired import sign_flip_p_values
-from eraserhead.method.statistics import holm
+from eraserhead.method.statistics import Estimate, holm
 
 
 def compare_sources(sources: Sequence[Source], seed: int) -> Comparison:
@@ -39,7 +39,7 @@ def compare_sources(sources: Sequence[Source], seed: int) -> Comparison:
         documents=len(sources[0].texts),
         analysed=len(ids),
         differences=tuple(_corrected(_differences(pairs, ids, seed))),
-        agreements=tuple(_agreements(pairs, ids, seed)),
+        agreements=tuple(_agreements(pairs, ids)),
     )
 
 
@@ -70,14 +70,13 @@ def _differences(pairs: Sequence[_Pair], ids: Sequence[str], seed: int) -> list[
     """Return all differences, without a correction."""
     found = [each for pair in pairs for ranking in pair.rankings for each in _measured(pair, ranking, ids)]
     columns = [each.second - each.first for each in found]
-    estimates = bootstrap_means(enumerate(columns), seed)
     p_values = sign_flip_p_values(np.stack(columns, axis=1), seed)
     return [
         Difference(
             *(each.pair.first.name, each.pair.second.name, each.ranking, each.measure),
             of_first=_mean(each.first, column),
             of_second=_mean(each.second, column),
-            difference=estimates[number],
+            difference=_difference(each.measure, column),
             p_value=None if np.isnan(p_values[number]) else float(p_values[number]),
             corrected=None,
         )
@@ -110,6 +109,11 @@ def _mean(values: Float[np.ndarray, " documents"], where: Float[np.ndarray, " do
     return float(chosen.mean()) if len(chosen) else None
 
 
+def _difference(measure: str, column: Float[np.ndarray, " documents"]) -> Estimate:
+    """Return the mean difference with its interval; fractions and shares are from 0 to 1."""
+    return mean_of(column) if measure in CURVES else difference_of(column)
+
+
 def _corrected(differences: Sequence[Difference]) -> Iterator[Difference]:
     """Yield the differences with Holm's correction over those that have a p-value."""
     tested = [each for each in differences if each.p_value is not None]
@@ -118,20 +122,15 @@ def _corrected(differences: Sequence[Difference]) -> Iterator[Difference]:
         yield each if each.p_value is None else replace(each, corrected=float(next(corrected)))
 
 
-def _agreements(pairs: Sequence[_Pair], ids: Sequence[str], seed: int) -> Iterator[ScoreAgreement]:
+def _agreements(pairs: Sequence[_Pair], ids: Sequence[str]) -> Iterator[ScoreAgreement]:
     """Yield how alike scores are, over the documents with the same components in both results."""
-    keys, columns = [], []
     for pair in pairs:
         if pair.first.summary.setup.site.components != pair.second.summary.setup.site.components:
             continue
         for ranking, own in pair.first.scores.items():
             if ranking in pair.second.scores:
                 taus = _taus(pair, own, pair.second.scores[ranking])
-                keys.append((*pair.names, ranking))
-                columns.append(taus.reindex(ids).to_numpy())
-    estimates = bootstrap_means(zip(keys, columns, strict=True), seed)
-    for key in keys:
-        yield ScoreAgreement(*key, tau=estimates[key])
+                yield ScoreAgreement(*pair.names, ranking, tau=mean_of(taus.reindex(ids).to_numpy(), -1.0, 1.0))
 
 
 def _taus(pair: _Pair, first: Scores, second: Scores) -> pd.Series:

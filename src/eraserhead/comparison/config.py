@@ -12,7 +12,7 @@ class CompareConfig:
     Attributes:
         results: Folders of finished erasure results, two or more: of other models, layers, heads or seeds.
         output: File that the comparison is written to, as JSON.
-        seed: Seed of the intervals and tests.
+        seed: Seed of the tests.
     """
 
     results: list[str]

@@ -15,6 +15,7 @@ from eraserhead.errors import UserError
 from eraserhead.method.names import Outcome
 
 SHOWN = 3  # ids in a message
+CURVES = ("aopc", "naopc")  # what is compared of curves, differences of probabilities and their place between limits
 Case = tuple[str, str | None]  # a document and the label that a row is about
 Scores = Mapping[Case, np.ndarray]
 
@@ -80,9 +81,9 @@ class Source:
 
     @cached_property
     def _curves(self) -> dict[str, dict[str, pd.Series]]:
-        rows = self.table("curves", ["id", "ranking", "aopc", "naopc"]).to_pandas()
+        rows = self.table("curves", ["id", "ranking", *CURVES]).to_pandas()
         return {
-            str(ranking): {name: own.groupby("id", sort=False)[name].mean() for name in ("aopc", "naopc")}
+            str(ranking): {name: own.groupby("id", sort=False)[name].mean() for name in CURVES}
             for ranking, own in rows.groupby("ranking", sort=False)
         }
 

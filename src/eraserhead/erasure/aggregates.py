@@ -10,11 +10,11 @@ import pyarrow as pa
 from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
-from eraserhead.erasure.curve_values import curve_columns, curve_summary
+from eraserhead.erasure.curve_values import curve_estimates, curve_summary
 from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
 from eraserhead.erasure.label_scores import commonest_states, label_scores, right_states
-from eraserhead.erasure.permuted import shuffled_columns, shuffled_weights
+from eraserhead.erasure.permuted import shuffled_estimates, shuffled_weights
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS
 from eraserhead.erasure.summary import (
@@ -29,33 +29,36 @@ from eraserhead.erasure.summary import (
     SingleErasureTable,
     TestSummary,
 )
-from eraserhead.method.bootstrap import bootstrap_means, quantiles_of
+from eraserhead.method.intervals import mean_of, share_of
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
+from eraserhead.method.quantiles import quantiles_of
 from eraserhead.method.statistics import Estimate, compare
 
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
-QUANTITIES = ("fraction", "removed", "mass")
+QUANTITIES = {"fraction": 1.0, "removed": np.inf, "mass": 1.0}  # and the largest value of each
 DOCUMENT_COLUMNS = [
     *("id", "label", "labels", "prediction", "predictions", "model_prediction", "n", "training_role", "annotators"),
     *("percentile", *CEILING_COLUMNS),
     *COUNTS,
 ]
-DIFFERENCES = ("expected_delta_js", "share_negative", "share_zero", "delta_js", "delta_attention")  # of test 1
-TEST_COLUMNS = ["id", "ranking", "n", "top_flips", "random_flips", "share_random_flips", *DIFFERENCES]
+SHARES = ("share_negative", "share_zero")  # of test 1
+DIFFERENCES = ("expected_delta_js", "delta_js", "delta_attention")
+TEST_COLUMNS = ["id", "ranking", "n", "top_flips", "random_flips", "share_random_flips", *SHARES, *DIFFERENCES]
 FEWER, EQUAL, MORE = "fewer", "equal", "more"  # removals of the first of a pair of rankings
-SWAPPED = {FEWER: MORE, EQUAL: EQUAL, MORE: FEWER}
+FEWER_UNTIED, MORE_UNTIED = "fewer_untied", "more_untied"
+SWAPPED = {FEWER: MORE, EQUAL: EQUAL, MORE: FEWER, FEWER_UNTIED: MORE_UNTIED}
 LARGEST_CLASS = "largest_class"  # beside the accuracy
 EXACT, DRAWN = "exact", "drawn"  # the 2x2 tables of test 1
 
-Key = tuple[str, ...]  # what a mean is of: its part of the summary, the ranking, the field
-Columns = Iterator[tuple[Key, np.ndarray]]  # values of the analysed documents, NaN where there is none
-Means = Mapping[Key, Estimate]
+Key = tuple[str, ...]  # what an estimate is of: its part of the summary, the ranking, the field
+Estimates = Iterator[tuple[Key, Estimate]]
+Estimated = Mapping[Key, Estimate]
 
 
 def aggregate(
-    results: ResultsFolder, seed: int, count_never_as: CountNeverAs = "beyond_all", labels: Sequence[str] = ()
+    results: ResultsFolder, count_never_as: CountNeverAs = "beyond_all", labels: Sequence[str] = ()
 ) -> Aggregates:
-    """Return all aggregates with their 95 % bootstrap intervals over documents.
+    """Return all aggregates with their 95 % intervals over documents.
 
     Of a model that decides label by label, `labels` are the names; a document's decisions are averaged first.
 
@@ -73,34 +76,34 @@ def aggregate(
     tests = {str(name): rows for name, rows in singles.groupby("ranking", sort=False, observed=True)}
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
 
-    def columns() -> Columns:
-        yield from accuracy_columns(analysed, labels)
+    def estimates() -> Estimates:
+        yield from accuracies(analysed, labels)
         for name, found in flips.items():
-            yield from ranking_columns(name, found, flips.get(yardstick or ""))
-        yield from pair_columns(flips)
-        yield from shuffled_columns(every)
-        yield from ceiling_columns(analysed)
+            yield from ranking_estimates(name, found, flips.get(yardstick or ""))
+        yield from pair_estimates(flips)
+        yield from shuffled_estimates(every)
+        yield from ceiling_estimates(analysed)
         for name, rows in tests.items():
-            yield from single_columns(name, rows)
-        yield from curve_columns(results)
+            yield from single_estimates(name, rows)
+        yield from curve_estimates(results)
 
-    means = bootstrap_means(columns(), seed)
+    found = dict(estimates())
     return Aggregates(
         documents=_counts(documents, decisions),
         truncation=summed_truncation(table.filter(pa.array(is_first))),
-        accuracy=means["accuracy", "all"],
-        accuracy_unseen=means.get(("accuracy", UNSEEN)),
+        accuracy=found["accuracy", "all"],
+        accuracy_unseen=found.get(("accuracy", UNSEEN)),
         yardstick=yardstick,
-        rankings={name: ranking_summary(name, found, means) for name, found in flips.items()},
-        beyond_rankings=means.get(("beyond_rankings",)),
-        pairs=pairs(flips, means),
-        tests={name: single_summary(name, means) for name in tests},
-        labels=label_scores(analysed, cases, labels, seed) if labels else None,
+        rankings={name: ranking_summary(name, values, found) for name, values in flips.items()},
+        beyond_rankings=found.get(("beyond_rankings",)),
+        pairs=pairs(flips, found),
+        tests={name: single_summary(name, found) for name in tests},
+        labels=label_scores(analysed, cases, labels) if labels else None,
         random_orders=random_orders(flips),
         ordinary_documents=int(analysed.percentile.notna().sum()),
-        shuffled=shuffled_weights(every, means),
-        largest_class=means.get(("accuracy", LARGEST_CLASS)),
-        people=people(flips, analysed, means),
+        shuffled=shuffled_weights(every, found),
+        largest_class=found.get(("accuracy", LARGEST_CLASS)),
+        people=people(flips, analysed, found),
     )
 
 
@@ -120,8 +123,8 @@ def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
     )
 
 
-def accuracy_columns(documents: pd.DataFrame, labels: Sequence[str] = ()) -> Columns:
-    """Yield whether each document is decided rightly, and whether it is of the largest class.
+def accuracies(documents: pd.DataFrame, labels: Sequence[str] = ()) -> Estimates:
+    """Yield the share of documents that is decided rightly, and the share that is of the largest class.
 
     For all documents, and for those that training did not see, if known.
     """
@@ -133,67 +136,73 @@ def accuracy_columns(documents: pd.DataFrame, labels: Sequence[str] = ()) -> Col
             np.where(unknown, np.nan, documents.label == said).astype(float)
             for said in (documents.prediction, largest.iloc[0] if len(largest) else -1)
         )
-    yield ("accuracy", "all"), right
+    yield ("accuracy", "all"), share_of(right)
     if not np.isnan(constant).all():
-        yield ("accuracy", LARGEST_CLASS), constant
+        yield ("accuracy", LARGEST_CLASS), share_of(constant)
     if not documents.training_role.isna().any():
-        yield ("accuracy", UNSEEN), np.where(documents.training_role == UNSEEN, right, np.nan)
+        yield ("accuracy", UNSEEN), share_of(np.where(documents.training_role == UNSEEN, right, np.nan))
 
 
-def ranking_columns(name: str, flips: FlipValues, yardstick: FlipValues | None) -> Columns:
-    """Yield what test 2 along one ranking averages, a document's draws and decisions averaged first."""
-    columns = {outcome.label: (flips.outcome == outcome).mean(1) for outcome in Outcome}
-    columns |= {quantity: _mean_where_number(flips.numbers(quantity)) for quantity in QUANTITIES}
+def ranking_estimates(name: str, flips: FlipValues, yardstick: FlipValues | None) -> Estimates:
+    """Yield test 2 along one ranking but for quantiles, a document's draws and decisions averaged first."""
+    average = averager(flips.ids)
+    shares = {outcome.label: (flips.outcome == outcome).mean(1) for outcome in Outcome}
+    shares |= {measure: _mean_where_number(values) for measure, values in flips.people.items()}
+    means = {}
     if yardstick is not None:
-        columns |= _against(flips, yardstick)
+        means["excess"], shares["optimal"] = _against(flips, yardstick)
     beyond = np.where(np.isnan(flips.percentile), np.nan, flips.percentile > BEYOND_ORDINARY)
-    columns["out_of_ordinary"] = _mean_where_number(beyond)
-    columns |= {measure: _mean_where_number(values) for measure, values in flips.people.items()}
+    shares["out_of_ordinary"] = _mean_where_number(beyond)
     if name == RANDOM:
-        columns["spread"] = _spread(flips.numbers("fraction"))
-    average = averager(flips.ids)
-    for field, values in columns.items():
-        yield ("ranking", name, field), average(values)
+        means["spread"] = _spread(flips.numbers("fraction"))
+    for field, values in shares.items():
+        yield ("ranking", name, field), share_of(average(values))
+    for field, values in means.items():
+        yield ("ranking", name, field), mean_of(average(values), least=0.0)
+    for quantity, most in QUANTITIES.items():
+        restricted = average(flips.restricted(quantity).mean(1))
+        of_flips = average(_mean_where_number(flips.numbers(quantity)))
+        yield ("ranking", name, quantity, "mean"), mean_of(restricted, 0.0, most)
+        yield ("ranking", name, quantity, "mean_of_flips"), mean_of(of_flips, 0.0, most)
 
 
-def ranking_summary(name: str, flips: FlipValues, means: Means) -> RankingSummary:
+def ranking_summary(name: str, flips: FlipValues, estimates: Estimated) -> RankingSummary:
     """Return test 2 along one ranking."""
-    own = {key[-1]: mean for key, mean in means.items() if key[:-1] == ("ranking", name)}
-    average = averager(flips.ids)
+    own = {key[2:]: found for key, found in estimates.items() if key[:2] == ("ranking", name)}
 
     def distribution(quantity: str) -> Distribution:
-        """Average each document's decisions and draws; one that never flips makes the average beyond everything."""
-        quartiles = quantiles_of(average(flips.values(quantity).mean(1)), list(QUARTILES.values()))
-        return Distribution(**dict(zip(QUARTILES, quartiles, strict=True)), mean=own[quantity])
+        quartiles = quantiles_of(flips.values(quantity), list(QUARTILES.values()), flips.documents)
+        means = {key[1]: found for key, found in own.items() if key[0] == quantity}
+        return Distribution(**dict(zip(QUARTILES, quartiles, strict=True)), **means)
 
     return RankingSummary(
-        outcomes={outcome.label: own[outcome.label] for outcome in Outcome},
+        outcomes={outcome.label: own[outcome.label,] for outcome in Outcome},
         **{quantity: distribution(quantity) for quantity in QUANTITIES},
-        excess=own.get("excess"),
-        optimal=own.get("optimal"),
-        spread=own.get("spread"),
-        out_of_ordinary=own["out_of_ordinary"] if own["out_of_ordinary"].count else None,
-        curves=curve_summary(name, means),
+        excess=own.get(("excess",)),
+        optimal=own.get(("optimal",)),
+        spread=own.get(("spread",)),
+        out_of_ordinary=own["out_of_ordinary",] if own["out_of_ordinary",].count else None,
+        curves=curve_summary(name, estimates),
     )
 
 
-def ceiling_columns(documents: pd.DataFrame) -> Columns:
+def ceiling_estimates(documents: pd.DataFrame) -> Estimates:
     """Yield how well the annotators of each document agree with each other."""
     for column in CEILING_COLUMNS:
-        yield ("ceiling", column), documents[column].to_numpy(dtype=float)
+        yield ("ceiling", column), share_of(documents[column].to_numpy(dtype=float))
 
 
-def people(flips: Mapping[str, FlipValues], documents: pd.DataFrame, means: Means) -> People | None:
+def people(flips: Mapping[str, FlipValues], documents: pd.DataFrame, estimates: Estimated) -> People | None:
     """Return how well each ranking agrees with what people marked; null where nobody marked anything."""
     marked = documents.annotators.notna()
     if not marked.any():
         return None
-    reached = Agreement(*(means["ceiling", column] for column in CEILING_COLUMNS))
+    reached = Agreement(*(estimates["ceiling", column] for column in CEILING_COLUMNS))
     return People(
         documents=int(marked.sum()),
         annotators=float(documents.annotators[marked].mean()),
         rankings={
-            name: Agreement(*(means["ranking", name, column] for column in RATIONALE_COLUMNS))
+            name: Agreement(*(estimates["ranking", name, column] for column in RATIONALE_COLUMNS))
             for name in flips
             if name not in YARDSTICKS
         },
@@ -201,16 +210,14 @@ def people(flips: Mapping[str, FlipValues], documents: pd.DataFrame, means: Mean
     )
 
 
-def _against(flips: FlipValues, yardstick: FlipValues) -> dict[str, np.ndarray]:
+def _against(flips: FlipValues, yardstick: FlipValues) -> tuple[np.ndarray, np.ndarray]:
     """Return the removals in excess of the yardstick's, where both flip, and whether the ranking is as short.
 
     A ranking that never flips where the yardstick does is not as short: rankings are compared on the same documents.
     """
     optimal = np.where(np.isinf(yardstick.removed), np.nan, flips.removed == yardstick.removed)
-    return {
-        "excess": _mean_where_number(flips.numbers("removed") - yardstick.numbers("removed")),
-        "optimal": _mean_where_number(optimal),
-    }
+    excess = flips.numbers("removed") - yardstick.numbers("removed")
+    return _mean_where_number(excess), _mean_where_number(optimal)
 
 
 def _mean_where_number(values: np.ndarray) -> np.ndarray:
@@ -226,51 +233,59 @@ def _spread(values: np.ndarray) -> np.ndarray:
     return np.where(count > 1, np.sqrt((deviations**2).sum(1) / np.maximum(count - 1, 1)), np.nan)
 
 
-def pair_columns(flips: Mapping[str, FlipValues]) -> Columns:
-    """Yield which of two rankings needs strictly fewer removals, and how often the best set is smaller than any's."""
+def pair_estimates(flips: Mapping[str, FlipValues]) -> Estimates:
+    """Yield which of two rankings needs strictly fewer removals, and how often the best set is smaller than any's.
+
+    Untied are the documents on which the two differ: of one with several draws or decisions, those count that do.
+    """
     if not flips:
         return
     average = averager(next(iter(flips.values())).ids)
     for first, second in combinations(flips, 2):
         shares = average(compare(flips[first].removed, flips[second].removed))
-        for place, field in enumerate((FEWER, EQUAL, MORE)):
-            yield ("pair", first, second, field), shares[:, place]
+        untied = np.where(shares[:, ::2].any(1), shares[:, 0] + shares[:, 2], np.nan)
+        columns = dict(zip((FEWER, EQUAL, MORE), shares.T, strict=True))
+        columns |= {FEWER_UNTIED: columns[FEWER] / untied, MORE_UNTIED: columns[MORE] / untied}
+        for field, values in columns.items():
+            yield ("pair", first, second, field), share_of(values)
     if BEST_FOUND in flips:
         others = [found.removed.min(1) for name, found in flips.items() if name != BEST_FOUND]
         best = flips[BEST_FOUND]
         smaller = (best.removed[:, 0] < np.min(others, axis=0)).astype(float)
-        yield ("beyond_rankings",), average(smaller)
+        yield ("beyond_rankings",), share_of(average(smaller))
 
 
-def pairs(flips: Mapping[str, FlipValues], means: Means) -> list[Pair]:
+def pairs(flips: Mapping[str, FlipValues], estimates: Estimated) -> list[Pair]:
     """Return for each ordered pair how often the first needs strictly fewer removals, over all documents."""
 
     def of(first: str, second: str, field: str) -> Estimate:
-        found = means.get(("pair", first, second, field))
-        return means["pair", second, first, SWAPPED[field]] if found is None else found
+        found = estimates.get(("pair", first, second, field))
+        return estimates["pair", second, first, SWAPPED[field]] if found is None else found
 
     return [
-        Pair(first, second, *(of(first, second, field) for field in (FEWER, EQUAL, MORE)))
+        Pair(first, second, **{field: of(first, second, field) for field in SWAPPED})
         for first, second in permutations(flips, 2)
     ]
 
 
-def single_columns(name: str, rows: pd.DataFrame) -> Columns:
-    """Yield what test 1 of one ranking averages: the 2x2 table, exact and for the drawn component, and divergences."""
+def single_estimates(name: str, rows: pd.DataFrame) -> Estimates:
+    """Yield test 1 of one ranking: the 2x2 table, exact and for the drawn component, and divergences."""
     average, top = averager(rows.id.to_numpy()), rows.top_flips.to_numpy(dtype=float)
     exact = _cells(top, rows.share_random_flips.to_numpy(dtype=float))
     drawn = _cells(top, rows.random_flips.to_numpy(dtype=float))
-    tables = {EXACT: exact, DRAWN: drawn, "": {field: rows[field].to_numpy(dtype=float) for field in DIFFERENCES}}
-    for table, columns in tables.items():
+    shares = {EXACT: exact, DRAWN: drawn, "": {field: rows[field].to_numpy(dtype=float) for field in SHARES}}
+    for table, columns in shares.items():
         for field, values in columns.items():
-            yield ("test", name, table, field), average(values)
+            yield ("test", name, table, field), share_of(average(values))
+    for field in DIFFERENCES:
+        yield ("test", name, "", field), mean_of(average(rows[field].to_numpy(dtype=float)))
 
 
-def single_summary(name: str, means: Means) -> TestSummary:
+def single_summary(name: str, estimates: Estimated) -> TestSummary:
     """Return test 1 of one ranking."""
 
     def table(which: str) -> dict[str, Estimate]:
-        return {key[-1]: mean for key, mean in means.items() if key[:-1] == ("test", name, which)}
+        return {key[-1]: found for key, found in estimates.items() if key[:-1] == ("test", name, which)}
 
     return TestSummary(exact=SingleErasureTable(**table(EXACT)), drawn=SingleErasureTable(**table(DRAWN)), **table(""))
 

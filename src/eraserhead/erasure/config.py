@@ -31,7 +31,7 @@ class EraseConfig(SiteConfig):
             gives them a name. Default: attention, gradient and product; attention is always among them.
         draws: Number of random orders tried for each document; default: 10 where erasures have closed forms; elsewhere
             3, and up to 10 where so few would widen an interval by a tenth or more.
-        seed: Seed of all draws and of the bootstrap.
+        seed: Seed of all draws.
         random_other: Components that test 1 compares the top with: ``uniform``, all but the top; ``position``, all but
             the first, the top included, as in Serrano & Smith's released code.
         count_never_as: How the summary counts a document that never flips: ``beyond_all``, as larger than everything

@@ -10,6 +10,7 @@ from eraserhead.erasure.flip_values import averager
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.summary import CurveSummary
 from eraserhead.method.along import PERCENTS
+from eraserhead.method.intervals import mean_of
 from eraserhead.method.statistics import Estimate
 
 KEY = "curve"  # of its means
@@ -18,8 +19,8 @@ AT = ("comprehensiveness_at", "sufficiency_at")
 Key = tuple[str, ...]
 
 
-def curve_columns(results: ResultsFolder) -> Iterator[tuple[Key, np.ndarray]]:
-    """Yield for each ranking what is read off its curves, a document's decisions averaged first; NaN where null."""
+def curve_estimates(results: ResultsFolder) -> Iterator[tuple[Key, Estimate]]:
+    """Yield for each ranking what is read off its curves, a document's decisions averaged first."""
     parts: defaultdict[str, defaultdict[Key, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     ids: list[np.ndarray] = []  # of the first ranking; the decisions are the same along every ranking
     for table in results.batches("curves", ["id", "ranking", "n", *AREAS, *AT]):
@@ -37,16 +38,17 @@ def curve_columns(results: ResultsFolder) -> Iterator[tuple[Key, np.ndarray]]:
     for name in list(parts):
         for field, values in parts.pop(name).items():
             if average is not None:
-                yield (KEY, name, *field), average(np.concatenate(values))
+                yield (KEY, name, *field), mean_of(average(np.concatenate(values)))
 
 
-def curve_summary(ranking: str, means: Mapping[Key, Estimate]) -> CurveSummary | None:
+def curve_summary(ranking: str, estimates: Mapping[Key, Estimate]) -> CurveSummary | None:
     """Return what the curves along a ranking come to; None where there are none."""
-    own = {key[2:]: mean for key, mean in means.items() if key[:2] == (KEY, ranking)}
+    own = {key[2:]: mean for key, mean in estimates.items() if key[:2] == (KEY, ranking)}
     if not own or not own["comprehensiveness",].count:
         return None
-    at = [{share: own[name, share] for share in map(_share, PERCENTS)} for name in AT]
-    return CurveSummary(*(own[name,] for name in AREAS), comprehensiveness_at=at[0], sufficiency_at=at[1])
+    areas = {name: own[name,] for name in AREAS}
+    erased, kept = ({share: own[name, share] for share in map(_share, PERCENTS)} for name in AT)
+    return CurveSummary(**areas, comprehensiveness_at=erased, sufficiency_at=kept)
 
 
 def _share(percent: int) -> str:

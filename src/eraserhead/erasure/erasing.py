@@ -217,7 +217,7 @@ def erase_documents(
             earlier_shards=earlier,
             **vars(environment()),
         )
-        aggregates = aggregate(results, config.seed, config.count_never_as, opened.labels)
+        aggregates = aggregate(results, config.count_never_as, opened.labels)
         results.finish(Summary(**vars(aggregates), setup=setup, run=run, half_precision=half_precision))
     accelerator.wait_for_everyone()
     return results

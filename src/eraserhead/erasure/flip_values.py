@@ -1,8 +1,9 @@
 """First flips along a ranking as arrays, in which a document that never flips has a value too (METHOD section 4).
 
 In the tables such a document has null, which `tabulate` writes. Here null becomes infinity or, where the summary counts
-``all``, what erasing everything has. `aggregates` averages a document's draws for quantiles with their infinities, and
-for means without them. A quantile that is infinite is null in the summary, which views print as "> all".
+``all``, what erasing everything has. `aggregates` takes quantiles over all draws with their infinities, and means with
+what erasing everything has in their place. A quantile that is infinite is null in the summary, which views print as
+"> all".
 """
 
 from collections import defaultdict
@@ -37,6 +38,7 @@ class FlipValues:
         percentile: What percentage of the documents lie nearer to the others than what the head sees; NaN where that is
             not known.
         people: How well the order agrees with what people marked, by the `RATIONALE_COLUMNS`; NaN where nobody did.
+        n: The number of all components, ``[decisions, 1]``.
     """
 
     ids: np.ndarray
@@ -46,6 +48,12 @@ class FlipValues:
     mass: np.ndarray
     percentile: np.ndarray
     people: dict[str, np.ndarray]
+    n: np.ndarray
+
+    @property
+    def documents(self) -> np.ndarray:
+        """Number of each decision's document, in the order in which they appear."""
+        return pd.factorize(self.ids)[0]
 
     @property
     def never(self) -> np.ndarray:
@@ -61,10 +69,15 @@ class FlipValues:
         values = self.values(quantity)
         return np.where(np.isinf(values), np.nan, values)
 
+    def restricted(self, quantity: str) -> np.ndarray:
+        """Return the same with what erasing everything has where nothing flips."""
+        everything = {"removed": self.n, "fraction": 1.0, "mass": 1.0}
+        return np.where(self.never, everything[quantity], self.values(quantity))
+
     @property
     def shares(self) -> np.ndarray:
         """What each decision and draw counts, so that every document counts 1, ``[decisions, draws]``."""
-        documents = pd.factorize(self.ids)[0]
+        documents = self.documents
         decisions = np.bincount(documents)
         return np.broadcast_to(1 / (decisions[documents] * self.never.shape[1])[:, None], self.never.shape)
 
@@ -189,5 +202,6 @@ def _values(rows: _Rows, ids: np.ndarray, count_never_as: CountNeverAs) -> FlipV
         outcome=rows.outcome.reshape(shape),
         percentile=rows.percentile.reshape(shape),
         people={name: values.reshape(shape) for name, values in rows.people.items()},
+        n=rows.n.reshape(shape)[:, :1],
         **{name: values.reshape(shape) for name, values in counted.items()},
     )

@@ -13,7 +13,7 @@ from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, TOKENS
 from eraserhead.showing.terminal import interval, percent
 
 SHORTEST = 0.001  # seconds that are written out
-LABELS_NOTE = "Each document's labels are averaged first."
+LABELS_NOTE = "Each document's labels weigh together as one document."
 
 
 def site_line(site: SiteSetup) -> str:

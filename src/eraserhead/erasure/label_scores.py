@@ -1,13 +1,15 @@
 """How well a model decides that decides label by label."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
 from eraserhead.erasure.summary import LabelScores
-from eraserhead.method.bootstrap import bootstrap_means, bootstrap_of_sums
+from eraserhead.method.intervals import FEWEST_DIFFERENT, share_of, shares_of_sums
+from eraserhead.method.statistics import Estimate
 
 
 def right_states(documents: pd.DataFrame, labels: int) -> Float[np.ndarray, " documents"]:
@@ -27,23 +29,35 @@ def commonest_states(documents: pd.DataFrame, labels: int) -> Float[np.ndarray, 
     return right
 
 
-def label_scores(documents: pd.DataFrame, cases: int, classes: Sequence[str], seed: int) -> LabelScores:
+def label_scores(documents: pd.DataFrame, cases: int, classes: Sequence[str]) -> LabelScores:
     """Return the scores of each label.
 
     Args:
         documents: One row for each document; those without labels are left out.
         cases: Number of documents and labels that the aggregates are made of.
         classes: Names of the labels.
-        seed: Seed of the bootstrap.
     """
     gold, found = _gold_and_found(documents, len(classes))
-    micro, macro = bootstrap_of_sums(np.concatenate([gold & found, gold & ~found, ~gold & found], axis=1), f1, seed)
+    micro, macro = f1_estimates(gold, found)
     return LabelScores(
         cases=cases,
-        accuracy=bootstrap_means(zip(classes, (gold == found).astype(float).T, strict=True), seed),
+        accuracy=dict(zip(classes, map(share_of, (gold == found).astype(float).T), strict=True)),
         micro_f1=micro,
         macro_f1=macro,
     )
+
+
+def f1_estimates(
+    gold: Bool[np.ndarray, "documents labels"], found: Bool[np.ndarray, "documents labels"]
+) -> tuple[Estimate, Estimate]:
+    """Return micro and macro F1.
+
+    Macro F1 has an interval only where every label counts in a few documents: it is there or decided for.
+    """
+    micro, macro = shares_of_sums(np.concatenate([gold & found, gold & ~found, ~gold & found], axis=1), f1)
+    if (gold | found).sum(0).min(initial=len(gold)) < FEWEST_DIFFERENT:
+        macro = replace(macro, low=None, high=None)
+    return micro, macro
 
 
 def f1(sums: Float[np.ndarray, "rows hits_misses_and_false"]) -> Float[np.ndarray, "rows 2"]:

@@ -52,7 +52,7 @@ def _merge(results: ResultsFolder, parts: Parts, overwrite: bool) -> ResultsFold
     folders, mend = [folder.path for folder, _ in parts.values()], "erase this part again"
     files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added)
     labels = () if setup.site.targets is None else setup.model.classes
-    aggregates = aggregate(results, setup.seed, setup.count_never_as, labels)
+    aggregates = aggregate(results, setup.count_never_as, labels)
     summaries = [summary for _, summary in parts.values()]
     run = merged_run([summary.run for summary in summaries], files)
     half_precision = summaries[0].half_precision  # all parts check the same documents

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from eraserhead.erasure.advantages import ShuffledWeights
 from eraserhead.erasure.flip_values import FlipValues, averager
+from eraserhead.method.intervals import difference_of, share_of
 from eraserhead.method.names import ATTENTION, RANDOM, SHUFFLED, SHUFFLED_RANDOM
 from eraserhead.method.statistics import Estimate, compare
 
@@ -13,8 +12,8 @@ SHARES = ("fewer", "equal", "more")
 NEEDED = frozenset({ATTENTION, RANDOM, SHUFFLED, SHUFFLED_RANDOM})
 
 
-def shuffled_columns(flips: Mapping[str, FlipValues]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
-    """Yield each document's shares and advantages; nothing where weights were not permuted.
+def shuffled_estimates(flips: Mapping[str, FlipValues]) -> Iterator[tuple[tuple[str, ...], Estimate]]:
+    """Yield shares and advantages; nothing where weights were not permuted.
 
     Like is compared with like: the removals along permuted weights with those in a random order for the decision that
     the same permuted weights make, draw by draw; those along attention with each random order for the model's own.
@@ -27,11 +26,11 @@ def shuffled_columns(flips: Mapping[str, FlipValues]) -> Iterator[tuple[tuple[st
         for first, second in ((SHUFFLED, SHUFFLED_RANDOM), (ATTENTION, RANDOM))
     )
     for share, values in zip(SHARES, permuted.T, strict=True):
-        yield (SHUFFLED, share), values
+        yield (SHUFFLED, share), share_of(values)
     advantage, own_advantage = (shares[:, 0] - shares[:, 2] for shares in (permuted, own))
-    yield (SHUFFLED, "advantage"), advantage
-    yield (SHUFFLED, "own_advantage"), own_advantage
-    yield (SHUFFLED, "difference"), own_advantage - advantage
+    yield (SHUFFLED, "advantage"), difference_of(advantage)
+    yield (SHUFFLED, "own_advantage"), difference_of(own_advantage)
+    yield (SHUFFLED, "difference"), difference_of(own_advantage - advantage, 2.0)
 
 
 def shuffled_weights(

@@ -26,7 +26,7 @@ class Setup:
         ranking_sources: Of rankings that are not built in, by name: the function that scores, as ``module:function``,
             or ``table`` and the digest of the scores.
         draws: Number of random orders tried for each document, where it was given; null where the results decide.
-        seed: Seed of all draws and of the bootstrap.
+        seed: Seed of all draws.
         random_other: Components that test 1 compares the top with.
         count_never_as: How the summary counts a document that never flips.
         curves: Where probabilities along rankings are looked at.

@@ -50,19 +50,23 @@ class Counts:
 
 @dataclass(frozen=True)
 class Distribution:
-    """A quantity over documents: quartiles, and the mean over the documents that have a number.
+    """A quantity over documents: quartiles and means.
 
     Attributes:
-        q25: First quartile; without a value where it falls among documents that never flip.
+        q25: First quartile; without a value where it falls among documents that never flip. All random draws of a
+            document weigh together as one document.
         median: Likewise.
         q75: Likewise.
-        mean: The mean; its count tells how many documents have a number.
+        mean: The mean over all documents, where one that never flips counts as if everything had been erased.
+        mean_of_flips: The mean over the documents that flip, which are others for each ranking; its count tells how
+            many they are.
     """
 
     q25: Estimate
     median: Estimate
     q75: Estimate
     mean: Estimate
+    mean_of_flips: Estimate
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,8 @@ class Pair:
         fewer: The first needs fewer.
         equal: Both need as many, or neither flips.
         more: The first needs more.
+        fewer_untied: Share of the documents on which the two differ on which the first needs fewer; its count tells
+            how many they are.
     """
 
     first: str
@@ -156,6 +162,7 @@ class Pair:
     fewer: Estimate
     equal: Estimate
     more: Estimate
+    fewer_untied: Estimate
 
 
 @dataclass(frozen=True)

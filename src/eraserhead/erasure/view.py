@@ -15,20 +15,20 @@ from eraserhead.erasure.summary import LabelScores, Pair, People, RankingSummary
 from eraserhead.erasure.verdict import caveats, verdict
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
-from eraserhead.showing.terminal import NEVER, NONE, add_row, interval, literal, new_table, percent
+from eraserhead.showing.terminal import FEW_NOTE, NEVER, NONE, add_row, interval, literal, new_table, percent
 
 MEANS: dict[CountNeverAs, str] = {
     "beyond_all": (
-        "Means are over the n documents (for random, the draws) whose decision changes, whether or not attention "
-        "is left; quantiles, shares and pairs are over all."
+        "The mean counts a document that never flips as if everything had been erased; the mean of flips is over the n "
+        "documents (for random, the draws) whose decision changes, whether or not attention is left."
     ),
-    "all": "Means, quantiles, shares and pairs are over all documents, whether or not their decisions change.",
+    "all": "Means are over all documents, whether or not their decisions change.",
 }
 NOTES = (
-    "In brackets: 95 % bootstrap intervals over documents. {means} JS: Jensen-Shannon divergence from the original "
+    f"In brackets: 95 % intervals over documents. {FEW_NOTE} {{means}} JS: Jensen-Shannon divergence from the original "
     "distribution; dJS: that of the top minus that of another component; spread: standard deviation over a document's "
-    "draws. As short: over the documents on which the smallest set flips. A document's random draws are averaged "
-    "for quantiles; one that never flips makes the average > all."
+    "draws. As short: over the documents on which the smallest set flips. A document's random draws weigh together as "
+    "one document. q25, q75: first and third quartile. Untied: over the n documents on which the two differ."
 )
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
 LABELS = "Share of the documents on which a label's state is right"
@@ -116,18 +116,18 @@ def _labels(labels: LabelScores) -> Table:
 
 
 def _fractions(summary: Summary) -> Table:
-    headings = ("1st quartile", "median", "3rd quartile", "mean", "n", "mass, median")
+    headings = ("q25", "median", "q75", "mean", "mean of flips", "mass, median")
     table = new_table(FRACTION.format(components=summary.setup.site.components), "ranking", *headings)
     for name, ranking in summary.rankings.items():
         fraction = ranking.fraction
         add_row(
             table,
             called(name),
-            _value(fraction.q25, NEVER),
+            interval(_alone(fraction.q25), NEVER),
             interval(fraction.median, NEVER),
-            _value(fraction.q75, NEVER),
+            interval(_alone(fraction.q75), NEVER),
             interval(fraction.mean),
-            str(fraction.mean.count),
+            _counted(_alone(fraction.mean_of_flips)),
             interval(ranking.mass.median, NEVER),
         )
     return table
@@ -181,14 +181,15 @@ def _curves(rankings: Mapping[str, RankingSummary]) -> Table:
 
 
 def _pairs(pairs: Sequence[Pair]) -> Table:
-    table = new_table(PAIRS, "first", "second", "first fewer", "equal", "second fewer")
+    table = new_table(PAIRS, "first", "second", "first fewer", "equal", "second fewer", "first fewer, untied", "n")
     seen: set[frozenset[str]] = set()
     for pair in pairs:
         names = frozenset((pair.first, pair.second))
         if names not in seen:
             seen.add(names)
             shares = [percent(share) for share in (pair.fewer, pair.equal, pair.more)]
-            add_row(table, called(pair.first), called(pair.second), *shares)
+            untied = (percent(pair.fewer_untied), str(pair.fewer_untied.count))
+            add_row(table, called(pair.first), called(pair.second), *shares, *untied)
     return table
 
 
@@ -217,10 +218,11 @@ def _tests(summary: Summary) -> Table:
     return table
 
 
-def _value(estimate: Estimate, absent: str) -> str:
-    """Write an estimate without its interval."""
-    return interval(replace(estimate, low=estimate.value, high=estimate.value), absent)
+def _alone(estimate: Estimate) -> Estimate:
+    """Return the estimate without its interval."""
+    return replace(estimate, low=estimate.value, high=estimate.value)
 
 
 def _counted(estimate: Estimate, digits: int = 3) -> str:
-    return f"{interval(estimate, digits=digits)} n={estimate.count}" if estimate.count else NONE
+    counted = f" n={estimate.count}" if estimate.has_interval else ""
+    return f"{interval(estimate, digits=digits)}{counted}"

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+FEW = 30  # documents, below which an estimate says that they are few
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number over documents with its bootstrap interval.
+    """A number over documents with its 95 % interval.
 
     Attributes:
         value: The estimate; None where no document has a number, or where a quantile falls among documents that
             never flip ("larger than everything").
-        low: Lower end of the 95 % interval; None likewise.
+        low: Lower end of the 95 % interval; None likewise, and beside a value where so few documents give no interval.
         high: Upper end; None likewise.
         count: Number of documents in the estimate.
     """
@@ -22,6 +24,16 @@ class Estimate:
     low: float | None
     high: float | None
     count: int
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval; its ends may be larger than everything."""
+        return self.low is not None or (self.value is None and self.count > 0)
+
+    @property
+    def of_few(self) -> bool:
+        """Whether it is over fewer than `FEW` documents, and over any."""
+        return 0 < self.count < FEW
 
 
 def compare(
@@ -53,6 +65,18 @@ def widening(values: Float[np.ndarray, "documents draws"], draws: int) -> float:
     return float(np.sqrt(1 + within / (between * draws)) - 1) if between > 0 else np.inf
 
 
+def holm(p_values: Float[np.ndarray, " comparisons"]) -> Float[np.ndarray, " comparisons"]:
+    """Return p-values that hold for all comparisons together (Holm 1979): each is at least as large as before.
+
+    The smallest is multiplied by the number of comparisons, the next by one less, and so on; none falls below one that
+    was smaller before, and none exceeds 1.
+    """
+    order = p_values.argsort(kind="stable")
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)).clip(max=1.0)
+    return corrected
+
+
 def rankings_auc(
     hits: Bool[np.ndarray, "rankings components"], lengths: Int[np.ndarray, " documents"]
 ) -> Float[np.ndarray, "rankings documents"]:
@@ -74,15 +98,3 @@ def rankings_auc(
     before = hits.cumsum(-1) - np.repeat(positives.cumsum(-1) - positives, lengths, axis=-1)  # relevant ones so far
     pairs = positives * negatives
     return np.divide(summed(np.where(hits, 0, before)), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
-
-
-def holm(p_values: Float[np.ndarray, " comparisons"]) -> Float[np.ndarray, " comparisons"]:
-    """Return p-values that hold for all comparisons together (Holm 1979): each is at least as large as before.
-
-    The smallest is multiplied by the number of comparisons, the next by one less, and so on; none falls below one that
-    was smaller before, and none exceeds 1.
-    """
-    order = p_values.argsort(kind="stable")
-    corrected = np.empty(len(p_values))
-    corrected[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)).clip(max=1.0)
-    return corrected

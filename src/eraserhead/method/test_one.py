@@ -9,7 +9,9 @@ from torch import Tensor
 from eraserhead.method.divergence import js_divergence
 from eraserhead.method.erasure import Evaluation
 
-ZERO_DIFFERENCE = 1e-9  # |dJS| below this counts as zero, not by its sign (METHOD section 3)
+# |dJS| below this counts as zero, not by its sign (METHOD section 3): in float32, the other documents of a batch move
+# divergences by up to 3e-8.
+ZERO_DIFFERENCE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class TopAgainstRandom:
         random_flips: Whether erasing the other flips it.
         expected_delta_js: Exact mean of ``js_top - js_r`` over all others r.
         share_negative: Share of others whose erasure moves the distribution more than the top's does.
-        share_zero: Share of others within 1e-9 of the top's divergence.
+        share_zero: Share of others within 1e-7 of the top's divergence.
         share_random_flips: Share of others whose erasure flips the decision.
     """
 

@@ -20,7 +20,7 @@ from eraserhead.publishing.label_scores import accuracy_text, label_rows
 from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.templates import template
-from eraserhead.showing.terminal import NEVER, interval, percent
+from eraserhead.showing.terminal import FEW_NOTE, NEVER, interval, percent
 from eraserhead.training.config import ModelConfig, TrainingConfig
 from eraserhead.training.metrics import METRICS
 
@@ -156,6 +156,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         YARDSTICK_NOTES.get(summary.yardstick or ""),
         NEVERS[setup.count_never_as],
         MEANS[setup.count_never_as],
+        FEW_NOTE,
         _ordinary(summary),
         SHUFFLED_NOTE if summary.shuffled else None,
         *caveats(summary),
@@ -166,7 +167,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "documents": f"{summary.documents.analysed:,} documents",
         "evaluated": describe(setup.data),
         "fractions": _table(
-            ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "n"],
+            ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "mean of flips", "n"],
             fractions,
         ),
         "outcomes": _table(
@@ -190,7 +191,7 @@ def _ordinary(summary: Summary) -> str:
 
 def _fractions(found: Distribution) -> list[str]:
     quartiles = [interval(quartile, NEVER) for quartile in (found.q25, found.median, found.q75)]
-    return [*quartiles, interval(found.mean), str(found.mean.count)]
+    return [*quartiles, interval(found.mean), interval(found.mean_of_flips), str(found.mean_of_flips.count)]
 
 
 def _made(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -42,7 +42,7 @@ HEIGHT = 2.6  # inches
 def draw_curves(flips: Mapping[str, FlipValues], path: Path) -> None:
     """Draw the share of the documents whose decision has flipped, against the fraction of the components erased.
 
-    For random, every draw counts.
+    For random, every draw counts, and those of a document weigh together as one document: as in the quantiles.
 
     Args:
         flips: First flips by ranking.

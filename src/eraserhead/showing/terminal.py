@@ -4,11 +4,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eraserhead.method.statistics import Estimate
+from eraserhead.method.statistics import FEW, Estimate
 from eraserhead.showing.escapes import visible
 
 WIDTH = 124  # columns, where the output is not a terminal
 NONE, NEVER = "-", "> all"  # a missing number; a number larger than everything
+OF_FEW = "†"  # behind a number over few documents
+FEW_NOTE = f"{OF_FEW}: over fewer than {FEW} documents; without an interval where they are too few for one."
 
 
 def console() -> Console:
@@ -36,7 +38,7 @@ def add_row(table: Table, *cells: str) -> None:
 
 
 def interval(estimate: Estimate | None, absent: str = NONE, scale: float = 1, digits: int = 3) -> str:
-    """Write an estimate with its interval.
+    """Write an estimate with its interval, and a dagger if it is over few documents; with its count if it has none.
 
     Args:
         estimate: The estimate; null, or an estimate over no documents, is written as `NONE`.
@@ -50,7 +52,10 @@ def interval(estimate: Estimate | None, absent: str = NONE, scale: float = 1, di
         absent if number is None else f"{scale * number:.{digits}f}"
         for number in (estimate.value, estimate.low, estimate.high)
     )
-    return value if value == low == high else f"{value} [{low}, {high}]"
+    marked = f"{value}{OF_FEW}" if estimate.of_few else value
+    if not estimate.has_interval:
+        return f"{marked} (n={estimate.count})"
+    return marked if value == low == high else f"{marked} [{low}, {high}]"
 
 
 def percent(estimate: Estimate | None) -> str:

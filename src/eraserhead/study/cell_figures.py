@@ -41,7 +41,7 @@ CONVENTIONS = {
         facecolor=SKY_BLUE,
         edgecolor=BLACK,
         linewidth=0.5,
-        label="ours: all documents; mean of each document's random draws",
+        label="ours: all documents; all random draws",
     ),
 }
 AXIS_LABELS = {FRACTION: "fraction of the components removed", MASS: "share of the attention removed"}

@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float, Int
 
 from eraserhead.erasure.flip_values import FlipValues
 from eraserhead.erasure.summary import RankingSummary
-from eraserhead.method.bootstrap import quantiles_of
 from eraserhead.method.names import ATTENTION, MINIMUM, RANDOM, YARDSTICKS
+from eraserhead.method.quantiles import quantiles_of
+from eraserhead.method.statistics import Estimate
 from eraserhead.method.test_one import ZERO_DIFFERENCE
 from eraserhead.rankings.registry import registered
 from eraserhead.study.cells import CellResults
@@ -58,8 +59,8 @@ class Box:
         ranking: Name of the ranking, or ``minimum``.
         quantity: ``fraction`` or ``mass``.
         convention: ``paper``: each ranking leaves out its documents that never flip, and one random draw is used.
-            ``ours``: all documents, where "never" is larger than everything, and the mean of each document's random
-            draws.
+            ``ours``: all documents, where "never" is larger than everything, and all random draws, those of a document
+            weighing together as one document.
         quantiles: Values of the `QUANTILES`; null if there is no document.
         documents: Number of documents in the box.
         never: Share of all documents that is left out (paper) or larger than everything (ours).
@@ -139,14 +140,17 @@ def _paper_box(ranking: str, quantity: str, flips: FlipValues) -> Box:
 
 
 def _our_box(ranking: str, quantity: str, flips: FlipValues, summary: RankingSummary) -> Box:
-    averaged = flips.values(quantity).mean(1)
-    low, high = _quantiles(averaged, (QUANTILES[0], QUANTILES[-1]))
+    ends = quantiles_of(flips.values(quantity), (QUANTILES[0], QUANTILES[-1]), flips.documents)
     found = summary.distribution(quantity)
-    quartiles = [np.inf if each.value is None else each.value for each in (found.q25, found.median, found.q75)]
-    never = float(np.isinf(averaged).mean())
-    return Box(ranking, quantity, OURS, (low, *quartiles, high), len(averaged), never)
+    quantiles = tuple(map(_drawn, (ends[0], found.q25, found.median, found.q75, ends[1])))
+    never = float((flips.shares * np.isinf(flips.values(quantity))).sum() / found.median.count)
+    return Box(ranking, quantity, OURS, quantiles, found.median.count, never)
 
 
 def _quantiles(values: Float[np.ndarray, " documents"], quantiles: Sequence[float]) -> tuple[float, ...]:
     """Return quantiles by the same definition as the estimates with intervals."""
-    return tuple(np.inf if found.value is None else found.value for found in quantiles_of(values, quantiles))
+    return tuple(map(_drawn, quantiles_of(values, quantiles)))
+
+
+def _drawn(quantile: Estimate) -> float:
+    return np.inf if quantile.value is None else quantile.value

@@ -6,6 +6,7 @@ Numbers in a cell's ``summary.json`` are read from there, not computed again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from pathlib import Path
 
 from eraserhead.erasure.flip_values import FlipValues, read_flips
@@ -150,6 +151,14 @@ class CellResults:
 def known(estimate: Estimate | None) -> Estimate | None:
     """Return an estimate over one document or more, else null."""
     return estimate if estimate is not None and estimate.count else None
+
+
+def ends(estimate: Estimate) -> tuple[float | None, float | None, float | None]:
+    """Return value, low and high: infinity where one is larger than everything, null for an interval there is not."""
+    if not estimate.has_interval:
+        return (estimate.value, None, None)
+    value, low, high = (inf if number is None else number for number in (estimate.value, estimate.low, estimate.high))
+    return (value, low, high)
 
 
 def read_cells(cells: Sequence[Cell]) -> list[CellResults]:

@@ -7,8 +7,7 @@ import numpy as np
 
 from eraserhead.method.statistics import Estimate
 
-# With a fair coin, six or more documents agree in fewer than 5 % of cases. The bootstrap interval over fewer documents
-# that all agree would have no width and mean nothing.
+# With a fair coin, six or more documents agree in fewer than 5 % of cases.
 FEWEST_DIFFERING = 6
 
 
@@ -40,7 +39,7 @@ class Comparison:
     @property
     def support(self) -> Support:
         """Holds or contrary if the intervals do not overlap and enough documents decide; else undecided."""
-        if self.deciding < FEWEST_DIFFERING - 1e-9:
+        if self.deciding < FEWEST_DIFFERING - 1e-9 or not (self.larger.has_interval and self.smaller.has_interval):
             return Support.UNDECIDED
         if _end(self.larger.low) > _end(self.smaller.high):
             return Support.HOLDS

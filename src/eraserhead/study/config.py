@@ -27,7 +27,7 @@ class ReproduceConfig:
         validation_size: Documents held out for validation; default: as the files say.
         test_size: Documents used for testing; default: as the files say.
         draws: Number of random orders tried for each document.
-        seed: Seed of samples, training, draws and the bootstrap.
+        seed: Seed of samples, training and draws.
         random_other: As in `erase`.
         count_never_as: As in `erase`.
         batch_tokens: Tokens that one device processes at a time; default: depends on the device and the model.

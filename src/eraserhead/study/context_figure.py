@@ -13,7 +13,7 @@ from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import CONTEXTS
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.figures import BLUE, VERMILION, Plate, drawn, new_figure, numbers_table, share_axis, styled
-from eraserhead.study.cells import ARCHITECTURES, CellResults, known
+from eraserhead.study.cells import ARCHITECTURES, CellResults, ends, known
 
 COLOURS: dict[str, str] = dict(zip(ARCHITECTURES, (BLUE, VERMILION), strict=True))
 LINES: dict[str, dict[str, Any]] = {
@@ -123,16 +123,15 @@ def _line(panel: Axes, quantity: Quantity, architecture: str, cells: Sequence[Ce
             numbers.append(_numbers(estimate, quantity))
             rows.append((quantity.title, found.cell.dataset, found.cell.model, *numbers[-1], estimate.count))
     if rows:
-        value, low, high = drawn(np.stack(numbers, axis=1))
+        value, low, high = drawn(np.array(numbers, dtype=np.float64).T)  # null becomes NaN, which is not drawn
         panel.plot(places, value, linewidth=0.8, markersize=3, **LINES[architecture])
         panel.vlines(places, low, high, color=COLOURS[architecture], linewidth=0.8)
     return rows
 
 
-def _numbers(estimate: Estimate, quantity: Quantity) -> np.ndarray:
-    """Return value, low and high as they are shown; a number larger than everything is infinity."""
-    numbers = [np.inf if number is None else number for number in (estimate.value, estimate.low, estimate.high)]
-    return np.array(numbers) * (100 if quantity.percent else 1)
+def _numbers(estimate: Estimate, quantity: Quantity) -> list[float | None]:
+    """Return value, low and high as they are shown."""
+    return [number and number * (100 if quantity.percent else 1) for number in ends(estimate)]
 
 
 def _percent_axis(panel: Axes) -> None:

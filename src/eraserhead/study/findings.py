@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from eraserhead.erasure.verdict import FEWEST_DOCUMENTS
-from eraserhead.method.bootstrap import bootstrap_means, bootstrap_of_sums
+from eraserhead.method.intervals import difference_of, jackknife, mean_of
 from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT, RANDOM
 from eraserhead.method.statistics import Estimate, compare
 from eraserhead.models.architecture import CONTEXTS
@@ -26,11 +26,11 @@ PAIRS = "pairs of models"
 LARGE_SHARE, SMALL_SHARE = 0.5, 0.1  # of a document's components
 
 
-def findings(cells: Sequence[CellResults], seed: int) -> list[Finding]:
+def findings(cells: Sequence[CellResults]) -> list[Finding]:
     """Return every finding with its comparisons; two models are compared on the same documents."""
     heard = [cell for cell in cells if cell.silent is None]
-    paired = [keyed for dataset in _by_dataset(heard) for keyed in _between_models(dataset, seed)]
-    return [*_findings_within(heard, seed), *_findings_between(paired)]
+    paired = [keyed for dataset in _by_dataset(heard) for keyed in _between_models(dataset)]
+    return [*_findings_within(heard), *_findings_between(paired)]
 
 
 @dataclass(frozen=True)
@@ -40,62 +40,61 @@ class _Claim:
     key: str
     claim: str
     measure: str
-    compare: Callable[[CellResults, int], Comparison | None]
+    compare: Callable[[CellResults], Comparison | None]
     of_paper: bool = True
 
 
-def _findings_within(cells: Sequence[CellResults], seed: int) -> Iterator[Finding]:
+def _findings_within(cells: Sequence[CellResults]) -> Iterator[Finding]:
     for claim in WITHIN_CELLS:
-        comparisons = [claim.compare(cell, seed) for cell in cells]
+        comparisons = [claim.compare(cell) for cell in cells]
         yield Finding(
             claim.key, claim.claim, claim.measure, tuple(found for found in comparisons if found), claim.of_paper
         )
 
 
-def _fewer(first: str, second: str) -> Callable[[CellResults, int], Comparison | None]:
+def _fewer(first: str, second: str) -> Callable[[CellResults], Comparison | None]:
     """Compare the share of documents on which `first` needs strictly fewer removals with that of the reverse."""
 
-    def compared(cell: CellResults, seed: int) -> Comparison | None:
+    def compared(cell: CellResults) -> Comparison | None:
         pair = cell.summary.pair(first, second)
         return pair and _shares(cell, pair.fewer, pair.more)
 
     return compared
 
 
-def _beyond_shuffled(cell: CellResults, seed: int) -> Comparison | None:
+def _beyond_shuffled(cell: CellResults) -> Comparison | None:
     shuffled = cell.summary.shuffled
     difference = shuffled and known(shuffled.difference)
     return difference and Comparison(cell.cell.name, difference, bound(0.0), difference.count)
 
 
-def _top_flips(cell: CellResults, seed: int) -> Comparison | None:
+def _top_flips(cell: CellResults) -> Comparison | None:
     test = cell.test(ATTENTION)
     return test and _shares(cell, test.exact.top_alone_flips, test.exact.other_alone_flips)
 
 
-def _top_moves(cell: CellResults, seed: int) -> Comparison | None:
+def _top_moves(cell: CellResults) -> Comparison | None:
     test = cell.test(ATTENTION)
     expected = test and known(test.expected_delta_js)
     return expected and Comparison(cell.cell.name, expected, bound(0.0), expected.count)
 
 
-def _negative_is_close(cell: CellResults, seed: int) -> Comparison | None:
+def _negative_is_close(cell: CellResults) -> Comparison | None:
     """Compare the mean difference of the weights on documents with dJS < 0 with that on all others."""
     points = read_points(cell)
     negative = points.negative
     if not negative.any() or negative.all():
         return None
-    columns = ((name, np.where(negative == name, points.delta_attention, np.nan)) for name in (False, True))
-    elsewhere, where_negative = bootstrap_means(columns, seed).values()
+    elsewhere, where_negative = (mean_of(points.delta_attention[negative == which]) for which in (False, True))
     return Comparison(cell.cell.name, elsewhere, where_negative, min(elsewhere.count, where_negative.count))
 
 
-def _large_share(cell: CellResults, seed: int) -> Comparison | None:
+def _large_share(cell: CellResults) -> Comparison | None:
     median = _median_fraction(cell, ATTENTION)
     return median and Comparison(cell.cell.name, median, bound(LARGE_SHARE), median.count)
 
 
-def _few_suffice(cell: CellResults, seed: int) -> Comparison | None:
+def _few_suffice(cell: CellResults) -> Comparison | None:
     median = _median_fraction(cell, MINIMUM)
     return median and Comparison(cell.cell.name, bound(SMALL_SHARE), median, median.count)
 
@@ -206,7 +205,7 @@ def _by_dataset(cells: Sequence[CellResults]) -> list[dict[PaperModel, CellResul
     return list(datasets.values())
 
 
-def _between_models(cells: dict[PaperModel, CellResults], seed: int) -> Iterator[_Keyed]:
+def _between_models(cells: dict[PaperModel, CellResults]) -> Iterator[_Keyed]:
     """Compare the models of one data set; only its documents are in memory."""
     fractions = {model: read_fractions(results) for model, results in cells.items()}
     dataset = next(iter(cells.values())).cell.dataset
@@ -215,17 +214,17 @@ def _between_models(cells: dict[PaperModel, CellResults], seed: int) -> Iterator
         if flat in fractions and hierarchical in fractions:
             where = f"{dataset}: {flat.name} and {hierarchical.name}"
             for ranking in COMPARED_RANKINGS:
-                comparisons = _more_often(where, ranking, fractions[flat], fractions[hierarchical], seed)
+                comparisons = _more_often(where, ranking, fractions[flat], fractions[hierarchical])
                 yield from (_Keyed(f"{ranking}-flat", found) for found in comparisons)
     for architecture in ARCHITECTURES:
         along = [model for context in CONTEXTS if (model := PaperModel(architecture, context)) in fractions]
         for narrower, wider in pairwise(along):
             where = f"{dataset}: {narrower.name} to {wider.name}"
-            comparisons = _later(where, fractions[narrower], fractions[wider], seed)
+            comparisons = _later(where, fractions[narrower], fractions[wider])
             yield from (_Keyed(LATER, found) for found in comparisons)
 
 
-def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions, seed: int) -> Iterator[Comparison]:
+def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions) -> Iterator[Comparison]:
     """Share of untied documents on which a ranking beats attention, in the flat model minus the hierarchical one."""
     shares = [
         compare(model.removed[ranking][rows, None], model.removed[ATTENTION][rows, None])
@@ -234,7 +233,7 @@ def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractio
     untied = [int((1 - found[:, 1]).sum()) for found in shares]
     if len(shares[0]) >= FEWEST_DOCUMENTS and min(untied):
         columns = np.concatenate([found[:, [0, 2]] for found in shares], axis=1)
-        (estimate,) = bootstrap_of_sums(columns, _untied_difference, seed)
+        (estimate,) = jackknife(columns, _untied_difference, least=-1.0, most=1.0)
         yield Comparison(where, estimate, bound(0.0), min(untied))
 
 
@@ -245,17 +244,17 @@ def _untied_difference(sums: Float[np.ndarray, "rows fewer_and_more"]) -> Float[
     return shares[:, :1] - shares[:, 1:]
 
 
-def _later(where: str, narrower: Fractions, wider: Fractions, seed: int) -> Iterator[Comparison]:
+def _later(where: str, narrower: Fractions, wider: Fractions) -> Iterator[Comparison]:
     """Share of documents that flip later in the wider model, minus those that flip earlier; never is latest."""
     first, second = common_rows(narrower.ids, wider.ids)
     shares = compare(narrower.removed[ATTENTION][first, None], wider.removed[ATTENTION][second, None])
-    yield from _difference(where, shares[:, 0] - shares[:, 2], seed)
+    yield from _difference(where, shares[:, 0] - shares[:, 2])
 
 
-def _difference(where: str, differences: Float[np.ndarray, " documents"], seed: int) -> Iterator[Comparison]:
+def _difference(where: str, differences: Float[np.ndarray, " documents"]) -> Iterator[Comparison]:
     """Compare the mean of paired differences with 0; nothing if the two have too few common documents."""
     if len(differences) >= FEWEST_DOCUMENTS:
-        estimate = bootstrap_means([(where, differences)], seed)[where]
+        estimate = difference_of(differences)
         yield Comparison(where, estimate, bound(0.0), int(np.count_nonzero(differences)))
 
 

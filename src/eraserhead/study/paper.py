@@ -11,14 +11,13 @@ import pyarrow as pa
 
 from eraserhead.erasure.verdict import FEWEST_DOCUMENTS, VerdictKind
 from eraserhead.files import write_text
-from eraserhead.method.bootstrap import RESAMPLES
-from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.figures import Plate, numbers_table
 from eraserhead.showing.templates import template
+from eraserhead.showing.terminal import FEW_NOTE
 from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.study.cell_tables import FRACTION, MASS
-from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, read_cells
+from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, ends, read_cells
 from eraserhead.study.comparisons import FEWEST_DIFFERING, Comparison, Finding, Support
 from eraserhead.study.context_figure import draw_context
 from eraserhead.study.findings import LATER, findings
@@ -76,7 +75,6 @@ def write_paper(
     cells: Sequence[Cell],
     datasets: Mapping[str, DatasetStatistics],
     failures: Mapping[str, str],
-    seed: int,
 ) -> Path:
     """Write ``paper.md`` and ``figures/`` and return the page's path.
 
@@ -88,7 +86,6 @@ def write_paper(
         cells: The cells to report.
         datasets: How large each data set is.
         failures: Why cells failed, a line each, by their names.
-        seed: Seed of the bootstrap.
     """
     results = read_cells(cells)
     finished = {found.cell.name for found in results}
@@ -96,7 +93,7 @@ def write_paper(
     missing = {name: one_line(reason) for name, reason in {**unfinished, **failures}.items()}
     figures = folder / STUDY.figures
     figures.mkdir(parents=True, exist_ok=True)
-    found = findings(results, seed)
+    found = findings(results)
     text = template("eraserhead.study", TEMPLATE).render(
         **_tables(results, datasets, missing),
         plates=_draw(results, figures),
@@ -109,7 +106,7 @@ def write_paper(
         steps=comparison_table(next(finding for finding in found if finding.key == LATER)),
         fewest=FEWEST_DOCUMENTS,
         differing=FEWEST_DIFFERING,
-        resamples=RESAMPLES,
+        few=FEW_NOTE,
         deviations=_deviations(results),
         missing=missing,
         cells=len(results),
@@ -203,13 +200,8 @@ def _save_findings(found: Sequence[Finding], folder: Path) -> Plate:
     return plate
 
 
-def _numbers(comparison: Comparison) -> tuple[float, ...]:
-    return (*_ends(comparison.larger), *_ends(comparison.smaller), comparison.deciding)
-
-
-def _ends(estimate: Estimate) -> list[float]:
-    ends = (estimate.value, estimate.low, estimate.high)
-    return [float("inf") if number is None else number for number in ends]
+def _numbers(comparison: Comparison) -> tuple[float | None, ...]:
+    return (*ends(comparison.larger), *ends(comparison.smaller), comparison.deciding)
 
 
 def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
