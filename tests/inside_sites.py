@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from eraserhead.method.reading import Reading, ReplayedReading
+from eraserhead.method.reading import Reading
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.patch.dry_run import find_layers
 from eraserhead.patch.families import FAMILIES, Route
 from eraserhead.patch.passes import PASS

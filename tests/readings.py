@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, Outcome, RandomOther
 from eraserhead.method.orders import order_by
-from eraserhead.method.reading import AffineReading, Reading, ReplayedReading
+from eraserhead.method.reading import Reading
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.method.test_two import FlippingSet
 from eraserhead.rankings.registry import registered
 from heads import Head

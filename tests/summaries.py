@@ -4,17 +4,9 @@ from dataclasses import replace
 
 from eraserhead.data.provenance import LabelsRead, Provenance, Truncation
 from eraserhead.erasure.advantages import RandomOrders, ShuffledWeights
+from eraserhead.erasure.ranking_summaries import Distribution, Pair, RankingSummary, SingleErasureTable, TestSummary
 from eraserhead.erasure.setup import ErasureRun, Setup
-from eraserhead.erasure.summary import (
-    Aggregates,
-    Counts,
-    Distribution,
-    Pair,
-    RankingSummary,
-    SingleErasureTable,
-    Summary,
-    TestSummary,
-)
+from eraserhead.erasure.summary import Aggregates, Counts, Summary
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import Limits

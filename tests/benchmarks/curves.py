@@ -14,9 +14,10 @@ from timing import Result, in_turns, seconds
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.draws import FEW
 from eraserhead.erasure.erasing import erase_to_folder
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.curves import curves
 from eraserhead.method.names import BEST_FOUND, CurveSizes
-from eraserhead.method.reading import AffineReading, Reading
+from eraserhead.method.reading import Reading
 from eraserhead.rankings.registry import registered, signals_of
 from eraserhead.sites.inside.site import SelfAttentionSite
 from readings import analysed

@@ -11,7 +11,7 @@ from timing import Result
 
 from eraserhead.loading.boundary import quiet
 from eraserhead.method.analysis import Draws, analyse
-from eraserhead.method.reading import ReplayedReading
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.method.test_one import single_keeps
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.along import Along, Steps, along_one_by_one
 from eraserhead.method.analysis import Draws, analyse
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.limits import Limits
 from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
-from eraserhead.method.reading import AffineReading, Reading
+from eraserhead.method.reading import Reading
 from eraserhead.method.test_two import FlippingSet, Flips
 from eraserhead.rankings.registry import registered
 from heads import random_head

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.cases import Cases, CasesReplay, Targets, decisions, in_written_order
 from eraserhead.method.names import MINIMUM, Outcome
-from eraserhead.method.reading import AffineReading, ReplayedReading
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.sites.pooling import pooled_cases
 from heads import Head, one, random_head
 from readings import analysed, evaluated, replayed

@@ -8,12 +8,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.along import PERCENTS, Steps, at_percents
 from eraserhead.method.cases import Targets
 from eraserhead.method.curves import curves, difference
 from eraserhead.method.orders import order_by
 from eraserhead.method.random_draws import random_orders
-from eraserhead.method.reading import AffineReading
 from eraserhead.rankings.registry import registered
 from eraserhead.sites.pooling import pooled_cases
 from heads import one, random_head

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.cases import Targets
 from eraserhead.method.groups import Groups, grouped
 from eraserhead.method.names import GRADIENT, MINIMUM, PRODUCT, Outcome
-from eraserhead.method.reading import AffineReading, Reading
+from eraserhead.method.reading import Reading
 from eraserhead.method.seen import PooledVectors
 from eraserhead.method.signals import MARGIN_GRADIENT, MARGIN_PRODUCT
 from eraserhead.sites.pooling import pooled_cases

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.erasure import evaluate_unerased
 from eraserhead.method.minimum import minimal_order
 from eraserhead.method.names import Outcome
-from eraserhead.method.reading import AffineReading
 from eraserhead.rankings.registry import registered
 from heads import flips_along, one, random_head
 from readings import affine, analysed

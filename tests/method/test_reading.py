@@ -2,10 +2,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.erasure import Evaluation, erase, evaluate_prefixes
 from eraserhead.method.names import Outcome
 from eraserhead.method.orders import order_by
-from eraserhead.method.reading import AffineReading, Reading, joined
+from eraserhead.method.reading import Reading
+from eraserhead.method.replayed import joined
 from eraserhead.method.test_one import single_keeps
 from eraserhead.method.test_two import prefix_keeps
 from heads import flips_along, random_head

@@ -3,7 +3,7 @@ from dataclasses import replace
 import torch
 from torch.testing import assert_close
 
-from eraserhead.method.reading import AffineReading
+from eraserhead.method.affine import AffineReading
 from eraserhead.rankings.basic import BASIC
 from eraserhead.rankings.registry import registered
 from readings import numbers

@@ -7,9 +7,9 @@ from captum.attr import FeatureAblation
 from torch.testing import assert_close
 
 from eraserhead.data.batching import pad
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.cases import Targets
 from eraserhead.method.margins import margin
-from eraserhead.method.reading import AffineReading
 from eraserhead.method.signals import Signals
 from eraserhead.rankings.basic import FURTHER
 from eraserhead.sites.pooling import PoolingSite

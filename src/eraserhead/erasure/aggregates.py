@@ -15,20 +15,10 @@ from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
 from eraserhead.erasure.label_scores import commonest_states, label_scores, right_states
 from eraserhead.erasure.permuted import shuffled_estimates, shuffled_weights
+from eraserhead.erasure.ranking_summaries import Distribution, Pair, RankingSummary, SingleErasureTable, TestSummary
 from eraserhead.erasure.results import ResultsFolder, is_analysed
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS
-from eraserhead.erasure.summary import (
-    BEYOND_ORDINARY,
-    Aggregates,
-    Agreement,
-    Counts,
-    Distribution,
-    Pair,
-    People,
-    RankingSummary,
-    SingleErasureTable,
-    TestSummary,
-)
+from eraserhead.erasure.summary import BEYOND_ORDINARY, Aggregates, Agreement, Counts, People
 from eraserhead.method.intervals import mean_of, share_of
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.quantiles import quantiles_of

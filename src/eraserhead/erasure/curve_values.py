@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from eraserhead.erasure.flip_values import averager
+from eraserhead.erasure.ranking_summaries import CurveSummary
 from eraserhead.erasure.results import ResultsFolder, is_analysed
-from eraserhead.erasure.summary import CurveSummary
 from eraserhead.method.along import PERCENTS
 from eraserhead.method.intervals import mean_of
 from eraserhead.method.statistics import Estimate

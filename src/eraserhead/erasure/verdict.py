@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from eraserhead.erasure.advantages import ShuffledWeights
-from eraserhead.erasure.summary import Aggregates, Pair
+from eraserhead.erasure.ranking_summaries import Pair
+from eraserhead.erasure.summary import Aggregates
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, PRODUCT, RANDOM
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import interval, percent

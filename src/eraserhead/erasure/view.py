@@ -11,7 +11,8 @@ from rich.text import Text
 from eraserhead.erasure.conditions import ordinary_line
 from eraserhead.erasure.config import CountNeverAs, RandomOther
 from eraserhead.erasure.header import header
-from eraserhead.erasure.summary import LabelScores, Pair, People, RankingSummary, Summary
+from eraserhead.erasure.ranking_summaries import Pair, RankingSummary
+from eraserhead.erasure.summary import LabelScores, People, Summary
 from eraserhead.erasure.verdict import caveats, verdict
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate

@@ -20,7 +20,8 @@ from eraserhead.files import check_folder
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
 from eraserhead.locks import locked
 from eraserhead.method.cases import Replay
-from eraserhead.method.reading import Reading, ReplayedReading
+from eraserhead.method.reading import Reading
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.method.shuffled import through
 
 Item = TypeVar("Item")

@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.cases import Replay
 from eraserhead.method.names import GRADIENT
-from eraserhead.method.reading import AffineReading, Reading, ReplayedReading
+from eraserhead.method.reading import Reading
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.method.signals import MARGIN_GRADIENT, Signals
 
 DERIVATIVES = frozenset({GRADIENT, MARGIN_GRADIENT})  # signals by a component's weight; all others are summed

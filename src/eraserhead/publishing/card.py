@@ -9,7 +9,8 @@ from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.conditions import labels_line, loading_line, ordinary_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.header import LABELS_NOTE, site_line
-from eraserhead.erasure.summary import Distribution, Summary
+from eraserhead.erasure.ranking_summaries import Distribution
+from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.verdict import caveats, verdict
 from eraserhead.erasure.view import MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
 from eraserhead.method.names import TOKENS, Outcome

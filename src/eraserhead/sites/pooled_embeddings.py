@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.cases import Cases, OneEach
-from eraserhead.method.reading import AffineReading, ReplayedReading
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.method.signals import Signals
 from eraserhead.models.heads import Group, HierarchicalHead, Sentences, length_groups
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eraserhead.method.affine import AffineReading
 from eraserhead.method.cases import Targets, two_classes
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import evaluate_unerased
-from eraserhead.method.reading import AffineReading
 from eraserhead.method.seen import PooledVectors
 from eraserhead.method.signals import VALUE_NORM
 from eraserhead.models.heads import Group, HierarchicalHead, by_document

@@ -13,7 +13,7 @@ from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
 from eraserhead.method.margins import rival_weights, soft_margin
-from eraserhead.method.reading import ReplayedReading, summed_signals
+from eraserhead.method.replayed import ReplayedReading, summed_signals
 from eraserhead.method.seen import ReplayedVectors
 from eraserhead.method.shuffled import Shuffled
 from eraserhead.models.heads import HierarchicalHead

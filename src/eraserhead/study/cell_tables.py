@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
 from eraserhead.erasure.flip_values import FlipValues
-from eraserhead.erasure.summary import RankingSummary
+from eraserhead.erasure.ranking_summaries import RankingSummary
 from eraserhead.method.names import ATTENTION, MINIMUM, RANDOM, YARDSTICKS
 from eraserhead.method.quantiles import quantiles_of
 from eraserhead.method.statistics import Estimate

@@ -10,8 +10,9 @@ from math import inf
 from pathlib import Path
 
 from eraserhead.erasure.flip_values import FlipValues, read_flips
+from eraserhead.erasure.ranking_summaries import RankingSummary, TestSummary
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.erasure.summary import RankingSummary, Summary, TestSummary
+from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.verdict import VerdictKind, why_none
 from eraserhead.loading.run_layout import RUN
 from eraserhead.method.statistics import Estimate

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from math import isnan
 from pathlib import PurePath
 
-from eraserhead.erasure.summary import SingleErasureTable, TestSummary
+from eraserhead.erasure.ranking_summaries import SingleErasureTable, TestSummary
 from eraserhead.erasure.view import called
 from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.statistics import Estimate

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from eraserhead.method.cases import Cases, OneEach, Targets, decisions
 from eraserhead.method.decision import decide
 from eraserhead.method.erasure import Evaluation
-from eraserhead.method.reading import ReplayedReading, summed_signals
+from eraserhead.method.replayed import ReplayedReading, summed_signals
 from eraserhead.method.seen import ReplayedVectors
 from eraserhead.method.shuffled import Shuffle, Shuffled
 from eraserhead.method.signals import GRADIENTS, VALUE_NORM, Signals
