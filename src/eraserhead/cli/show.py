@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from eraserhead.erasure.answer import answer_view
 from eraserhead.erasure.config import ShowConfig
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.view import summary_view
@@ -10,12 +11,12 @@ from eraserhead.showing.terminal import console
 
 
 def run(config: ShowConfig) -> None:
-    """Print the tables of finished results."""
-    print_results(ResultsFolder(Path(config.results)))
+    """Print the answer of finished results, or all their tables."""
+    print_results(ResultsFolder(Path(config.results)), config.details)
 
 
-def print_results(results: ResultsFolder) -> None:
-    """Print the tables of finished results, and where they are."""
-    screen = console()
-    screen.print(summary_view(results.summary()))
+def print_results(results: ResultsFolder, details: bool = False) -> None:
+    """Print finished results, and where they are."""
+    screen, view = console(), summary_view if details else answer_view
+    screen.print(view(results.summary()))
     screen.print(visible(f"results in {results.path}"), soft_wrap=True)

@@ -45,3 +45,31 @@ class ShuffledWeights:
     advantage: Estimate
     own_advantage: Estimate
     difference: Estimate
+
+
+@dataclass(frozen=True)
+class Rival:
+    """How the ranking with the fewest removals compares with another one, document by document.
+
+    Attributes:
+        ranking: The other ranking.
+        advantage: Share of the documents on which it needs more removals, less the share on which it needs fewer.
+        p_value: Two-sided, by Holm's correction over all others; null where no document differs.
+    """
+
+    ranking: str
+    advantage: Estimate
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class FewestRemovals:
+    """The ranking along which the smallest share of the components has to be erased, on average.
+
+    Attributes:
+        ranking: Its name.
+        rivals: All other rankings.
+    """
+
+    ranking: str
+    rivals: tuple[Rival, ...]

@@ -12,6 +12,7 @@ from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.curve_values import curve_estimates, curve_summary
 from eraserhead.erasure.draws import random_orders
+from eraserhead.erasure.fewest import fewest_removals
 from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
 from eraserhead.erasure.label_scores import commonest_states, label_scores, right_states
 from eraserhead.erasure.permuted import shuffled_estimates, shuffled_weights
@@ -94,6 +95,7 @@ def aggregate(
         shuffled=shuffled_weights(every, found),
         largest_class=found.get(("accuracy", LARGEST_CLASS)),
         people=people(flips, analysed, found),
+        fewest=fewest_removals(flips),
     )
 
 

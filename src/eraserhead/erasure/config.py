@@ -106,6 +106,8 @@ class ShowConfig:
 
     Attributes:
         results: Folder of finished erasure results.
+        details: Print all tables, not the answer alone.
     """
 
     results: str
+    details: bool = False

@@ -18,7 +18,7 @@ LABELS_NOTE = "Each document's labels weigh together as one document."
 
 def site_line(site: SiteSetup) -> str:
     """Return one line that says where weights are erased, and which."""
-    parts = [f"site: {site.site}{'' if site.components == TOKENS else f' over {site.components}'}"]
+    parts = [f"site: {site.site}{'' if site.components in (TOKENS, site.site) else f' over {site.components}'}"]
     if site.words_by == "white_space":
         parts.append("words are what stands between white space")
     if site.heads is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from eraserhead.data.provenance import Truncation
-from eraserhead.erasure.advantages import RandomOrders, ShuffledWeights
+from eraserhead.erasure.advantages import FewestRemovals, RandomOrders, ShuffledWeights
 from eraserhead.erasure.ranking_summaries import Pair, RankingSummary, TestSummary
 from eraserhead.erasure.setup import ErasureRun, Setup
 from eraserhead.method.statistics import Estimate
@@ -138,6 +138,7 @@ class Aggregates:
             for it. Of a model that decides label by label, the share of states that are right if each label always has
             its more frequent one. Null where no document is labelled.
         people: Rankings against what people marked as evidence; null where nobody marked anything.
+        fewest: Which ranking needs the fewest removals, and which others cannot be told from it; null with one alone.
     """
 
     documents: Counts
@@ -155,6 +156,7 @@ class Aggregates:
     shuffled: ShuffledWeights | None = None
     largest_class: Estimate | None = None
     people: People | None = None
+    fewest: FewestRemovals | None = None
 
     @property
     def fair_accuracy(self) -> Estimate:

@@ -10,6 +10,7 @@ from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, PRODUCT, RAN
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import interval, percent
 
+SIGNIFICANT = 0.05
 FEWEST_DOCUMENTS = 10  # of fewer, the rule below would give too many false verdicts
 
 
@@ -76,6 +77,22 @@ def verdict(summary: Aggregates) -> Verdict:
     kind = why_none(summary) or _compared(shuffled)
     parts = (_said(kind, summary), _measured(pair, shuffled), _as_short(summary))
     return Verdict(kind, " ".join(filter(None, parts)), documents, difference)
+
+
+def fewest_sentence(summary: Aggregates) -> str:
+    """Return which ranking needs the fewest removals, as far as it may be said; nothing where it may not."""
+    fewest = summary.fewest
+    if fewest is None or why_none(summary) is not None:
+        return ""
+    alike = [rival.ranking for rival in fewest.rivals if rival.p_value is None or rival.p_value >= SIGNIFICANT]
+    beaten = [rival for rival in fewest.rivals if rival.ranking not in alike]
+    told = [f"than {rival.ranking} by {percent(rival.advantage)} points" for rival in beaten]
+    said = f"Of the {len(fewest.rivals) + 1} rankings, {fewest.ranking} needs the fewest removals"
+    if told:
+        said += f": fewer {', '.join(told)} (share of documents with fewer, less that with more)"
+    if alike:
+        said += f"{';' if told else ', but'} {' and '.join(alike)} cannot be told from it"
+    return f"{said}."
 
 
 def caveats(summary: Aggregates) -> tuple[str, ...]:
