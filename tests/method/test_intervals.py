@@ -52,6 +52,12 @@ def test_a_mean_of_few_or_of_values_that_hardly_differ_has_no_interval():
     assert mean_of(alike).value == alike.mean()
 
 
+def test_values_that_differ_by_rounding_alone_are_the_same():
+    values = np.where(np.arange(20) % 2, 1.0, np.nextafter(1.0, 0.0))
+    assert ends(mean_of(values)) == [None, None]
+    assert mean_of(values).value == pytest.approx(1.0)
+
+
 def test_a_mean_stays_where_values_can_be():
     """14 values below .015 and one of 1: the interval would begin below 0."""
     values = np.array([*np.arange(1, 15) / 1000, 1.0])

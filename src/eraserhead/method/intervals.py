@@ -18,6 +18,7 @@ TAIL = 0.025  # of a 95 % interval, on either side
 NORMAL = float(ndtri(1 - TAIL))
 FEWEST = 10  # documents that the interval of a mean needs
 FEWEST_DIFFERENT = 5  # of them with another value than the median
+ROUNDING = 1e-12  # relative difference up to which values are the same
 SYMMETRIC = 1e-9  # skewness of a mean below which nothing is to be corrected
 
 Ends = tuple[float, float]
@@ -129,7 +130,7 @@ def _numbers(values: Float[np.ndarray, " documents"]) -> Float[np.ndarray, " num
 def _different(numbers: Float[np.ndarray, " numbers"]) -> int:
     """Return how many differ from the median, of two in the middle the lower one."""
     middle = (len(numbers) - 1) // 2
-    return int((numbers != np.partition(numbers, middle)[middle]).sum())
+    return int((~np.isclose(numbers, np.partition(numbers, middle)[middle], rtol=ROUNDING, atol=0)).sum())
 
 
 def _tell(numbers: Float[np.ndarray, " numbers"]) -> bool:
