@@ -52,6 +52,15 @@ def test_a_mean_of_few_or_of_values_that_hardly_differ_has_no_interval():
     assert mean_of(alike).value == alike.mean()
 
 
+def test_what_rounding_alone_tells_apart_is_alike():
+    """The sum of .1, .2 and .3 depends on their order; an interval as wide as that would be none."""
+    values = np.repeat([(0.1 + 0.2) + 0.3, 0.1 + (0.2 + 0.3)], 20) / 3
+    assert len(np.unique(values)) == 2
+    assert (mean_of(values).value, mean_of(values).has_interval) == (pytest.approx(0.2), False)
+    assert ends(share_of(values)) == pytest.approx(ends(share_of(np.full(40, 0.2))), abs=1e-9)
+    assert ends(difference_of(values)) == pytest.approx(ends(difference_of(np.full(40, 0.2))), abs=1e-9)
+
+
 def test_a_mean_stays_where_values_can_be():
     """14 values below .015 and one of 1: the interval would begin below 0."""
     values = np.array([*np.arange(1, 15) / 1000, 1.0])

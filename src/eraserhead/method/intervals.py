@@ -18,6 +18,7 @@ TAIL = 0.025  # of a 95 % interval, on either side
 NORMAL = float(ndtri(1 - TAIL))
 FEWEST = 10  # documents that the interval of a mean needs
 FEWEST_DIFFERENT = 5  # of them with another value than the median
+ROUNDING = 1e-12  # of the largest number; what is no further apart does not differ
 SYMMETRIC = 1e-9  # skewness of a mean below which nothing is to be corrected
 
 Ends = tuple[float, float]
@@ -127,9 +128,10 @@ def _numbers(values: Float[np.ndarray, " documents"]) -> Float[np.ndarray, " num
 
 
 def _different(numbers: Float[np.ndarray, " numbers"]) -> int:
-    """Return how many differ from the median, of two in the middle the lower one."""
+    """Return how many differ from the median by more than rounding, of two in the middle the lower one."""
     middle = (len(numbers) - 1) // 2
-    return int((numbers != np.partition(numbers, middle)[middle]).sum())
+    distances = np.abs(numbers - np.partition(numbers, middle)[middle])
+    return int((distances > ROUNDING * np.abs(numbers).max()).sum())
 
 
 def _tell(numbers: Float[np.ndarray, " numbers"]) -> bool:
