@@ -7,7 +7,8 @@ from jaxtyping import Float
 from scipy.special import ndtr
 
 DRAWS = 10_000  # random changes of sign
-MANY = 2_000  # differences from which on the normal distribution stands for them
+MANY = 2_000  # documents that differ, from which on the normal distribution stands for them
+SAME = 1e-7  # no difference: in float32, the other documents of a batch move probabilities by up to 3e-8
 CHUNK = 4_000_000  # signs held at a time
 
 
@@ -16,16 +17,16 @@ def sign_flip_p_values(
 ) -> Float[np.ndarray, " comparisons"]:
     """Return two-sided p-values of the mean differences: how often random signs bring a mean as far from 0.
 
-    Where two results do not differ, each document's difference is as likely to have the other sign. NaN is left out;
-    with nothing but 0 and NaN, the p-value is NaN. Of `MANY` differences or more, 0 apart, the sums under random signs
-    are taken for normal.
+    Where two results do not differ, each document's difference is as likely to have the other sign. NaN is left out,
+    and what is at most `SAME` counts as 0; with nothing but these, the p-value is NaN. Where `MANY` documents or more
+    differ, the sums under random signs are taken for normal.
 
     Args:
         differences: A column for each comparison.
         seed: Seed of the signs.
     """
     found = np.full(differences.shape[1], np.nan)
-    columns = [column[(column != 0) & ~np.isnan(column)] for column in differences.T]  # a sign changes nothing at 0
+    columns = [column[np.abs(column) > SAME] for column in differences.T]  # a sign changes nothing at 0
     for number, column in enumerate(columns):
         if len(column) >= MANY:
             found[number] = 2 * ndtr(-abs(column.sum()) / np.sqrt((column**2).sum()))
