@@ -156,7 +156,7 @@ def test_flat_and_hierarchical_models_are_averaged_over_seeds(tmp_path):
 
 def test_seeds_of_different_documents_are_refused(tmp_path):
     cells = of_seeds(tmp_path, fewer(3), fewer(3, of=41))
-    with pytest.raises(UserError, match="flan-rnn-seed-1.*its documents are not those of"):
+    with pytest.raises(UserError, match=r"flan-rnn-seed-1.*its documents are not those of"):
         read_cells(cells)
 
 
