@@ -8,6 +8,7 @@ from typing import Literal, get_type_hints
 import pytest
 
 from eraserhead.cli.main import COMMANDS
+from eraserhead.comparison.config import CompareConfig
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import UserError
@@ -88,7 +89,8 @@ def numbers_of(config: type) -> list[str]:
 
 @pytest.mark.parametrize("config", every_config(), ids=lambda config: config.__name__)
 def test_every_number_has_bounds_and_every_default_is_within_them(config):
-    required = {"model": "x", "results": "x", "repository": "x", "output_dir": "x", "parts": ["x"]}
+    results = ["x", "y"] if config is CompareConfig else "x"
+    required = {"model": "x", "results": results, "repository": "x", "output_dir": "x", "parts": ["x"]}
     given = {name: value for name, value in required.items() if name in config.__dataclass_fields__}
     made = config(**(given if config not in (TrainConfig,) else {}))
     check_settings(made)

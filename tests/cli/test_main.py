@@ -57,11 +57,13 @@ def test_train_erase_show_explain(run_folder, tmp_path, capfd):
     assert shown == erased
     assert "20 documents" in shown
     assert f"results in {results}" in shown
-    for heading in ("Fraction of the components", "Against the exact minimum", "Test 1"):
-        assert heading in shown
+    assert main(["show", results, "--details"]) == 0
+    details = capfd.readouterr().out
+    for heading in ("Fraction of the tokens", "Against the exact minimum", "Test 1"):
+        assert (heading in details, heading in shown) == (True, False)
     assert main(["explain", str(run_folder), "a fine cast but the script is not good", "--cpu"]) == 0
     explained = capfd.readouterr().out
-    assert "9 components" in explained
+    assert "9 words" in explained
     assert "minimum" in explained
     assert main(["explain", str(run_folder), "--id", "test/3", "--cpu"]) == 0
     assert "labelled" in capfd.readouterr().out
@@ -199,6 +201,7 @@ def test_mistakes_get_one_line(tmp_path, monkeypatch, capfd, arguments, message)
 PLACES = {
     "train": [], "erase": ["m"], "show": ["r"], "explain": ["m", "t"], "push": ["m", "r"],
     "reproduce": ["--output_dir", "x"], "families": [], "merge": ["p", "--output_dir", "x"],
+    "compare": ["r", "s"],
 }  # fmt: skip
 OPTIONS = {name: option_types(command.config) for name, command in COMMANDS.items()}
 GROUPED = [(name, group) for name, known in OPTIONS.items() for group, kind in known.items() if is_dataclass(kind)]
@@ -403,5 +406,5 @@ def test_an_output_folder_below_a_file_gets_one_line(tmp_path, capfd):
 def test_an_empty_text_is_explained_as_the_bias(tmp_path, capfd):
     assert main(["explain", saved_classifier(tmp_path), " ", "--cpu"]) == 0
     shown = capfd.readouterr().out
-    assert "0 components" in shown
+    assert "0 words" in shown
     assert "does not flip" in shown

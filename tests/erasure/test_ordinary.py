@@ -21,6 +21,7 @@ from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.schemas import PARTS, RATIONALE_COLUMNS, TABULATED
 from eraserhead.erasure.seen import sample
 from eraserhead.erasure.shards import deal
+from eraserhead.method.names import SHUFFLES
 from eraserhead.parquet import write_parquet
 from summaries import full_summary
 from tiny import random_texts, saved_classifier
@@ -145,7 +146,7 @@ def test_one_run_parts_and_more_draws_agree_and_erased_documents_are_further_off
     assert 100 <= len(compared) <= 110 < len(documents)
     assert summary.ordinary_documents == merged.summary().ordinary_documents == len(compared)
     assert (compared.percentile > 99).mean() < 0.03
-    flips = flips.loc[flips.n >= 2]
+    flips = flips.loc[(flips.n >= 2) & ~flips.ranking.isin(SHUFFLES)]
     flipped = flips.loc[flips.outcome != "never"]
     assert flipped.percentile.notna().equals(flipped.id.isin(compared.id))
     assert flips.loc[flips.outcome == "never", "percentile"].isna().all()

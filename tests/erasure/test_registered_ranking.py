@@ -89,7 +89,7 @@ def test_the_summary_has_it(made):
     summary, flips = made.results.summary(), frames(made.results)["flips"]
     rows = flips[(flips.ranking == MINE) & (flips.n >= 2)]
     assert summary.rankings[MINE].share(Outcome.FLIP).value == pytest.approx((rows.outcome == "flip").mean())
-    assert summary.rankings[MINE].fraction.mean.value == pytest.approx(rows.fraction.mean())
+    assert summary.rankings[MINE].fraction.mean_of_flips.value == pytest.approx(rows.fraction.mean())
     assert summary.tests.keys() == {ranking.name for ranking in registered()}
     others = {*summary.rankings} - {MINE}
     assert {pair.second for pair in summary.pairs if pair.first == MINE} == others
@@ -103,7 +103,7 @@ def cells(shown: str) -> list[list[str]]:
 def test_the_printed_tables_have_it(made, capsys, monkeypatch):
     """Outcomes, fractions, how far from the minimum, curves, test 1, and a pair with each of the others."""
     monkeypatch.setenv("COLUMNS", "200")
-    assert main(["show", str(made.results.path)]) == 0
+    assert main(["show", str(made.results.path), "--details"]) == 0
     shown = cells(capsys.readouterr().out)
     others = {*made.results.summary().rankings} - {MINE}
     paired = [{*line[:2]} - {MINE} for line in shown if MINE in line[:2] and others & {*line[:2]}]

@@ -564,7 +564,7 @@ def test_hostile_names_are_shown_and_do_nothing(study):
 def first_flips(fractions: list[float | None], count_never_as="beyond_all") -> FlipValues:
     fraction = np.array(fractions, dtype=float)
     removed = pd.DataFrame({"id": [f"d{row}" for row in range(len(fraction))], "removed": 4 * fraction})
-    unused = {"draw": np.nan, "mass": 0.1, **dict.fromkeys(RATIONALE_COLUMNS, np.nan)}
+    unused = {"draw": np.nan, "mass": 0.1, "percentile": np.nan, **dict.fromkeys(RATIONALE_COLUMNS, np.nan)}
     rows = removed.assign(ranking="attention", n=4, outcome=np.where(np.isnan(fraction), "never", "flip"), **unused)
     return flips_by_ranking([pa.Table.from_pandas(rows)], count_never_as)["attention"]
 

@@ -1,5 +1,6 @@
 """``eraserhead show``."""
 
+import shlex
 from pathlib import Path
 
 from eraserhead.erasure.answer import answer_view
@@ -19,4 +20,6 @@ def print_results(results: ResultsFolder, details: bool = False) -> None:
     """Print finished results, and where they are."""
     screen, view = console(), summary_view if details else answer_view
     screen.print(view(results.summary()))
+    if not details:
+        screen.print(visible(f"all tables: eraserhead show {shlex.quote(str(results.path))} --details"), soft_wrap=True)
     screen.print(visible(f"results in {results.path}"), soft_wrap=True)

@@ -22,7 +22,7 @@ NOTE = (
     "Of the documents whose decisions flip, some do so with no attention left. Median erased: never where half of the "
     "decisions never flip. Extra: {components} erased beyond the {yardstick}, mean over the documents that flip along "
     "the ranking; as short: share, of those that flip with any set, on which there are none. {naopc}In brackets: 95 % "
-    "intervals over documents. {few} All other tables: show --details."
+    "intervals over documents. {few}"
 )
 NAOPC_NOTE = "NAOPC: 0 where no order loses the decision's probability later, 1 where none loses it sooner. "
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from eraserhead.errors import UserError
 from eraserhead.method.cases import Cases, OneEach
 from eraserhead.method.margins import margin
-from eraserhead.method.signals import INPUT_X_GRADIENT, INTEGRATED_GRADIENTS, SALIENCY
+from eraserhead.method.signals import INPUT_X_GRADIENT, INTEGRATED_GRADIENTS, OF_EMBEDDINGS, SALIENCY
 
 CAPTUM = "captum"  # package of the extra `attributions`
 STEPS = 32  # points of the path that integrated gradients are summed over, by the rule of Gauss and Legendre
@@ -129,6 +129,15 @@ def margins_of(
 def input_table(model: nn.Module) -> nn.Module:
     """Return the module of a model that looks up word embeddings; a table alone is its own."""
     return model if isinstance(model, nn.Embedding) else model.get_input_embeddings()  # pyright: ignore
+
+
+def without_table(model: nn.Module) -> frozenset[str]:
+    """Return the signals that a model cannot give: those by word embeddings, where it looks none up in a table."""
+    try:
+        found = input_table(model)
+    except NotImplementedError:  # of models that hash characters, for example
+        found = None
+    return frozenset() if isinstance(found, nn.Module) else OF_EMBEDDINGS
 
 
 @contextmanager

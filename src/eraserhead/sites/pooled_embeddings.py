@@ -11,7 +11,7 @@ from torch import Tensor
 from eraserhead.method.affine import AffineReading
 from eraserhead.method.cases import Cases, OneEach
 from eraserhead.method.replayed import ReplayedReading
-from eraserhead.method.signals import Signals
+from eraserhead.method.signals import OF_EMBEDDINGS, Signals
 from eraserhead.models.heads import Group, HierarchicalHead, Sentences, length_groups
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import components_first
@@ -59,6 +59,8 @@ def with_embedding_signals(
 
     Tokens that no attention averages, such as special ones, have no say.
     """
+    if not OF_EMBEDDINGS.intersection(asked):
+        return reading
     decided = reading.cases or OneEach(torch.arange(len(reading.mask), device=model.device))
     embeddings = pooled_embeddings(model, batch, decided, reading.unerased.decision.to(model.device), budget)
     exist = batch["attention_mask"].bool()[decided.documents]

@@ -17,6 +17,7 @@ from eraserhead.models.heads import Group, HierarchicalHead, by_document
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
+from eraserhead.sites.embeddings import without_table
 from eraserhead.sites.given_signals import GIVEN
 from eraserhead.sites.pooled_embeddings import of_sentences, of_tokens, with_embedding_signals
 from eraserhead.sites.site import POOLING, float64_device
@@ -41,7 +42,7 @@ class PoolingSite:
     @property
     def gives(self) -> frozenset[str]:
         """The gradients, which cost nothing, the lengths of the weighted vectors, and scores by word embeddings."""
-        return GIVEN[POOLING]
+        return GIVEN[POOLING] - without_table(self.model.encoder)
 
     @torch.no_grad()
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> AffineReading:

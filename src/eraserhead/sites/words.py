@@ -20,6 +20,7 @@ from eraserhead.models.heads import HierarchicalHead
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import attend
 from eraserhead.sites.budget import Budget, budget_for
+from eraserhead.sites.embeddings import without_table
 from eraserhead.sites.given_signals import GIVEN
 from eraserhead.sites.pooled_embeddings import of_words, with_embedding_signals
 from eraserhead.sites.site import WORDS, float64_device
@@ -51,7 +52,7 @@ class WordsSite:
     @property
     def gives(self) -> frozenset[str]:
         """The gradients, which are always computed, and scores by word embeddings."""
-        return GIVEN[WORDS]
+        return GIVEN[WORDS] - without_table(self.model.encoder)
 
     def read(self, batch: Mapping[str, Tensor], signals: Collection[str] = ()) -> ReplayedReading:
         """Read weights in one forward pass, and gradients in one backward pass through the layers after the words'.

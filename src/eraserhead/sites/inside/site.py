@@ -20,7 +20,7 @@ from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logi
 from eraserhead.patch.families import Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
 from eraserhead.sites.budget import Budget, budget_for
-from eraserhead.sites.embeddings import parameters_fixed
+from eraserhead.sites.embeddings import parameters_fixed, without_table
 from eraserhead.sites.given_signals import given_inside
 from eraserhead.sites.inside.all_layers import read_all_layers
 from eraserhead.sites.inside.checks import checked_heads, checked_name
@@ -92,7 +92,8 @@ class SelfAttentionSite:
     def gives(self) -> frozenset[str]:
         """Gradients, value norms where attention is projected, scores by word embeddings and by all layers."""
         given = given_inside(self.name.kind, self.runner.layers.encoder is not None)
-        return given - (frozenset({VALUE_NORM}) if self.projection is None else frozenset())
+        no_norms = frozenset({VALUE_NORM}) if self.projection is None else frozenset()
+        return given - no_norms - without_table(self.runner.model)
 
     def kind_of(self, ids: Sequence[int]) -> tuple[int, int]:
         """Return the length and the number of ends that documents have to share to be read in one batch; 0: any."""
