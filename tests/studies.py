@@ -58,9 +58,10 @@ def made_up(
     documents: dict[str, Document],
     never: str = "beyond_all",
     right: bool = True,
+    seed: int | None = None,
 ) -> Cell:
     """Write a cell whose removals are 3 wherever they are not given; decisions are right, or always for class 0."""
-    cell = Cell(dataset, model, folder / cell_name(dataset, model))
+    cell = Cell(dataset, model, folder / cell_name(dataset, model, seed), seed)
     results = cell.results
     results.path.mkdir(parents=True)
     tables = {

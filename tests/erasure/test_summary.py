@@ -162,7 +162,8 @@ def test_permuted_weights_are_compared_draw_by_draw_with_their_own_random_orders
 
 def test_the_largest_class_is_that_of_the_documents_and_each_labels_more_frequent_state():
     """Classes 0, 0, 1, unknown and 0, decided 0, 1, 1, 1 and 0. Then labels on in 2, 1 and 0 of 3 documents."""
-    rows = {"label": [0, 0, 1, None, 0], "prediction": [0, 1, 1, 1, 0], "training_role": [None] * 5}
+    rows = {"id": list("abcde"), "label": [0, 0, 1, None, 0], "prediction": [0, 1, 1, 1, 0]}
+    rows["training_role"] = [None] * 5
     means = dict(accuracies(pd.DataFrame(rows)))
     assert [(means["accuracy", which].value, means["accuracy", which].count) for which in ("all", "largest_class")] == [
         (0.75, 4),
@@ -170,7 +171,7 @@ def test_the_largest_class_is_that_of_the_documents_and_each_labels_more_frequen
     ]
     unlabelled = pd.DataFrame({**rows, "label": [None] * 5})
     assert ("accuracy", "largest_class") not in dict(accuracies(unlabelled))
-    documents = pd.DataFrame({"labels": [np.array([0, 1]), np.array([0]), np.array([]), None]})
+    documents = pd.DataFrame({"id": list("abcd"), "labels": [np.array([0, 1]), np.array([0]), np.array([]), None]})
     documents["predictions"], documents["training_role"] = [np.array([])] * 4, None
     means = dict(accuracies(documents, ("a", "b", "c")))
     right = ([1, 0, 1], [1, 1, 1], [0, 1, 1])  # a is on, b and c are off
@@ -203,6 +204,7 @@ def test_accuracy_is_over_labelled_documents_and_apart_over_those_not_seen_in_tr
     """Right, wrong, unknown, right; the first was trained on."""
     documents = pd.DataFrame(
         {
+            "id": list("abcd"),
             "label": [1, 0, ABSENT, 0],
             "prediction": [1, 1, 1, 0],
             "training_role": [TRAIN, UNSEEN, UNSEEN, UNSEEN],

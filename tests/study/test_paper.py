@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 STATISTICS = {
     role: SplitStatistics(count, 123.46, 9.54) for role, count in (("train", 1700), ("validation", 31), ("test", 41))
 }
+FAILED = Cell("imdb", "han-rnn", Path("nowhere"))
 DATASETS = {"yahoo": DatasetStatistics(10, STATISTICS), "imdb": DatasetStatistics(2, {"test": STATISTICS["test"]})}
 
 
@@ -41,7 +42,7 @@ def written(folder, cells, datasets=DATASETS, failures=None) -> str:
 @pytest.fixture(scope="module")
 def paper(cells, tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
-    text = written(folder, cells, failures={"imdb-han-rnn": "out of memory;\nlower /home/me/x/batch | tokens"})
+    text = written(folder, cells, failures={FAILED: "out of memory;\nlower /home/me/x/batch | tokens"})
     return folder, text
 
 
@@ -125,9 +126,7 @@ def test_the_same_results_give_the_same_paper_and_numbers(cells, paper, tmp_path
     """Another folder, another order of the models: nothing of either may show."""
     again = tmp_path / "deep" / "again"
     again.mkdir(parents=True)
-    text = written(
-        again, [*cells[1::-1], *cells[2:]], failures={"imdb-han-rnn": "out of memory; lower /x/batch | tokens"}
-    )
+    text = written(again, [*cells[1::-1], *cells[2:]], failures={FAILED: "out of memory; lower /x/batch | tokens"})
     assert text == paper[1]
     for path in again.glob(f"{STUDY.figures}/*"):
         assert path.read_bytes() == (paper[0] / STUDY.figures / path.name).read_bytes(), path.name
@@ -161,7 +160,8 @@ def test_a_study_without_components_or_without_cells(tmp_path):
     cell = made_up(tmp_path, "imdb", "flan-none", {"d": Document(n=1), "e": Document(n=1)})
     text = written(tmp_path / "out", [cell])
     assert rows(text, "imdb", "flan-none")[1] == ["-"] * 6
-    text = written(tmp_path / "nothing", [Cell("imdb", "han-conv", tmp_path / "none")], {}, {"yelp-x": "no such file"})
+    failures = {Cell("yelp", "x", tmp_path / "none"): "no such file"}
+    text = written(tmp_path / "nothing", [Cell("imdb", "han-conv", tmp_path / "none")], {}, failures)
     assert rows(text, "imdb-han-conv") == [["no finished erasure results"]]
     assert rows(text, "yelp-x") == [["no such file"]]
     assert "0 cells have results" in text

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,62 @@ def test_configs_of_data_model_and_training_are_merged_and_sizes_override(config
     assert (train.training.epochs, train.training.learning_rate) == (2, 0.03)
     assert train.data.seed == train.training.seed == plans[3].erase.seed == 7
     assert plans[3].erase.data == train.data
+
+
+def test_seeds_change_training_alone_and_the_studys_own_keeps_its_folder(configs):
+    config = ReproduceConfig("out", str(configs), ["first"], list(MODELS), seed=7, seeds=[3, 7])
+    plans = plan(config)
+    assert [each.cell.name for each in plans] == [
+        "first-flan-none-seed-3",
+        "first-han-rnn-seed-3",
+        "first-flan-none",
+        "first-han-rnn",
+    ]
+    assert [each.train.training.seed for each in plans] == [3, 3, 7, 7]
+    assert {(each.train.data.seed, each.erase.seed) for each in plans} == {(7, 7)}
+    assert [each.cell.folder for each in plans] == [Path("out") / "cells" / each.cell.name for each in plans]
+    assert plan(replace(config, seeds=None)) == plan(replace(config, seeds=[7])) == plans[2:]
+
+
+def test_a_seed_given_twice_is_refused_before_anything_is_done(configs, tmp_path, capsys):
+    assert main(arguments(configs, tmp_path / "study", "--seeds", "0,1,1")) == 2
+    assert "--seeds 0,1,1: 1 is there 2 times; give each seed once" in capsys.readouterr().err
+    assert main(arguments(configs, tmp_path / "study", "--seeds", "0,-1")) == 2
+    assert "--seeds 0,-1: must be from 0 to" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
+def test_cells_that_would_share_a_folder_are_refused(configs, tmp_path, capsys):
+    shutil.copy(configs / "model/flan-none.yaml", configs / "model/flan-none-seed-1.yaml")
+    chosen = ["--models", "flan-none,flan-none-seed-1", "--seeds", "0,1"]
+    assert main(arguments(configs, tmp_path / "study", *chosen)) == 2
+    assert "first-flan-none-seed-1: 2 cells would be written here" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_further_seed_is_added_to_a_study_and_keeps_its_cells(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished / "study", tmp_path / "study")
+    cells = tmp_path / "study" / STUDY.cells
+    before = {path: path.read_bytes() for path in cells.rglob("*") if path.is_file()}
+    trained, original = [], reproduction.train
+
+    def train(config: TrainConfig):
+        trained.append((Path(config.output_dir).name, config.training.seed))
+        return original(config)
+
+    monkeypatch.setattr(reproduction, "train", train)
+    study = arguments(finished / "configs", tmp_path / "study", "--models", "flan-none", "--datasets", "first")
+    assert main([*study, "--seeds", "0,1"]) == 0
+    assert trained == [("first-flan-none-seed-1", 1)]
+    assert {path: path.read_bytes() for path in before} == before
+    weights = [(cells / name / RUN.weights).read_bytes() for name in ("first-flan-none", "first-flan-none-seed-1")]
+    assert weights[0] != weights[1]
+    written = (tmp_path / "study" / STUDY.paper).read_text()
+    assert "| first | flan-none | 2 | " in written
+    assert "0, 1 |" in written
+    assert main(study) == 0  # the study of one seed is there as well
+    assert len(trained) == 1
+    assert "Over seeds" not in (tmp_path / "study" / STUDY.paper).read_text()
 
 
 def test_a_data_root_holds_the_named_sets_in_their_folders(configs, tmp_path):

@@ -1,5 +1,7 @@
 """``eraserhead reproduce``."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,14 +48,14 @@ def run(config: ReproduceConfig) -> None:
         (folder / STUDY.cells).mkdir(parents=True, exist_ok=True)
         study = reproduce(plans, folder, config.cpu)
         if state.is_main_process:
-            failures = {name: why.spelled(Spelling(ReproduceConfig)) for name, why in study.failures.items()}
+            failures = {cell: why.spelled(Spelling(ReproduceConfig)) for cell, why in study.failures.items()}
             paper = write_paper(folder, study.cells, study.datasets, failures)
             done = f"{len(study.cells)} of {len(plans)} cells; tables, figures and findings in {paper}"
             console().print(visible(done), soft_wrap=True)
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:
-        reasons = UserError.joined(UserError(f"{name} (", why, ")") for name, why in study.failures.items())
+        reasons = UserError.joined(UserError(f"{cell.name} (", why, ")") for cell, why in study.failures.items())
         raise UserError(
             f"{len(study.failures)} of {len(plans)} cells failed: ",
             reasons,
@@ -62,12 +64,12 @@ def run(config: ReproduceConfig) -> None:
 
 
 def plan(config: ReproduceConfig) -> list[Plan]:
-    """Return all cells that a configuration asks for, in order.
+    """Return all cells that a configuration asks for, in order: all of the first seed before those of the next.
 
     Raises:
-        UserError: A YAML file is missing or wrong; the message names them all.
+        UserError: A YAML file is missing or wrong, or a seed is given twice; the message names them all.
     """
-    problems: list[UserError] = []
+    problems = list(_twice(config.seeds or []))
     configs = PACKAGED if config.configs is None else Path(config.configs)
     datasets = _files(config.datasets, configs / "data", problems)
     models = _files(config.models, configs / "model", problems)
@@ -75,14 +77,23 @@ def plan(config: ReproduceConfig) -> list[Plan]:
     if problems:
         raise UserError.joined(problems)
     return [
-        _plan(
-            config,
-            Cell(dataset, model, Path(config.output_dir) / STUDY.cell(dataset, model)),
-            [first, *also.values(), second],
-        )
+        _plan(config, _cell(config, dataset, model, seed), [first, *also.values(), second])
+        for seed in ([config.seed] if config.seeds is None else config.seeds)
         for dataset, first in datasets.items()
         for model, second in models.items()
     ]
+
+
+def _twice(seeds: list[int]) -> Iterator[UserError]:
+    for seed, times in Counter(seeds).items():
+        if times > 1:
+            yield UserError(Setting("seeds", seeds), f": {seed} is there {times} times; give each seed once")
+
+
+def _cell(config: ReproduceConfig, dataset: str, model: str, seed: int) -> Cell:
+    """Return a cell; the study's own seed has no part in its name, so that seeds can be added to a study of one."""
+    further = None if seed == config.seed else seed
+    return Cell(dataset, model, Path(config.output_dir) / STUDY.cell(dataset, model, further), further)
 
 
 def _files(names: list[str], folder: Path, problems: list[UserError]) -> dict[str, Path]:
@@ -106,6 +117,7 @@ def _there(known: list[str]) -> UserError:
 
 
 def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
+    seed = config.seed if cell.seed is None else cell.seed
     arguments = [part for file in files for part in ("--config", str(file))]
     train: TrainConfig = config_of("train", TrainConfig, [*arguments, "--output_dir", str(cell.folder)])
     data = replace(train.data, **_given(config, "train_size", "validation_size", "test_size"), seed=config.seed)
@@ -114,7 +126,7 @@ def _plan(config: ReproduceConfig, cell: Cell, files: list[Path]) -> Plan:
         train,
         data=data,
         model=replace(train.model, encoder=config.encoder, revision=None) if config.encoder else train.model,
-        training=replace(train.training, **_given(config, "batch_tokens"), seed=config.seed),
+        training=replace(train.training, **_given(config, "batch_tokens"), seed=seed),
         cache_limit=config.cache_limit,
         cpu=config.cpu,
     )

@@ -17,7 +17,7 @@ from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_
 from eraserhead.erasure.label_scores import commonest_states, label_scores, right_states
 from eraserhead.erasure.permuted import shuffled_estimates, shuffled_weights
 from eraserhead.erasure.ranking_summaries import Distribution, Pair, RankingSummary, SingleErasureTable, TestSummary
-from eraserhead.erasure.results import ResultsFolder, is_analysed
+from eraserhead.erasure.results import ResultTables, is_analysed
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS
 from eraserhead.erasure.summary import BEYOND_ORDINARY, Aggregates, Agreement, Counts, People
 from eraserhead.method.intervals import mean_of, share_of
@@ -47,11 +47,12 @@ Estimated = Mapping[Key, Estimate]
 
 
 def aggregate(
-    results: ResultsFolder, count_never_as: CountNeverAs = "beyond_all", labels: Sequence[str] = ()
+    results: ResultTables, count_never_as: CountNeverAs = "beyond_all", labels: Sequence[str] = ()
 ) -> Aggregates:
-    """Return all aggregates with their 95 % intervals over documents.
+    """Return all aggregates with their 95 % intervals over documents; a document's decisions are averaged first.
 
-    Of a model that decides label by label, `labels` are the names; a document's decisions are averaged first.
+    A document has several decisions of a model that decides label by label, whose names are `labels`, or of several
+    models that differ in the seed.
 
     Documents with fewer than two components are counted and left out of every aggregate. With `count_never_as` ``all``,
     a document that never flips ties with one that flips when everything is erased; the outcomes stay apart.
@@ -60,7 +61,7 @@ def aggregate(
     decisions = table.to_pandas()
     is_first = ~decisions.id.duplicated()
     documents = decisions.loc[is_first]
-    analysed, cases = documents.loc[is_analysed(documents.n)], int(is_analysed(decisions.n).sum())
+    analysed, analysed_decisions = (rows.loc[is_analysed(rows.n)] for rows in (documents, decisions))
     every = flips_by_ranking(results.batches("flips", COLUMNS), count_never_as)
     flips = own_decisions(every)
     singles = results.analysed("singles", TEST_COLUMNS).to_pandas(strings_to_categorical=True)
@@ -68,7 +69,7 @@ def aggregate(
     yardstick = next((name for name in YARDSTICKS if name in flips), None)
 
     def estimates() -> Estimates:
-        yield from accuracies(analysed, labels)
+        yield from accuracies(analysed_decisions, labels)
         for name, found in flips.items():
             yield from ranking_estimates(name, found, flips.get(yardstick or ""))
         yield from pair_estimates(flips)
@@ -89,7 +90,7 @@ def aggregate(
         beyond_rankings=found.get(("beyond_rankings",)),
         pairs=pairs(flips, found),
         tests={name: single_summary(name, found) for name in tests},
-        labels=label_scores(analysed, cases, labels) if labels else None,
+        labels=label_scores(analysed, len(analysed_decisions), labels) if labels else None,
         random_orders=random_orders(flips),
         ordinary_documents=int(analysed.percentile.notna().sum()),
         shuffled=shuffled_weights(every, found),
@@ -115,18 +116,19 @@ def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
     )
 
 
-def accuracies(documents: pd.DataFrame, labels: Sequence[str] = ()) -> Estimates:
+def accuracies(decisions: pd.DataFrame, labels: Sequence[str] = ()) -> Estimates:
     """Yield the share of documents that is decided rightly, and the share that is of the largest class.
 
-    For all documents, and for those that training did not see, if known.
+    For all documents, and for those that training did not see, if known. Several models' decisions are averaged.
     """
+    documents = decisions.loc[~decisions.id.duplicated()]
     if labels:
         right, constant = right_states(documents, len(labels)), commonest_states(documents, len(labels))
     else:
-        unknown, largest = documents.label.isna(), documents.label.mode()
+        average, largest = averager(decisions.id.to_numpy()), documents.label.mode()
         right, constant = (
-            np.where(unknown, np.nan, documents.label == said).astype(float)
-            for said in (documents.prediction, largest.iloc[0] if len(largest) else -1)
+            average(np.where(decisions.label.isna(), np.nan, decisions.label == said).astype(float))
+            for said in (decisions.prediction, largest.iloc[0] if len(largest) else -1)
         )
     yield ("accuracy", "all"), share_of(right)
     if not np.isnan(constant).all():

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from eraserhead.erasure.flip_values import averager
 from eraserhead.erasure.ranking_summaries import CurveSummary
-from eraserhead.erasure.results import ResultsFolder, is_analysed
+from eraserhead.erasure.results import ResultTables, is_analysed
 from eraserhead.method.along import PERCENTS
 from eraserhead.method.intervals import mean_of
 from eraserhead.method.statistics import Estimate
@@ -19,7 +19,7 @@ AT = ("comprehensiveness_at", "sufficiency_at")
 Key = tuple[str, ...]
 
 
-def curve_estimates(results: ResultsFolder) -> Iterator[tuple[Key, Estimate]]:
+def curve_estimates(results: ResultTables) -> Iterator[tuple[Key, Estimate]]:
     """Yield for each ranking what is read off its curves, a document's decisions averaged first."""
     parts: defaultdict[str, defaultdict[Key, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     ids: list[np.ndarray] = []  # of the first ranking; the decisions are the same along every ranking

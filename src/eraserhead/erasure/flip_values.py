@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from eraserhead.erasure.config import CountNeverAs
-from eraserhead.erasure.results import ResultsFolder, is_analysed
+from eraserhead.erasure.results import ResultTables, is_analysed
 from eraserhead.erasure.schemas import RATIONALE_COLUMNS
 from eraserhead.method.names import SHUFFLES, Outcome
 
@@ -82,7 +82,7 @@ class FlipValues:
         return np.broadcast_to(1 / (decisions[documents] * self.never.shape[1])[:, None], self.never.shape)
 
 
-def read_flips(results: ResultsFolder, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
+def read_flips(results: ResultTables, count_never_as: CountNeverAs) -> dict[str, FlipValues]:
     """Return the first flips of the model's own decisions, by ranking in the order of the table."""
     return own_decisions(flips_by_ranking(results.batches("flips", COLUMNS), count_never_as))
 

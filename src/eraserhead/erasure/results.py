@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,6 +66,22 @@ RESULTS = ResultsLayout()
 def is_analysed(components: Any) -> Any:
     """Tell whether a document of so many components is analysed; aggregates, figures and comparisons use these."""
     return components >= FEWEST_COMPONENTS
+
+
+class ResultTables(Protocol):
+    """The tables of results; a document may have several decisions in them."""
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one of the tables, or some of its columns."""
+        ...
+
+    def analysed(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the rows of the documents that are analysed; `columns` must have ``n`` among them."""
+        ...
+
+    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read some columns of one of the tables, a bounded number of rows at a time."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from eraserhead.training.metrics import METRICS
 
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
+FRACTION_HEADINGS = ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "mean of flips", "n"]
 NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
     "beyond_all": "`> all`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
@@ -167,10 +168,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "site": site_line(setup.site),
         "documents": f"{summary.documents.analysed:,} documents",
         "evaluated": describe(setup.data),
-        "fractions": _table(
-            ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "mean of flips", "n"],
-            fractions,
-        ),
+        "fractions": _table(FRACTION_HEADINGS, fractions),
         "outcomes": _table(
             ["% of documents", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
         ),

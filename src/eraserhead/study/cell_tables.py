@@ -28,7 +28,7 @@ class Points:
     """Test 1 of the top component by attention against one drawn component, for documents of two components or more.
 
     Attributes:
-        ids: Ids of the documents.
+        ids: Ids of the documents; each is there once for each seed of the model.
         delta_attention: Weight of the top component minus that of the other.
         delta_js: Divergence after erasing the top component minus that after erasing the other.
     """
@@ -80,11 +80,12 @@ class Fractions:
 
     Attributes:
         ids: Ids of the documents of two components or more.
-        removed: Fraction erased at the first flip, by ranking; where nothing flips, counted as in the summary.
+        removed: Fraction erased at the first flip with each seed of the model, by ranking; where nothing flips, counted
+            as in the summary.
     """
 
     ids: np.ndarray
-    removed: Mapping[str, Float[np.ndarray, " documents"]]
+    removed: Mapping[str, Float[np.ndarray, "documents seeds"]]
 
 
 def ranking_names(results: Iterable[CellResults]) -> list[str]:
@@ -99,7 +100,7 @@ def ranking_names(results: Iterable[CellResults]) -> list[str]:
 
 def read_points(results: CellResults) -> Points:
     """Return test 1 of the top component by attention against the one drawn component."""
-    rows = results.cell.results.analysed("singles", ["id", "ranking", "n", "delta_attention", "delta_js"])
+    rows = results.tables.analysed("singles", ["id", "ranking", "n", "delta_attention", "delta_js"])
     rows = rows.filter(pc.field("ranking") == ATTENTION)
     return Points(
         rows.column("id").combine_chunks(),
@@ -120,9 +121,10 @@ def read_boxes(results: CellResults, quantity: str) -> list[Box]:
 
 def read_fractions(results: CellResults) -> Fractions:
     """Return the fractions that the paired comparisons need."""
-    flips = results.flips
-    removed = {name: values.fraction[:, 0] for name, values in flips.items() if name != RANDOM}
-    return Fractions(next(iter(flips.values())).ids, removed)
+    flips, seeds = results.flips, len(results.runs)
+    removed = {name: values.fraction.reshape(seeds, -1).T for name, values in flips.items() if name != RANDOM}
+    ids = next(iter(flips.values())).ids
+    return Fractions(ids[: len(ids) // seeds], removed)
 
 
 def common_rows(first: np.ndarray, second: np.ndarray) -> tuple[Int[np.ndarray, " common"], Int[np.ndarray, " common"]]:

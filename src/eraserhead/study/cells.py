@@ -1,15 +1,17 @@
 """A study: many cells, each a trained model and its erasure results, and the numbers that compare them.
 
-Numbers in a cell's ``summary.json`` are read from there, not computed again.
+Numbers in a cell's ``summary.json`` are read from there, not computed again. Where a model was trained with several
+seeds, each document's values are averaged over them first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from pathlib import Path
 
 from eraserhead.erasure.flip_values import FlipValues, read_flips
+from eraserhead.erasure.pooled import PooledResults
 from eraserhead.erasure.ranking_summaries import RankingSummary, TestSummary
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.summary import Summary
@@ -78,22 +80,24 @@ class PaperModel:
 
 @dataclass(frozen=True)
 class Cell:
-    """One model on one data set.
+    """One model on one data set, trained with one seed.
 
     Attributes:
         dataset: Name of the data set.
         model: Name of the model; ``flan-rnn`` and the like have a place on the context axis, others have none.
         folder: The training run's folder, with the erasure results in it.
+        seed: Seed of training; null where it is the study's own.
     """
 
     dataset: str
     model: str
     folder: Path
+    seed: int | None = None
 
     @property
     def name(self) -> str:
         """Name of the cell."""
-        return cell_name(self.dataset, self.model)
+        return cell_name(self.dataset, self.model, self.seed)
 
     @property
     def paper_model(self) -> PaperModel | None:
@@ -111,16 +115,17 @@ PAPER_MODELS = tuple(PaperModel(architecture, context) for architecture in ARCHI
 
 @dataclass(frozen=True)
 class CellResults:
-    """A finished cell's summary, and the accuracy of its training run.
+    """One model's results on one data set: of one seed, or of all of its seeds together.
 
     Attributes:
-        cell: The cell.
-        summary: Its ``summary.json``.
-        test_accuracy: Share of all test documents that the model classifies correctly in its own precision; null if
-            the run was not tested.
+        cell: Its cell; of several seeds, that of the first.
+        summary: Its ``summary.json``; of several seeds, over documents whose values are averaged over the seeds.
+        test_accuracy: Share of all test documents that the model classifies correctly in its own precision, its mean
+            over seeds; null if a run was not tested.
         test_documents: Number of all test documents.
-        config: How the model was trained; null if there is no record.
-        epochs: Number of epochs trained, and the best of them; null if there is no record.
+        config: How the model was trained, with the first seed; null if there is no record.
+        epochs: Number of epochs trained, and the best of them, likewise; null if there is no record.
+        seeds: The results of each seed, if there are several.
     """
 
     cell: Cell
@@ -129,6 +134,22 @@ class CellResults:
     test_documents: int | None = None
     config: TrainConfig | None = None
     epochs: tuple[int, int] | None = None
+    seeds: tuple["CellResults", ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the model on the data set, whatever the seed."""
+        return cell_name(self.cell.dataset, self.cell.model)
+
+    @property
+    def runs(self) -> tuple["CellResults", ...]:
+        """The results of each seed, one at least."""
+        return self.seeds or (self,)
+
+    @property
+    def tables(self) -> PooledResults:
+        """The tables, those of one seed after those of the other."""
+        return PooledResults([run.cell.results for run in self.runs])
 
     @property
     def silent(self) -> VerdictKind | None:
@@ -138,7 +159,7 @@ class CellResults:
     @cached_property
     def flips(self) -> dict[str, FlipValues]:
         """First flips by ranking; documents that never flip are counted as in the summary."""
-        return read_flips(self.cell.results, self.summary.setup.count_never_as)
+        return read_flips(self.tables, self.summary.setup.count_never_as)
 
     def ranking(self, name: str) -> RankingSummary | None:
         """Return test 2 along a ranking; null where there is none."""
@@ -163,11 +184,29 @@ def ends(estimate: Estimate) -> tuple[float | None, float | None, float | None]:
 
 
 def read_cells(cells: Sequence[Cell]) -> list[CellResults]:
-    """Return the cells with finished results, by data set in the given order, the paper's models first."""
+    """Return the finished results by data set in the given order, the paper's models first; seeds are put together.
+
+    Raises:
+        UserError: Results are damaged, or those of two seeds are of different documents.
+    """
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
     order = {model.name: number for number, model in enumerate(PAPER_MODELS)}
     ordered = sorted(cells, key=lambda cell: (datasets.index(cell.dataset), order.get(cell.model, len(order))))
-    return [_read_cell(cell) for cell in ordered if cell.results.complete]
+    runs: dict[tuple[str, str], list[CellResults]] = {}
+    for cell in ordered:
+        if cell.results.complete:
+            runs.setdefault((cell.dataset, cell.model), []).append(_read_cell(cell))
+    return [_together(tuple(found)) for found in runs.values()]
+
+
+def _together(runs: tuple[CellResults, ...]) -> CellResults:
+    """Return the results of all seeds of a model on a data set, one at least."""
+    if len(runs) == 1:
+        return runs[0]
+    accuracies = [run.test_accuracy for run in runs if run.test_accuracy is not None]
+    mean = sum(accuracies) / len(runs) if len(accuracies) == len(runs) else None
+    together = replace(runs[0], test_accuracy=mean, seeds=runs)
+    return replace(together, summary=together.tables.summary())
 
 
 def _read_cell(cell: Cell) -> CellResults:

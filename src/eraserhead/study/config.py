@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.method.names import RandomOther
 from eraserhead.models.architecture import CONTEXTS
-from eraserhead.settings import LARGEST_SEED, option
+from eraserhead.settings import HIGH, LARGEST_SEED, LOW, option
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class ReproduceConfig:
         test_size: Documents used for testing; default: as the files say.
         draws: Number of random orders tried for each document.
         seed: Seed of samples, training and draws.
+        seeds: Seeds that each model is trained with, on the same samples and with the same draws, so that the paper has
+            intervals over seeds; a seed can be added later. Default: `seed` alone.
         random_other: As in `erase`.
         count_never_as: As in `erase`.
         batch_tokens: Tokens that one device processes at a time; default: depends on the device and the model.
@@ -49,6 +51,7 @@ class ReproduceConfig:
     test_size: int | None = option(None, low=1)
     draws: int = option(10, low=1)
     seed: int = option(0, low=0, high=LARGEST_SEED)
+    seeds: list[int] | None = field(default=None, metadata={LOW: 0, HIGH: LARGEST_SEED})
     random_other: RandomOther = "uniform"
     count_never_as: CountNeverAs = "beyond_all"
     batch_tokens: int | None = option(None, low=1)

@@ -2,6 +2,7 @@
 
 A finding is a claim about every cell, or about pairs of models on the same documents. The 95 % intervals decide, and
 only if enough documents count. Cells from which nothing follows by the rule for every verdict have no part in them.
+A model that was trained with several seeds is one cell, and each document's values are averaged over its seeds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,8 +12,9 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
+from eraserhead.erasure.flip_values import averager
 from eraserhead.erasure.verdict import FEWEST_DOCUMENTS
-from eraserhead.method.intervals import difference_of, jackknife, mean_of
+from eraserhead.method.intervals import difference_of, difference_of_shares, mean_of
 from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT, RANDOM
 from eraserhead.method.statistics import Estimate, compare
 from eraserhead.models.architecture import CONTEXTS
@@ -65,7 +67,7 @@ def _fewer(first: str, second: str) -> Callable[[CellResults], Comparison | None
 def _beyond_shuffled(cell: CellResults) -> Comparison | None:
     shuffled = cell.summary.shuffled
     difference = shuffled and known(shuffled.difference)
-    return difference and Comparison(cell.cell.name, difference, bound(0.0), difference.count)
+    return difference and Comparison(cell.name, difference, bound(0.0), difference.count)
 
 
 def _top_flips(cell: CellResults) -> Comparison | None:
@@ -76,7 +78,7 @@ def _top_flips(cell: CellResults) -> Comparison | None:
 def _top_moves(cell: CellResults) -> Comparison | None:
     test = cell.test(ATTENTION)
     expected = test and known(test.expected_delta_js)
-    return expected and Comparison(cell.cell.name, expected, bound(0.0), expected.count)
+    return expected and Comparison(cell.name, expected, bound(0.0), expected.count)
 
 
 def _negative_is_close(cell: CellResults) -> Comparison | None:
@@ -85,18 +87,21 @@ def _negative_is_close(cell: CellResults) -> Comparison | None:
     negative = points.negative
     if not negative.any() or negative.all():
         return None
-    elsewhere, where_negative = (mean_of(points.delta_attention[negative == which]) for which in (False, True))
-    return Comparison(cell.cell.name, elsewhere, where_negative, min(elsewhere.count, where_negative.count))
+    ids = points.ids.to_numpy(zero_copy_only=False)
+    elsewhere, where_negative = (
+        mean_of(averager(ids[negative == which])(points.delta_attention[negative == which])) for which in (False, True)
+    )
+    return Comparison(cell.name, elsewhere, where_negative, min(elsewhere.count, where_negative.count))
 
 
 def _large_share(cell: CellResults) -> Comparison | None:
     median = _median_fraction(cell, ATTENTION)
-    return median and Comparison(cell.cell.name, median, bound(LARGE_SHARE), median.count)
+    return median and Comparison(cell.name, median, bound(LARGE_SHARE), median.count)
 
 
 def _few_suffice(cell: CellResults) -> Comparison | None:
     median = _median_fraction(cell, MINIMUM)
-    return median and Comparison(cell.cell.name, bound(SMALL_SHARE), median, median.count)
+    return median and Comparison(cell.name, bound(SMALL_SHARE), median, median.count)
 
 
 def _median_fraction(cell: CellResults, ranking: str) -> Estimate | None:
@@ -227,27 +232,23 @@ def _between_models(cells: dict[PaperModel, CellResults]) -> Iterator[_Keyed]:
 def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractions) -> Iterator[Comparison]:
     """Share of untied documents on which a ranking beats attention, in the flat model minus the hierarchical one."""
     shares = [
-        compare(model.removed[ranking][rows, None], model.removed[ATTENTION][rows, None])
+        compare(model.removed[ranking][rows], model.removed[ATTENTION][rows])
         for model, rows in zip((flat, hierarchical), common_rows(flat.ids, hierarchical.ids), strict=True)
     ]
-    untied = [int((1 - found[:, 1]).sum()) for found in shares]
+    untied = [float((1 - found[:, 1]).sum()) for found in shares]
     if len(shares[0]) >= FEWEST_DOCUMENTS and min(untied):
-        columns = np.concatenate([found[:, [0, 2]] for found in shares], axis=1)
-        (estimate,) = jackknife(columns, _untied_difference, least=-1.0, most=1.0)
-        yield Comparison(where, estimate, bound(0.0), min(untied))
-
-
-def _untied_difference(sums: Float[np.ndarray, "rows fewer_and_more"]) -> Float[np.ndarray, "rows 1"]:
-    """Return the first model's share of fewer among fewer and more, minus the second's; NaN where one has neither."""
-    with np.errstate(invalid="ignore"):
-        shares = sums[:, [0, 2]] / (sums[:, [0, 2]] + sums[:, [1, 3]])
-    return shares[:, :1] - shares[:, 1:]
+        fewer = [np.where(found[:, 1] == 0, found[:, 0], np.nan) for found in shares]
+        yield Comparison(where, difference_of_shares(*fewer), bound(0.0), min(untied))
 
 
 def _later(where: str, narrower: Fractions, wider: Fractions) -> Iterator[Comparison]:
-    """Share of documents that flip later in the wider model, minus those that flip earlier; never is latest."""
-    first, second = common_rows(narrower.ids, wider.ids)
-    shares = compare(narrower.removed[ATTENTION][first, None], wider.removed[ATTENTION][second, None])
+    """Share of documents that flip later in the wider model, minus those that flip earlier; never is latest.
+
+    Each seed of the one is compared with each of the other.
+    """
+    rows = common_rows(narrower.ids, wider.ids)
+    first, second = (model.removed[ATTENTION][own] for model, own in zip((narrower, wider), rows, strict=True))
+    shares = compare(first.repeat(second.shape[1], axis=1), np.tile(second, first.shape[1]))
     yield from _difference(where, shares[:, 0] - shares[:, 2])
 
 
@@ -262,4 +263,4 @@ def _shares(cell: CellResults, larger: Estimate, smaller: Estimate) -> Compariso
     """Compare two shares of the same documents; the documents on which they differ decide."""
     if larger.value is None or smaller.value is None:
         return None
-    return Comparison(cell.cell.name, larger, smaller, larger.count * (larger.value + smaller.value))
+    return Comparison(cell.name, larger, smaller, larger.count * (larger.value + smaller.value))

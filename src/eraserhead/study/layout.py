@@ -26,9 +26,9 @@ class StudyLayout:
     cells: str = "cells"
     failures: str = "failures"
 
-    def cell(self, dataset: str, model: str) -> str:
+    def cell(self, dataset: str, model: str, seed: int | None = None) -> str:
         """Return the name of a cell's folder."""
-        return f"{self.cells}/{cell_name(dataset, model)}"
+        return f"{self.cells}/{cell_name(dataset, model, seed)}"
 
     def failure(self, cell: str) -> str:
         """Return the name of the file with the traceback of a cell that failed."""
@@ -39,9 +39,9 @@ class StudyLayout:
         return f"{kind}-{UNSAFE.sub('-', dataset)}"
 
 
-def cell_name(dataset: str, model: str) -> str:
-    """Return the name of the cell of a model on a data set."""
-    return f"{dataset}-{model}"
+def cell_name(dataset: str, model: str, seed: int | None = None) -> str:
+    """Return the name of the cell of a model on a data set, trained with a further seed or with the study's own."""
+    return f"{dataset}-{model}" if seed is None else f"{dataset}-{model}-seed-{seed}"
 
 
 STUDY = StudyLayout()

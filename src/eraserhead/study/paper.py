@@ -1,7 +1,7 @@
 """Write ``paper.md``, a page with a study's tables, figures and findings, and the files of its figures."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from eraserhead.study.comparisons import FEWEST_DIFFERING, Comparison, Finding, 
 from eraserhead.study.context_figure import draw_context
 from eraserhead.study.findings import LATER, findings
 from eraserhead.study.layout import STUDY
+from eraserhead.study.over_seeds import seed_tables
 from eraserhead.study.paper_tables import (
     accuracy_table,
     comparison_table,
@@ -74,7 +75,7 @@ def write_paper(
     folder: Path,
     cells: Sequence[Cell],
     datasets: Mapping[str, DatasetStatistics],
-    failures: Mapping[str, str],
+    failures: Mapping[Cell, str],
 ) -> Path:
     """Write ``paper.md`` and ``figures/`` and return the page's path.
 
@@ -85,12 +86,11 @@ def write_paper(
         folder: Where to write.
         cells: The cells to report.
         datasets: How large each data set is.
-        failures: Why cells failed, a line each, by their names.
+        failures: Why cells failed, a line each.
     """
     results = read_cells(cells)
-    finished = {found.cell.name for found in results}
-    unfinished = {cell.name: "no finished erasure results" for cell in cells if cell.name not in finished}
-    missing = {name: one_line(reason) for name, reason in {**unfinished, **failures}.items()}
+    unfinished = {cell: "no finished erasure results" for cell in cells if not cell.results.complete}
+    missing = {cell: one_line(reason) for cell, reason in {**unfinished, **failures}.items()}
     figures = folder / STUDY.figures
     figures.mkdir(parents=True, exist_ok=True)
     found = findings(results)
@@ -108,9 +108,10 @@ def write_paper(
         differing=FEWEST_DIFFERING,
         few=FEW_NOTE,
         deviations=_deviations(results),
-        missing=missing,
+        missing={cell.name: reason for cell, reason in missing.items()},
         cells=len(results),
-        silent={found.cell.name: SILENT[found.silent] for found in results if found.silent},
+        several=sum(1 for found in results if found.seeds),
+        silent={found.name: SILENT[found.silent] for found in results if found.silent},
         draws=sorted({str(orders.count) for found in results if (orders := found.summary.random_orders)}),
     )
     write_text(folder / STUDY.paper, BLANK_LINES.sub("\n\n", text))
@@ -151,9 +152,9 @@ def _counted(finding: Finding) -> str:
 
 
 def _tables(
-    results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], missing: Mapping[str, str]
+    results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], missing: Iterable[Cell]
 ) -> dict[str, Any]:
-    cells = grid(results, datasets, list(missing))
+    cells = grid(results, datasets, missing)
     return {
         "datasets": dataset_table(datasets, cells.datasets),
         "accuracy": accuracy_table(cells),
@@ -164,14 +165,15 @@ def _tables(
         "fewer": fewer_table(cells),
         "excess": excess_table(cells),
         "along": context_tables(cells),
+        "seeds": seed_tables(cells),
     }
 
 
 def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, Plate]]:
-    """Draw every figure of every data set, and return them by kind and data set."""
+    """Draw every figure of every data set from each model's first seed, and return them by kind and data set."""
     plates: dict[str, dict[str, Plate]] = {kind: {} for kind in DRAWINGS}
     for dataset in dict.fromkeys(found.cell.dataset for found in results):
-        cells = [found for found in results if found.cell.dataset == dataset]
+        cells = [found.runs[0] for found in results if found.cell.dataset == dataset]
         for kind, draw in DRAWINGS.items():
             plate = Plate(folder, STUDY.figure(kind, dataset))
             draw(cells, plate)
@@ -208,7 +210,7 @@ def _deviations(results: Sequence[CellResults]) -> dict[str, str]:
     """Return the cells analysed by the authors' definitions instead of ours, by option."""
     options = {"random_other": "position", "count_never_as": "all"}
     cells = {
-        option: ", ".join(found.cell.name for found in results if getattr(found.summary.setup, option) == value)
+        option: ", ".join(found.name for found in results if getattr(found.summary.setup, option) == value)
         for option, value in options.items()
     }
     return {option: names for option, names in cells.items() if names}

@@ -1,6 +1,6 @@
 """The tables of ``paper.md``: views of summaries, with a dash where a cell has no number."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isnan
 from pathlib import PurePath
@@ -19,6 +19,7 @@ from eraserhead.study.cells import (
     AUTHORS_GRADIENT_FEWER,
     PAPER_MODELS,
     ROLES,
+    Cell,
     CellResults,
     DatasetStatistics,
     PaperModel,
@@ -85,11 +86,11 @@ class Grid:
         return found and quantity(found)
 
 
-def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], failed: Sequence[str]) -> Grid:
+def grid(results: Sequence[CellResults], datasets: Mapping[str, DatasetStatistics], failed: Iterable[Cell]) -> Grid:
     """Return the grid of all cells: those with results, and those that failed."""
     names = dict.fromkeys([*datasets, *(found.cell.dataset for found in results)])
     models = {found.cell.model for found in results}
-    models |= {cell.removeprefix(f"{name}-") for name in names for cell in failed if cell.startswith(f"{name}-")}
+    models |= {cell.model for cell in failed if cell.dataset in names}
     placed = [model.name for model in PAPER_MODELS if model.name in models]
     cells = {(found.cell.dataset, found.cell.model): found for found in results}
     return Grid(list(names), placed + sorted(models.difference(placed)), cells)
@@ -152,10 +153,11 @@ def training_table(grid: Grid) -> Table:
         layers = "all" if chosen.encoder_layers is None else str(chosen.encoder_layers)
         rates = f"{training.learning_rate:g}"
         rates += "" if training.freeze_encoder else f", encoder {training.encoder_learning_rate:g}"
-        epochs = NONE if found.epochs is None else f"{found.epochs[0]} ({found.epochs[1]})"
+        epochs = ", ".join(f"{run.epochs[0]} ({run.epochs[1]})" if run.epochs else NONE for run in found.runs)
+        seeds = ", ".join(str(run.config.training.seed) if run.config else NONE for run in found.runs)
         encoder = PurePath(chosen.encoder)
         name = encoder.name if encoder.is_absolute() else chosen.encoder
-        rows.append([dataset, model, name, layers, rates, epochs, markdown(str(training.seed))])
+        rows.append([dataset, model, name, layers, rates, epochs, seeds])
     return Table(["data set", "model", "encoder", "layers", "learning rate", "epochs (best)", "seed"], rows, names=4)
 
 

@@ -3,6 +3,7 @@
 import gc
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,12 +74,12 @@ class Study:
     Attributes:
         cells: Cells that are complete.
         datasets: Sizes of the data sets that could be read.
-        failures: Why the other cells failed, by cell name.
+        failures: Why the other cells failed.
     """
 
     cells: list[Cell]
     datasets: dict[str, DatasetStatistics]
-    failures: dict[str, UserError]
+    failures: dict[Cell, UserError]
 
 
 def check(plans: Sequence[Plan]) -> None:
@@ -88,7 +89,11 @@ def check(plans: Sequence[Plan]) -> None:
         UserError: The message names the first such cell, what differs, and how many there are.
     """
     if not plans:
-        raise UserError("there is nothing to do: name at least one of the datasets and one of the models")
+        raise UserError("there is nothing to do: name at least one of the datasets, of the models and of the seeds")
+    folders = Counter(plan.cell.folder for plan in plans)
+    shared, times = folders.most_common(1)[0]
+    if times > 1:
+        raise UserError(f"{shared}: {times} cells would be written here; name each data set and model differently")
     precisions = sorted({plan.precision for plan in plans})
     if len(precisions) > 1:
         raise UserError(
@@ -139,8 +144,8 @@ def reproduce(plans: Sequence[Plan], folder: Path, cpu: bool) -> Study:
                 raise  # every other cell would fail too
             if accelerator.num_processes > 1 and (not isinstance(error, UserError) or isinstance(error, DocumentError)):
                 raise
-            failures[name] = why_failed(error)
-            devices.tell(accelerator, "cell %s failed: %s", name, failures[name])
+            failures[plan.cell] = why_failed(error)
+            devices.tell(accelerator, "cell %s failed: %s", name, failures[plan.cell])
             if not isinstance(error, UserError):
                 _write_traceback(trace)
         _release()
