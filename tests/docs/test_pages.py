@@ -152,6 +152,19 @@ def test_a_page_names_no_folder_of_ours_and_its_links_lead_somewhere(page):
     assert [target for target in targets if not target.exists()] == []
 
 
+def anchors_of(path: Path) -> set[str]:
+    """Return the anchors of a page's headings, as the hub of the code makes them."""
+    titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {"#" + re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_to_a_section_leads_to_one(page):
+    links = LINK.findall(PAGES[page].read_text(encoding="utf-8"))
+    links = [(PAGES[page].parent / target if target else PAGES[page], anchor) for target, anchor in links if anchor]
+    assert [(path, anchor) for path, anchor in links if anchor not in anchors_of(path)] == []
+
+
 def test_the_readme_is_short():
     text = re.sub(r"<!--.*?-->", "", PAGES["README"].read_text(encoding="utf-8"), flags=re.DOTALL)
     assert len(text.split()) <= 1000

@@ -120,6 +120,8 @@ WRONG = {
         ["mine=attention"],
         "rankings='mine=attention': 'attention' is no module:function, nor a file in",
     ),
+    "a frame": ([pd.DataFrame()], "rankings: scores without a name; give {'its name': scores}"),
+    "no name": (["=theirs.csv"], "no name in front of the =; give one"),
     "lambda": ([lambda reading: reading.weights], "rankings: a function without a name; give {'its name': function}"),
     "number": ([5], "rankings: has a int; give a name, a function, a Ranking, or a mapping"),
     "text": ("attention", "rankings: must be a list of one or more"),

@@ -10,6 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pandas import DataFrame
+from pyarrow import Table
+
 from eraserhead.errors import Setting, UserError, listed, nearest
 from eraserhead.method.names import ATTENTION
 from eraserhead.rankings.ranking import Ranking
@@ -106,6 +109,8 @@ def _found(given: Any) -> list[Scorer]:
 
 def _given(scores: Any, name: str) -> Scorer:
     """Return the ranking of a function or a table that Python code gives under a name."""
+    if not name and isinstance(scores, DataFrame | Table):
+        raise UserError(Setting("rankings"), ": scores without a name; give {'its name': scores}")
     found = given_table(scores, name) or Ranking.of(scores, name)
     if found is None:
         kinds = "a name, a function, a Ranking, or a mapping of a name to a function or to scores"
@@ -119,6 +124,8 @@ def _named(spec: str) -> Scorer:
     """Return the ranking that a text asks for: a name, or ``module:function`` or a file, with a name before or not."""
     before, equals, rest = spec.partition("=")
     name, source = (before, rest) if equals else (None, spec)
+    if name == "":
+        raise UserError(Setting("rankings", spec), ": no name in front of the =; give one, or leave out the =")
     path = Path(source)
     if path.suffix in READERS:
         return _with_free_name(read_table(path, name or path.stem))
