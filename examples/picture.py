@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets import disable_progress_bars
 from jsonargparse import auto_cli
@@ -18,6 +19,7 @@ from matplotlib.ticker import PercentFormatter
 
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import Explanation, explain
+from eraserhead.method.names import SHUFFLES
 from eraserhead.showing.figures import styled
 
 SIZE, RESOLUTION = (7.2, 3.9), 130  # inches, dots per inch
@@ -38,7 +40,8 @@ def picture(run: Path, id: str = "test/0", output: Path = Path("picture.png")) -
     """
     disable_progress_bars()
     results = run / "erasure"
-    flips = pq.read_table(results / "flips.parquet", columns=["ranking", "n", "fraction"])
+    columns = ["ranking", "n", "fraction"]
+    flips = pq.read_table(results / "flips.parquet", columns=columns, filters=~pc.field("ranking").isin(SHUFFLES))
     documents = pq.read_table(results / "documents.parquet", columns=["id", "text"]).to_pylist()
     texts = {document["id"]: document["text"] for document in documents}
     explanation = explain(ExplainConfig(str(run), text=texts[id], cpu=True))

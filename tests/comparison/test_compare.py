@@ -76,6 +76,20 @@ def test_a_result_does_not_differ_from_itself_and_nothing_stands_out(erased):
     assert not any(each.significant for each in found.differences)
 
 
+def test_every_share_of_outcomes_that_a_result_has_is_printed_even_where_both_are_alike(erased):
+    results, _ = erased
+    console = Console(width=110, record=True, file=io.StringIO())
+    console.print(comparison_view(eraserhead.compare([results[2], results[2]])))
+    counts = (
+        results[2]
+        .flips.query("n > 1 and not ranking.str.startswith('shuffled')")
+        .groupby("ranking")
+        .outcome.value_counts()
+        .unstack(fill_value=0)
+    )
+    assert console.export_text().count("flip with nothing left") == (counts.bias_only > 0).sum() > 0
+
+
 def test_three_results_are_compared_in_pairs_and_other_units_are_named(erased):
     results, _ = erased
     found = eraserhead.compare(results)

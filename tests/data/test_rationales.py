@@ -66,6 +66,7 @@ def test_pairs_of_0_and_1_mark_words_only_where_every_text_has_two():
         ([[[2, 6]], [[20, 24]]], "document test/1 has the span 20 to 24 in a text of 23 characters"),
         ([[[6, 2]]], "document test/0 has the span 6 to 2"),
         ([[[-1, 2]], [[3, 3]]], r"test/0 has the span -1 to 2 in a text of 23 characters \(2 of 2 documents\)"),
+        ([{"start": [2, 14], "end": [6]}], r"document test/0 has \{'start': \[2, 14\], 'end': \[6\]\}"),
         ([[0, 1, 0, 0]], r"document test/0 has 4 marks for 5 words"),
         (["fine"], "document test/0 has 'fine'"),
         ([[[2, 6, 8]]], r"document test/0 has \[2, 6, 8\] in place of a span"),

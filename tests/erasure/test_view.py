@@ -14,8 +14,8 @@ from eraserhead.showing.terminal import interval
 from summaries import SETUP, SITE, estimate, full_ranking, full_summary
 
 
-def written(renderable) -> str:
-    console = Console(width=110, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+def written(renderable, width: int = 110) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(renderable)
     return console.export_text()
 
@@ -177,3 +177,23 @@ def test_the_answer_is_one_row_a_ranking_beneath_what_may_be_said():
         documents=replace(full_summary().documents, analysed=9), fewest=FewestRemovals("product", rivals)
     )
     assert "needs the fewest removals" not in written(answer_view(few))
+
+
+def test_in_a_narrow_terminal_no_name_of_a_ranking_is_cut_and_no_number_lost():
+    names = ("attention", "integrated_gradients", "gradient_of_a_colleague")
+    summary = full_summary(rankings=dict.fromkeys(names, full_ranking()))
+    for view in (answer_view, summary_view):
+        shown = written(view(summary), width=80)
+        assert all(name in shown for name in names)
+        assert "…" not in shown
+        assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_answer_about_no_documents_has_no_table():
+    shown = written(answer_view(full_summary(rankings={}, pairs=(), fewest=None)))
+    assert "┃" not in shown
+    assert "Median erased" not in shown
+
+
+def test_the_answer_says_which_numbers_are_over_few_documents():
+    assert "†: over fewer than" in written(answer_view(full_summary()))

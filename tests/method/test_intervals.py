@@ -7,7 +7,15 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import binomtest, skew, t
 
-from eraserhead.method.intervals import FEWEST, FEWEST_DIFFERENT, difference_of, mean_of, share_of, shares_of_sums
+from eraserhead.method.intervals import (
+    FEWEST,
+    FEWEST_DIFFERENT,
+    difference_of,
+    difference_of_shares,
+    mean_of,
+    share_of,
+    shares_of_sums,
+)
 
 
 def ends(estimate):
@@ -50,6 +58,15 @@ def test_a_mean_of_few_or_of_values_that_hardly_differ_has_no_interval():
     alike, other = (np.array([1.0] * 40 + [2.0] * count) for count in (FEWEST_DIFFERENT - 1, FEWEST_DIFFERENT))
     assert [mean_of(values).has_interval for values in (few, enough, alike, other)] == [False, True, False, True]
     assert mean_of(alike).value == alike.mean()
+
+
+def test_what_rounding_alone_tells_apart_is_alike():
+    """The sum of .1, .2 and .3 depends on their order; an interval as wide as that would be none."""
+    values = np.repeat([(0.1 + 0.2) + 0.3, 0.1 + (0.2 + 0.3)], 20) / 3
+    assert len(np.unique(values)) == 2
+    assert (mean_of(values).value, mean_of(values).has_interval) == (pytest.approx(0.2), False)
+    assert ends(share_of(values)) == pytest.approx(ends(share_of(np.full(40, 0.2))), abs=1e-9)
+    assert ends(difference_of(values)) == pytest.approx(ends(difference_of(np.full(40, 0.2))), abs=1e-9)
 
 
 def test_a_mean_stays_where_values_can_be():
@@ -113,6 +130,33 @@ def test_a_paired_difference_follows_newcombe():
     assert ends(reverse) == pytest.approx([-high, -low])
     twice = difference_of(2 * values, largest=2.0)
     assert [twice.value, *ends(twice)] == pytest.approx([0.9, 2 * low, 2 * high])
+
+
+def test_shares_of_the_same_documents_differ_as_much_as_pairs_do():
+    """Both shares over all of 20 pairs, of which none is 1 and 1: as `difference_of` gives."""
+    first, second = np.repeat([1.0, 0.0, 0.0], [12, 3, 5]), np.repeat([0.0, 1.0, 0.0], [12, 3, 5])
+    found, paired = difference_of_shares(first, second), difference_of(first - second)
+    assert [found.value, *ends(found), found.count] == pytest.approx([paired.value, *ends(paired), 20])
+
+
+def test_shares_of_other_documents_are_independent():
+    """15 of 20 and all of 8 others: Newcombe's rule without a correlation, by hand. One share alone has no interval."""
+    first = np.repeat([1.0, 0.0, np.nan], [15, 5, 8])
+    second = np.repeat([np.nan, 1.0], [20, 8])
+    one, other = (binomtest(hits, count).proportion_ci(method="wilson") for hits, count in ((15, 20), (8, 8)))
+    low = -0.25 - math.hypot(0.75 - one.low, other.high - 1)
+    high = -0.25 + math.hypot(one.high - 0.75, 1 - other.low)
+    found = difference_of_shares(first, second)
+    assert [found.value, *ends(found), found.count] == pytest.approx([-0.25, low, high, 28])
+    alone = difference_of_shares(first, np.full(28, np.nan))
+    assert (alone.value, alone.has_interval, alone.count) == (None, False, 0)
+
+
+def test_all_against_none_differ():
+    """20 of 20 against none: no document differs from another, and the interval is far from 0."""
+    found = difference_of_shares(np.ones(20), np.zeros(20))
+    edge = binomtest(20, 20).proportion_ci(method="wilson").low
+    assert [found.value, *ends(found)] == pytest.approx([1.0, 1 - math.hypot(1 - edge, 1 - edge), 1.0])
 
 
 def test_pairs_that_all_tie_may_still_differ_elsewhere():

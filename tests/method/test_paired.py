@@ -31,6 +31,26 @@ def test_documents_without_a_number_are_left_out_and_no_difference_has_no_p_valu
     assert np.isnan(found[2])
 
 
+@pytest.mark.parametrize("elsewhere", [0.0, np.nan])
+def test_few_differences_among_many_documents_are_not_taken_for_normal(elsewhere):
+    """Six of one sign: two of 2 ** 6 signs bring the sum as far, .031. The normal distribution would say .014."""
+    values = np.full((paired.MANY + 6, 2), elsewhere)
+    values[-6:, 0] = 0.3
+    values[:, 1] = np.resize([1.0, -1.0], len(values))
+    found = sign_flip_p_values(values, 0)
+    assert found[0] == pytest.approx(1 / 32, abs=0.006)
+    assert found[1] == 1.0
+
+
+def test_what_float32_alone_tells_apart_does_not_differ():
+    """Differences of 1e-8 of one sign alone have no p-value; beside others they change nothing."""
+    values = np.full((20, 2), 1e-8)
+    values[:6, 1] = -0.3
+    found = sign_flip_p_values(values, 0)
+    assert np.isnan(found[0])
+    assert found[1] == sign_flip_p_values(np.where(values < 0, values, 0.0), 0)[1]
+
+
 def test_many_documents_come_to_the_same_by_the_normal_distribution(monkeypatch):
     values = np.random.default_rng(1).normal(0.05, 1.0, (1500, 1))
     drawn = sign_flip_p_values(values, 0)[0]

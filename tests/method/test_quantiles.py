@@ -64,6 +64,14 @@ def test_few_documents_have_no_interval():
         assert some.has_interval
 
 
+@pytest.mark.parametrize(("fewest", "quantile"), [(6, 0.5), (13, 0.25), (13, 0.75)])
+def test_ten_draws_of_few_documents_have_no_interval_either(fewest, quantile):
+    """Documents that are alike as far as so few can show: an interval would be that of ten times as many."""
+    few, enough = (np.tile(np.arange(10.0), (count, 1)) for count in (fewest - 1, fewest))
+    (none,), (some,) = (quantiles_of(values, (quantile,)) for values in (few, enough))
+    assert (none.has_interval, some.has_interval) == (False, True)
+
+
 def test_draws_alike_in_all_documents_are_as_good_as_documents():
     """Draws that vary over documents as within them tell as much as ten times the documents; equal ones no more."""
     generator = np.random.default_rng(2)

@@ -116,7 +116,9 @@ def test_documents_without_scores_are_counted():
     scores = table({"a": [1.0], "c": [], "z": [1.0], "y": [2.0]})
     assert scores.check(["a", "c"], ["one", ""]) == 2
     assert scores.check(["a", "b"], ["one", "  "]) == 3  # without a text there is nothing to score
-    with pytest.raises(UserError, match=r"^ranking 'theirs': no scores for 2 of 4 documents, the first 'b'; add"):
+    with pytest.raises(
+        UserError, match=r"^ranking 'theirs': no scores for 2 of 4 documents, the first 'b'; add.*'y', which is"
+    ):
         scores.check(["a", "b", "c", "d"], ["one", "two", "three", "four"])
 
 
@@ -133,7 +135,9 @@ def test_other_components_than_the_documents_are_refused():
     [
         ("none.csv", None, "no such file"),
         ("cut.parquet", b"PAR1", "damaged"),
-        ("cut.jsonl", b'{"id": "a", ', "cannot be read"),
+        ("cut.jsonl", b'\n{"id": "a", ', "line 2 is no JSON"),
+        ("lists.jsonl", b'["a", 0, 1.0]\n', "line 1 is a list, and no object"),
+        ("empty.jsonl", b"\n", "is empty"),
         ("cut.csv", b"id,component,score\na,0\n", "cannot be read"),
     ],
 )

@@ -9,11 +9,12 @@ from rich.text import Text
 
 from eraserhead.comparison.compared import Comparison, Difference
 from eraserhead.erasure.header import site_line
+from eraserhead.erasure.view import called
 from eraserhead.showing.terminal import NONE, add_row, interval, literal, new_table, percent
 
 MEASURES = {
     "fraction": "fraction erased until the decision flips",
-    "flip": "share that flip",
+    "flip": "share that flip with some left",
     "bias_only": "share that flip with nothing left",
     "never": "share that never flip",
     "aopc": "AOPC",
@@ -52,7 +53,7 @@ def _differences(comparison: Comparison) -> list[Table]:
             for row, each in enumerate(each for each in own if _says_something(each)):
                 mark = " *" if each.significant else ""
                 numbers = (_number(each.of_first), _number(each.of_second), interval(each.difference) + mark)
-                add_row(table, "" if row else ranking, MEASURES[each.measure], *numbers)
+                add_row(table, "" if row else called(ranking), MEASURES[each.measure], *numbers)
             table.add_section()
         tables.append(table)
     return tables
@@ -68,7 +69,9 @@ def _agreements(comparison: Comparison) -> list[Table]:
 
 def _says_something(difference: Difference) -> bool:
     """Tell whether there is a number, and not an outcome that no document has in either result."""
-    return difference.of_first is not None and (difference.measure != "bias_only" or difference.difference.value != 0)
+    return difference.of_first is not None and (
+        difference.measure != "bias_only" or difference.of_first != 0 or difference.of_second != 0
+    )
 
 
 def _number(value: float | None) -> str:

@@ -82,8 +82,10 @@ def _parsed(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, float) and math.isnan(value):
         return None  # as pandas writes what is missing
-    if isinstance(value, Mapping) and all(isinstance(value.get(edge), list) for edge in ("start", "end")):
-        return [list(span) for span in zip(value["start"], value["end"], strict=False)]  # as data sets write objects
+    if isinstance(value, Mapping):
+        starts, ends = value.get("start"), value.get("end")
+        if isinstance(starts, list) and isinstance(ends, list) and len(starts) == len(ends):
+            return [list(span) for span in zip(starts, ends, strict=True)]  # as data sets write objects
     if isinstance(value, (list, tuple)):
         return [_parsed(each) if isinstance(each, (list, tuple, np.ndarray)) else each for each in value]
     return value

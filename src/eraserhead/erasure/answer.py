@@ -14,14 +14,15 @@ from eraserhead.erasure.verdict import fewest_sentence, verdict
 from eraserhead.erasure.view import called
 from eraserhead.method.names import MINIMUM, Outcome
 from eraserhead.method.statistics import Estimate
-from eraserhead.showing.terminal import NONE, add_row, interval, literal, new_table, percent
+from eraserhead.showing.terminal import FEW_NOTE, NONE, add_row, interval, literal, new_table, percent
 
 NEVER = "never"
 TITLE = "Erasing {components} along each ranking until the decision flips"
 NOTE = (
     "Of the documents whose decisions flip, some do so with no attention left. Median erased: never where half of the "
-    "decisions never flip. Extra: {components} erased beyond the {yardstick}, mean; as short: share of the documents "
-    "without any. {naopc}In brackets: 95 % intervals over documents. All other tables: show --details."
+    "decisions never flip. Extra: {components} erased beyond the {yardstick}, mean over the documents that flip along "
+    "the ranking; as short: share, of those that flip with any set, on which there are none. {naopc}In brackets: 95 % "
+    "intervals over documents. {few} All other tables: show --details."
 )
 NAOPC_NOTE = "NAOPC: 0 where no order loses the decision's probability later, 1 where none loses it sooner. "
 
@@ -32,8 +33,7 @@ def answer_view(summary: Summary) -> RenderableType:
     return Group(
         *map(literal, header(summary)),
         *(Text(f"\n{sentence}", style="bold") for sentence in sentences),
-        Padding(_table(summary), (1, 0, 0, 0)),
-        Text(_note(summary), style="dim"),
+        *([Padding(_table(summary), (1, 0, 0, 0)), Text(_note(summary), style="dim")] if summary.rankings else []),
     )
 
 
@@ -70,4 +70,4 @@ def _tells_naopc(summary: Summary) -> bool:
 def _note(summary: Summary) -> str:
     yardstick = "exact minimum" if summary.yardstick == MINIMUM else "smallest set found"
     naopc = NAOPC_NOTE if _tells_naopc(summary) else ""
-    return NOTE.format(components=summary.setup.site.components, yardstick=yardstick, naopc=naopc)
+    return NOTE.format(components=summary.setup.site.components, yardstick=yardstick, naopc=naopc, few=FEW_NOTE)

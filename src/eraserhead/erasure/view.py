@@ -48,8 +48,8 @@ SHUFFLED_NOTE = (
     "Shuffled: a document's weights permuted over its components; the decision that they make is erased along them."
 )
 PEOPLE = (
-    "Apart from erasure: agreement with what people marked ({documents} documents, {annotators:.3g} annotators each); "
-    "plausible is not faithful"
+    "Apart from erasure: agreement with what is marked as evidence ({documents} documents, annotators of each: "
+    "{annotators:.3g}); plausible is not faithful"
 )
 CEILING = "annotators with each other"
 CURVES = "Probability of the decision along a ranking"

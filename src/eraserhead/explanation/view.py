@@ -142,7 +142,7 @@ def _inside(explanation: "Explanation") -> bool:
 def _words(explanation: "Explanation", count: int) -> Table:
     headings = ("attention", "attention x gradient", "in the smallest set")
     unit = explanation.site.components.removesuffix("s")
-    table = new_table(f"{unit.capitalize()}s by attention", unit, *headings)
+    table = new_table(f"{unit.capitalize()}s by attention", unit, *headings, names_wrap=True)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
         add_row(
             table,

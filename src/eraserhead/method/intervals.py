@@ -18,6 +18,7 @@ TAIL = 0.025  # of a 95 % interval, on either side
 NORMAL = float(ndtri(1 - TAIL))
 FEWEST = 10  # documents that the interval of a mean needs
 FEWEST_DIFFERENT = 5  # of them with another value than the median
+ROUNDING = 1e-12  # of the largest number; what is no further apart does not differ
 SYMMETRIC = 1e-9  # skewness of a mean below which nothing is to be corrected
 
 Ends = tuple[float, float]
@@ -79,6 +80,31 @@ def difference_of(values: Float[np.ndarray, " documents"], largest: float = 1.0)
     return Estimate(largest * difference, largest * low, largest * high, len(numbers))
 
 
+def difference_of_shares(first: Float[np.ndarray, " documents"], second: Float[np.ndarray, " documents"]) -> Estimate:
+    """Return the mean of one column of values from 0 to 1 less that of another, each over the documents it has.
+
+    A document may have a number in both, in one of them (NaN in the other) or in none. The intervals of both shares are
+    put together by Newcombe's rule, with the correlation of what each document adds to the one and to the other.
+    """
+    numbers = [_numbers(first), _numbers(second)]
+    if not all(map(len, numbers)):
+        return Estimate(None, None, None, 0)
+    added = [_added(values) for values in (first, second)]
+    spread = float(np.sqrt((added[0] ** 2).sum() * (added[1] ** 2).sum()))
+    correlation = float((added[0] * added[1]).sum()) / spread if spread > 0 else 0.0
+    (below, above), (below_second, above_second) = map(_distances, numbers)
+    difference = float(numbers[0].mean() - numbers[1].mean())
+    low = max(difference - _together(below, above_second, correlation), -1.0)
+    high = min(difference + _together(above, below_second, correlation), 1.0)
+    return Estimate(difference, low, high, int((~np.isnan(first) | ~np.isnan(second)).sum()))
+
+
+def _added(values: Float[np.ndarray, " documents"]) -> Float[np.ndarray, " documents"]:
+    """Return what each document adds to the mean's distance from the truth; 0 where it has no number."""
+    numbers = _numbers(values)
+    return np.where(np.isnan(values), 0.0, values - numbers.mean()) / len(numbers)
+
+
 def shares_of_sums(
     columns: Shaped[np.ndarray, "documents columns"],
     statistic: Callable[[Float[np.ndarray, "rows columns"]], Float[np.ndarray, "rows statistics"]],
@@ -96,40 +122,15 @@ def shares_of_sums(
     return [_score(float(value), own) for value, own in zip(whole, pseudo.T, strict=True)]
 
 
-def jackknife(
-    columns: Shaped[np.ndarray, "documents columns"],
-    statistic: Callable[[Float[np.ndarray, "rows columns"]], Float[np.ndarray, "rows statistics"]],
-    least: float,
-    most: float,
-) -> list[Estimate]:
-    """Return statistics that follow from each column's sum over the documents, such as a difference of two shares.
-
-    The interval is that of Student's t for the variance that the jackknife gives. There is none where leaving out one
-    document leaves no number, nor where a mean would have none (`mean_of`).
-    """
-    values, count = columns.astype(np.float64), len(columns)
-    whole = statistic(values.sum(0, keepdims=True))[0]
-    pseudo = count * whole - (count - 1) * statistic(values.sum(0) - values)
-    return [_student(float(value), own, least, most) for value, own in zip(whole, pseudo.T, strict=True)]
-
-
-def _student(value: float, pseudo: Float[np.ndarray, " documents"], least: float, most: float) -> Estimate:
-    count = len(pseudo)
-    if np.isnan(pseudo).any() or not _tell(pseudo):
-        return Estimate(None if np.isnan(value) else value, None, None, count)
-    reach = float(stdtrit(count - 1, 1 - TAIL)) * float(pseudo.std(ddof=1)) / np.sqrt(count)
-    low, high = np.clip([value - reach, value + reach], least, most)
-    return Estimate(value, float(low), float(high), count)
-
-
 def _numbers(values: Float[np.ndarray, " documents"]) -> Float[np.ndarray, " numbers"]:
     return values[~np.isnan(values)]
 
 
 def _different(numbers: Float[np.ndarray, " numbers"]) -> int:
-    """Return how many differ from the median, of two in the middle the lower one."""
+    """Return how many differ from the median by more than rounding, of two in the middle the lower one."""
     middle = (len(numbers) - 1) // 2
-    return int((numbers != np.partition(numbers, middle)[middle]).sum())
+    distances = np.abs(numbers - np.partition(numbers, middle)[middle])
+    return int((distances > ROUNDING * np.abs(numbers).max()).sum())
 
 
 def _tell(numbers: Float[np.ndarray, " numbers"]) -> bool:

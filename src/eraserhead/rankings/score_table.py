@@ -76,7 +76,9 @@ class ScoreTable:
             said = (
                 f"no scores for {len(missing):,} of {len(documents):,} documents, the first '{documents[missing[0]]}'"
             )
-            raise UserError(f"ranking '{self.name}': {said}; add their rows")
+            other = next((name for name in self.numbers if name not in known), None)
+            hint = "" if other is None else f"; it has '{other}', which is none of them: ids are as results list them"
+            raise UserError(f"ranking '{self.name}': {said}; add their rows{hint}")
         return len(self.numbers) - len(known)
 
     def ranking(self, located: Located) -> Ranking:

@@ -71,7 +71,8 @@ def checked_table(frame: pd.DataFrame, name: str, where: str, without_rows: Iter
     """
     keys = next((each[1:-1] for each in (OF_COMPONENTS, OF_SPANS) if {*each} == {*map(str, frame.columns)}), None)
     if keys is None:
-        raise UserError(f"{where}: has the columns {', '.join(map(str, frame.columns))}; {COLUMNS}")
+        has = f"has the columns {', '.join(map(str, frame.columns))}" if len(frame.columns) else "is empty"
+        raise UserError(f"{where}: {has}; {COLUMNS}")
     _refuse(frame, frame["id"].isna().to_numpy(), "have no id", where)
     names = frame["id"].map(str)
     ids = sorted({*names, *without_rows})
@@ -147,8 +148,23 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_json_lines(path: Path) -> pd.DataFrame:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+    lines = enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+    return pd.DataFrame([_json_object(line, f"{path}: line {number}") for number, line in lines if line.strip()])
+
+
+def _json_object(line: str, where: str) -> dict[str, Any]:
+    """Return the object that a line holds.
+
+    Raises:
+        UserError: It holds none; `where` says which line it is.
+    """
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{where} is no JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{where} is a {type(found).__name__}, and no object; {COLUMNS}")
+    return found
 
 
 READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {

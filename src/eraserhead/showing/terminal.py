@@ -24,11 +24,17 @@ def literal(text: str) -> Text:
     return Text(visible(text))
 
 
-def new_table(title: str, *headings: str) -> Table:
-    """Return an empty table: the first column, which names the rows, is left-aligned, the others right-aligned."""
+def new_table(title: str, *headings: str, names_wrap: bool = False) -> Table:
+    """Return an empty table: the first column, which names the rows, is left-aligned, the others right-aligned.
+
+    Where the terminal is narrow, cells take several lines; names do so only if `names_wrap`, and nothing is cut.
+    """
     table = Table(title=literal(title), title_justify="left", title_style="bold")
     for position, heading in enumerate(headings):
-        table.add_column(literal(heading), justify="left" if position == 0 else "right")
+        names = position == 0
+        table.add_column(
+            literal(heading), justify="left" if names else "right", no_wrap=names and not names_wrap, overflow="fold"
+        )
     return table
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from eraserhead.erasure.flip_values import averager
 from eraserhead.erasure.verdict import FEWEST_DOCUMENTS
-from eraserhead.method.intervals import difference_of, jackknife, mean_of
+from eraserhead.method.intervals import difference_of, difference_of_shares, mean_of
 from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT, RANDOM
 from eraserhead.method.statistics import Estimate, compare
 from eraserhead.models.architecture import CONTEXTS
@@ -237,16 +237,8 @@ def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractio
     ]
     untied = [float((1 - found[:, 1]).sum()) for found in shares]
     if len(shares[0]) >= FEWEST_DOCUMENTS and min(untied):
-        columns = np.concatenate([found[:, [0, 2]] for found in shares], axis=1)
-        (estimate,) = jackknife(columns, _untied_difference, least=-1.0, most=1.0)
-        yield Comparison(where, estimate, bound(0.0), min(untied))
-
-
-def _untied_difference(sums: Float[np.ndarray, "rows fewer_and_more"]) -> Float[np.ndarray, "rows 1"]:
-    """Return the first model's share of fewer among fewer and more, minus the second's; NaN where one has neither."""
-    with np.errstate(invalid="ignore"):
-        shares = sums[:, [0, 2]] / (sums[:, [0, 2]] + sums[:, [1, 3]])
-    return shares[:, :1] - shares[:, 1:]
+        fewer = [np.where(found[:, 1] == 0, found[:, 0], np.nan) for found in shares]
+        yield Comparison(where, difference_of_shares(*fewer), bound(0.0), min(untied))
 
 
 def _later(where: str, narrower: Fractions, wider: Fractions) -> Iterator[Comparison]:
