@@ -100,7 +100,7 @@ def test_accuracy_is_averaged_over_seeds(tmp_path):
     """Half of the documents are of each class; one seed is always right, the other always says 0."""
     cells = [made_up(tmp_path, "imdb", "flan-rnn", fewer(3), seed=seed, right=not seed) for seed in (None, 1)]
     (cell,) = read_cells(cells)
-    assert cell.summary.accuracy.value == 0.75
+    assert (cell.summary.accuracy.value, cell.summary.accuracy.count) == (0.75, 40)
     assert cell.summary.largest_class.value == 0.5
     assert cell.silent is None
 
@@ -147,11 +147,16 @@ def test_each_seed_of_one_model_is_compared_with_each_of_the_other(tmp_path):
     assert removed[7].tolist() == [4 / 23, 4 / 23, np.inf]
 
 
-def test_flat_and_hierarchical_models_are_averaged_over_seeds(tmp_path):
-    """Fewer on 40 and on 20 of 40 documents in the flat model, on 10 in the hierarchical one: 3/4 less 1/4."""
-    cells = of_seeds(tmp_path, fewer(40), fewer(20)) + of_seeds(tmp_path, fewer(10), model="han-rnn")
-    (comparison,) = found(cells)["gradient-flat"].comparisons
-    assert comparison.larger.value == pytest.approx(0.75 - 0.25)
+def test_flat_and_hierarchical_models_are_averaged_over_the_seeds_without_a_tie(tmp_path):
+    """Fewer on 30 of 40 documents in the flat model, and its other seed ties everywhere: 3/4, of 20 documents' weight.
+
+    In the hierarchical model fewer on 10, and on 20: 1 on 10, 1/2 on 10, 0 on 20.
+    """
+    flat = of_seeds(tmp_path, fewer(30), dict.fromkeys(fewer(0), Document()))
+    hierarchical = of_seeds(tmp_path, fewer(10), fewer(20), model="han-rnn")
+    (comparison,) = found(flat + hierarchical)["gradient-flat"].comparisons
+    assert comparison.larger.value == pytest.approx(0.75 - 0.375)
+    assert (comparison.larger.count, comparison.deciding) == (40, 20)
 
 
 def test_seeds_of_different_documents_are_refused(tmp_path):

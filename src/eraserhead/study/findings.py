@@ -237,8 +237,13 @@ def _more_often(where: str, ranking: str, flat: Fractions, hierarchical: Fractio
     ]
     untied = [float((1 - found[:, 1]).sum()) for found in shares]
     if len(shares[0]) >= FEWEST_DOCUMENTS and min(untied):
-        fewer = [np.where(found[:, 1] == 0, found[:, 0], np.nan) for found in shares]
-        yield Comparison(where, difference_of_shares(*fewer), bound(0.0), min(untied))
+        yield Comparison(where, difference_of_shares(*map(_among_untied, shares)), bound(0.0), min(untied))
+
+
+def _among_untied(shares: Float[np.ndarray, "documents 3"]) -> Float[np.ndarray, " documents"]:
+    """Return how often each document has fewer among its seeds without a tie; NaN where all are ties."""
+    untied = shares[:, 0] + shares[:, 2]
+    return np.where(untied > 0, shares[:, 0] / np.where(untied > 0, untied, 1.0), np.nan)
 
 
 def _later(where: str, narrower: Fractions, wider: Fractions) -> Iterator[Comparison]:
