@@ -36,7 +36,7 @@ def test_documents_that_training_saw_are_counted_and_the_accuracy_without_them_i
         "training   The model was trained on 6 of the 10 documents analysed, and its best epoch was chosen with 1"
         in text
     )
-    assert "0.800 [0.700, 0.900]; 0.333 over the 3 documents that training did not see" in text
+    assert "0.800 [0.700, 0.900]; 0.333† over the 3 documents that training did not see" in text
     every = full_summary(
         documents=replace(counts, trained_on=10, validated_on=0), accuracy_unseen=estimate(None, count=0)
     )

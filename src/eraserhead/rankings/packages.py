@@ -31,8 +31,8 @@ def _loaded(point: EntryPoint) -> Ranking:
     try:
         loaded = point.load()
     except Exception as error:  # whatever the package's code raises
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"ranking '{point.name}' of {_package(point)}: cannot be loaded ({reason})") from error
+        what = f"ranking '{point.name}' of {_package(point)}: cannot be loaded ({type(error).__name__}: "
+        raise UserError(what, str(error), ")") from error
     ranking = Ranking.of(loaded, point.name)
     if ranking is None:
         is_no = f"is a {type(loaded).__name__}, and neither a Ranking nor a function"

@@ -107,9 +107,9 @@ class Ranking:
         except NO_FAULT_OF_A_FUNCTION:
             raise
         except Exception as error:  # whatever somebody's function raises
-            raised = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            kept = "finished work is kept: mend it and run the same again"
-            raise FunctionError(f"ranking '{self.name}': its function raised {raised}; {kept}") from error
+            raised = f"ranking '{self.name}': its function raised {type(error).__name__}"
+            kept = "; finished work is kept: mend it and run the same again"
+            raise FunctionError(raised, *((": ", str(error)) if str(error) else ()), kept) from error
         needed = tuple(reading.mask.shape)
         if not isinstance(scores, Tensor):
             kind = type(scores).__name__

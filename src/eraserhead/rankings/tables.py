@@ -161,7 +161,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise UserError(f"{where} is no JSON ({error})") from error
+        raise UserError(f"{where} is no JSON (", str(error), ")") from error
     if not isinstance(found, dict):
         raise UserError(f"{where} is a {type(found).__name__}, and no object; {COLUMNS}")
     return found
