@@ -166,12 +166,13 @@ def test_the_answer_is_one_row_a_ranking_beneath_what_may_be_said():
     """Of 40 documents 10 % never flip along each; the median of attention is above all."""
     never = replace(full_ranking(), fraction=replace(full_ranking().fraction, median=Estimate(None, 0.9, None, 40)))
     rivals = (Rival("gradient", estimate(0.5, 0.4, 0.6), 0.001), Rival("attention", estimate(0.01, -0.1, 0.1), 0.6))
+    further = Rival("lime", estimate(0.7, 0.6, 0.8), 0.001)
     rankings = {"attention": never, "gradient": full_ranking(), "product": full_ranking()}
-    shown = written(answer_view(full_summary(rankings=rankings, fewest=FewestRemovals("product", rivals))))
+    shown = written(answer_view(full_summary(rankings=rankings, fewest=FewestRemovals("product", (further, *rivals)))))
     text, rows = " ".join(shown.split()), [line.split("│")[1:-1] for line in shown.splitlines() if "│" in line]
     assert [cell.strip() for cell in rows[0]] == ["attention", "90.0", "never [90.0, never]", "1.5", "25.0"]
     assert len(rows) == 3
-    assert "product needs the fewest removals: fewer than gradient by 50.0 [40.0, 60.0] points" in text
+    assert "product needs the fewest removals: fewer than gradient, the nearest, by 50.0 [40.0, 60.0] points" in text
     assert "attention cannot be told from it" in text
     few = full_summary(
         documents=replace(full_summary().documents, analysed=9), fewest=FewestRemovals("product", rivals)

@@ -86,12 +86,14 @@ def fewest_sentence(summary: Aggregates) -> str:
         return ""
     alike = [rival.ranking for rival in fewest.rivals if rival.p_value is None or rival.p_value >= SIGNIFICANT]
     beaten = [rival for rival in fewest.rivals if rival.ranking not in alike]
-    told = [f"than {rival.ranking} by {percent(rival.advantage)} points" for rival in beaten]
     said = f"Of the {len(fewest.rivals) + 1} rankings, {fewest.ranking} needs the fewest removals"
-    if told:
-        said += f": fewer {', '.join(told)} (share of documents with fewer, less that with more)"
+    if beaten:
+        nearest = min(beaten, key=lambda rival: rival.advantage.value or 0.0)
+        called = f"{nearest.ranking}{', the nearest,' if len(beaten) > 1 else ''}"
+        said += f": fewer than {called} by {percent(nearest.advantage)} points"
+        said += " (share of documents with fewer, less that with more)"
     if alike:
-        said += f"{';' if told else ', but'} {' and '.join(alike)} cannot be told from it"
+        said += f"{';' if beaten else ', but'} {' and '.join(alike)} cannot be told from it"
     return f"{said}."
 
 
