@@ -709,3 +709,17 @@ def test_a_file_in_place_of_the_folder_of_a_dry_run_is_named(tmp_path, capsys):
     assert main(["push", folder, "user/x", "--dry_run"]) == 2
     assert "hub: is a file, and a dry run writes a folder there; move it" in capsys.readouterr().err
     assert (Path(folder) / "hub").read_text() == "mine"
+
+
+def test_the_card_names_further_rankings_and_where_their_scores_come_from(study):
+    summary = facts(study).summary
+    setup = dataclasses.replace(
+        summary.setup, rankings=("attention", "lime", "mine"), ranking_sources={"mine": "my_package:score"}
+    )
+    text = model_card(facts(study, summary=dataclasses.replace(summary, setup=setup)))
+    assert "Further orders are those of `lime`, `mine` (scores from my_package:score)." in " ".join(text.split())
+    assert "--rankings attention,lime " in text
+    plain = model_card(facts(study))
+    assert "Further orders" not in plain
+    assert "--rankings" not in plain
+    assert "weights.\n\n**" in plain

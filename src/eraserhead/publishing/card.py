@@ -6,18 +6,19 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from eraserhead.data.provenance import Provenance
-from eraserhead.erasure.conditions import labels_line, loading_line, ordinary_line, seen_in_training
+from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.header import LABELS_NOTE, site_line
 from eraserhead.erasure.ranking_summaries import Distribution
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.verdict import caveats, verdict
+from eraserhead.erasure.verdict import caveats
 from eraserhead.erasure.view import MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
 from eraserhead.method.names import TOKENS, Outcome
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
 from eraserhead.publishing.example import erase_note, erase_options
 from eraserhead.publishing.facts import Facts
 from eraserhead.publishing.label_scores import accuracy_text, label_rows
+from eraserhead.publishing.told import answer, further_rankings, ordinary
 from eraserhead.settings import unused
 from eraserhead.showing.escapes import markdown
 from eraserhead.showing.templates import template
@@ -159,12 +160,13 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         NEVERS[setup.count_never_as],
         MEANS[setup.count_never_as],
         FEW_NOTE,
-        _ordinary(summary),
+        ordinary(summary),
         SHUFFLED_NOTE if summary.shuffled else None,
         *caveats(summary),
     )
     return {
-        "answer": verdict(summary).sentence,
+        "answer": answer(summary),
+        "further": further_rankings(summary),
         "site": site_line(setup.site),
         "documents": f"{summary.documents.analysed:,} documents",
         "evaluated": describe(setup.data),
@@ -178,14 +180,6 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "labels": _table(["label", "accuracy of its state"], known) if (known := label_rows(summary)) else None,
         "seen": seen_in_training(summary.documents),
     }
-
-
-def _ordinary(summary: Summary) -> str:
-    """Return which shares of the flips are out of the ordinary, and what that is, or why it is not said."""
-    found = {called(name): ranking.out_of_ordinary for name, ranking in summary.rankings.items()}
-    shares = [f"{name} {percent(share)}" for name, share in found.items() if share is not None]
-    said = f"Out of the ordinary, % of the flips: {', '.join(shares)}. " if shares else ""
-    return f"{said}{ordinary_line(summary)}"
 
 
 def _fractions(found: Distribution) -> list[str]:

@@ -13,7 +13,7 @@ from eraserhead.data.provenance import COLUMNS_BETWEEN, Provenance
 from eraserhead.erasure.setup import Setup
 from eraserhead.loading.config import PREDICTED
 from eraserhead.loading.targets import THRESHOLD as DEFAULT_THRESHOLD
-from eraserhead.method.names import SENTENCES, TOKENS
+from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, SENTENCES, TOKENS
 from eraserhead.publishing.data_names import place
 from eraserhead.publishing.facts import Facts
 from eraserhead.sites.site import POOLING
@@ -23,6 +23,7 @@ THRESHOLD = "THRESHOLD"  # in the place of one that nobody has chosen yet
 ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 PLAIN = re.compile(r"[^\W\d][\w.-]*")
 DEFAULTS = DataConfig()
+USUAL = frozenset({ATTENTION, GRADIENT, PRODUCT})  # rankings that nobody has to ask for
 
 
 def measured_data(facts: Facts) -> Provenance | None:
@@ -36,7 +37,8 @@ def erase_options(facts: Facts) -> str:
     """Return the options of ``erase`` that name the documents, the site and its components, safe in a block of code."""
     data = measured_data(facts)
     options = [("data.path", f"{PLACEHOLDER}.csv")] if data is None else [*_data_options(data, len(facts.classes))]
-    options += [] if facts.summary is None else _site_options(facts.summary.setup)
+    if facts.summary is not None:
+        options += [*_site_options(facts.summary.setup), *_ranking_options(facts.summary.setup)]
     options += _decision_options(facts)
     return " ".join(f"--{name} {_word(value)}" for name, value in options)
 
@@ -47,6 +49,12 @@ def _site_options(setup: Setup) -> list[tuple[str, str]]:
     unasked = SENTENCES if by_sentence and site.site == POOLING else TOKENS
     options = [] if site.site == POOLING else [("site", site.site)]
     return options + ([] if site.components == unasked else [("components", site.components)])
+
+
+def _ranking_options(setup: Setup) -> list[tuple[str, str]]:
+    """Return the rankings that were asked for; those of a function or a table are not there for others to ask for."""
+    public = [name for name in setup.rankings if name not in setup.ranking_sources]
+    return [] if set(public) <= USUAL else [("rankings", _list(public))]
 
 
 def erase_note(facts: Facts) -> str | None:
