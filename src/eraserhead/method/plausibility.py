@@ -58,8 +58,9 @@ def agreement(
 def ceiling(marks: Bool[np.ndarray, "annotators components"]) -> tuple[float, float, float]:
     """Return how well a document's annotators agree: mean average precision, AUC and F1 of each against each other.
 
-    An annotator's marks are scores of 1 and 0; components of equal score count half for AUC, and together for average
-    precision, as in scikit-learn. NaN where no pair has something to compare.
+    An annotator's marks are scores of 1 and 0. Where scores are equal, AUC and average precision are means over all
+    orders of these components, so that they compare with those of rankings, which have no ties. NaN where no pair has
+    something to compare.
     """
     count = marks.shape[1]
     both = marks.astype(np.int64) @ marks.T.astype(np.int64)
@@ -67,12 +68,41 @@ def ceiling(marks: Bool[np.ndarray, "annotators components"]) -> tuple[float, fl
     one, other = sizes[:, None], sizes[None, :]
     usable = ~np.eye(len(marks), dtype=bool) & (other > 0) & (other < count)
     recall = _divided(both, np.broadcast_to(other, both.shape), usable)
-    exact = np.divide(both, one, out=np.zeros(both.shape), where=np.broadcast_to(one > 0, both.shape))
     false = _divided(one - both, np.broadcast_to(count - other, both.shape), usable)
-    precision = recall * exact + (1 - recall) * other / max(count, 1)
+    pairs = np.argwhere(usable).tolist()
+    precision = np.array(
+        [_tied_precision(int(sizes[a]), int(both[a, b]), int(sizes[b]), count) for a, b in pairs], dtype=np.float64
+    )
     f1 = _divided(2 * both, one + other, usable)
-    means = [values[usable].mean() if usable.any() else np.nan for values in (precision, (1 + recall - false) / 2, f1)]
-    return float(means[0]), float(means[1]), float(means[2])
+    found = (precision, ((1 + recall - false) / 2)[usable], f1[usable])
+    first, second, third = (float(values.mean()) if usable.any() else np.nan for values in found)
+    return first, second, third
+
+
+def _tied_precision(first: int, both: int, wanted: int, count: int) -> float:
+    """Return the mean average precision over all orders in which `first` components come before the others.
+
+    Args:
+        first: How many come first, in any order among themselves.
+        both: How many of these are wanted.
+        wanted: How many are wanted of all.
+        count: How many there are.
+    """
+    ahead = _precisions(0, 0, both, first)
+    return (ahead + _precisions(first, both, wanted - both, count - first)) / wanted
+
+
+def _precisions(before: int, found: int, wanted: int, count: int) -> float:
+    """Return the mean sum of the precisions at the wanted ones of a group in any order, behind others.
+
+    A wanted component at place k of the group has the others before it at random: ``(k - 1) / (count - 1)`` of the
+    other wanted ones.
+    """
+    if not wanted:
+        return 0.0
+    place = np.arange(1, count + 1)
+    ahead = (place - 1) * (wanted - 1) / max(count - 1, 1)
+    return float(wanted / count * ((found + 1 + ahead) / (before + place)).sum())
 
 
 def _divided(
