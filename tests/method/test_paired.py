@@ -15,18 +15,18 @@ def test_p_values_are_those_of_all_signs():
     differences = np.random.default_rng(0).normal(0.4, 1.0, (11, 3))
     signs = np.array(list(product([-1, 1], repeat=11)))
     exact = (np.abs(signs @ differences) >= np.abs(differences.sum(0)) - 1e-9).mean(0)
-    found = sign_flip_p_values(differences, 0)
+    found = sign_flip_p_values(differences)
     assert (np.abs(found - exact) < 3 * np.sqrt(exact * (1 - exact) / paired.DRAWS) + 2e-4).all()
 
 
 def test_differences_of_one_sign_have_the_smallest_p_value():
     """Of 2 ** 5 signs two bring the sum of five equal differences as far."""
-    assert sign_flip_p_values(np.ones((5, 1)), 0)[0] == pytest.approx(1 / 16, abs=0.008)
+    assert sign_flip_p_values(np.ones((5, 1)))[0] == pytest.approx(1 / 16, abs=0.008)
 
 
 def test_documents_without_a_number_are_left_out_and_no_difference_has_no_p_value():
     column = np.array([0.3, np.nan, -0.1, 0.2, 0.4, np.nan])
-    found = sign_flip_p_values(np.stack([column, np.where(np.isnan(column), 0, column), 0 * column], axis=1), 0)
+    found = sign_flip_p_values(np.stack([column, np.where(np.isnan(column), 0, column), 0 * column], axis=1))
     assert found[0] == found[1] > 0
     assert np.isnan(found[2])
 
@@ -37,7 +37,7 @@ def test_few_differences_among_many_documents_are_not_taken_for_normal(elsewhere
     values = np.full((paired.MANY + 6, 2), elsewhere)
     values[-6:, 0] = 0.3
     values[:, 1] = np.resize([1.0, -1.0], len(values))
-    found = sign_flip_p_values(values, 0)
+    found = sign_flip_p_values(values)
     assert found[0] == pytest.approx(1 / 32, abs=0.006)
     assert found[1] == 1.0
 
@@ -46,15 +46,15 @@ def test_what_float32_alone_tells_apart_does_not_differ():
     """Differences of 1e-8 of one sign alone have no p-value; beside others they change nothing."""
     values = np.full((20, 2), 1e-8)
     values[:6, 1] = -0.3
-    found = sign_flip_p_values(values, 0)
+    found = sign_flip_p_values(values)
     assert np.isnan(found[0])
-    assert found[1] == sign_flip_p_values(np.where(values < 0, values, 0.0), 0)[1]
+    assert found[1] == sign_flip_p_values(np.where(values < 0, values, 0.0))[1]
 
 
 def test_many_documents_come_to_the_same_by_the_normal_distribution(monkeypatch):
     values = np.random.default_rng(1).normal(0.05, 1.0, (1500, 1))
-    drawn = sign_flip_p_values(values, 0)[0]
+    drawn = sign_flip_p_values(values)[0]
     monkeypatch.setattr(paired, "MANY", 1)
-    normal = sign_flip_p_values(values, 0)[0]
+    normal = sign_flip_p_values(values)[0]
     assert normal == pytest.approx(2 * norm.sf(abs(values.sum()) / np.sqrt((values**2).sum())))
     assert drawn == pytest.approx(normal, abs=0.015)

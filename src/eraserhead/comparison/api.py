@@ -17,19 +17,18 @@ MOST = len(string.ascii_uppercase)
 MEND = "choose another file"
 
 
-def compare(results: Sequence[Erasure | str | Path], *, seed: int = 0) -> Comparison:
+def compare(results: Sequence[Erasure | str | Path]) -> Comparison:
     """Compare results on the same documents, in pairs: of other models, layers, heads or seeds.
 
     Args:
         results: Results of `erase`, or the folders that they are in; two or more.
-        seed: Seed of the tests.
 
     Raises:
         UserError: Results are unfinished or damaged, on other documents, or have no ranking in common.
     """
     if isinstance(results, (str, Path, Erasure)) or not 2 <= len(results) <= MOST:
         raise UserError(f"results: give a list of two results or more, up to {MOST}")
-    return compare_sources([_source(*each) for each in zip(string.ascii_uppercase, results, strict=False)], seed)
+    return compare_sources([_source(*each) for each in zip(string.ascii_uppercase, results, strict=False)])
 
 
 def compare_folders(config: CompareConfig) -> Comparison:
@@ -41,7 +40,7 @@ def compare_folders(config: CompareConfig) -> Comparison:
     output = Path(config.output)
     if output.exists():
         read_record(Comparison, output, MEND)  # nothing but an earlier comparison is replaced
-    found = compare(config.results, seed=config.seed)
+    found = compare(config.results)
     write_record(output, found)
     return found
 

@@ -19,7 +19,7 @@ from eraserhead.method.paired import sign_flip_p_values
 from eraserhead.method.statistics import Estimate, holm
 
 
-def compare_sources(sources: Sequence[Source], seed: int) -> Comparison:
+def compare_sources(sources: Sequence[Source]) -> Comparison:
     """Compare results in pairs.
 
     Raises:
@@ -38,7 +38,7 @@ def compare_sources(sources: Sequence[Source], seed: int) -> Comparison:
         results=tuple(map(_compared, sources)),
         documents=len(sources[0].texts),
         analysed=len(ids),
-        differences=tuple(_corrected(_differences(pairs, ids, seed))),
+        differences=tuple(_corrected(_differences(pairs, ids))),
         agreements=tuple(_agreements(pairs, ids)),
     )
 
@@ -66,11 +66,11 @@ def _compared(source: Source) -> Compared:
     return Compared(source.name, source.results, setup.model.name, setup.site, named, source.summary.accuracy)
 
 
-def _differences(pairs: Sequence[_Pair], ids: Sequence[str], seed: int) -> list[Difference]:
+def _differences(pairs: Sequence[_Pair], ids: Sequence[str]) -> list[Difference]:
     """Return all differences, without a correction."""
     found = [each for pair in pairs for ranking in pair.rankings for each in _measured(pair, ranking, ids)]
     columns = [each.second - each.first for each in found]
-    p_values = sign_flip_p_values(np.stack(columns, axis=1), seed)
+    p_values = sign_flip_p_values(np.stack(columns, axis=1))
     return [
         Difference(
             *(each.pair.first.name, each.pair.second.name, each.ranking, each.measure),

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from eraserhead.settings import LARGEST_SEED, option
-
 
 @dataclass(frozen=True)
 class CompareConfig:
@@ -12,9 +10,7 @@ class CompareConfig:
     Attributes:
         results: Folders of finished erasure results, two or more: of other models, layers, heads or seeds.
         output: File that the comparison is written to, as JSON.
-        seed: Seed of the tests.
     """
 
     results: list[str]
     output: str = "compare.json"
-    seed: int = option(0, low=0, high=LARGEST_SEED)

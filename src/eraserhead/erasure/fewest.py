@@ -11,8 +11,6 @@ from eraserhead.method.names import RANDOM, YARDSTICKS
 from eraserhead.method.paired import sign_flip_p_values
 from eraserhead.method.statistics import compare, holm
 
-SEED = 0  # of the random signs
-
 
 def fewest_removals(flips: Mapping[str, FlipValues]) -> FewestRemovals | None:
     """Return the ranking with the smallest mean fraction erased, and how it compares with each other one.
@@ -29,7 +27,7 @@ def fewest_removals(flips: Mapping[str, FlipValues]) -> FewestRemovals | None:
     for name in others:
         shares = average(compare(flips[best].removed, flips[name].removed))
         columns.append(shares[:, 0] - shares[:, 2])
-    p_values = sign_flip_p_values(np.stack(columns, axis=1), SEED)
+    p_values = sign_flip_p_values(np.stack(columns, axis=1))
     tested = ~np.isnan(p_values)
     p_values[tested] = holm(p_values[tested])
     return FewestRemovals(

@@ -8,12 +8,13 @@ from scipy.special import ndtr
 
 DRAWS = 10_000  # random changes of sign
 MANY = 2_000  # documents that differ, from which on the normal distribution stands for them
+SEED = 0  # of the signs
 SAME = 1e-7  # no difference: in float32, the other documents of a batch move probabilities by up to 3e-8
 CHUNK = 4_000_000  # signs held at a time
 
 
 def sign_flip_p_values(
-    differences: Float[np.ndarray, "documents comparisons"], seed: int
+    differences: Float[np.ndarray, "documents comparisons"],
 ) -> Float[np.ndarray, " comparisons"]:
     """Return two-sided p-values of the mean differences: how often random signs bring a mean as far from 0.
 
@@ -23,7 +24,6 @@ def sign_flip_p_values(
 
     Args:
         differences: A column for each comparison.
-        seed: Seed of the signs.
     """
     found = np.full(differences.shape[1], np.nan)
     columns = [column[np.abs(column) > SAME] for column in differences.T]  # a sign changes nothing at 0
@@ -32,16 +32,16 @@ def sign_flip_p_values(
             found[number] = 2 * ndtr(-abs(column.sum()) / np.sqrt((column**2).sum()))
     few = [number for number, column in enumerate(columns) if 0 < len(column) < MANY]
     if few:
-        found[few] = _by_random_signs([columns[number] for number in few], seed)
+        found[few] = _by_random_signs([columns[number] for number in few])
     return found
 
 
-def _by_random_signs(columns: Sequence[np.ndarray], seed: int) -> Float[np.ndarray, " columns"]:
+def _by_random_signs(columns: Sequence[np.ndarray]) -> Float[np.ndarray, " columns"]:
     """Return the p-values of columns, whose lengths may differ."""
     longest = max(map(len, columns))
     values = np.stack([np.pad(column, (0, longest - len(column))) for column in columns], axis=1)
     observed, tolerance = np.abs(values.sum(0)), 1e-12 * np.abs(values).sum(0)
-    generator, as_far = np.random.default_rng(seed), np.zeros(len(columns))
+    generator, as_far = np.random.default_rng(SEED), np.zeros(len(columns))
     at_once = max(1, CHUNK // longest)
     for begun in range(0, DRAWS, at_once):
         rows = min(at_once, DRAWS - begun)
