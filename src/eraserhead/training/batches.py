@@ -106,21 +106,41 @@ class EncodedBatches:
 
 
 class Objective(nn.Module):
-    """Summed loss and logits of the model, or of its head alone if the encoder is frozen."""
+    """Summed loss and logits of the model, or of its head alone if the encoder is frozen.
 
-    def __init__(self, model: AttentionPoolingForSequenceClassification, frozen: bool) -> None:
+    Args:
+        model: The model.
+        frozen: Whether its encoder is frozen.
+        weights: Weight of each class's loss, ``[classes]``; None where all count alike.
+        smoothing: Share of the target's probability that is spread over all classes.
+    """
+
+    weights: Tensor | None
+
+    def __init__(
+        self,
+        model: AttentionPoolingForSequenceClassification,
+        frozen: bool,
+        weights: Tensor | None = None,
+        smoothing: float = 0.0,
+    ) -> None:
         super().__init__()
         self.trained: nn.Module = model.head if frozen else model
-        self.frozen = frozen
+        self.frozen, self.smoothing = frozen, smoothing
+        self.register_buffer("weights", None if weights is None else weights.float(), persistent=False)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss, summed over the batch's documents, and logits ``[batch, classes]``."""
         logits = self.trained(**inputs)[0] if self.frozen else self.trained(**inputs).logits
+        return self._loss(logits.float(), labels), logits
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if labels.ndim == 1:
-            return cross_entropy(logits.float(), labels, reduction="sum"), logits
-        return binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="sum") / labels.shape[
-            1
-        ], logits
+            return cross_entropy(logits, labels, self.weights, reduction="sum", label_smoothing=self.smoothing)
+        states = labels * (1 - self.smoothing) + self.smoothing / 2
+        return (
+            binary_cross_entropy_with_logits(logits, states, reduction="sum", pos_weight=self.weights) / labels.shape[1]
+        )
 
 
 def trained_parameters(

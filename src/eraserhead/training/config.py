@@ -62,10 +62,16 @@ class TrainingConfig:
             and 1, at least one of them; the last attention's other weights are erased. 0 switches it off.
         mixed_precision: Precision of the forward pass, on devices that support it; default: that of the file of
             `accelerate launch`, else ``no``.
+        class_weights: How much the loss of a document counts, by its class: ``balanced`` (all classes together count
+            alike), or ``CLASS=WEIGHT`` pairs, where classes without a pair count 1. Of a multi-label model, how much
+            the loss of a label that should be on counts. Default: all alike.
+        label_smoothing: Share of the target's probability that is spread evenly over all classes.
         metric: Validation metric that decides which epoch is best; default: accuracy, for multi-label models micro_f1.
         patience: Epochs without improvement after which training stops.
         seed: Seed of initial weights, batches, dropout and erasure.
-        tensorboard: Write curves for tensorboard into the run's folder (extra `tensorboard`).
+        trackers: Experiment trackers that get the options and each epoch's metrics: ``tensorboard``, ``trackio``,
+            ``wandb``, ``mlflow``. What they write stays in the run's folder, unless their own environment variables
+            say otherwise.
     """
 
     freeze_encoder: bool = True
@@ -81,10 +87,12 @@ class TrainingConfig:
     clip_norm: float = option(1.0, low=0)
     erase_attention: float = option(0.0, low=0, high=1)
     mixed_precision: Literal["no", "fp16", "bf16"] | None = None
-    metric: Literal["accuracy", "macro_f1", "micro_f1", "mean_absolute_error"] | None = None
+    class_weights: list[str] | None = None
+    label_smoothing: float = option(0.0, low=0, high=0.99)
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "mean_absolute_error"] | None = None
     patience: int = option(3, low=1)
     seed: int = option(0, low=0, high=LARGEST_SEED)
-    tensorboard: bool = False
+    trackers: list[str] | None = None
 
     @property
     def best_by(self) -> str:

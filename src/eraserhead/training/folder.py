@@ -36,7 +36,7 @@ from eraserhead.training.states import States
 
 # Options that may differ when a run is resumed: they do not change its results.
 FREE_TO_DIFFER = (
-    *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens"),
+    *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens", "training.trackers"),
     *("push_to_hub", "push_every", "push_private"),
 )
 
@@ -175,7 +175,7 @@ class RunFolder(OutputFolder):
 
     def _clear(self) -> None:
         """Remove the files of an earlier run, the model's configuration first; folders such as `erasure` stay."""
-        records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.seal)
+        records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.chart, RUN.seal)
         for name in (RUN.config, RUN.checkpoints, *records):
             remove(self.path / name)
         for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too

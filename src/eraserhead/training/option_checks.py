@@ -6,6 +6,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.loading.config import ONE_TEXT
 from eraserhead.loading.reader import check_limits
 from eraserhead.training.config import TrainConfig
+from eraserhead.training.trackers import check_trackers
 
 
 def check_fit(config: TrainConfig) -> None:
@@ -28,6 +29,12 @@ def check_fit(config: TrainConfig) -> None:
             Setting("training.metric", config.training.metric),
             ": belongs to multi-label models, and is the accuracy where each document has one class; choose accuracy",
         )
+    if config.training.metric == "balanced_accuracy" and config.model.multi_label:
+        raise UserError(
+            Setting("training.metric", config.training.metric),
+            ": is defined where each document has one class; choose micro_f1, macro_f1 or accuracy",
+        )
+    check_trackers(config.training.trackers)
     if config.data.pair_column is not None and config.model.hierarchical:
         raise UserError(
             Setting("data.pair_column", config.data.pair_column),
