@@ -144,16 +144,23 @@ class Objective(nn.Module):
 
 
 def trained_parameters(
-    model: AttentionPoolingForSequenceClassification, training: TrainingConfig
+    model: AttentionPoolingForSequenceClassification, training: TrainingConfig, adapter_rate: float | None = None
 ) -> list[dict[str, Any]]:
-    """Return AdamW's parameter groups: own learning rates for head and encoder, and no decay of biases and norms."""
+    """Return AdamW's parameter groups: own learning rates for head and encoder, and no decay of biases and norms.
+
+    Args:
+        model: The model; what is frozen in its encoder needs no gradient.
+        training: How it is trained.
+        adapter_rate: Learning rate of the adapter on the encoder; None where there is none.
+    """
     parts: list[tuple[nn.Module, float]] = [(model.head, training.learning_rate)]
-    if not training.freeze_encoder:
-        parts.append((model.encoder, training.encoder_learning_rate))
+    if training.runs_encoder:
+        parts.append((model.encoder, adapter_rate or training.encoder_learning_rate))
     groups = []
     for module, rate in parts:
-        matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-        others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        matrices = [parameter for parameter in trained if parameter.ndim > 1]
+        others = [parameter for parameter in trained if parameter.ndim <= 1]
         groups += [
             {"params": matrices, "lr": rate, "weight_decay": training.weight_decay},
             {"params": others, "lr": rate, "weight_decay": 0.0},

@@ -14,11 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.encoding import TYPES
 from eraserhead.data.seen import UNSEEN
-from eraserhead.errors import MissingSplitError
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
@@ -32,6 +30,7 @@ from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
 from eraserhead.sites.budget import budget_for
 from eraserhead.training import trackers
+from eraserhead.training.adapter import adapt
 from eraserhead.training.attention_erasure import erase_in_training
 from eraserhead.training.batches import (
     Batches,
@@ -50,6 +49,7 @@ from eraserhead.training.metrics import improves
 from eraserhead.training.new_classifier import locate_encoder, new_classifier
 from eraserhead.training.option_checks import check_fit, check_metric, measures_distance
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
+from eraserhead.training.splits import load_splits
 from eraserhead.training.told import LargestClass, announced, chart_title, epoch_line
 from eraserhead.training.vectors import vector_store
 
@@ -115,15 +115,18 @@ def _train(config: TrainConfig, folder: RunFolder, accelerator: Accelerator, on_
             folder.tidy()
         devices.tell(accelerator, f"{folder.path}: already complete, nothing to do")
         return
+    adapter = None if config.training.adapter is None else adapt(model, config.training.adapter, config.adapter)
     for line in announced(splits, labels, config.training.batch_size, weights):
         devices.tell(accelerator, line)
+    if adapter is not None:
+        devices.tell(accelerator, adapter.describe())
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folder.open(config, setup)
     accelerator.wait_for_everyone()
     trackers.start(accelerator, config)
     loop = prepare(config, model, tokenizer, reader, splits, accelerator, weights)
-    saver = Saver(model, tokenizer, splits, EncoderSource(config.model.encoder, encoder.commit))
+    saver = Saver(model, tokenizer, splits, EncoderSource(config.model.encoder, encoder.commit), adapter)
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
 
@@ -131,16 +134,6 @@ def _train(config: TrainConfig, folder: RunFolder, accelerator: Accelerator, on_
 def with_precision(config: TrainConfig, precision: Any) -> TrainConfig:
     """Return a configuration that names its precision, so that the run's folder does."""
     return replace(config, training=replace(config.training, mixed_precision=precision))
-
-
-def load_splits(config: TrainConfig) -> dict[str, Documents]:
-    """Load training, validation and, if there are any, test documents."""
-    several = config.model.multi_label
-    training = load_documents(config.data, "train", multi_label=several)
-    validation = load_documents(config.data, "validation", training.labels, several)
-    documents = {"train": training, "validation": validation}
-    test = _test_documents(config.data, training, several)
-    return documents if test is None else {**documents, "test": test}
 
 
 def prepare(
@@ -155,19 +148,23 @@ def prepare(
     """Set up batches, optimiser and schedule; a frozen encoder's token vectors are computed here."""
     training = config.training
     model.to(accelerator.device)
-    model.encoder.requires_grad_(not training.freeze_encoder)
+    if training.adapter is None:
+        model.encoder.requires_grad_(not training.freeze_encoder)
+    adapter_rate = None if training.adapter is None else config.adapter.learning_rate
+    if training.gradient_checkpointing:
+        _checkpoint(model, config.model.encoder)
     erase_in_training(model.head, training.erase_attention)
     batches = {
         role: _batches(config, role, model, tokenizer, reader, split, accelerator) for role, split in splits.items()
     }
-    optimizer = torch.optim.AdamW(trained_parameters(model, training), fused=True)
+    optimizer = torch.optim.AdamW(trained_parameters(model, training, adapter_rate), fused=True)
     steps = -(-len(batches["train"].lengths) // training.batch_size) * training.epochs
     scheduler = schedule(optimizer, training, steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
     with warnings.catch_warnings():  # torch renamed an option; older versions only know the old name
         warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
-        optimised = Objective(model, training.freeze_encoder, weights, training.label_smoothing)
+        optimised = Objective(model, not training.runs_encoder, weights, training.label_smoothing)
         objective, optimizer = accelerator.prepare(optimised, optimizer)
     return Loop(
         config=training,
@@ -230,17 +227,6 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     trackers.finish(accelerator)
 
 
-def _test_documents(data: DataConfig, training: Documents, multi_label: bool) -> Documents | None:
-    """Return the test documents, if there are any that training did not see."""
-    try:
-        test = load_documents(data, "test", training.labels, multi_label)
-    except MissingSplitError:
-        if data.test_split != DataConfig().test_split:
-            raise
-        return None
-    return test if test.provenance.split != training.provenance.split else None
-
-
 def _batches(
     config: TrainConfig,
     role: str,
@@ -261,7 +247,7 @@ def _batches(
         accelerator.device,
         embeddings_alone,
     )
-    if not config.training.freeze_encoder:
+    if config.training.runs_encoder:
         return tokens
     # Vectors that are read once are not worth caching, and looking up embeddings is as quick as reading from disk.
     if role == "test" or embeddings_alone:
@@ -287,6 +273,19 @@ def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> 
     loop.accelerator.wait_for_everyone()
 
 
+def _checkpoint(model: AttentionPoolingForSequenceClassification, name: str) -> None:
+    """Let the encoder compute its layers' inner results again for the gradient."""
+    try:
+        encoder: Any = model.encoder
+        with warnings.catch_warnings():  # transformers renamed the method; older versions only know this name
+            warnings.simplefilter("ignore", FutureWarning)
+            encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    except (AttributeError, ValueError) as error:
+        raise UserError(
+            Setting("training.gradient_checkpointing", True), f": the encoder {name} cannot do it; leave it out"
+        ) from error
+
+
 def _leaves_unused(config: TrainConfig) -> bool:
     """Whether a batch may leave parameters without a gradient: those of an encoder, or those of the sentence layers."""
-    return config.model.hierarchical or not config.training.freeze_encoder
+    return config.model.hierarchical or config.training.runs_encoder
