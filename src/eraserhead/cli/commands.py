@@ -120,7 +120,7 @@ COMMANDS = {
         "print the tables of finished erasure results",
         ("results",),
         alone=True,
-        examples=("show runs/imdb", "show runs/imdb/erasure --details"),
+        examples=("show runs/imdb", "show runs/imdb/erasure --details", "show runs/imdb --format latex > table.tex"),
     ),
     "compare": Command(
         CompareConfig,

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from eraserhead.erasure.header import site_line
 from eraserhead.erasure.view import called
 from eraserhead.method.names import BEST_FOUND, Outcome
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.terminal import NEVER, NONE, add_row, literal, new_table
+from eraserhead.showing.terminal import NEVER, NONE, Grid, literal
 
 if TYPE_CHECKING:  # needed for annotations only
     from eraserhead.explanation.explained import Explanation, RankingExplained, Word
@@ -139,13 +138,12 @@ def _inside(explanation: "Explanation") -> bool:
     return any(ranking.ranking == BEST_FOUND for ranking in explanation.rankings)
 
 
-def _words(explanation: "Explanation", count: int) -> Table:
+def _words(explanation: "Explanation", count: int) -> Grid:
     headings = ("attention", "attention x gradient", "in the smallest set")
     unit = explanation.site.components.removesuffix("s")
-    table = new_table(f"{unit.capitalize()}s by attention", unit, *headings, names_wrap=True)
+    table = Grid(f"{unit.capitalize()}s by attention", unit, *headings, names_wrap=True)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
-        add_row(
-            table,
+        table.add_row(
             shorten(word.name, LONGEST),
             f"{word.attention:.4f}",
             f"{word.gradient:+.4f}",
@@ -154,11 +152,11 @@ def _words(explanation: "Explanation", count: int) -> Table:
     return table
 
 
-def _explained(explanation: "Explanation") -> Table:
+def _explained(explanation: "Explanation") -> Grid:
     headings = (explanation.site.components, "fraction", "attention mass", "decision becomes")
-    table = new_table("Erased until the decision flips", "ranking", *headings)
+    table = Grid("Erased until the decision flips", "ranking", *headings)
     for ranking in explanation.rankings:
-        add_row(table, *_explained_row(ranking, explanation.components, _inside(explanation)))
+        table.add_row(*_explained_row(ranking, explanation.components, _inside(explanation)))
     return table
 
 

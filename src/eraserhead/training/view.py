@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from rich.console import RenderableType
 
-from eraserhead.showing.terminal import NONE, add_row, new_table
+from eraserhead.showing.terminal import NONE, Grid
 from eraserhead.training.records import Metrics
 
 
 def metrics_view(metrics: Metrics) -> RenderableType:
     """Return the metrics of the best epoch on validation and test documents."""
-    table = new_table(
+    table = Grid(
         f"Best epoch: {metrics.best_epoch} of {len(metrics.epochs)}",
         "documents",
         *(name.replace("_", " ") for name in metrics.validation),
@@ -19,5 +19,5 @@ def metrics_view(metrics: Metrics) -> RenderableType:
     if metrics.test is not None and metrics.test_unseen != metrics.test:
         rows["test, not seen in training"] = metrics.test_unseen or dict.fromkeys(metrics.test)
     for role, scores in rows.items():
-        add_row(table, role, *(NONE if score is None else f"{score:.4f}" for score in scores.values()))
+        table.add_row(role, *(NONE if score is None else f"{score:.4f}" for score in scores.values()))
     return table
