@@ -18,6 +18,7 @@ from eraserhead.showing.escapes import visible
 
 WIDTH = 124  # columns, where the output is not a terminal and COLUMNS says nothing
 PROSE = 120  # columns that sentences take at most: longer lines are hard to read
+BETWEEN = 4  # columns between two tables
 WIDER_THAN_ALL = 10_000  # columns
 LINED: dict[str, Any] = {"box": box.HEAVY_HEAD}
 OF_A_NUMBER = re.compile(r" (\[|\(n=)")  # what stands behind a number: its interval, or how many it is over
@@ -120,6 +121,36 @@ class Grid:
                 yield table
                 return
         yield ways[-1]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return the width that it has where there is room."""
+        wide = options.update(max_width=WIDER_THAN_ALL)
+        width = max(len(self.title), Measurement.get(console, wide, self.drawn()).maximum)
+        return Measurement(min(width, options.max_width), min(width, options.max_width))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Two tables: beside each other where they fit, else below each other.
+
+    Attributes:
+        first: The left one.
+        second: The right one.
+    """
+
+    first: Grid
+    second: Grid
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield them."""
+        wide = options.update(max_width=WIDER_THAN_ALL)
+        widths = [Measurement.get(console, wide, each).maximum for each in (self.first, self.second)]
+        if sum(widths) + BETWEEN <= options.max_width:
+            both = Table.grid(padding=(0, BETWEEN, 0, 0))
+            both.add_row(self.first, self.second)
+            yield both
+        else:
+            yield from (self.first, Text(), self.second)
 
 
 def _trimmed(line: Iterable[Segment]) -> list[Segment]:
