@@ -124,7 +124,8 @@ def test_where_no_colour_can_tell_bars_stand_behind_the_words():
 
 
 def test_tokens_outside_the_text_do_not_set_the_scale():
-    outside = [Word("[CLS]", 0, 0, 0.5, 0.0, False), *WORDS[1:], Word("[SEP]", 0, 0, 0.3, 0.0, False)]
+    few = [replace(word, attention=0.2 * word.attention) for word in WORDS]
+    outside = [Word("[CLS]", 0, 0, 0.5, 0.0, False), *few, Word("[SEP]", 0, 0, 0.3, 0.0, False)]
     assert "fine█" in shaded(explained(outside, []), Shading()).plain
     assert "[CLS]█" in shaded(explained(outside, []), Shading()).plain
     said = "attention, up to that of the strongest word; [CLS] and [SEP] take 80 % beside it."

@@ -47,7 +47,8 @@ def explanation_view(
         Text(),
         *([] if explanation.components else [Text("no components to attend to: the bias alone decides")]),
         Narrow(shaded(explanation, shading)),
-        prose(f"\n{legend}", "dim"),
+        Text(),
+        prose(legend, "dim"),
         Padding(Beside(_explained(explanation), _words(explanation, verbose_words)), (1, 0, 0, 0)),
     )
 

@@ -102,7 +102,8 @@ class Grid:
             table.add_column(literal(heading), justify=side, no_wrap=not wraps, overflow="fold")
         for rows in self._sections:
             for row in rows:
-                table.add_row(*(Text(visible(written(cell), keep="\n")) for cell in row))
+                name, *numbers = map(visible, row)
+                table.add_row(Text(name), *(Text(written(number)) for number in numbers))
             table.add_section()
         return table
 
@@ -165,7 +166,7 @@ def _trimmed(line: Iterable[Segment]) -> list[Segment]:
 
 def prose(text: str, style: str = "") -> RenderableType:
     """Return sentences, which take `PROSE` columns at most; control characters are visible."""
-    return Narrow(Text(visible(text, keep="\n"), style=style))
+    return Narrow(Text(visible(text), style=style))
 
 
 def answer(text: str) -> RenderableType:
