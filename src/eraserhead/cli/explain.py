@@ -6,6 +6,7 @@ from datasets import disable_progress_bars
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
 from eraserhead.explanation.view import explanation_view
+from eraserhead.showing.shading import Shading
 from eraserhead.showing.terminal import console
 
 
@@ -14,4 +15,5 @@ def run(config: ExplainConfig) -> None:
     disable_progress_bars()
     explanation = explain(config)
     if PartialState().is_main_process:
-        console().print(explanation_view(explanation))
+        screen = console()
+        screen.print(explanation_view(explanation, Shading.on(screen)))

@@ -28,7 +28,7 @@ from eraserhead.training.metrics import METRICS
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
 NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
-    "beyond_all": "`> all`: the decision does not flip, however much is erased.",
+    "beyond_all": "`never`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
 }
 # In the name of the metric: the metadata keep one name of a data set for all its metrics.
