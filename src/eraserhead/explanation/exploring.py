@@ -24,7 +24,7 @@ logger = logging.getLogger("eraserhead")
 
 PAGE = "page.html"  # in the folder of the results
 MANY_BYTES = 60e6  # of a page, above which browsers are slow to open it
-NOT_READ = "The model could not be read again, so words cannot be erased by hand: the page shows the erasures that were stored."
+NOT_READ = "The model could not be read again: the page shows stored erasures, and words cannot be erased by hand."
 
 
 def explore(

@@ -1,7 +1,9 @@
 """Packs decisions into compressed blocks of a page, which it opens when they are needed.
 
 A block is zlib's, in base64. Inflated it has the length of a JSON text (4 bytes, little-endian), the text, and behind
-it, from the next multiple of 8, arrays: the text names each one's type, offset and length. ``page/decode.js`` reads it.
+it all numbers of its arrays, type by type. Of each type come first the lowest bytes of all numbers, then the second
+ones, and so on, since bytes that are alike are compressed best. In the text an array is its type, where it begins among
+the numbers of that type, and how many it has. ``page/decode.js`` reads all this.
 """
 
 import base64
@@ -16,7 +18,7 @@ import numpy as np
 from eraserhead.explanation.decision_numbers import DecisionNumbers, RankingNumbers
 from eraserhead.method.names import ATTENTION, RANDOM
 
-LEVEL = 6  # of zlib
+LEVEL = 9  # of zlib, the best
 NUMBERS, TEXTS = 2**18, 2**18  # approximate bytes of a block before it is compressed
 SNIPPET = 100  # characters of a text in the list
 FINE = 2**15 - 1  # steps from 0 to the largest score, or to a probability of 1, where numbers are rounded
@@ -24,39 +26,36 @@ FINE = 2**15 - 1  # steps from 0 to the largest score, or to a probability of 1,
 
 @dataclass
 class _Arrays:
-    """Arrays behind each other, each at a multiple of 8 bytes."""
+    """Arrays of a block, by their types."""
 
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
-
-    def add(self, values: Any, kind: str) -> list[Any]:
-        """Add an array; return its type, offset and length."""
-        array = np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<"))
-        place, content = self.size, array.tobytes()
-        self.parts += [content, bytes(-len(content) % 8)]
-        self.size += len(content) + -len(content) % 8
-        return [kind, place, array.size]
-
-
-@dataclass(frozen=True)
-class Packed:
-    """Decisions as blocks of a page.
-
-    Attributes:
-        blocks: Content of each block by its name.
-        size: Bytes of all blocks.
-    """
-
-    blocks: dict[str, str]
+    parts: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """Bytes of all blocks."""
-        return sum(map(len, self.blocks.values()))
+        """Bytes of all arrays."""
+        return sum(np.dtype(kind).itemsize * count for kind, count in self.counts.items())
+
+    def add(self, values: Any, kind: str) -> list[Any]:
+        """Add an array; return its type, where it begins, and its length."""
+        array = np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).ravel()
+        place = self.counts.get(kind, 0)
+        self.parts.setdefault(kind, []).append(array)
+        self.counts[kind] = place + len(array)
+        return [kind, place, len(array)]
+
+    @property
+    def written(self) -> bytes:
+        """All numbers, type by type, with the bytes of one height together."""
+        return b"".join(_planes(np.concatenate(parts)) for parts in self.parts.values())
 
 
-def packed(decisions: Sequence[DecisionNumbers], prefix: str) -> Packed:
-    """Return decisions as blocks whose names begin with `prefix`: an index, their texts, and their numbers."""
+def _planes(array: np.ndarray) -> bytes:
+    return array.view(np.uint8).reshape(-1, array.itemsize).T.tobytes()
+
+
+def packed(decisions: Sequence[DecisionNumbers], prefix: str) -> dict[str, str]:
+    """Return decisions as blocks by name, with `prefix` in front: an index, their texts, and their numbers."""
     texts, text_of = _texts(decisions)
     blocks: dict[str, str] = {}
     numbers: list[tuple[int, int]] = []
@@ -71,7 +70,7 @@ def packed(decisions: Sequence[DecisionNumbers], prefix: str) -> Packed:
         blocks[f"{prefix}numbers-{numbers[-1][0]}"] = _block(rows, arrays)
     blocks |= {f"{prefix}texts-{number}": _block(own, _Arrays()) for number, own in enumerate(texts)}
     blocks[f"{prefix}index"] = _block(_index(decisions, numbers, text_of), _Arrays())
-    return Packed(blocks)
+    return blocks
 
 
 def _count(blocks: Mapping[str, str], prefix: str) -> int:
@@ -79,10 +78,10 @@ def _count(blocks: Mapping[str, str], prefix: str) -> int:
 
 
 def _block(content: Any, arrays: _Arrays) -> str:
-    written = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    head = len(written).to_bytes(4, "little") + written
-    whole = head + bytes(-len(head) % 8) + b"".join(arrays.parts)
-    return base64.b64encode(zlib.compress(whole, LEVEL)).decode()
+    whole = {"content": content, "counts": arrays.counts}
+    written = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    block = len(written).to_bytes(4, "little") + written + arrays.written
+    return base64.b64encode(zlib.compress(block, LEVEL)).decode()
 
 
 def _texts(decisions: Sequence[DecisionNumbers]) -> tuple[list[list[str]], dict[str, tuple[int, int]]]:
@@ -148,7 +147,7 @@ def _row(decision: DecisionNumbers, arrays: _Arrays) -> dict[str, Any]:
     row["bias"] = arrays.add(affine.bias, "f8")
     if decision.limits is not None:
         row["lower"], row["upper"] = (
-            arrays.add(_rounded(each), "u2") for each in (decision.limits.lower, decision.limits.upper)
+            arrays.add(_steps(each), "u2") for each in (decision.limits.lower, decision.limits.upper)
         )
     return row
 
@@ -163,14 +162,15 @@ def _offsets(decision: DecisionNumbers, arrays: _Arrays) -> dict[str, Any]:
         shift = np.concatenate([[0], wide.cumsum()])
         starts, ends = starts + shift[starts], ends + shift[ends]
     unseen = {int(at): decision.names[at] for at in np.flatnonzero(ends <= starts)}
-    return {"starts": arrays.add(starts, "i4"), "ends": arrays.add(ends, "i4"), "names": unseen}
+    gaps = starts - np.concatenate([[0], ends[:-1]]) if len(starts) else starts
+    return {"gaps": arrays.add(gaps, "i4"), "lengths": arrays.add(ends - starts, "i4"), "names": unseen}
 
 
 def _ranking(ranking: RankingNumbers, arrays: _Arrays, n: int, affine: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": ranking.name,
         "order": arrays.add(ranking.order, "u1" if n <= 2**8 else "u2"),
-        "flips": [[flip.removed, flip.mass, flip.outcome, _short(flip.percentile)] for flip in ranking.flips],
+        "removed": [flip.removed for flip in ranking.flips],
     }
     if ranking.scores is not None and not (affine and ranking.name == ATTENTION):  # which are the weights themselves
         largest = float(np.abs(ranking.scores).max(initial=0.0))
@@ -179,9 +179,10 @@ def _ranking(ranking: RankingNumbers, arrays: _Arrays, n: int, affine: bool) -> 
     if ranking.curve is not None and (not affine or ranking.name == RANDOM):  # a page computes the others itself
         if len(ranking.curve.k) != n + 1:
             row["k"] = arrays.add(ranking.curve.k, "i4")
-        row["curve"] = arrays.add(_rounded(ranking.curve.probability), "u2")
+        row["curve"] = arrays.add(_steps(ranking.curve.probability), "u2")
     return row
 
 
-def _rounded(probability: np.ndarray) -> np.ndarray:
-    return np.rint(np.asarray(probability, dtype=np.float64) * FINE)
+def _steps(probability: np.ndarray) -> np.ndarray:
+    """Return rounded probabilities, each as what is to be added to the one before, in 16 bits that wrap around."""
+    return np.diff(np.rint(np.asarray(probability, dtype=np.float64) * FINE).astype(np.uint16), prepend=np.uint16(0))

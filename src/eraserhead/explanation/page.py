@@ -89,7 +89,7 @@ def results_page(results: Sequence[PageResults], title: str) -> Iterator[str]:
     """Yield the parts of the page of results; of two, a document's decisions stand side by side."""
     blocks: dict[str, str] = {}
     for name, each in zip(NAMES, results, strict=False):
-        blocks |= packed(each.decisions, f"{name}-").blocks
+        blocks |= packed(each.decisions, f"{name}-")
     about = [_about(name, each) for name, each in zip(NAMES, results, strict=False)]
     return page(PACKAGE, TEMPLATE, title, {"about": data(about), "blocks": blocks})
 

@@ -25,7 +25,9 @@ function drawChart(svg, decision, chosen, at) {
   svg.setAttribute("aria-label", spokenChart(decision));
   axes(svg, decision, x, y, width);
   if (decision.limits) band(svg, decision.limits, x, y);
-  decision.rankings.forEach((ranking, number) => {
+  const numbers = decision.rankings.map((_, number) => number).filter((number) => number !== chosen);
+  [...numbers, chosen].forEach((number) => {
+    const ranking = decision.rankings[number]; // the chosen one is drawn above the others
     if (ranking.kind === "smallest" || !ranking.curve) return;
     const points = ranking.curve.k.map((k, i) => `${x(k).toFixed(2)},${y(ranking.curve.probability[i]).toFixed(2)}`);
     const bold = number === chosen ? " chosen" : "";

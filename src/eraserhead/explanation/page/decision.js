@@ -28,8 +28,7 @@ async function readDecision(results, row) {
     probabilities: own.probabilities,
     truncated: own.truncated,
     percentile: own.percentile,
-    starts: own.starts ? array(own.starts) : null,
-    ends: own.ends ? array(own.ends) : null,
+    ...offsets(own, array),
     names: own.names,
   };
   if (affine) {
@@ -37,34 +36,46 @@ async function readDecision(results, row) {
     decision.logits = array(own.logits); // a class after the other
     decision.bias = array(own.bias);
     decision.terms = termsOf(decision);
-    if (own.lower) decision.limits = { lower: finely(array(own.lower)), upper: finely(array(own.upper)) };
+    if (own.lower) decision.limits = { lower: probabilities(array(own.lower)), upper: probabilities(array(own.upper)) };
   } else {
     decision.singleDecision = array(own.singleDecision);
     decision.singleJs = array(own.singleJs);
   }
   decision.rankings = own.rankings.map((each, at) => rankingOf(decision, each, about.rankings[at], array));
+  decision.rankings.forEach((each) => { each.percentile = index.percentile[each.name][row]; });
   decision.smallest = decision.rankings.find((each) => each.kind === "smallest" && each.removed !== null);
   return decision;
 }
 
+/** Return where components begin and end in the text, of the gaps between them and their lengths. */
+function offsets(own, array) {
+  if (!own.gaps) return { starts: null, ends: null };
+  const [gaps, lengths] = [array(own.gaps), array(own.lengths)];
+  const [starts, ends] = [new Int32Array(gaps.length), new Int32Array(gaps.length)];
+  for (let i = 0; i < gaps.length; i++) {
+    starts[i] = (i ? ends[i - 1] : 0) + gaps[i];
+    ends[i] = starts[i] + lengths[i];
+  }
+  return { starts, ends };
+}
+
 function rankingOf(decision, own, about, array) {
-  const flips = own.flips.map(([removed, mass, outcome, percentile]) => ({ removed, mass, outcome, percentile }));
-  const flipping = flips.filter((flip) => flip.removed !== null);
-  const mean = flipping.reduce((sum, flip) => sum + flip.removed, 0) / flipping.length;
+  const flipping = own.removed.filter((removed) => removed !== null);
+  const mean = flipping.reduce((sum, removed) => sum + removed, 0) / flipping.length;
   const order = array(own.order);
   const ranking = {
     ...about,
     order,
-    flips,
+    draws: own.removed.length,
     removed: flipping.length ? mean : null, // of random: mean over the orders that flip
-    first: flips[0].removed, // of the order that is shown
+    first: own.removed[0], // of the order that is shown
     scores: own.scores ? finely(array(own.scores), own.largest) : null,
     curve: null,
   };
   if (about.name === "attention" && decision.affine) ranking.scores = decision.weights;
   if (own.curve) {
     const k = own.k ? Array.from(array(own.k)) : Array.from(array(own.curve), (_, at) => at);
-    ranking.curve = { k, probability: finely(array(own.curve)) };
+    ranking.curve = { k, probability: probabilities(array(own.curve)) };
   } else if (decision.affine) {
     ranking.curve = along(decision, order);
   }

@@ -20,13 +20,37 @@ async function decoded(name) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const buffer = await new Response(stream).arrayBuffer();
   const length = new DataView(buffer).getUint32(0, true);
-  const content = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  const start = Math.ceil((4 + length) / 8) * 8;
-  const array = ([kind, place, size]) => new KINDS[kind](buffer, start + place, size);
-  return { content, array };
+  const { content, counts } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const arrays = {};
+  let place = 4 + length;
+  for (const [kind, count] of Object.entries(counts)) {
+    const size = count * KINDS[kind].BYTES_PER_ELEMENT;
+    arrays[kind] = numbers(new Uint8Array(buffer, place, size), kind, count);
+    place += size;
+  }
+  return { content, array: ([kind, start, size]) => arrays[kind].subarray(start, start + size) };
+}
+
+/** Return numbers whose bytes lie apart: the lowest ones of all, then the second ones, and so on. */
+function numbers(planes, kind, count) {
+  const width = KINDS[kind].BYTES_PER_ELEMENT;
+  const bytes = new Uint8Array(planes.length);
+  for (let height = 0; height < width; height++) {
+    for (let i = 0; i < count; i++) bytes[i * width + height] = planes[height * count + i];
+  }
+  return new KINDS[kind](bytes.buffer);
 }
 
 /** Return numbers that were rounded to steps of the largest one. */
 function finely(steps, largest = 1) {
   return Float64Array.from(steps, (step) => (step / FINE) * largest);
+}
+
+/** Return probabilities, of which each was written as what is to be added to the one before. */
+function probabilities(steps) {
+  let reached = 0;
+  return Float64Array.from(steps, (step) => {
+    reached = (reached + step) & 0xffff;
+    return reached / FINE;
+  });
 }

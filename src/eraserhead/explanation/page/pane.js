@@ -261,6 +261,15 @@ function legend(pane) {
   if (decision.smallest) said.push(`Dot: the ${smallestCalled(decision)} (${decision.smallest.removed}).`);
   if (decision.limits) said.push("Band: all that sets of each size can reach.");
   const random = decision.rankings.find((ranking) => ranking.kind === "random");
-  if (random && random.flips.length > 1) said.push(`Random: mean of ${random.flips.length} orders; its words are the first order's.`);
+  if (random && random.draws > 1) said.push(`Random: mean of ${random.draws} orders; its words are the first order's.`);
+  if (decision.percentile !== null) said.push(ordinary(pane));
   pane.part("legend").textContent = said.join(" ");
+}
+
+/** Say how ordinary what the head sees is, with nothing erased and at the first flip. */
+function ordinary({ decision, ranking }) {
+  const { called, percentile, draws } = decision.rankings[ranking];
+  const before = `With nothing erased, what the head sees is further from the other documents than ${decision.percentile.toFixed(1)} % of them`;
+  if (percentile === null) return `${before}.`;
+  return `${before}; at the first flip along ${called}, than ${percentile.toFixed(1)} %${draws > 1 ? " at most" : ""}.`;
 }

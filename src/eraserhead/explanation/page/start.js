@@ -127,7 +127,6 @@ function tellDocument(decision) {
   const parts = [`decides ${classes[decision.decided]}`];
   if (decision.label !== null) parts.push(decision.label === decision.decided ? "as labelled" : `labelled ${classes[decision.label]}`);
   parts.push(`${decision.n.toLocaleString("en")} ${decision.unit}`);
-  if (decision.percentile !== null) parts.push(`further from the others than ${decision.percentile.toFixed(0)} % of the documents`);
   element("facts").textContent = parts.join(" · ");
 }
 

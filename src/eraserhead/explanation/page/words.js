@@ -1,6 +1,7 @@
 // The text as it was written, each component a span that can be erased.
 
 const FAINT = 0.03; // share of the strongest score below which nothing is shaded
+const FAINTEST = 10; // percent of the colour of what is shaded least
 
 /** Fill an element with a decision's text; `act(component, erase)` is called where words are to be erased. */
 function showWords(root, decision, act, look) {
@@ -80,7 +81,7 @@ function shadeWords(words, scores) {
   spans.forEach((span, i) => {
     const share = scores && strongest > 0 ? Math.min(1, Math.abs(scores[i]) / strongest) : 0;
     const shaded = share >= FAINT;
-    span.style.setProperty("--strength", shaded ? `${(100 * share).toFixed(1)}%` : "0%");
+    span.style.setProperty("--strength", shaded ? `${(FAINTEST + (100 - FAINTEST) * share).toFixed(1)}%` : "0%");
     span.classList.toggle("lowers", shaded && scores[i] < 0);
   });
 }
