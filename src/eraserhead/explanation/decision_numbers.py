@@ -32,11 +32,13 @@ class AffineNumbers:
 
 @dataclass(frozen=True, eq=False)
 class LimitNumbers:
-    """Between which probabilities of the decision any sets of a size lie, entry k with k components erased.
+    """Between which probabilities of the decision all sets of a size lie, entry k with k components erased.
+
+    With two classes some sets reach them.
 
     Attributes:
-        lower: The smallest that was reached.
-        upper: The largest that was reached.
+        lower: None is smaller.
+        upper: None is larger.
     """
 
     lower: Float[np.ndarray, " sizes"]

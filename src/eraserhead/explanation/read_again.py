@@ -153,7 +153,7 @@ def _key(reading: Reading, names: Sequence[str], row: int, labels: Sequence[str]
 def of_reading(reading: AffineReading) -> Iterator[ReadAgain]:
     """Yield the numbers of each row of an affine reading."""
     limits = reading.limits()
-    lower, upper = expit(limits.lower), expit(limits.upper)
+    lower, upper = expit(limits.certain_lower), expit(limits.certain_upper)
     weights, logits = reading.weights.numpy(force=True), reading.component_logits.numpy(force=True)
     bias = reading.bias.expand(len(weights), -1).numpy(force=True)
     probabilities = reading.unerased.logits.softmax(-1).numpy(force=True)

@@ -209,6 +209,7 @@ function bars(pane) {
     track.firstElementChild.style.width = `${100 * (p === null ? 0 : p)}%`;
     track.lastElementChild.style.left = `${100 * decision.probabilities[c]}%`;
     value.textContent = p === null ? "–" : p.toFixed(3);
+    value.title = p === null ? "not computed" : String(p); // all digits
     root.children[place].classList.toggle("decided", c === now.decided);
   });
 }
@@ -259,7 +260,8 @@ function legend(pane) {
   const { decision } = pane;
   const said = ["Under the axis: each ranking's first flip."];
   if (decision.smallest) said.push(`Dot: the ${smallestCalled(decision)} (${decision.smallest.removed}).`);
-  if (decision.limits) said.push("Band: all that sets of each size can reach.");
+  const exact = decision.classes.length === 2;
+  if (decision.limits) said.push(`Band: ${exact ? "all that sets of each size can reach" : "no set of any size leaves it"}.`);
   const random = decision.rankings.find((ranking) => ranking.kind === "random");
   if (random && random.draws > 1) said.push(`Random: mean of ${random.draws} orders; its words are the first order's.`);
   if (decision.percentile !== null) said.push(ordinary(pane));
