@@ -13,6 +13,7 @@ import eraserhead
 from eraserhead.cli.main import main
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain as explain_config
+from eraserhead.explanation.page_file import page_file
 from explored import unpacked
 from labels import multi_label
 from test_pairs import pair_tokenizer
@@ -207,3 +208,24 @@ def test_an_explanation_without_numbers_has_no_page(tmp_path):
     bare = type(explanation)(**{**vars(explanation), "numbers": None})
     with pytest.raises(eraserhead.UserError, match="has no numbers for a page"):
         bare.page()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("page", "ends in .html"), ("page.txt", "ends in .html"), ("is.html", "is a folder"), ("a\0.html", "NUL")],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_any_work(tmp_path, name, why):
+    (tmp_path / "is.html").mkdir()
+    for setting in ("output", "html"):
+        with pytest.raises(eraserhead.UserError, match=f"{setting}=.*{why}"):
+            page_file(setting, str(tmp_path / name))
+    assert page_file("html", str(tmp_path / "new" / "page.html")) == tmp_path / "new" / "page.html"
+
+
+def test_the_browser_is_opened_where_that_is_asked_for(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    eraserhead.erase(saved_classifier(tmp_path), TEXTS, output_dir=tmp_path / "results", **FRAMED)
+    for asked in (False, True):
+        assert main(["explore", str(tmp_path / "results"), "--cpu", *["--open"] * asked]) == 0
+    assert opened == [(tmp_path / "results" / "page.html").as_uri()]
