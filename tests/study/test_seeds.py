@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from eraserhead.errors import UserError
+from eraserhead.method.seeds import over_seeds
 from eraserhead.study.cell_tables import read_fractions
 from eraserhead.study.cells import DatasetStatistics, read_cells
 from eraserhead.study.comparisons import Support
 from eraserhead.study.findings import findings
-from eraserhead.study.over_seeds import over_seeds
 from eraserhead.study.paper import write_paper
 from references import weighted_quantile
 from studies import NEVER, Document, Single, made_up, random_documents

@@ -13,13 +13,17 @@ from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
+from eraserhead.training.seeds import runs_of, train_seeds
 from eraserhead.training.training import train
-from eraserhead.training.view import metrics_view
+from eraserhead.training.view import metrics_view, seeds_view
 
 
 def run(config: TrainConfig) -> None:
     """Train a classifier, print its metrics, and push it if `push_to_hub` is set."""
     disable_progress_bars()
+    if config.seeds is not None:
+        _run_seeds(config)
+        return
     publisher = _publisher(config)
     folder = train(config, publisher.push_best if publisher is not None and config.push_every == "best" else None)
     main = PartialState().is_main_process
@@ -32,6 +36,17 @@ def run(config: TrainConfig) -> None:
         screen.print(visible(f"model in {folder.path}"), soft_wrap=True)
         if publisher is not None:
             screen.print(visible(_push(publisher, folder, config)), soft_wrap=True)
+
+
+def _run_seeds(config: TrainConfig) -> None:
+    over = train_seeds(config)
+    main = PartialState().is_main_process
+    PartialState().destroy_process_group()
+    if main:
+        screen = console()
+        screen.print(seeds_view(over))
+        folders = ", ".join(run.folder.name for run in runs_of(config).values())
+        screen.print(visible(f"models in {config.folder}: {folders}"), soft_wrap=True)
 
 
 def _publisher(config: TrainConfig) -> Publisher | None:

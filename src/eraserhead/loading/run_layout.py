@@ -18,6 +18,7 @@ class RunLayout:
         seen: Fingerprints of the texts that training saw; they are never pushed.
         metrics: The metrics of the run.
         environment: Versions and the machine.
+        seeds: Metrics over seeds, in the folder that those of the seeds are in.
         adapter: Folder of the adapter that was trained on the encoder, if it was asked for.
         chart: Picture of the loss and the metrics, epoch by epoch.
         seal: Digests of the files that training has written.
@@ -39,6 +40,7 @@ class RunLayout:
     seen: str = "seen_texts.parquet"
     metrics: str = "metrics.json"
     environment: str = "environment.json"
+    seeds: str = "seeds.json"
     adapter: str = "adapter"
     chart: str = "training.svg"
     seal: str = "digests.json"

@@ -1,6 +1,6 @@
 """Training from Python: takes data and settings, and returns the folder of a trained classifier."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import check_effects, check_settings
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
+from eraserhead.training.seeds import train_seeds
 from eraserhead.training.training import train as train_to_folder
 
 Section = TypeVar("Section", ModelConfig, TrainingConfig)
@@ -20,6 +21,7 @@ def train(
     model: ModelConfig | Mapping[str, Any] | None = None,
     training: TrainingConfig | Mapping[str, Any] | None = None,
     output_dir: str | Path | None = None,
+    seeds: Sequence[int] | None = None,
     resume: bool | None = None,
     overwrite: bool | None = None,
     cache_limit: float | None = None,
@@ -34,6 +36,7 @@ def train(
         model: Fields of `ModelConfig`, such as ``{"encoder": "bert-base-uncased", "context": "rnn"}``.
         training: Fields of `TrainingConfig`, such as ``{"epochs": 3}``.
         output_dir: Folder of the run; default: ``runs/NAME`` with the name of the data.
+        seeds: Train once with each of these seeds, into folders of the given one, which is then returned.
         resume: Continue the interrupted run in the folder.
         overwrite: Replace the run in the folder.
         cache_limit: Gigabytes that the token vectors of one set of documents may take on disk; default: 20.
@@ -53,6 +56,7 @@ def train(
         "model": _section(config.model, model, "model"),
         "training": _section(config.training, training, "training"),
         "output_dir": None if output_dir is None else str(output_dir),
+        "seeds": None if seeds is None else list(seeds),
         "resume": resume,
         "overwrite": overwrite,
         "cache_limit": cache_limit,
@@ -61,6 +65,9 @@ def train(
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
     check_settings(config)
     check_effects(config)
+    if config.seeds is not None:
+        train_seeds(config)
+        return config.folder
     return train_to_folder(config).path
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from eraserhead.data.config import DataConfig
 from eraserhead.loading.default_folders import run_folder
 from eraserhead.models.architecture import MULTI_LABEL, SINGLE_LABEL, Architecture
-from eraserhead.settings import LARGEST_SEED, option
+from eraserhead.settings import HIGH, LARGEST_SEED, LOW, option
 
 PACKAGED = "packaged"  # the encoder that the extra `demo` installs, without a download
 
@@ -149,6 +149,8 @@ class TrainConfig:
         model: The classifier.
         training: How it is trained.
         adapter: The adapter on the encoder, if one is trained.
+        seeds: Train once with each of these seeds, into the folders ``seed-0``, ``seed-1`` and so on of the run's, and
+            show the metrics over them. Default: once, with `training.seed`.
         resume: Continue the interrupted run in the folder.
         overwrite: Replace the run in the folder.
         cache_limit: Gigabytes that the token vectors of one set of documents may take on disk, for a frozen encoder;
@@ -165,6 +167,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    seeds: list[int] | None = field(default=None, metadata={LOW: 0, HIGH: LARGEST_SEED})
     resume: bool = False
     overwrite: bool = False
     cache_limit: float = option(20.0, low=0, belongs_to={"training.freeze_encoder": (True,)})

@@ -38,7 +38,7 @@ from eraserhead.training.states import States
 # Options that may differ when a run is resumed: they do not change its results.
 FREE_TO_DIFFER = (
     *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens", "training.trackers"),
-    *("push_to_hub", "push_every", "push_private"),
+    *("push_to_hub", "push_every", "push_private", "seeds"),
 )
 
 

@@ -43,6 +43,7 @@ def check_fit(config: TrainConfig) -> None:
         )
     if config.training.adapter is not None and config.cache_limit != TrainConfig().cache_limit:
         raise UserError(Setting("cache_limit", config.cache_limit), ": an adapter changes vectors, so none are cached")
+    _check_seeds(config)
     check_adapter(config.training.adapter, config.adapter)
     check_trackers(config.training.trackers)
     if config.data.pair_column is not None and config.model.hierarchical:
@@ -52,6 +53,22 @@ def check_fit(config: TrainConfig) -> None:
             Setting("data.text_columns"),
         )
     check_limits(config.model.hierarchical, config.data)
+
+
+def _check_seeds(config: TrainConfig) -> None:
+    seeds = config.seeds
+    if seeds is None:
+        return
+    double = next((seed for place, seed in enumerate(seeds) if seed in seeds[:place]), None)
+    if double is not None or not seeds:
+        named = "empty" if double is None else f"{double} stands in it twice"
+        raise UserError(Setting("seeds", seeds), f": {named}; name each seed once")
+    for setting, changed in (
+        (Setting("training.seed", config.training.seed), config.training.seed != TrainConfig().training.seed),
+        (Setting("push_to_hub", config.push_to_hub), config.push_to_hub is not None),
+    ):
+        if changed:
+            raise UserError(setting, ": has no effect with ", Setting("seeds", seeds), "; leave one of them out")
 
 
 def check_metric(config: TrainConfig, labels: LabelTable) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from eraserhead.method.seeds import OverSeeds
 from eraserhead.showing.terminal import NONE, Grid
 from eraserhead.training.records import ClassScores, Metrics
+from eraserhead.training.seeds import SeedMetrics
 
 MOST_CLASSES = 20  # that are shown; of more, those with the lowest F1
 
@@ -26,6 +28,22 @@ def metrics_view(metrics: Metrics) -> RenderableType:
     if not metrics.classes:
         return table
     return Group(table, Text(), _classes(metrics.classes, "test" if metrics.test is not None else "validation"))
+
+
+def seeds_view(over: SeedMetrics) -> RenderableType:
+    """Return each metric over seeds, with its interval."""
+    names = list(dict.fromkeys(name for found in over.metrics.values() for name in found))
+    title = f"Mean over {len(over.seeds)} seeds, with the 95 % interval of Student's t over seeds"
+    table = Grid(title, "documents", *(name.replace("_", " ") for name in names))
+    for role, found in over.metrics.items():
+        table.add_row(role, *(_over(found[name]) if name in found else NONE for name in names))
+    return table
+
+
+def _over(found: OverSeeds) -> str:
+    if found.low is None or found.high is None:
+        return f"{found.value:.4f}"
+    return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
 
 
 def _classes(classes: Mapping[str, ClassScores], role: str) -> Grid:
