@@ -11,7 +11,7 @@ from eraserhead.explanation.config import ExplainConfig, ExploreConfig
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
 from eraserhead.study.config import ReproduceConfig
-from eraserhead.training.config import TrainConfig
+from eraserhead.training.config import SweepConfig, TrainConfig
 
 DESCRIPTION = (
     "Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention means "
@@ -78,6 +78,14 @@ COMMANDS = {
             "cpu",
             "push_to_hub",
         ),
+    ),
+    "sweep": Command(
+        SweepConfig,
+        "eraserhead.cli.sweep",
+        "search the options of training that do best on the validation documents, and train with them",
+        ("ranges",),
+        examples=("sweep ranges.yaml --config data/imdb --config model/flat --trials 20",),
+        common=("trials", "output_dir", "data.name", "data.path", "training.metric", "overwrite", "cpu"),
     ),
     "erase": Command(
         EraseConfig,

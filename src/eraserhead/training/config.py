@@ -1,6 +1,6 @@
 """Options of `train`; light imports only, so that ``--help`` stays quick."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -187,3 +187,29 @@ class TrainConfig:
         if self.output_dir is not None:
             return Path(self.output_dir)
         return run_folder(self.push_to_hub, self.data.name, self.data.subset, self.data.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig(TrainConfig):
+    """A search for the options that do best on the validation documents.
+
+    Attributes:
+        ranges: YAML file of the options that are searched, each with its range or its values.
+        trials: Number of runs; more can be added to a finished search.
+        search_seed: Seed of the search.
+    """
+
+    ranges: str
+    trials: int = option(20, low=1)
+    search_seed: int = option(0, low=0, high=2**31)
+
+    @property
+    def base(self) -> TrainConfig:
+        """The options that all runs share."""
+        return TrainConfig(**{option.name: getattr(self, option.name) for option in fields(TrainConfig)})
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the search."""
+        own = self.base.folder
+        return own if self.output_dir is not None else own.with_name(f"{own.name}-sweep")

@@ -6,13 +6,13 @@ from eraserhead.errors import MissingSplitError
 from eraserhead.training.config import TrainConfig
 
 
-def load_splits(config: TrainConfig) -> dict[str, Documents]:
-    """Load training, validation and, if there are any, test documents."""
+def load_splits(config: TrainConfig, tested: bool = True) -> dict[str, Documents]:
+    """Load training, validation and, if there are any and they are wanted, test documents."""
     several = config.model.multi_label
     training = load_documents(config.data, "train", multi_label=several)
     validation = load_documents(config.data, "validation", training.labels, several)
     documents = {"train": training, "validation": validation}
-    test = _test_documents(config.data, training, several)
+    test = _test_documents(config.data, training, several) if tested else None
     return documents if test is None else {**documents, "test": test}
 
 

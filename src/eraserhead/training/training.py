@@ -58,13 +58,14 @@ INPUTS = ("input_ids", TYPES)  # columns of tokenised rows
 OnBest = Callable[[RunFolder], None]
 
 
-def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
+def train(config: TrainConfig, on_best: OnBest | None = None, tested: bool = True) -> RunFolder:
     """Train a classifier into a folder.
 
     Args:
         config: What is trained, on what, and how.
         on_best: Called on the main process after each epoch that is the best so far, with a folder of the current
             model; the folder is removed after the call.
+        tested: Whether the best epoch's weights are tested, where there are test documents.
 
     Raises:
         UserError: The configuration, the data, the encoder or the output folder cannot be used.
@@ -82,15 +83,17 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     )
     with devices.alone_in(folder.path, accelerator):
         folder.check(config)  # again: another run may just have ended
-        _train(config, folder, accelerator, on_best)
+        _train(config, folder, accelerator, on_best, tested)
     return folder
 
 
-def _train(config: TrainConfig, folder: RunFolder, accelerator: Accelerator, on_best: OnBest | None) -> None:
+def _train(
+    config: TrainConfig, folder: RunFolder, accelerator: Accelerator, on_best: OnBest | None, tested: bool
+) -> None:
     """Train a classifier into a folder in which this run is alone."""
     set_seed(config.training.seed, device_specific=True)  # dropout must differ between processes
     with devices.main_first(accelerator):
-        documents = load_splits(config)
+        documents = load_splits(config, tested)
         labels = documents["train"].labels
         assert labels is not None
         check_metric(config, labels)

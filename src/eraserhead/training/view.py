@@ -7,9 +7,12 @@ from rich.text import Text
 
 from eraserhead.method.seeds import OverSeeds
 from eraserhead.showing.terminal import NONE, Grid
+from eraserhead.training.metrics import METRICS
 from eraserhead.training.records import ClassScores, Metrics
 from eraserhead.training.seeds import SeedMetrics
+from eraserhead.training.sweep import Trials
 
+MOST_TRIALS = 10  # that are shown
 MOST_CLASSES = 20  # that are shown; of more, those with the lowest F1
 
 
@@ -37,6 +40,24 @@ def seeds_view(over: SeedMetrics) -> RenderableType:
     table = Grid(title, "documents", *(name.replace("_", " ") for name in names))
     for role, found in over.metrics.items():
         table.add_row(role, *(_over(found[name]) if name in found else NONE for name in names))
+    return table
+
+
+def trials_view(found: Trials) -> RenderableType:
+    """Return the best trials of a search, the best first."""
+    better = METRICS[found.metric].higher_is_better
+    ranked = sorted(
+        (trial for trial in found.trials if trial.value is not None),
+        key=lambda trial: -(trial.value or 0.0) if better else trial.value or 0.0,
+    )
+    failed = sum(trial.value is None for trial in found.trials)
+    lost = f"; {failed} failed" if failed else ""
+    names = list(found.trials[0].options) if found.trials else []
+    title = f"The best of {len(found.trials)} trials by {METRICS[found.metric].title.lower()} on validation documents"
+    table = Grid(title + lost, "trial", METRICS[found.metric].title, *names)
+    for trial in ranked[:MOST_TRIALS]:
+        numbers = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in trial.options.values())
+        table.add_row(str(trial.number + 1), f"{trial.value:.4f}", *numbers)
     return table
 
 

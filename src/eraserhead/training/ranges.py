@@ -1,0 +1,126 @@
+"""Ranges of options to search, read from YAML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.settings import value_problem
+from eraserhead.training.config import TrainConfig
+
+SECTIONS = ("model", "training", "adapter")
+DATA = ("data.max_length", "data.max_sentences", "data.max_sentence_tokens")
+WITHOUT = ("training.metric", "training.seed", "training.trackers", "model.problem_type", "adapter.keep")
+KEYS = ("low", "high", "log", "step")
+EXAMPLE = "{low: 1.0e-4, high: 1.0e-2, log: true}, or a list of values"
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of one option that are searched.
+
+    Attributes:
+        name: Its dotted name.
+        values: The values, where they are listed; else null.
+        low: The smallest value.
+        high: The largest.
+        log: Whether values are drawn evenly over their logarithm.
+        step: Distance of neighbouring values; null where all between the ends are allowed, of whole numbers 1.
+    """
+
+    name: str
+    values: list[Any] | None = None
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+    step: float | int | None = None
+
+    @property
+    def extremes(self) -> list[Any]:
+        """Values that are checked before anything is trained: all that are listed, or both ends."""
+        return [self.low, self.high] if self.values is None else self.values
+
+
+def read_ranges(file: str) -> list[Range]:
+    """Read a YAML file that maps names of options to their ranges.
+
+    Raises:
+        UserError: It cannot be read, names something that is no option of a search, or a value that an option may not
+            have.
+    """
+    try:
+        found = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(found, Mapping) or not found:
+        raise UserError(f"{file}: must map names of options to ranges, as training.learning_rate: {EXAMPLE}")
+    known = searchable()
+    ranges = []
+    for name, given in found.items():
+        if name not in known:
+            raise UserError(f"{file}: '{name}' cannot be searched{nearest(str(name), known)}")
+        ranges.append(_range(file, str(name), given))
+    problems = [
+        UserError(f"{file}: ", problem)
+        for each in ranges
+        for value in each.extremes
+        if (problem := value_problem(TrainConfig, each.name, value)) is not None
+    ]
+    if problems:
+        raise UserError.joined(problems)
+    return ranges
+
+
+def searchable() -> list[str]:
+    """Return the names of the options that can be searched."""
+    hints = get_type_hints(TrainConfig)
+    names = [f"{section}.{option}" for section in SECTIONS for option in get_type_hints(hints[section])]
+    fields = set(get_type_hints(hints["data"]))
+    return [name for name in names if name not in WITHOUT] + [name for name in DATA if name[5:] in fields]
+
+
+def with_options(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
+    """Return a configuration with the values of some options, by their dotted names."""
+    for name, value in values.items():
+        group, _, option = name.partition(".")
+        section = getattr(config, group)
+        assert is_dataclass(section)
+        config = replace(config, **{group: replace(section, **{option: value})})  # pyright: ignore[reportArgumentType]
+    return config
+
+
+def _range(file: str, name: str, given: Any) -> Range:
+    wrong = UserError(f"{file}: {name} is {given!r}, and must be {EXAMPLE}")
+    if isinstance(given, list) and given:
+        return Range(name, values=given)
+    if not isinstance(given, Mapping) or not {"low", "high"} <= set(given) <= set(KEYS):
+        raise wrong
+    low, high, step = (_number(given.get(key)) for key in ("low", "high", "step"))
+    log = given.get("log", False)
+    if low is None or high is None or not isinstance(log, bool) or not low < high:
+        raise wrong
+    if log and (low <= 0 or step is not None):
+        raise UserError(f"{file}: {name}: with log, values are above 0, and there is no step")
+    if step is not None and step <= 0:
+        raise wrong
+    return Range(name, low=low, high=high, log=log, step=step)
+
+
+def _number(value: Any) -> float | int | None:
+    """Return a number; YAML reads 1e-4, which has no point, as a text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, (int, float)) else None
+
+
+def chosen(ranges: list[Range], values: Mapping[str, Any]) -> list[Setting]:
+    """Return the values of a trial as settings."""
+    return [Setting(each.name, values[each.name]) for each in ranges]

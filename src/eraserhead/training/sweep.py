@@ -1,0 +1,244 @@
+"""A search for the options of training that do best on the validation documents; test documents have no part in it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from eraserhead.errors import Setting, UserError
+from eraserhead.files import remove
+from eraserhead.folders import OutputFolder
+from eraserhead.loading import devices
+from eraserhead.records import plain
+from eraserhead.settings import check_settings
+from eraserhead.training.config import SweepConfig, TrainConfig
+from eraserhead.training.folder import RunFolder
+from eraserhead.training.metrics import METRICS, improves
+from eraserhead.training.option_checks import check_fit
+from eraserhead.training.ranges import Range, chosen, read_ranges, with_options
+from eraserhead.training.training import train
+
+logger = logging.getLogger("eraserhead")
+
+
+@dataclass(frozen=True)
+class SweepSetup:
+    """What is searched.
+
+    Attributes:
+        base: Options that all trials share.
+        ranges: Options that differ.
+        metric: The metric of the validation documents that decides.
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    base: dict[str, Any]
+    ranges: list[Range]
+    metric: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a search.
+
+    Attributes:
+        number: Its number, from 0.
+        options: Its values of the options that are searched, by their names.
+        value: The metric of its best epoch; null where it failed.
+        best_epoch: The number of that epoch; null likewise.
+        failed: Why it failed; null where it did not.
+    """
+
+    number: int
+    options: dict[str, Any]
+    value: float | None
+    best_epoch: int | None
+    failed: str | None = None
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The finished runs of a search.
+
+    Attributes:
+        metric: The metric that decides.
+        trials: The runs, in order.
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    metric: str
+    trials: list[Trial]
+
+    @property
+    def best(self) -> Trial | None:
+        """The best of them, of several the first; null where all failed."""
+        best: Trial | None = None
+        for trial in self.trials:
+            if trial.value is not None and improves(self.metric, trial.value, best and best.value):
+                best = trial
+        return best
+
+
+@dataclass(frozen=True)
+class SweepFolder(OutputFolder):
+    """The folder of a search: its runs, and the best of them."""
+
+    CONTENT: ClassVar[str] = "a search"
+    COMMAND: ClassVar[str] = "sweep"
+    MARK: ClassVar[str] = "sweep.json"
+    TRIALS: ClassVar[str] = "trials.json"
+    BEST: ClassVar[str] = "best"
+
+    @property
+    def best(self) -> RunFolder:
+        """The best run."""
+        return RunFolder(self.path / self.BEST)
+
+    def trial(self, number: int) -> RunFolder:
+        """Return the folder of a run while it is trained."""
+        return RunFolder(self.path / f"trial-{number:03d}")
+
+    def trials(self, metric: str) -> Trials:
+        """Return the finished runs."""
+        return self.read(Trials, self.TRIALS) if self.has(self.TRIALS) else Trials(metric, [])
+
+
+def sweep(config: SweepConfig) -> SweepFolder:
+    """Search the options, and train a model with the best; a search that was interrupted goes on.
+
+    Each trial is trained without test documents. The best options are trained once more with them, into ``best``.
+
+    Raises:
+        UserError: The configuration, the ranges, the data or the folder cannot be used, or all trials failed.
+    """
+    check_settings(config)
+    base, ranges = config.base.with_metric(), read_ranges(config.ranges)
+    check_fit(base)
+    _check(config)
+    metric = base.training.best_by
+    folder = SweepFolder(config.folder)
+    state = devices.join(config.cpu)
+    setup = SweepSetup(_shared(base), ranges, metric)
+    with devices.alone_in(folder.path, state):
+        folder.refuse(folder.differing(folder.MARK, setup), config.overwrite)
+        if state.is_main_process:
+            if config.overwrite:
+                remove(folder.path / folder.TRIALS)
+                remove(folder.best.path)
+            folder.write(folder.MARK, setup)
+        state.wait_for_everyone()
+        found = folder.trials(metric)
+        for number in range(len(found.trials), config.trials):
+            found = Trials(metric, [*found.trials, _trial(config, base, ranges, folder, found, number)])
+            if state.is_main_process:
+                folder.write(folder.TRIALS, found)
+                remove(folder.trial(number).path)
+            state.wait_for_everyone()
+    best = found.best
+    if best is None:
+        raise UserError(f"all {len(found.trials)} trials failed, the last with: {found.trials[-1].failed}")
+    _train_best(with_options(base, best.options), folder, len(found.trials))
+    return folder
+
+
+def _check(config: SweepConfig) -> None:
+    """Refuse options that a search has no use for.
+
+    Raises:
+        UserError: Naming them, or the library that is not installed.
+    """
+    given = {"seeds": config.seeds, "push_to_hub": config.push_to_hub, "resume": config.resume or None}
+    for name, value in given.items():
+        if value is not None:
+            mend = "a search always goes on where it stopped" if name == "resume" else "give it to the best run"
+            raise UserError(Setting(name, value), f": has no effect in a search; {mend}")
+    if find_spec("optuna") is None:
+        raise UserError("sweep: optuna is not installed; `pip install 'eraserhead[sweep]'`")
+
+
+def _shared(base: TrainConfig) -> dict[str, Any]:
+    free = ("output_dir", "overwrite", "resume", "cache_limit", "cpu")
+    return {name: value for name, value in plain(base).items() if name not in free}
+
+
+def _tell(message: str, *parts: object) -> None:
+    if PartialState().is_main_process:
+        logger.info(message, *parts)
+
+
+def _train_best(config: TrainConfig, folder: SweepFolder, trials: int) -> None:
+    """Train with the best options; a model of options that were the best of fewer trials is replaced."""
+    _tell(f"training with the best options of {trials} trials")
+    run = replace(config, output_dir=str(folder.best.path))
+    changed = folder.best.changed(run)
+    train(replace(run, overwrite=bool(changed), resume=not changed and folder.best.started))
+
+
+def _trial(
+    config: SweepConfig,
+    base: TrainConfig,
+    ranges: list[Range],
+    folder: SweepFolder,
+    found: Trials,
+    number: int,
+) -> Trial:
+    state = PartialState()
+    drawn: list[dict[str, Any]] = [{}]
+    if state.is_main_process:
+        drawn = [_drawn(ranges, found, config.search_seed + number)]
+    broadcast_object_list(drawn)
+    options = drawn[0]
+    settings = UserError.joined(chosen(ranges, options), ", ")
+    _tell("trial %s of %s: %s", number + 1, config.trials, settings)
+    own = folder.trial(number)
+    run = replace(with_options(base, options), output_dir=str(own.path))
+    changed = own.changed(run)
+    try:
+        train(replace(run, overwrite=bool(changed), resume=not changed and own.started), tested=False)
+    except UserError as error:
+        logger.warning("trial %s failed: %s", number + 1, error)
+        return Trial(number, options, None, None, str(error))
+    metrics = own.metrics()
+    assert metrics is not None
+    return Trial(number, options, metrics.validation[found.metric], metrics.best_epoch)
+
+
+def _drawn(ranges: Sequence[Range], found: Trials, seed: int) -> dict[str, Any]:
+    """Draw the next values by what earlier trials came to (Bergstra et al. 2011, the TPE of optuna).
+
+    They depend on the earlier trials and the seed alone, so that an interrupted search goes on as it would have.
+    """
+    import optuna  # noqa: PLC0415 - an extra
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space: dict[str, Any] = {each.name: _distribution(each) for each in ranges}
+    direction = "maximize" if METRICS[found.metric].higher_is_better else "minimize"
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=direction)
+    for trial in found.trials:
+        state = optuna.trial.TrialState.FAIL if trial.value is None else optuna.trial.TrialState.COMPLETE
+        drawn = {each.name: _place(each, trial.options[each.name]) for each in ranges}
+        study.add_trial(optuna.trial.create_trial(state=state, params=drawn, distributions=space, value=trial.value))
+    asked = study.ask(space).params
+    return {each.name: asked[each.name] if each.values is None else each.values[asked[each.name]] for each in ranges}
+
+
+def _place(each: Range, value: Any) -> Any:
+    """Return what optuna calls a value: listed ones by their places, since it takes no lists."""
+    return value if each.values is None else each.values.index(value)
+
+
+def _distribution(each: Range) -> Any:
+    from optuna import distributions  # noqa: PLC0415 - an extra
+
+    if each.values is not None:
+        return distributions.CategoricalDistribution(tuple(range(len(each.values))))
+    whole = isinstance(each.low, int) and isinstance(each.high, int) and not isinstance(each.step, float)
+    if whole:
+        return distributions.IntDistribution(int(each.low or 0), int(each.high or 0), each.log, int(each.step or 1))
+    return distributions.FloatDistribution(float(each.low or 0), float(each.high or 0), each.log, each.step)

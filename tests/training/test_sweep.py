@@ -1,0 +1,181 @@
+"""A search for options: what is drawn, resumed, kept and refused; test documents never decide."""
+
+import json
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from eraserhead.cli.main import main
+from eraserhead.data.config import DataConfig
+from eraserhead.errors import UserError
+from eraserhead.training import sweep as sweep_module
+from eraserhead.training.config import ModelConfig, SweepConfig, TrainConfig, TrainingConfig
+from eraserhead.training.ranges import Range, read_ranges, searchable, with_options
+from eraserhead.training.sweep import Trial, Trials, _drawn, sweep
+from tiny import labelled_file, tiny_encoder
+
+RATES = "training.learning_rate: {low: 1e-3, high: 1e-1, log: true}\nmodel.attention_size: [3, 5]\n"
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+    tiny_encoder(tmp_path / "encoder")
+    (tmp_path / "data").mkdir()
+    labelled_file(tmp_path / "data" / "train.jsonl", 80)
+    labelled_file(tmp_path / "data" / "test.jsonl", 20)
+    (tmp_path / "ranges.yaml").write_text(RATES)
+    return SweepConfig(
+        ranges=str(tmp_path / "ranges.yaml"),
+        trials=3,
+        output_dir=str(tmp_path / "sweep"),
+        data=DataConfig(path=str(tmp_path / "data"), max_length=32, validation_size=20),
+        model=ModelConfig(encoder=str(tmp_path / "encoder")),
+        training=TrainingConfig(epochs=2),
+        cpu=True,
+    )
+
+
+@pytest.mark.slow
+def test_the_best_trial_is_trained_again_and_tested_and_more_trials_can_be_added(config, monkeypatch):
+    """Its validation metric is that of its trial; an interruption loses one trial at most, and draws what it would."""
+    asked = []
+    train = sweep_module.train
+
+    def seen(run, **options):
+        asked.append((Path(run.output_dir).name, options.get("tested", True)))
+        return train(run, **options)
+
+    monkeypatch.setattr(sweep_module, "train", seen)
+    folder = sweep(config)
+    assert asked == [("trial-000", False), ("trial-001", False), ("trial-002", False), ("best", True)]
+    found = folder.trials("accuracy")
+    best = max(found.trials, key=lambda trial: trial.value)
+    metrics = folder.best.metrics()
+    assert metrics.validation["accuracy"] == best.value == found.best.value
+    assert metrics.test is not None
+    run = folder.best.config()
+    assert run.training.learning_rate == best.options["training.learning_rate"]
+    assert run.model.attention_size == best.options["model.attention_size"]
+    assert not list(Path(config.output_dir).glob("trial-*"))
+    assert all(1e-3 <= trial.options["training.learning_rate"] <= 1e-1 for trial in found.trials)
+
+    cut = replace(config, output_dir=str(Path(config.output_dir).with_name("cut")))
+
+    def interrupted(run, **options):
+        if Path(run.output_dir).name == "trial-001":
+            raise KeyboardInterrupt
+        return train(run, **options)
+
+    monkeypatch.setattr(sweep_module, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(cut)
+    monkeypatch.setattr(sweep_module, "train", seen)
+    asked.clear()
+    again = sweep(cut).trials("accuracy")
+    assert again == found
+    assert [name for name, _ in asked] == ["trial-001", "trial-002", "best"]
+    asked.clear()
+    sweep(replace(cut, trials=4))
+    assert asked[0] == ("trial-003", False)
+
+
+@pytest.mark.slow
+def test_a_trial_that_fails_is_one_trial_less(config, monkeypatch, capsys):
+    train = sweep_module.train
+
+    def some_fail(run, **options):
+        if Path(run.output_dir).name == "trial-000":
+            raise UserError("the loss is nan")
+        return train(run, **options)
+
+    monkeypatch.setattr(sweep_module, "train", some_fail)
+    arguments = ["sweep", config.ranges, "--trials", "2", "--output_dir", config.output_dir, "--cpu"]
+    arguments += ["--data.path", config.data.path, "--data.max_length", "32", "--data.validation_size", "20"]
+    assert main([*arguments, "--model.encoder", config.model.encoder, "--training.epochs", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "The best of 2 trials by accuracy on validation documents; 1 failed" in " ".join(printed.split())
+    trials = json.loads(Path(config.output_dir, "trials.json").read_text())["trials"]
+    assert [trial["failed"] for trial in trials] == ["the loss is nan", None]
+
+
+def test_where_all_trials_fail_the_last_reason_is_said(config, monkeypatch):
+    def fails(run, **options):
+        raise UserError("the loss is nan")
+
+    monkeypatch.setattr(sweep_module, "train", fails)
+    with pytest.raises(UserError, match="all 3 trials failed, the last with: the loss is nan"):
+        sweep(config)
+
+
+def test_later_trials_are_drawn_where_earlier_ones_did_well():
+    """Of 30 trials those above .5 did badly: most of the next 40 draws lie below, and half of random ones would."""
+    ranges = [Range("training.learning_rate", low=0.0, high=1.0), Range("model.context", values=["none", "rnn"])]
+    trials = [
+        Trial(number, {"training.learning_rate": number / 30, "model.context": "none"}, 1 - number / 30, 1)
+        for number in range(30)
+    ]
+    drawn = [_drawn(ranges, Trials("accuracy", trials), seed)["training.learning_rate"] for seed in range(40)]
+    assert sum(value < 0.5 for value in drawn) > 34
+    lower = Trials("mean_absolute_error", trials)
+    drawn = [_drawn(ranges, lower, seed)["training.learning_rate"] for seed in range(40)]
+    assert sum(value > 0.5 for value in drawn) > 34
+    assert _drawn(ranges, lower, 3) == _drawn(ranges, lower, 3)
+
+
+def test_ranges_are_read_as_they_are_written(tmp_path):
+    file = tmp_path / "ranges.yaml"
+    file.write_text(RATES + "training.batch_size: {low: 8, high: 64, step: 8}\nadapter.r: {low: 2, high: 16}\n")
+    assert read_ranges(str(file)) == [
+        Range("training.learning_rate", low=1e-3, high=1e-1, log=True),
+        Range("model.attention_size", values=[3, 5]),
+        Range("training.batch_size", low=8, high=64, step=8),
+        Range("adapter.r", low=2, high=16),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("training.learning_rat: [1.0]", "'training.learning_rat' cannot be searched; did you mean"),
+        ("training.metric: [accuracy]", "'training.metric' cannot be searched"),
+        ("training.batch_size: {low: 0, high: 64}", "training.batch_size=0: must be at least 1"),
+        ("model.context: [none, lstm]", "model.context='lstm': must be"),
+        ("training.learning_rate: {low: 1.0}", "must be {low: 1.0e-4, high: 1.0e-2, log: true}, or a list"),
+        ("training.learning_rate: {low: 2.0, high: 1.0}", "must be {low:"),
+        ("training.learning_rate: {low: 1.0, high: 2.0, lg: true}", "must be {low:"),
+        ("training.learning_rate: {low: 1.0, high: 2.0, log: true, step: 0.1}", "there is no step"),
+        ("training.learning_rate: 1.0", "must be {low:"),
+        ("- training.learning_rate", "must map names of options to ranges"),
+        ("{", "cannot be read as YAML"),
+    ],
+)
+def test_ranges_that_say_nothing_are_refused(tmp_path, text, said):
+    file = tmp_path / "ranges.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_ranges(str(file))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seeds": [1]}, "seeds=[1]: has no effect in a search"),
+        ({"resume": True}, "a search always goes on where it stopped"),
+        ({"push_to_hub": "user/name"}, "give it to the best run"),
+    ],
+)
+def test_options_without_a_use_in_a_search_are_refused(config, changes, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        sweep(replace(config, **changes))
+
+
+def test_every_option_that_can_be_searched_is_one_of_training():
+    config = TrainConfig()
+    for name in searchable():
+        section, option = name.split(".")
+        assert option in {each.name for each in fields(getattr(config, section))}
+    changed = with_options(config, {"model.dropout": 0.25, "training.epochs": 3})
+    assert (changed.model.dropout, changed.training.epochs) == (0.25, 3)
