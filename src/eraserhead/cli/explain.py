@@ -8,6 +8,7 @@ from eraserhead.explanation.explaining import explain
 from eraserhead.explanation.page_file import page_file, write_page
 from eraserhead.explanation.view import explanation_view
 from eraserhead.showing.escapes import visible
+from eraserhead.showing.shading import Shading
 from eraserhead.showing.terminal import console
 
 
@@ -18,7 +19,7 @@ def run(config: ExplainConfig) -> None:
     explanation = explain(config)
     if PartialState().is_main_process:
         screen = console()
-        screen.print(explanation_view(explanation))
+        screen.print(explanation_view(explanation, Shading.on(screen)))
         if page is not None:
             write_page(page, [explanation.page()])
             screen.print(visible(f"page in {page}"), soft_wrap=True)
