@@ -16,6 +16,7 @@ SMALLER = {
     "train": "--data.train_size 16 --data.validation_size 6 --data.test_size 6 --training.epochs 1 --cpu",
     "erase": "--data.test_size 6 --draws 2 --cpu",
     "explain": "--cpu",
+    "explore": "--cpu",
     "reproduce": "--datasets imdb --models flan-none,han-none --train_size 16 --validation_size 6 --test_size 6"
     " --draws 2 --cpu",
     "examples/finetune.py": "--data.train_size 16 --data.validation_size 6 --epochs 1",

@@ -53,7 +53,7 @@ PAIRS = [
 ]
 PAIRS += [("good", "a bad film")]
 KINDS = {
-    "tokens": (saved_classifier, TEXTS, {}),
+    "tokens": (saved_classifier, [*TEXTS, " "], {}),  # one of them without components
     "words": (saved_classifier, TEXTS, {"components": "words"}),
     "sentences": (saved_classifier, sentence_texts(5, seed=1), {"components": "sentences"}),
     "hierarchical": (saved_hierarchical, sentence_texts(5, seed=1), {}),

@@ -65,6 +65,8 @@ def explore_folders(config: ExploreConfig) -> Path:
     summaries = [folder.checked_summary() for folder in folders]
     accelerator = devices.start(config.cpu)
     stored = [stored_decisions(folder, config.documents) for folder in folders]
+    if not stored[0]:
+        raise UserError(f"{folders[0].path}: has no documents; erase some")
     if len(stored) > 1:
         stored[1] = _same_documents(config.results, *stored)
     found = []

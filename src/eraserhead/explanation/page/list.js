@@ -75,6 +75,7 @@ function drawList() {
   const last = Math.min(list.rows.length, first + Math.ceil((root.clientHeight || 600) / ROW) + 2 * BEYOND);
   const inner = document.createElement("div");
   inner.className = "rows";
+  inner.setAttribute("role", "presentation");
   inner.style.height = `${list.rows.length * ROW}px`;
   for (let place = first; place < last; place++) inner.append(listed(list.rows[place], place));
   const top = root.scrollTop;

@@ -24,7 +24,8 @@ function picture(pane) {
   const [area, curves] = [words.getBoundingClientRect(), chart.getBoundingClientRect()];
   const width = Math.ceil(Math.max(area.width, curves.width) + 2 * MARGIN);
   const top = MARGIN + 30;
-  const height = Math.ceil(top + area.height + MARGIN + curves.height + MARGIN);
+  const below = top + area.height + MARGIN + curves.height;
+  const height = Math.ceil(below + 2 * MARGIN);
   const svg = drawn("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}` });
   const style = getComputedStyle(document.body);
   drawn("rect", { width, height, fill: style.backgroundColor }, svg);
@@ -37,7 +38,18 @@ function picture(pane) {
   copy.setAttribute("width", curves.width);
   copy.setAttribute("height", curves.height);
   svg.append(copy);
+  names(pane, svg, below + MARGIN / 2, style.fontFamily);
   return { svg, width, height };
+}
+
+/** Write the names of the rankings in the colours of their curves. */
+function names({ decision, part }, svg, y, font) {
+  const line = drawn("text", { x: MARGIN, y, "font-size": 12, "font-family": font }, svg);
+  const swatches = part("choices").querySelectorAll(".swatch");
+  decision.rankings.filter((each) => each.kind !== "smallest").forEach((ranking, at) => {
+    const fill = getComputedStyle(swatches[at]).color;
+    drawn("tspan", { fill, dx: at ? 14 : 0 }, line, `— ${ranking.called}`);
+  });
 }
 
 /** Draw the text of an element where its lines are on the page, with what is behind the words. */
