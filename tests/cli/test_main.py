@@ -207,7 +207,7 @@ def test_mistakes_get_one_line(tmp_path, monkeypatch, capfd, arguments, message)
 PLACES = {
     "train": [], "erase": ["m"], "show": ["r"], "explain": ["m", "t"], "push": ["m", "r"],
     "reproduce": ["--output_dir", "x"], "families": [], "merge": ["p", "--output_dir", "x"],
-    "compare": ["r", "s", "--output", "x"],
+    "compare": ["r", "s", "--output", "x"], "explore": ["r", "--output", "x.html"],
 }  # fmt: skip
 OPTIONS = {name: option_types(command.config) for name, command in COMMANDS.items()}
 GROUPED = [(name, group) for name, known in OPTIONS.items() for group, kind in known.items() if is_dataclass(kind)]

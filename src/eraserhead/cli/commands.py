@@ -7,7 +7,7 @@ from typing import Any
 from eraserhead.cli.config import FamiliesConfig
 from eraserhead.comparison.config import CompareConfig
 from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
-from eraserhead.explanation.config import ExplainConfig
+from eraserhead.explanation.config import ExplainConfig, ExploreConfig
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
 from eraserhead.study.config import ReproduceConfig
@@ -140,9 +140,19 @@ COMMANDS = {
         examples=(
             'explain runs/imdb "A fine cast, wasted on a dull script."',
             "explain runs/imdb --id test/17",
-            "explain runs/imdb --file review.txt --components tokens",
+            "explain runs/imdb --file review.txt --components tokens --html review.html",
         ),
-        common=("file", "pair", "id", "data.path", "site", "components", "target", "draws", "cpu"),
+        common=("file", "html", "pair", "id", "data.path", "site", "components", "target", "draws", "cpu"),
+    ),
+    "explore": Command(
+        ExploreConfig,
+        "eraserhead.cli.explore",
+        "write a page, one HTML file, on which one erases words by hand and sees decisions flip",
+        ("results",),
+        examples=(
+            "explore runs/imdb/erasure --open",
+            "explore runs/imdb/erasure runs/imdb-conv/erasure --output page.html",
+        ),
     ),
     "push": Command(
         PushConfig,
