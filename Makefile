@@ -20,7 +20,7 @@ demo: $(VENV)/demo  ## train and erase on the built-in corpus with the packaged 
 	$(BIN)/eraserhead train --config configs/demo.yaml --output_dir $(RUN)
 	$(BIN)/eraserhead erase $(RUN) --output_dir $(RUN)/erasure
 	$(BIN)/eraserhead explain $(RUN) --id test/0
-	@echo "model in $(RUN), erasure results in $(RUN)/erasure: \`$(BIN)/eraserhead show $(RUN)/erasure\` prints them again"
+	@echo "model in $(RUN), erasure results in $(RUN)/erasure: \`$(BIN)/eraserhead show $(RUN)\` prints them again"
 
 test: $(VENV)/dev  ## the tests, on every core
 	$(BIN)/python -m pytest $(ON_EVERY_CORE) -m "not thorough"
@@ -49,11 +49,13 @@ clean:  ## remove the environment and what tools cache; runs/ is yours and stays
 	rm -rf $(VENV) bench.json build dist .pytest_cache .ruff_cache
 
 $(VENV)/demo: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	@echo "installing eraserhead and its demonstration into $(VENV) (about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	touch $@
 
 $(VENV)/dev: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "installing eraserhead and its tools into $(VENV) (about two minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/demo

@@ -28,3 +28,10 @@ def test_help_lists_every_target():
 
 def test_make_alone_is_help():
     assert make("--dry-run") == make("--dry-run", "help")
+
+
+@pytest.mark.parametrize("target", ["demo", "dev"])
+def test_what_takes_a_minute_without_a_word_is_said_before(target):
+    said = make("--dry-run", "--always-make", f".venv/{target}").splitlines()
+    assert re.match(r'echo "installing .* \(about .* minutes?\)"', said[0])
+    assert "pip install" in said[2]

@@ -43,7 +43,7 @@ def test_everything_is_explained_under_help_all_and_what_is_left_out_is_counted(
 
 @pytest.mark.parametrize(("name", "example"), [(name, each) for name, it in COMMANDS.items() for each in it.examples])
 def test_examples_are_understood(name, example):
-    first, *arguments = shlex.split(example)
+    first, *arguments = shlex.split(example.partition(" > ")[0])
     assert first == name
     command = COMMANDS[name]
     arguments = with_found_configs(normalise(arguments, command.config))

@@ -45,6 +45,17 @@ def test_a_table_is_drawn_in_the_first_way_that_fits(width, expected):
     assert text.count("never") == 4
 
 
+def test_headings_are_folded_before_numbers_are():
+    """A cell of 11 characters under a heading of 22: 14 + 24 = 38 columns, and less with the heading in two lines."""
+    table = Grid("t", "ranking", "extra over the minimum")
+    table.add_row("attention", "12 [10, 13]")
+    table.add_row("a row without a number"[:5])
+    assert "┃ extra over the minimum ┃" in "\n".join(shown(table, 38))
+    folded = "\n".join(shown(table, 37))
+    assert "┃  extra over ┃" in folded
+    assert "│ 12 [10, 13] │" in folded
+
+
 def test_a_title_is_not_folded_to_the_width_of_its_table():
     assert shown(grid(1), 80)[0] == "A title that is longer than the table is wide"
 

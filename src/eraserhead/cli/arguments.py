@@ -194,6 +194,8 @@ def _hint(name: str, known: Iterable[str], dashes: str = "", group: str = "") ->
     """
     known = [each for each in known if each.startswith(group)]
     if whole := [each for each in known if each.rpartition(".")[2] == name.rpartition(".")[2]]:
+        likely = closest(name, whole) if "." in name else None  # its group is nearly one that has it
+        whole = whole if likely is None else [likely]
         return did_you_mean("' or '".join(f"{dashes}{each.removeprefix(group)}" for each in whole))
     around, _, last = name.rpartition(".")
     siblings = {other.rpartition(".")[2]: other for other in known if other.rpartition(".")[0] == around}

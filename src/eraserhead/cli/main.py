@@ -24,6 +24,7 @@ from eraserhead.cli.termination import EXIT_CODE, Terminated, termination_raises
 from eraserhead.disk import disk_failure
 from eraserhead.errors import DocumentError, FunctionError, Job, Setting, Spell, UserError, nearest
 from eraserhead.loading import launcher
+from eraserhead.loading.waiting import waiting
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
 
@@ -135,7 +136,9 @@ def _run(name: str, arguments: list[str]) -> int:
     check_settings(config)
     for setting in check_given_effects(config, arguments):
         logger.info("%s: has no effect here", setting)
-    import_module(command.module).run(config)
+    with waiting("loading the libraries"):
+        module = import_module(command.module)
+    module.run(config)
     return 0
 
 

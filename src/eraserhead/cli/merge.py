@@ -3,8 +3,11 @@
 from eraserhead.cli import show
 from eraserhead.erasure.config import MergeConfig
 from eraserhead.erasure.merging import merge_folders
+from eraserhead.loading.waiting import waiting
 
 
 def run(config: MergeConfig) -> None:
     """Merge parts and print the tables."""
-    show.print_results(merge_folders(config))
+    with waiting("merging the parts"):
+        merged = merge_folders(config)
+    show.print_results(merged)

@@ -36,6 +36,7 @@ from eraserhead.loading.progress import Progress, written_bytes
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
+from eraserhead.loading.waiting import waiting
 from eraserhead.method.analysis import Analysis, Draws, analyse, further_shuffles
 from eraserhead.method.curves import Curves, curves
 from eraserhead.method.names import SENTENCES, SHUFFLES, YARDSTICKS, CurveSizes
@@ -146,7 +147,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
     asked = asked_rankings(config.rankings)
     folder = config.folder  # before anything is loaded, as it refuses what is no part
     accelerator = devices.start(config.cpu)
-    with devices.main_first(accelerator):
+    with devices.main_first(accelerator), waiting("loading the model"):
         checkpoint = load_checkpoint(
             config.model,
             config.revision,
@@ -156,7 +157,7 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
         )
         check_limits(is_hierarchical(checkpoint.model), config.data, by_sentence=config.components == SENTENCES)
     with devices.alone_in(folder, accelerator):
-        with devices.main_first(accelerator):
+        with devices.main_first(accelerator), waiting("reading the documents"):
             documents = documents_for(checkpoint, config.data, config.label_map)
         return erase_documents(checkpoint, documents, config, accelerator, asked)
 
@@ -166,7 +167,8 @@ def erase_documents(
 ) -> ResultsFolder:
     """Analyse documents along the rankings asked for, in a folder in which this run is alone; see `erase_to_folder`."""
     results, part = ResultsFolder(config.folder), config.asked_part
-    opened = open_model(checkpoint, config, config.data, accelerator)
+    with waiting(f"opening the model at {config.site or 'its site'}"):
+        opened = open_model(checkpoint, config, config.data, accelerator)
     closed_form = opened.setup.site == POOLING
     if part is not None and config.draws is None and not closed_form:
         why = ": at this site the results of all documents decide how many random orders are drawn; give "
@@ -174,7 +176,7 @@ def erase_documents(
     scoring = Scoring(opened, asked.at(opened.site, opened.setup.site))
     _check_tables(asked, documents, accelerator)
     draws = first_draws(config.draws, closed_form)
-    with devices.main_first(accelerator):
+    with devices.main_first(accelerator), waiting("splitting the documents into tokens"):
         work = work_of(opened, documents, config, draws + len(scoring.rankings))
     setup = _setup(opened, documents, config, scoring.rankings, work.size)
     results.check(setup, config.overwrite)
@@ -204,7 +206,8 @@ def erase_documents(
         accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folders, mend = results.shard_folders(shard.number for shard in work.shards), "run the same erase again"
-        files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added, part is not None)
+        with waiting("joining the tables"):
+            files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added, part is not None)
         run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
@@ -217,7 +220,8 @@ def erase_documents(
             earlier_shards=earlier,
             **vars(environment()),
         )
-        aggregates = aggregate(results, config.count_never_as, opened.labels)
+        with waiting("computing averages and intervals"):
+            aggregates = aggregate(results, config.count_never_as, opened.labels)
         results.finish(Summary(**vars(aggregates), setup=setup, run=run, half_precision=half_precision))
     accelerator.wait_for_everyone()
     return results

@@ -27,6 +27,7 @@ from eraserhead.loading.config import ALL, LARGEST, PREDICTED
 from eraserhead.loading.opened import documents_for, open_model
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
+from eraserhead.loading.waiting import waiting
 from eraserhead.method.analysis import Analysis, Draws, RankingFlips, analyse
 from eraserhead.method.cases import STATES, Cases
 from eraserhead.method.names import PRODUCT, RANDOM, TOKENS, WORDS, YARDSTICKS, Outcome
@@ -57,14 +58,16 @@ def explain(config: ExplainConfig) -> Explanation:
             Setting("pair", config.pair), ": a document of the data brings its own, from ", Setting("data.pair_column")
         )
     accelerator = devices.start(config.cpu)
-    checkpoint = load_checkpoint(
-        config.model,
-        config.revision,
-        config.dtype,
-        config.trust_remote_code,
-        lambda found, name: label_setup(found, one_target(config, found), name),
-    )
-    return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
+    with waiting("loading the model"):
+        checkpoint = load_checkpoint(
+            config.model,
+            config.revision,
+            config.dtype,
+            config.trust_remote_code,
+            lambda found, name: label_setup(found, one_target(config, found), name),
+        )
+    with waiting("explaining"):
+        return explain_row(checkpoint, _row(config, checkpoint), config, accelerator)
 
 
 def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, accelerator: Accelerator) -> Explanation:

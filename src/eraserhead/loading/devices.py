@@ -1,7 +1,7 @@
 """The devices and processes that a run uses."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from tqdm.auto import tqdm
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import check_folder
 from eraserhead.loading.launcher import DYNAMO, NO, Launcher, check_rank, launcher
+from eraserhead.loading.progress import Progress, no_bar
+from eraserhead.loading.waiting import FIRST
 from eraserhead.locks import locked
 from eraserhead.method.cases import Replay
 from eraserhead.method.reading import Reading
@@ -226,10 +228,14 @@ def tell(accelerator: Accelerator, message: str, *parts: object) -> None:
         logger.info(message, *parts)
 
 
-def progress(items: Sequence[Item], accelerator: Accelerator, what: str, unit: str) -> Iterable[Item]:
-    """Show a progress bar over items, on the main process and on terminals only."""
-    # None hides the bar if the output is not a terminal.
-    return tqdm(items, desc=what, unit=unit, disable=None if accelerator.is_main_process else True, leave=False)
+def progress(
+    items: Sequence[Item], accelerator: Accelerator, what: str, unit: str, first: float = FIRST
+) -> Iterator[Item]:
+    """Go through items and show how many are done; see `Progress`."""
+    with Progress(what, len(items), accelerator, unit, first) as shown:
+        for item in items:
+            yield item
+            shown.advance()
 
 
 @contextmanager
@@ -241,7 +247,7 @@ def counted(reading: Reading, accelerator: Accelerator) -> Iterator[Reading]:
     if not isinstance(reading, ReplayedReading):
         yield reading
         return
-    off = None if accelerator.is_main_process else True
+    off = no_bar(accelerator.is_main_process)
     with tqdm(desc="this batch", unit=" erasures", disable=off, leave=False, delay=LONG) as bar:
 
         def counting(replay: Replay) -> Replay:

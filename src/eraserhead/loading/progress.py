@@ -1,4 +1,4 @@
-"""Progress of a long job: a bar on a terminal, elsewhere a line every half minute."""
+"""Progress of a long job: a bar on a terminal, elsewhere a line after two seconds, and then at growing intervals."""
 
 import logging
 import time
@@ -8,30 +8,32 @@ from typing import Self
 from accelerate import Accelerator
 from tqdm.auto import tqdm
 
-EVERY = 30.0  # seconds between two lines
+from eraserhead.loading.waiting import EVERY, FIRST
 
 logger = logging.getLogger("eraserhead")
 
 
 class Progress:
-    """Shows how many documents are done, on the main process.
+    """Shows how many documents, or other things, are done, on the main process.
 
     Args:
         what: What is done to them.
         total: How many there are to do; null where that is not known yet.
         accelerator: The processes; the main one shows its own share.
+        unit: What they are.
+        first: Seconds until the first line, where there is no terminal.
     """
 
-    def __init__(self, what: str, total: int | None, accelerator: Accelerator) -> None:
+    def __init__(
+        self, what: str, total: int | None, accelerator: Accelerator, unit: str = "document", first: float = FIRST
+    ) -> None:
         self.done = 0
         self.total = total
         self._shown = accelerator.is_main_process
         self._what = what if accelerator.num_processes == 1 else f"{what}, process 1 of {accelerator.num_processes}"
         self._started = self._last = time.monotonic()
-        # None hides the bar if the output is not a terminal.
-        self._bar = tqdm(
-            total=total, desc=self._what, unit="document", disable=None if self._shown else True, leave=False
-        )
+        self._wait, self._units = first, unit + ("es" if unit.endswith("ch") else "s")
+        self._bar = tqdm(total=total, desc=self._what, unit=unit, disable=no_bar(self._shown), leave=False)
 
     def __enter__(self) -> Self:
         return self
@@ -46,11 +48,12 @@ class Progress:
             return None
         return (time.monotonic() - self._started) / max(self.done, 1) * (self.total - self.done)
 
-    def advance(self, documents: int) -> None:
-        """Count some documents as done."""
+    def advance(self, documents: int = 1) -> None:
+        """Count some as done."""
         self.done += documents
         self._bar.update(documents)
-        if self._bar.disable and time.monotonic() - self._last >= EVERY:
+        if self._bar.disable and time.monotonic() - self._last >= self._wait:
+            self._wait = min(2 * self._wait, EVERY)
             self.tell()
 
     def tell(self, more: str = "") -> None:
@@ -62,8 +65,17 @@ class Progress:
                 of, more = f" of {self.total:,}", f", about {duration(left)} left{more}"
             took = duration(self._last - self._started)
             self._bar.clear()
-            logger.info(f"{self._what}: {self.done:,}{of} documents in {took}{more}")
+            logger.info(f"{self._what}: {self.done:,}{of} {self._units} in {took}{more}")
             self._bar.refresh()
+
+
+def no_bar(main: bool) -> bool | None:
+    """Return what tqdm's `disable` has to be: None leaves bars out where the output is no terminal.
+
+    Args:
+        main: Whether this is the main process, which alone shows bars, unless nothing but results is asked for.
+    """
+    return None if main and logger.isEnabledFor(logging.INFO) else True
 
 
 def written_bytes(count: float) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from eraserhead.digests import changed_file
 from eraserhead.errors import Setting, UserError
 from eraserhead.files import replacing
+from eraserhead.loading.waiting import waiting
 from eraserhead.locks import holding
 from eraserhead.publishing.config import PushConfig
 from eraserhead.publishing.hub import Hub, Pushed, Target, check_name, check_reference
@@ -32,8 +33,10 @@ def push_to_hub(config: PushConfig) -> Pushed:
     with source_of(folder, find_results(folder, config.erasure)) as source:
         check_source(source)
         if config.dry_run:
-            return _write(source, folder / PUBLICATION, options)
-        return _push(source, options, Target(config.repository, config.private, config.revision, config.tag))
+            with waiting("writing the folder to push"):
+                return _write(source, folder / PUBLICATION, options)
+        with waiting("pushing"):
+            return _push(source, options, Target(config.repository, config.private, config.revision, config.tag))
 
 
 def _write(source: Source, folder: Path, options: Options) -> Pushed:

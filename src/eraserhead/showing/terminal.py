@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from rich import box
@@ -20,7 +22,6 @@ WIDTH = 124  # columns, where the output is not a terminal and COLUMNS says noth
 PROSE = 120  # columns that sentences take at most: longer lines are hard to read
 BETWEEN = 4  # columns between two tables
 WIDER_THAN_ALL = 10_000  # columns
-LINED: dict[str, Any] = {"box": box.HEAVY_HEAD}
 OF_A_NUMBER = re.compile(r" (\[|\(n=)")  # what stands behind a number: its interval, or how many it is over
 ENDS = re.compile(r"\[([^\[\], ]+), ([^\[\], ]+)\]")
 NONE, NEVER = "-", "never"  # a missing number; a number larger than everything, of what never happens
@@ -64,9 +65,9 @@ class Trimmed:
 class Grid:
     """A table of texts: the first column names its rows. It is drawn as wide as the terminal allows.
 
-    Where an interval does not fit behind its number, it stands below it; where that does not fit either, there are no
-    lines between columns, and then each end has a line of its own. In a terminal that is still narrower cells take
-    several lines, and nothing is cut.
+    Where headings do not fit, they take several lines; where intervals do not fit behind their numbers, they stand
+    below them; where that does not fit either, there are no lines between columns, and then each end of an interval
+    has a line of its own. In a terminal that is still narrower cells take several lines, and nothing is cut.
 
     Args:
         title: What it shows.
@@ -92,18 +93,28 @@ class Grid:
         """Draw a line below the rows so far, if more follow."""
         self._sections.append([])
 
-    def drawn(self, written: Callable[[str], str] = str, tight: bool = False) -> Table:
-        """Return it with its cells as `written` writes them; a `tight` one has no lines between its columns."""
+    def drawn(self, written: Callable[[str], str] = str, wrapped: bool = False, tight: bool = False) -> Table:
+        """Return it with its cells as `written` writes them.
+
+        Args:
+            written: Writes a cell that is not the first of its row.
+            wrapped: Whether headings take several lines, so that they are no wider than their cells.
+            tight: Whether there are no lines between columns.
+        """
         style: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False, "show_edge": False}
-        table = Table(**(style if tight else LINED))
-        for place, heading in enumerate(self.headings):
-            wraps = place > 0 or self.names_wrap
+        table = Table(**(style if tight else {}))
+        sections = [
+            [[name, *map(written, others)] for name, *others in (map(visible, row) for row in rows)]
+            for rows in self._sections
+        ]
+        cells = [[*column] for column in zip_longest(*(row for rows in sections for row in rows), fillvalue="")]
+        for place, heading in enumerate(map(visible, self.headings)):
             side: Any = "left" if place == 0 or self.left else "right"
-            table.add_column(literal(heading), justify=side, no_wrap=not wraps, overflow="fold")
-        for rows in self._sections:
+            shown = _beside(heading, cells[place]) if wrapped and cells else heading
+            table.add_column(Text(shown), justify=side, no_wrap=place == 0 and not self.names_wrap, overflow="fold")
+        for rows in sections:
             for row in rows:
-                name, *numbers = map(visible, row)
-                table.add_row(Text(name), *(Text(written(number)) for number in numbers))
+                table.add_row(*map(Text, row))
             table.add_section()
         return table
 
@@ -112,9 +123,10 @@ class Grid:
         yield Text(visible(self.title), style="bold")
         ways = (
             self.drawn(),
-            self.drawn(_stacked),
-            self.drawn(_squeezed, tight=True),
-            self.drawn(_broken, tight=True),
+            self.drawn(wrapped=True),
+            self.drawn(_stacked, wrapped=True),
+            self.drawn(_squeezed, wrapped=True, tight=True),
+            self.drawn(_broken, wrapped=True, tight=True),
         )
         wide = options.update(max_width=WIDER_THAN_ALL)
         for table in ways[:-1]:
@@ -193,6 +205,12 @@ class Narrow:
 def literal(text: str) -> Text:
     """Return a text that every console shows literally, without markup and with visible control characters."""
     return Text(visible(text))
+
+
+def _beside(heading: str, cells: Sequence[str]) -> str:
+    """Return a heading in lines that are no longer than the longest line of its cells, or than its longest word."""
+    lines = [*heading.split(), *(line for cell in cells for line in cell.split("\n"))]
+    return textwrap.fill(heading, max(map(len, lines), default=1), break_on_hyphens=False)
 
 
 def _stacked(cell: str) -> str:

@@ -15,6 +15,7 @@ from transformers import get_linear_schedule_with_warmup
 from eraserhead.data.batching import buckets, share, training_steps
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
+from eraserhead.loading.waiting import EVERY
 from eraserhead.sites.budget import budget_for
 from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
@@ -108,7 +109,7 @@ class Loop:
         steps = training_steps(lengths, self.config.batch_size, self.config.seed, epoch)
         losses: list[torch.Tensor] = []
         total, checked = 0.0, 0
-        for number, step in enumerate(devices.progress(steps, self.accelerator, f"epoch {epoch + 1}", "step")):
+        for number, step in enumerate(devices.progress(steps, self.accelerator, f"epoch {epoch + 1}", "step", EVERY)):
             losses.append(self.step(step))
             if len(losses) == UNREAD or number == len(steps) - 1:
                 found = self._finite(losses, epoch, checked, len(steps))

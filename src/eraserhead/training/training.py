@@ -25,6 +25,7 @@ from eraserhead.loading.model_files import check_undamaged
 from eraserhead.loading.opened import check_inputs
 from eraserhead.loading.reader import DocumentReader, reader_for
 from eraserhead.loading.run_layout import RUN
+from eraserhead.loading.waiting import waiting
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
@@ -92,7 +93,7 @@ def _train(
 ) -> None:
     """Train a classifier into a folder in which this run is alone."""
     set_seed(config.training.seed, device_specific=True)  # dropout must differ between processes
-    with devices.main_first(accelerator):
+    with devices.main_first(accelerator), waiting("reading the documents and the encoder"):
         documents = load_splits(config, tested)
         labels = documents["train"].labels
         assert labels is not None
