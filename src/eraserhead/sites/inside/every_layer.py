@@ -15,7 +15,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.method.cases import Cases, OneEach, decisions
 from eraserhead.method.replayed import ReplayedReading
 from eraserhead.patch.dry_run import dry_inputs, same_logits
-from eraserhead.patch.families import ReadOut, Route, UnknownFamilyError
+from eraserhead.patch.families import Route, UnknownFamilyError
 from eraserhead.patch.interface import AttentionRecord, erasable
 from eraserhead.sites.embeddings import parameters_fixed
 from eraserhead.sites.inside.layer import LayerReplay
