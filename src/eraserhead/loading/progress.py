@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from tqdm.auto import tqdm
 
 EVERY = 30.0  # seconds between two lines
+LONG_RUN = 60.0  # seconds; of a longer run it is said how long it takes
 
 logger = logging.getLogger("eraserhead")
 
