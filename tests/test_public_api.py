@@ -13,7 +13,7 @@ from tiny import saved_classifier, tiny_tokenizer
 
 PUBLIC = {
     *("erase", "explain", "merge", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
-    *("Explanation", "Ranking", "Reading", "UserError", "Comparison", "compare"),
+    *("Explanation", "Ranking", "Reading", "UserError", "Comparison", "compare", "Atlas", "atlas"),
     *("AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
 }
 

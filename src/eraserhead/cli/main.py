@@ -30,6 +30,7 @@ from eraserhead.errors import DocumentError, FunctionError, Job, Setting, Spell,
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.loading import launcher
 from eraserhead.loading.defaults import erase_defaults
+from eraserhead.mapping.config import AtlasConfig
 from eraserhead.publishing.config import PushConfig
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
@@ -59,7 +60,18 @@ COMMANDS = {
         alone=True,
     ),
     "show": Command(
-        ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True
+        ShowConfig,
+        "eraserhead.cli.show",
+        "print the tables of finished erasure results, or of an atlas",
+        ("results",),
+        alone=True,
+    ),
+    "atlas": Command(
+        AtlasConfig,
+        "eraserhead.cli.atlas",
+        "erase in every layer and every head of a checkpoint, and see which of them move decisions",
+        ("model",),
+        defaults=erase_defaults,
     ),
     "compare": Command(
         CompareConfig,

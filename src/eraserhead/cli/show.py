@@ -3,17 +3,23 @@
 import shlex
 from pathlib import Path
 
+from eraserhead.cli.atlas import print_atlas
 from eraserhead.erasure.answer import answer_view
 from eraserhead.erasure.config import ShowConfig
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.view import summary_view
+from eraserhead.mapping.folder import AtlasFolder
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 
 
 def run(config: ShowConfig) -> None:
-    """Print the answer of finished results, or all their tables."""
-    print_results(ResultsFolder(Path(config.results)), config.details)
+    """Print the answer of finished results, or of an atlas, or all their tables."""
+    atlas = AtlasFolder(Path(config.results))
+    if atlas.has(AtlasFolder.MARK):
+        print_atlas(atlas, config.details)
+    else:
+        print_results(ResultsFolder(Path(config.results)), config.details)
 
 
 def print_results(results: ResultsFolder, details: bool = False) -> None:

@@ -105,8 +105,8 @@ class ShowConfig:
     """The results that are shown.
 
     Attributes:
-        results: Folder of finished erasure results.
-        details: Print all tables, not the answer alone.
+        results: Folder of finished erasure results, or of an atlas.
+        details: Print all tables, or all places of an atlas, not the answer alone.
     """
 
     results: str

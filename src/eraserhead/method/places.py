@@ -88,6 +88,11 @@ def analyse_place(
     )
 
 
+def removed_at(flips: Flips, never: int) -> Int[Tensor, " batch"]:
+    """Return how many components are erased at the first flips, and `never` where nothing flips."""
+    return flips.removed.masked_fill(flips.outcome == Outcome.NEVER.value, never)
+
+
 def grid_sizes(components: int) -> list[int]:
     """Return the sizes of the prefixes that are looked at, but for the whole: 1, 2, 4, ... below `components`."""
     return [1 << power for power in range(max(components - 1, 0).bit_length())]
