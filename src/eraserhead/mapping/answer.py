@@ -4,27 +4,31 @@ import math
 from collections.abc import Sequence
 
 from eraserhead.erasure.verdict import FEWEST_DOCUMENTS, VerdictKind, why_none
-from eraserhead.mapping.summary import SIGNIFICANT, AtlasSetup, AtlasSummary, PlaceSummary
+from eraserhead.mapping.summary import AtlasSetup, AtlasSummary, PlaceSummary
+from eraserhead.method.names import ATTENTION, BEST_FOUND, RANDOM
 from eraserhead.method.statistics import Estimate
-from eraserhead.showing.terminal import interval, percent
+from eraserhead.showing.terminal import NONE, interval, percent
 
+SIGNIFICANT = 0.05
 GRID = "1, 2, 4, ... and all"  # sizes of the prefixes that are looked at of a head
-COLUMNS = (
+FEW_COLUMNS = (
     "flips along attention, %",
     "at random, %",
-    "best found, %",
     "fewer minus more, points",
     "p, Holm",
-    "JS of the top, nats",
     "flips without it, %",
 )
+COLUMNS = (*FEW_COLUMNS, "flips along best found, %", "JS of the top, nats")
 NOTE = (
     "Fewer minus more: share of documents that flip with fewer removals along attention than in random orders, less "
-    "the share with more; * marks places that stand out among all (p < .05 after Holm's correction). Best found: along "
-    "the smallest set found on any order. JS of the top: divergence when the component of most attention is erased. "
-    "Flips without it: when all attention of the place is erased. In brackets: 95 % intervals over documents. "
-    "{prefixes}Weights are multipliers, so that larger ones flip decisions sooner: decisions rest on the weights of a "
-    "place that stands out, which is no verdict on what its attention means."
+    "the share with more; * marks places that stand out among all (p < .05 after Holm's correction). Flips without it: "
+    "when all attention of the place is erased. {columns}In brackets: 95 % intervals over documents. {prefixes}"
+    "Weights are multipliers, so that larger ones flip decisions sooner: decisions rest on the weights of a place that "
+    "stands out, which is no verdict on what its attention means."
+)
+FURTHER = (
+    "Best found: along the smallest set found on any order. JS of the top: divergence when the component of most "
+    "attention is erased. "
 )
 PREFIXES = (
     f"Of heads, prefixes of {GRID} components are looked at, of layers every prefix: compare the flips of the two with "
@@ -35,6 +39,13 @@ PREFIXES = (
 def sentences(summary: AtlasSummary) -> tuple[str, str]:
     """Return the answer: how many places stand out, and which places matter most when they are erased."""
     return _standing_out(summary), _largest_effects(summary.places)
+
+
+def standing_out(summary: AtlasSummary) -> list[PlaceSummary]:
+    """Return the places at which attention differs from random orders, among all; none where nothing may be said."""
+    if why_none(summary) is not None:
+        return []
+    return [place for place in summary.places if place.corrected is not None and place.corrected < SIGNIFICANT]
 
 
 def ordered(summary: AtlasSummary) -> list[PlaceSummary]:
@@ -48,20 +59,22 @@ def ordered(summary: AtlasSummary) -> list[PlaceSummary]:
 
 
 def cells(summary: AtlasSummary, place: PlaceSummary) -> tuple[str, ...]:
-    """Return the cells of a place under `COLUMNS`."""
-    mark = " *" if place.stands_out and why_none(summary) is None else ""
+    """Return the cells of a place under `COLUMNS`; those under `FEW_COLUMNS` come first."""
+    mark = " *" if place in standing_out(summary) else ""
     return (
-        *(percent(place.flips[name]) for name in ("attention", "random", "best_found")),
+        percent(place.flips[ATTENTION]),
+        percent(place.flips[RANDOM]),
         f"{percent(place.advantage)}{mark}",
-        "-" if place.corrected is None else f"{place.corrected:.3g}",
-        interval(place.top_js, digits=4),
+        NONE if place.corrected is None else f"{place.corrected:.2g}",
         percent(place.whole_flips),
+        percent(place.flips[BEST_FOUND]),
+        interval(place.top_js),
     )
 
 
-def note(setup: AtlasSetup) -> str:
+def note(setup: AtlasSetup, all_columns: bool) -> str:
     """Return what has to be known to read the table."""
-    return NOTE.format(prefixes=PREFIXES if setup.heads == "each" else "")
+    return NOTE.format(prefixes=PREFIXES if setup.heads == "each" else "", columns=FURTHER if all_columns else "")
 
 
 def counted_places(setup: AtlasSetup) -> str:
@@ -94,18 +107,16 @@ def _standing_out(summary: AtlasSummary) -> str:
             f"No place can stand out among {len(places)}: {summary.documents.analysed} documents are too few, it takes "
             f"{needed}."
         )
-    sooner, later = (
-        [place for place in places if place.stands_out and sign * (place.advantage.value or 0.0) > 0]
-        for sign in (1, -1)
-    )
+    out = [place.advantage.value or 0.0 for place in standing_out(summary)]
+    sooner, later = sum(each > 0 for each in out), sum(each < 0 for each in out)
     return (
-        f"Of {len(places)} places ({counted_places(setup)}), {_count(sooner)} where decisions flip with fewer removals "
-        f"along attention than in random orders, and {_count(later)} where they flip with more."
+        f"Of {len(places)} places ({counted_places(setup)}), {_count(sooner)}, with fewer removals along attention than "
+        f"in random orders, and {later or 'none'} with more."
     )
 
 
-def _count(places: Sequence[PlaceSummary]) -> str:
-    return f"{len(places)} stand{'s' * (len(places) == 1)} out"
+def _count(places: int) -> str:
+    return f"{places or 'none'} stand{'s' * (places == 1)} out"
 
 
 def _largest_effects(places: Sequence[PlaceSummary]) -> str:

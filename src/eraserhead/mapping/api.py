@@ -18,6 +18,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
 from eraserhead.loading.opened import documents_for
 from eraserhead.loading.targets import check_threshold, decides_by_label, label_setup
+from eraserhead.mapping.answer import standing_out
 from eraserhead.mapping.config import AtlasConfig, Heads
 from eraserhead.mapping.folder import ATLAS, SCHEMAS, AtlasFolder
 from eraserhead.mapping.mapping import map_documents
@@ -44,7 +45,7 @@ class Atlas:
     page: str
 
     def __repr__(self) -> str:
-        out = sum(place.stands_out for place in self.summary.places)
+        out = len(standing_out(self.summary))
         return f"Atlas({len(self.summary.places)} places, {out} stand out; {self.summary.documents.analysed} documents)"
 
     @property

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from eraserhead.mapping.answer import standing_out
 from eraserhead.mapping.summary import AtlasSummary, PlaceSummary
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.figures import BLACK, WIDTH, Plate, numbers_table, styled
@@ -16,6 +18,7 @@ WHOLE = "all"  # the column of all heads of a layer
 GAP = 1  # columns between it and the heads
 CELL, AROUND = 0.21, 1.1  # inches of a cell, and of what is above and below the cells
 LEAST = 0.05  # to which the colours of the effects reach at least
+COLOURS = 40  # of a scale: from 50 on matplotlib draws it as a bitmap, which a page may not show
 NUMBERS = pa.schema(
     [
         ("layer", pa.int32()),
@@ -68,8 +71,9 @@ def draw_heat_map(summary: AtlasSummary, plate: Plate) -> None:
             _draw(figure, axes, panel, summary, heads)
         figure.supxlabel("dots: attention differs from random orders here (p < .05, Holm's correction over all places)")
         plate.save(figure)
+    out = standing_out(summary)
     rows = [
-        (each.layer, each.head, each.advantage.value, each.whole_flips.value, each.corrected, each.stands_out)
+        (each.layer, each.head, each.advantage.value, each.whole_flips.value, each.corrected, each in out)
         for each in summary.places
     ]
     plate.save_numbers([numbers_table(rows, NUMBERS)], NUMBERS)
@@ -82,8 +86,10 @@ def _draw(figure: Figure, axes: Axes, panel: Panel, summary: AtlasSummary, heads
         value = panel.of(place).value
         cells[layers.index(place.layer), _column(place)] = np.nan if value is None else 100 * value
     low, high = panel.limits(float(np.nanmax(np.abs(cells), initial=0.0)) / 100)
-    image = axes.imshow(cells, cmap=panel.colours, vmin=100 * low, vmax=100 * high, origin="lower", aspect="auto")
-    marked = [place for place in summary.places if place.stands_out]
+    colours = matplotlib.colormaps[panel.colours].resampled(COLOURS)
+    columns, rows = np.arange(cells.shape[1] + 1) - 0.5, np.arange(len(layers) + 1) - 0.5
+    image = axes.pcolormesh(columns, rows, np.ma.masked_invalid(cells), cmap=colours, vmin=100 * low, vmax=100 * high)
+    marked = standing_out(summary)
     axes.plot(
         [_column(place) for place in marked],
         [layers.index(place.layer) for place in marked],

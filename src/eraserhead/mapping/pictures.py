@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from eraserhead.files import replacing, write_text
+from eraserhead.mapping.answer import standing_out
 from eraserhead.mapping.folder import ATLAS, AtlasFolder
 from eraserhead.mapping.heat_map import draw_heat_map
 from eraserhead.mapping.page import page_of
@@ -38,7 +39,8 @@ def places_table(summary: AtlasSummary) -> pa.Table:
             ("stands_out", pa.bool_()),
         ]
     )
-    rows = [dict(zip(schema.names, _row(place), strict=True)) for place in summary.places]
+    out = standing_out(summary)
+    rows = [dict(zip(schema.names, (*_row(place), place in out), strict=True)) for place in summary.places]
     return pa.Table.from_pylist(rows, schema)
 
 
@@ -46,4 +48,4 @@ def _row(place: PlaceSummary) -> tuple[object, ...]:
     estimates: list[Estimate] = [*place.flips.values(), *(getattr(place, name) for name in ESTIMATES)]
     ends = (number for each in estimates for number in (each.value, each.low, each.high))
     known = (place.layer, place.head, place.every_prefix, place.advantage.count)
-    return (*known, *ends, place.p_value, place.corrected, place.stands_out)
+    return (*known, *ends, place.p_value, place.corrected)

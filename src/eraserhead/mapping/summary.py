@@ -11,8 +11,6 @@ from eraserhead.mapping.config import Heads
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import Limits
 
-SIGNIFICANT = 0.05
-
 
 @dataclass(frozen=True)
 class AtlasSetup:
@@ -110,11 +108,6 @@ class PlaceSummary:
     whole_js: Estimate
     p_value: float | None
     corrected: float | None
-
-    @property
-    def stands_out(self) -> bool:
-        """Whether attention differs from random orders here, among all places of the atlas."""
-        return self.corrected is not None and self.corrected < SIGNIFICANT
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from eraserhead.erasure.header import site_line
-from eraserhead.mapping.answer import COLUMNS, cells, note, ordered, sentences
+from eraserhead.mapping.answer import COLUMNS, FEW_COLUMNS, cells, note, ordered, sentences
 from eraserhead.mapping.summary import AtlasSummary
 from eraserhead.showing.terminal import FEW_NOTE, add_row, interval, literal, new_table
 
@@ -18,14 +18,15 @@ def atlas_view(summary: AtlasSummary, details: bool = False) -> RenderableType:
     """Return what is printed of an atlas: the answer, and the strongest places, or with `details` all in order."""
     places = list(summary.places) if details else ordered(summary)[:STRONGEST]
     of = "All places" if details or len(places) == len(summary.places) else f"The {len(places)} strongest places"
-    table = new_table(f"{of}, % of documents", "place", *COLUMNS)
+    columns = COLUMNS if details else FEW_COLUMNS
+    table = new_table(f"{of}, % of documents", "place", *columns)
     for place in places:
-        add_row(table, place.name, *cells(summary, place))
+        add_row(table, place.name, *cells(summary, place)[: len(columns)])
     return Group(
         *map(literal, _header(summary)),
         *(Text(f"\n{sentence}", style="bold") for sentence in sentences(summary)),
         Padding(table, (1, 0, 0, 0)),
-        Text(f"{note(summary.setup)} {FEW_NOTE}", style="dim"),
+        Text(f"{note(summary.setup, details)} {FEW_NOTE}", style="dim"),
     )
 
 
