@@ -110,13 +110,9 @@ def _standing_out(summary: AtlasSummary) -> str:
     out = [place.advantage.value or 0.0 for place in standing_out(summary)]
     sooner, later = sum(each > 0 for each in out), sum(each < 0 for each in out)
     return (
-        f"Of {len(places)} places ({counted_places(setup)}), {_count(sooner)}, with fewer removals along attention than "
-        f"in random orders, and {later or 'none'} with more."
+        "Decisions flip with fewer removals along attention than in random orders at "
+        f"{sooner or 'none'} of {len(places)} places ({counted_places(setup)}), and with more at {later or 'none'}."
     )
-
-
-def _count(places: int) -> str:
-    return f"{places or 'none'} stand{'s' * (places == 1)} out"
 
 
 def _largest_effects(places: Sequence[PlaceSummary]) -> str:
