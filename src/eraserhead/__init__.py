@@ -22,6 +22,7 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.errors import UserError as UserError
     from eraserhead.explanation.api import explain as explain
     from eraserhead.explanation.explained import Explanation as Explanation
+    from eraserhead.explanation.exploring import explore as explore
     from eraserhead.mapping.api import Atlas as Atlas
     from eraserhead.mapping.api import atlas as atlas
     from eraserhead.method.reading import Reading as Reading
@@ -55,6 +56,7 @@ _HOMES = {
     "erasable": "eraserhead.patch.interface",
     "erase": "eraserhead.erasure.api",
     "explain": "eraserhead.explanation.api",
+    "explore": "eraserhead.explanation.exploring",
     "merge": "eraserhead.erasure.api",
     "push": "eraserhead.publishing.api",
     "read": "eraserhead.erasure.api",

@@ -220,7 +220,7 @@ def test_an_interrupted_atlas_continues_and_ends_as_if_it_had_not_been(tmp_path,
     continued = map_to_folder(asked)
     assert continued.summary().run.earlier_shards == 2
     assert continued.summary().places == whole.summary().places
-    assert not (folder.path / "shards").exists()
+    assert not (folder.path / "atlas-shards").exists()
     for name in ("documents", "flips"):
         assert continued.table(name).equals(whole.table(name))
 

@@ -1,25 +1,43 @@
 """``eraserhead show``."""
 
 import shlex
+import sys
 from pathlib import Path
 
 from eraserhead.cli.atlas import print_atlas
 from eraserhead.erasure.answer import answer_view
 from eraserhead.erasure.config import ShowConfig
+from eraserhead.erasure.finding import found_results
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.table import FORMATS
 from eraserhead.erasure.view import summary_view
-from eraserhead.mapping.folder import AtlasFolder
+from eraserhead.errors import Setting, UserError
+from eraserhead.mapping.folder import ATLAS, AtlasFolder
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 
 
 def run(config: ShowConfig) -> None:
-    """Print the answer of finished results, or of an atlas, or all their tables."""
+    """Print the answer of finished results or of an atlas, all their tables, or the main one for other programs.
+
+    Raises:
+        UserError: There are no results, several, or tables of two kinds are asked for.
+    """
+    if config.format is not None and config.details:
+        given = Setting("format", config.format)
+        raise UserError(given, ": is the main table alone; leave out ", Setting("details", True), " or it")
     atlas = AtlasFolder(Path(config.results))
     if atlas.has(AtlasFolder.MARK):
+        if config.format is not None:
+            why = f": {atlas.path} is an atlas, whose places are in {ATLAS.places} and heat_map.csv; leave it out"
+            raise UserError(Setting("format", config.format), why)
         print_atlas(atlas, config.details)
+        return
+    results = found_results(Path(config.results))
+    if config.format is None:
+        print_results(results, config.details)
     else:
-        print_results(ResultsFolder(Path(config.results)), config.details)
+        sys.stdout.write(FORMATS[config.format](results.summary()))
 
 
 def print_results(results: ResultsFolder, details: bool = False) -> None:

@@ -4,13 +4,12 @@ from itertools import groupby
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from eraserhead.comparison.compared import Comparison, Difference
 from eraserhead.erasure.header import site_line
 from eraserhead.erasure.view import called
-from eraserhead.showing.terminal import NONE, add_row, interval, literal, new_table, percent
+from eraserhead.showing.terminal import NONE, Grid, interval, literal, percent
 
 MEASURES = {
     "fraction": "fraction erased until the decision flips",
@@ -45,25 +44,25 @@ def comparison_view(comparison: Comparison) -> RenderableType:
     return Group(*map(literal, lines), *(Padding(table, (1, 0, 0, 0)) for table in tables), Text(NOTES, style="dim"))
 
 
-def _differences(comparison: Comparison) -> list[Table]:
+def _differences(comparison: Comparison) -> list[Grid]:
     tables = []
     for (first, second), found in groupby(comparison.differences, lambda each: (each.first, each.second)):
-        table = new_table(f"{second} against {first}", "ranking", "measure", first, second, "difference")
+        table = Grid(f"{second} against {first}", "ranking", "measure", first, second, "difference")
         for ranking, own in groupby(found, lambda each: each.ranking):
             for row, each in enumerate(each for each in own if _says_something(each)):
                 mark = " *" if each.significant else ""
                 numbers = (_number(each.of_first), _number(each.of_second), interval(each.difference) + mark)
-                add_row(table, "" if row else called(ranking), MEASURES[each.measure], *numbers)
+                table.add_row("" if row else called(ranking), MEASURES[each.measure], *numbers)
             table.add_section()
         tables.append(table)
     return tables
 
 
-def _agreements(comparison: Comparison) -> list[Table]:
-    table = new_table(TAU, "ranking", "results", "tau", "documents")
+def _agreements(comparison: Comparison) -> list[Grid]:
+    table = Grid(TAU, "ranking", "results", "tau", "documents")
     for each in comparison.agreements:
         if each.tau.count:
-            add_row(table, each.ranking, f"{each.first}, {each.second}", interval(each.tau), str(each.tau.count))
+            table.add_row(each.ranking, f"{each.first}, {each.second}", interval(each.tau), str(each.tau.count))
     return [table] if table.row_count else []
 
 

@@ -105,9 +105,12 @@ class ShowConfig:
     """The results that are shown.
 
     Attributes:
-        results: Folder of finished erasure results, or of an atlas.
+        results: Folder of finished erasure results, or of the run that holds them; or of an atlas.
         details: Print all tables, or all places of an atlas, not the answer alone.
+        format: Print the main table alone, as ``markdown``, ``latex`` (for booktabs), ``csv`` or ``json``; default:
+            the answer, for people.
     """
 
     results: str
     details: bool = False
+    format: Literal["markdown", "latex", "csv", "json"] | None = None

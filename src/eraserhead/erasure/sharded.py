@@ -13,7 +13,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 import pyarrow as pa
 
 from eraserhead.digests import changed_file, digests
-from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, in_order
+from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, in_order, with_others
 from eraserhead.erasure.schemas import DOCUMENT_ROWS
 from eraserhead.errors import Job, UserError
 from eraserhead.files import damaged, remove_at_once, replacing
@@ -185,9 +185,10 @@ class ShardedResults(OutputFolder, Generic[SetupKind, SummaryKind]):
         self.check_mark()
         for name, schema in (schemas or self.TABLES).items():
             file = self.LAYOUT.table(name)
-            with replacing(self.path / file) as unfinished, parquet_writer(unfinished, schema) as writer:
+            of_all = with_others(schema, folders[0] / file) if folders else schema
+            with replacing(self.path / file) as unfinished, parquet_writer(unfinished, of_all) as writer:
                 for rows in in_order(folders, file, self.LAYOUT.table(DOCUMENT_ROWS), mend):
-                    writer.write_table(completed(rows).select(schema.names))
+                    writer.write_table(completed(rows).select(of_all.names))
         return digests(self.path, map(self.LAYOUT.table, self.TABLES))
 
     def finish(self, summary: SummaryKind) -> None:

@@ -53,6 +53,7 @@ class AtlasLayout(ResultsLayout):
     Attributes:
         setup: What determines it.
         summary: Its places.
+        shards: Finished shards, until they are joined.
         places: The same as a table.
         map: The figure, without the ending of its files.
         page: The page.
@@ -60,6 +61,7 @@ class AtlasLayout(ResultsLayout):
 
     setup: str = "atlas-setup.json"
     summary: str = "atlas.json"
+    shards: str = "atlas-shards"
     places: str = "atlas.parquet"
     map: str = "heat_map"
     page: str = "atlas.html"

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
 from eraserhead.erasure.header import site_line
 from eraserhead.mapping.answer import COLUMNS, FEW_COLUMNS, cells, note, ordered, sentences
 from eraserhead.mapping.summary import AtlasSummary
-from eraserhead.showing.terminal import FEW_NOTE, add_row, interval, literal, new_table
+from eraserhead.showing.terminal import FEW_NOTE, Grid, answer, interval, literal, prose
 
 STRONGEST = 10  # places that are shown first
 
@@ -19,14 +18,14 @@ def atlas_view(summary: AtlasSummary, details: bool = False) -> RenderableType:
     places = list(summary.places) if details else ordered(summary)[:STRONGEST]
     of = "All places" if details or len(places) == len(summary.places) else f"The {len(places)} strongest places"
     columns = COLUMNS if details else FEW_COLUMNS
-    table = new_table(f"{of}, % of documents", "place", *columns)
+    table = Grid(f"{of}, % of documents", "place", *columns)
     for place in places:
-        add_row(table, place.name, *cells(summary, place)[: len(columns)])
+        table.add_row(place.name, *cells(summary, place)[: len(columns)])
     return Group(
         *map(literal, _header(summary)),
-        *(Text(f"\n{sentence}", style="bold") for sentence in sentences(summary)),
+        answer(" ".join(sentences(summary))),
         Padding(table, (1, 0, 0, 0)),
-        Text(f"{note(summary.setup, details)} {FEW_NOTE}", style="dim"),
+        prose(f"{note(summary.setup, details)} {FEW_NOTE}", "dim"),
     )
 
 
