@@ -15,6 +15,7 @@ FENCE = re.compile(
 SMALLER = {
     "train": "--data.train_size 16 --data.validation_size 6 --data.test_size 6 --training.epochs 1 --cpu",
     "erase": "--data.test_size 6 --draws 2 --cpu",
+    "atlas": "--data.test_size 12 --draws 1 --cpu",
     "explain": "--cpu",
     "explore": "--cpu",
     "reproduce": "--datasets imdb --models flan-none,han-none --train_size 16 --validation_size 6 --test_size 6"

@@ -25,7 +25,7 @@ PUBLIC = {
         "DataConfig",
         "Erasure",
     ),
-    *("Explanation", "Ranking", "Reading", "UserError", "Comparison", "compare"),
+    *("Explanation", "Ranking", "Reading", "UserError", "Comparison", "compare", "Atlas", "atlas"),
     *("AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
 }
 

@@ -23,6 +23,8 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.explanation.api import explain as explain
     from eraserhead.explanation.explained import Explanation as Explanation
     from eraserhead.explanation.exploring import explore as explore
+    from eraserhead.mapping.api import Atlas as Atlas
+    from eraserhead.mapping.api import atlas as atlas
     from eraserhead.method.reading import Reading as Reading
     from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig as AttentionPoolingConfig
     from eraserhead.models.modeling_attention_pooling import (
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 
 # Every public name, and the module that it is imported from when it is first used.
 _HOMES = {
+    "Atlas": "eraserhead.mapping.api",
     "AttentionPoolingConfig": "eraserhead.models.configuration_attention_pooling",
     "AttentionPoolingForSequenceClassification": "eraserhead.models.modeling_attention_pooling",
     "AttentionRecord": "eraserhead.patch.passes",
@@ -48,6 +51,7 @@ _HOMES = {
     "Ranking": "eraserhead.rankings.ranking",
     "Reading": "eraserhead.method.reading",
     "UserError": "eraserhead.errors",
+    "atlas": "eraserhead.mapping.api",
     "compare": "eraserhead.comparison.api",
     "erasable": "eraserhead.patch.interface",
     "erase": "eraserhead.erasure.api",

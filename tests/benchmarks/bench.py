@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # the slow references of the tests
 sys.path.append(str(Path(__file__).parents[2] / "examples"))  # the script that fine-tunes
 
+import atlas
 import attributions
 import coverage
 import curves
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "inside-singles": inside.singles,
     "inside-lower": inside.lower,
     "inside-prefixes": inside.prefixes,
+    "atlas": atlas.whole,
     "inside-captum": inside.captum,
     "inside-memory": inside.memory,
     "rankings": attributions.costs,

@@ -272,7 +272,7 @@ def test_the_parts_of_a_number_have_every_shard_once():
 @pytest.mark.slow
 def test_the_first_shard_tells_what_a_long_run_takes(made, monkeypatch, caplog):
     """Every run is long here, and a disk with a byte free is full; of the 43 documents, 22 are done first."""
-    monkeypatch.setattr("eraserhead.erasure.erasing.LONG", 0.0)
+    monkeypatch.setattr("eraserhead.erasure.erasing.LONG_RUN", 0.0)
     with caplog.at_level("INFO", "eraserhead"):
         erase_to_folder(config(made, "told", shard_size=22))
     (line,) = (message for message in caplog.messages if "the tables will take" in message)
@@ -282,7 +282,7 @@ def test_the_first_shard_tells_what_a_long_run_takes(made, monkeypatch, caplog):
     bytes_written = sum((made / "told" / f"{name}.parquet").stat().st_size for name in SCHEMAS)
     assert bytes_written / (1000 * float(said[1])) == pytest.approx(0.75, abs=0.25)  # small files have more overhead
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1))
-    monkeypatch.setattr("eraserhead.erasure.erasing.LONG", 1e9)
+    monkeypatch.setattr("eraserhead.erasure.erasing.LONG_RUN", 1e9)
     caplog.clear()
     with caplog.at_level("INFO", "eraserhead"):
         erase_to_folder(config(made, "full"))

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from eraserhead.method import paired
-from eraserhead.method.paired import sign_flip_p_values
+from eraserhead.method.paired import exact_sign_flip_p_values, sign_flip_p_values
 
 
 def test_p_values_are_those_of_all_signs():
@@ -58,3 +58,22 @@ def test_many_documents_come_to_the_same_by_the_normal_distribution(monkeypatch)
     normal = sign_flip_p_values(values)[0]
     assert normal == pytest.approx(2 * norm.sf(abs(values.sum()) / np.sqrt((values**2).sum())))
     assert drawn == pytest.approx(normal, abs=0.015)
+
+
+def test_exact_p_values_are_those_of_all_signs():
+    """Thirds and halves of eleven documents, one of which has no number: 1,024 signs each."""
+    differences = np.random.default_rng(3).integers(-6, 7, (11, 5)) / 6
+    differences[4] = np.nan
+    signs = np.array(list(product([-1, 1], repeat=10)))
+    numbers = np.delete(differences, 4, axis=0)
+    exact = (np.abs(signs @ numbers) >= np.abs(numbers.sum(0)) - 1e-9).mean(0)
+    np.testing.assert_allclose(exact_sign_flip_p_values(differences, 1 / 6), exact, rtol=1e-12)
+
+
+def test_exact_p_values_are_far_below_what_random_signs_can_tell():
+    """Of 2 ** 40 signs two bring forty equal differences as far; documents that do not differ change nothing."""
+    column = np.r_[np.full(40, -0.5), np.zeros(13)]
+    assert exact_sign_flip_p_values(column[:, None], 0.5)[0] == pytest.approx(2 / 2**40, rel=1e-12)
+    assert np.isnan(exact_sign_flip_p_values(np.zeros((7, 1)), 0.5)[0])
+    with pytest.raises(ValueError, match=r"not multiples of 0\.5"):
+        exact_sign_flip_p_values(np.array([[0.25]]), 0.5)

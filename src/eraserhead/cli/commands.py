@@ -9,6 +9,7 @@ from eraserhead.comparison.config import CompareConfig
 from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
 from eraserhead.explanation.config import ExplainConfig, ExploreConfig
 from eraserhead.loading.defaults import erase_defaults
+from eraserhead.mapping.config import AtlasConfig
 from eraserhead.publishing.config import PushConfig
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.training.config import SweepConfig, TrainConfig
@@ -125,10 +126,34 @@ COMMANDS = {
     "show": Command(
         ShowConfig,
         "eraserhead.cli.show",
-        "print the tables of finished erasure results",
+        "print the tables of finished erasure results, or of an atlas",
         ("results",),
         alone=True,
         examples=("show runs/imdb", "show runs/imdb/erasure --details", "show runs/imdb --format latex > table.tex"),
+    ),
+    "atlas": Command(
+        AtlasConfig,
+        "eraserhead.cli.atlas",
+        "erase in every layer and every head of a checkpoint, and see which of them move decisions",
+        ("model",),
+        defaults=erase_defaults,
+        examples=(
+            "atlas cardiffnlp/twitter-roberta-base --data.path tweets.csv",
+            "atlas cardiffnlp/twitter-roberta-base --data.path tweets.csv --layers -1,-2 --heads none",
+        ),
+        common=(
+            "output_dir",
+            "data.name",
+            "data.path",
+            "data.test_size",
+            "label_map",
+            "layers",
+            "heads",
+            "components",
+            "draws",
+            "overwrite",
+            "cpu",
+        ),
     ),
     "compare": Command(
         CompareConfig,

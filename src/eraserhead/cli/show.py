@@ -4,6 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from eraserhead.cli.atlas import print_atlas
 from eraserhead.erasure.answer import answer_view
 from eraserhead.erasure.config import ShowConfig
 from eraserhead.erasure.finding import found_results
@@ -11,12 +12,13 @@ from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.table import FORMATS
 from eraserhead.erasure.view import summary_view
 from eraserhead.errors import Setting, UserError
+from eraserhead.mapping.folder import ATLAS, AtlasFolder
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 
 
 def run(config: ShowConfig) -> None:
-    """Print the answer of finished results, all their tables, or the main one for other programs.
+    """Print the answer of finished results or of an atlas, all their tables, or the main one for other programs.
 
     Raises:
         UserError: There are no results, several, or tables of two kinds are asked for.
@@ -24,6 +26,13 @@ def run(config: ShowConfig) -> None:
     if config.format is not None and config.details:
         given = Setting("format", config.format)
         raise UserError(given, ": is the main table alone; leave out ", Setting("details", True), " or it")
+    atlas = AtlasFolder(Path(config.results))
+    if atlas.has(AtlasFolder.MARK):
+        if config.format is not None:
+            why = f": {atlas.path} is an atlas, whose places are in {ATLAS.places} and heat_map.csv; leave it out"
+            raise UserError(Setting("format", config.format), why)
+        print_atlas(atlas, config.details)
+        return
     results = found_results(Path(config.results))
     if config.format is None:
         print_results(results, config.details)

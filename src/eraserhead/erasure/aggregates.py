@@ -1,25 +1,26 @@
 """Aggregates over documents, from the tables of a results folder (METHOD sections 3 to 5)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from eraserhead.data.seen import TRAIN, UNSEEN, VALIDATION
+from eraserhead.data.seen import UNSEEN
 from eraserhead.data.tokens import COUNTS, summed_truncation
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.curve_values import curve_estimates, curve_summary
+from eraserhead.erasure.decided_documents import LARGEST_CLASS, Estimates, Key, accuracies, counts
 from eraserhead.erasure.draws import random_orders
 from eraserhead.erasure.fewest import fewest_removals
 from eraserhead.erasure.flip_values import COLUMNS, FlipValues, averager, flips_by_ranking, own_decisions
-from eraserhead.erasure.label_scores import commonest_states, label_scores, right_states
+from eraserhead.erasure.label_scores import label_scores
 from eraserhead.erasure.permuted import shuffled_estimates, shuffled_weights
 from eraserhead.erasure.ranking_summaries import Distribution, Pair, RankingSummary, SingleErasureTable, TestSummary
 from eraserhead.erasure.results import ResultTables, is_analysed
 from eraserhead.erasure.schemas import CEILING_COLUMNS, RATIONALE_COLUMNS
-from eraserhead.erasure.summary import BEYOND_ORDINARY, Aggregates, Agreement, Counts, People
+from eraserhead.erasure.summary import BEYOND_ORDINARY, Aggregates, Agreement, People
 from eraserhead.method.intervals import mean_of, share_of
 from eraserhead.method.names import BEST_FOUND, RANDOM, YARDSTICKS, Outcome
 from eraserhead.method.quantiles import quantiles_of
@@ -38,11 +39,8 @@ TEST_COLUMNS = ["id", "ranking", "n", "top_flips", "random_flips", "share_random
 FEWER, EQUAL, MORE = "fewer", "equal", "more"  # removals of the first of a pair of rankings
 FEWER_UNTIED, MORE_UNTIED = "fewer_untied", "more_untied"
 SWAPPED = {FEWER: MORE, EQUAL: EQUAL, MORE: FEWER, FEWER_UNTIED: MORE_UNTIED}
-LARGEST_CLASS = "largest_class"  # beside the accuracy
 EXACT, DRAWN = "exact", "drawn"  # the 2x2 tables of test 1
 
-Key = tuple[str, ...]  # what an estimate is of: its part of the summary, the ranking, the field
-Estimates = Iterator[tuple[Key, Estimate]]
 Estimated = Mapping[Key, Estimate]
 
 
@@ -81,7 +79,7 @@ def aggregate(
 
     found = dict(estimates())
     return Aggregates(
-        documents=_counts(documents, decisions),
+        documents=counts(documents, decisions),
         truncation=summed_truncation(table.filter(pa.array(is_first))),
         accuracy=found["accuracy", "all"],
         accuracy_unseen=found.get(("accuracy", UNSEEN)),
@@ -98,43 +96,6 @@ def aggregate(
         people=people(flips, analysed, found),
         fewest=fewest_removals(flips),
     )
-
-
-def _counts(documents: pd.DataFrame, decisions: pd.DataFrame) -> Counts:
-    analysed = documents.loc[is_analysed(documents.n)]
-    known = not documents.training_role.isna().any()
-    otherwise = decisions.loc[decisions.prediction != decisions.model_prediction]
-    return Counts(
-        total=len(documents),
-        analysed=len(analysed),
-        without_components=int((documents.n == 0).sum()),
-        with_one_component=int((documents.n == 1).sum()),
-        unlabelled=int(documents.label.isna().sum()),
-        decided_otherwise_by_model=otherwise.id.nunique(),
-        trained_on=int((analysed.training_role == TRAIN).sum()) if known else None,
-        validated_on=int((analysed.training_role == VALIDATION).sum()) if known else None,
-    )
-
-
-def accuracies(decisions: pd.DataFrame, labels: Sequence[str] = ()) -> Estimates:
-    """Yield the share of documents that is decided rightly, and the share that is of the largest class.
-
-    For all documents, and for those that training did not see, if known. Several models' decisions are averaged.
-    """
-    documents = decisions.loc[~decisions.id.duplicated()]
-    if labels:
-        right, constant = right_states(documents, len(labels)), commonest_states(documents, len(labels))
-    else:
-        average, largest = averager(decisions.id.to_numpy()), documents.label.mode()
-        right, constant = (
-            average(np.where(decisions.label.isna(), np.nan, decisions.label == said).astype(float))
-            for said in (decisions.prediction, largest.iloc[0] if len(largest) else -1)
-        )
-    yield ("accuracy", "all"), share_of(right)
-    if not np.isnan(constant).all():
-        yield ("accuracy", LARGEST_CLASS), share_of(constant)
-    if not documents.training_role.isna().any():
-        yield ("accuracy", UNSEEN), share_of(np.where(documents.training_role == UNSEEN, right, np.nan))
 
 
 def ranking_estimates(name: str, flips: FlipValues, yardstick: FlipValues | None) -> Estimates:

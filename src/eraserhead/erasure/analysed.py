@@ -146,8 +146,8 @@ def analysed_rows(
         document=documents if cases is None else documents[_host(cases.documents)],
         label=np.zeros(len(documents), dtype=np.int64) if cases is None else _host(cases.labels),
         lengths=_host(reading.lengths),
-        decision=_host(_written(reading.unerased.decision, cases)),
-        model_decision=_host(_written(reading.model_decision, cases)),
+        decision=_host(written(reading.unerased.decision, cases)),
+        model_decision=_host(written(reading.model_decision, cases)),
         probabilities=_host(probabilities if cases is None else probabilities.flip(-1)).T,
         removed=_host(torch.stack([each.flips.removed for each in flips])),
         mass=_host(torch.stack([each.flips.mass for each in flips])),
@@ -158,7 +158,7 @@ def analysed_rows(
         areas=np.stack([getattr(curves, name) for name in AREA_FIELDS]).transpose(2, 0, 1),
     )
     mask = np.arange(reading.mask.shape[1]) < rows.lengths[:, None]  # components come first in each row
-    singles = _written(analysis.singles.decision, cases)
+    singles = written(analysis.singles.decision, cases)
     components = ComponentValues(
         positions=_host(reading.positions)[mask],
         single_js=_host(analysis.singles.js)[mask],
@@ -176,7 +176,7 @@ def analysed_rows(
         components,
         steps,
         seen_rows(reading, flips, sampled[rows.document]),
-        on=None if cases is None else _on(cases),
+        on=None if cases is None else labels_on(cases),
         rankings=tuple(rankings),
         tests=tuple(analysis.tests),
         orders=tuple((each.ranking, each.draw) for each in flips),
@@ -217,12 +217,14 @@ def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
 
 
-def _on(cases: Cases) -> list[list[int]]:
+def labels_on(cases: Cases) -> list[list[int]]:
+    """Return for each case which labels of its document are on."""
     of_documents = [row.nonzero()[0].tolist() for row in _host(cases.on)]
     return [of_documents[document] for document in _host(cases.documents)]
 
 
-def _written(decision: Tensor, cases: Cases | None) -> Tensor:
+def written(decision: Tensor, cases: Cases | None) -> Tensor:
+    """Return decisions as results number them."""
     return decision if cases is None else in_written_order(decision)
 
 

@@ -238,7 +238,7 @@ def erase(
     if config.asked_part is not None and output_dir is None:
         raise UserError(Setting("part", part), ": give ", Setting("output_dir"), " too, which ", Job("merge"), " reads")
     columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()), rationale_column)
-    content = _content(data, columns, split, config.label_map)
+    content = content_of(data, columns, split, config.label_map)
     checkpoint = given_checkpoint(
         *(model, tokenizer, revision, dtype, trust_remote_code), lambda found, name: label_setup(found, config, name)
     )
@@ -276,7 +276,7 @@ def merge(parts: Sequence[str | Path], output_dir: str | Path, *, overwrite: boo
     return read(merge_folders(MergeConfig(list(map(str, parts)), str(output_dir), overwrite)).path)
 
 
-def _content(
+def content_of(
     data: Given | DataConfig, columns: GivenColumns, split: str | None, label_map: Sequence[str] | None
 ) -> Content | None:
     """Return what is in hand; null of a `DataConfig`, whose documents are loaded when the model is.

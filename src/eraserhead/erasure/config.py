@@ -105,8 +105,8 @@ class ShowConfig:
     """The results that are shown.
 
     Attributes:
-        results: Folder of finished erasure results, or of the run that holds them.
-        details: Print all tables, not the answer alone.
+        results: Folder of finished erasure results, or of the run that holds them; or of an atlas.
+        details: Print all tables, or all places of an atlas, not the answer alone.
         format: Print the main table alone, as ``markdown``, ``latex`` (for booktabs), ``csv`` or ``json``; default:
             the answer, for people.
     """

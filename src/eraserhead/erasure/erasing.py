@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from eraserhead.erasure.half_precision import check_decisions
 from eraserhead.erasure.joining import with_places
 from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.results import ResultsFolder
-from eraserhead.erasure.schemas import SCHEMAS
+from eraserhead.erasure.schemas import PARTS, SCHEMAS
 from eraserhead.erasure.scoring import Scoring, unlaid_spans
 from eraserhead.erasure.seen import SAMPLED
 from eraserhead.erasure.setup import ErasureRun, Setup
+from eraserhead.erasure.shard_size import automatic_size
 from eraserhead.erasure.shards import DealtShard
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.tabulate import tabulate, tabulate_further
@@ -32,7 +34,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
-from eraserhead.loading.progress import Progress, written_bytes
+from eraserhead.loading.progress import LONG_RUN, Progress, written_bytes
 from eraserhead.loading.reader import check_limits, is_hierarchical
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
@@ -45,7 +47,6 @@ from eraserhead.rankings.asked import Asked, Scorer, asked_rankings, source_of
 from eraserhead.settings import check_settings
 from eraserhead.sites.site import POOLING
 
-LONG = 60.0  # seconds; of a longer run it is said how long it takes
 JOINED = 2  # shards and the tables that they are joined to are there together
 
 
@@ -177,7 +178,8 @@ def erase_documents(
     _check_tables(asked, documents, accelerator)
     draws = first_draws(config.draws, closed_form)
     with devices.main_first(accelerator), waiting("splitting the documents into tokens"):
-        work = work_of(opened, documents, config, draws + len(scoring.rankings))
+        size = partial(automatic_size, opened, documents=len(documents.rows), orders=draws + len(scoring.rankings))
+        work = work_of(opened, documents, config.shard_size, size, part)
     setup = _setup(opened, documents, config, scoring.rankings, work.size)
     results.check(setup, config.overwrite)
     accelerator.wait_for_everyone()
@@ -197,8 +199,8 @@ def erase_documents(
     earlier = len(results.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    drawn = draws, permutations(config.draws, closed_form)
-    analyser = Analyser(opened, accelerator, config, *drawn, scoring, setup.curves)
+    permuted = permutations(config.draws, closed_form)
+    analyser = Analyser(opened, accelerator, config, draws, permuted, scoring, setup.curves)
     _write_shards(analyser, work, results)
     accelerator.wait_for_everyone()
     if config.draws is None and not closed_form:
@@ -207,7 +209,8 @@ def erase_documents(
     if accelerator.is_main_process:
         folders, mend = results.shard_folders(shard.number for shard in work.shards), "run the same erase again"
         with waiting("joining the tables"):
-            files = results.write_tables(folders, mend, Percentiles.of(folders, mend).added, part is not None)
+            completed = Percentiles.of(folders, mend).added
+            files = results.write_tables(folders, mend, completed, SCHEMAS if part is None else PARTS)
         run = ErasureRun(
             seconds=time.perf_counter() - started,
             devices=devices.describe(accelerator),
@@ -232,8 +235,7 @@ def _check_tables(asked: Asked, documents: Documents, accelerator: Accelerator) 
     ids: list[str] = list(documents.rows["id"]) if asked.tables else []
     texts = list(documents.rows["text"]) if asked.tables and documents.texts is None else None
     for table in asked.tables:
-        more = table.check(ids, texts)
-        if more:
+        if more := table.check(ids, texts):
             devices.tell(accelerator, f"ranking '{table.name}': {more:,} documents of the table are not analysed")
 
 
@@ -254,7 +256,7 @@ def _tell_estimate(progress: Progress, results: ResultsFolder, work: Work, first
     size = results.shard_bytes(first.number) / len(first.places) * work.documents
     free, needed = shutil.disk_usage(results.path).free, size * (JOINED - finished / len(work.shards))
     full = f", and only {written_bytes(free)} are free" if needed > free else ""
-    if full or (progress.left or 0.0) > LONG:
+    if full or (progress.left or 0.0) > LONG_RUN:
         progress.tell(f"; the tables will take {written_bytes(size)}, twice that while they are joined{full}")
 
 

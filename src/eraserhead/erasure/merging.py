@@ -11,8 +11,9 @@ from eraserhead.erasure.aggregates import aggregate
 from eraserhead.erasure.config import MergeConfig
 from eraserhead.erasure.ordinary import Percentiles
 from eraserhead.erasure.parts import Part
-from eraserhead.erasure.results import NAMES_ALONE, ResultsFolder
+from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.setup import ErasureRun, Setup
+from eraserhead.erasure.sharded import NAMES_ALONE
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError, listed
 from eraserhead.files import check_folder, differences

@@ -29,7 +29,12 @@ def automatic_size(opened: OpenedModel, tokens: Sequence[int], documents: int, o
         orders: Orders along which each document is erased: those of the rankings, and random ones.
     """
     length = max(float(np.mean(tokens)), 1.0) if len(tokens) else 1.0
-    work = WORK / (2 * parameters(opened.checkpoint.model) * length * passes(opened, length, orders))
+    return size_of_work(opened, length, documents, passes(opened, length, orders))
+
+
+def size_of_work(opened: OpenedModel, length: float, documents: int, worth: float) -> int:
+    """Return how many documents of so many tokens make a shard, each of which is `worth` passes of the model."""
+    work = WORK / (2 * parameters(opened.checkpoint.model) * length * worth)
     most = min(MOST, max(FEWEST, documents // SHARDS))
     return 2 ** int(np.log2(min(max(work, 1), most)))
 

@@ -119,7 +119,7 @@ def _documents(shard: Shard, people: Mapping[str, Any]) -> pa.Table:
     labels = shard.column(LABELS)
     columns = {
         "text": shard.column("text"),
-        "label": shard.column("label") if found.on is None else _states(labels, rows.label),
+        "label": shard.column("label") if found.on is None else states(labels, rows.label),
         "labels": labels if found.on is not None else None,
         "prediction": rows.decision,
         "predictions": found.on,
@@ -266,7 +266,7 @@ def _at_flips(shard: Shard) -> pa.ListArray:
     return seen.take(pa.array(np.flatnonzero(np.arange(len(seen)) % lists)))
 
 
-def _states(labels: Any, numbers: Int[np.ndarray, " rows"]) -> list[int | None]:
+def states(labels: Any, numbers: Int[np.ndarray, " rows"]) -> list[int | None]:
     """Return whether each row's label should be on, as results number it; None where its document's are unknown."""
     return [
         None if own is None else int(in_written_order(torch.tensor(int(number in own))))

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from eraserhead.erasure.advantages import ShuffledWeights
 from eraserhead.erasure.ranking_summaries import Pair
-from eraserhead.erasure.summary import Aggregates
+from eraserhead.erasure.summary import Aggregates, Counts
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, PRODUCT, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import interval, percent
@@ -52,7 +53,26 @@ class Verdict:
         return self.kind not in NO_VERDICT
 
 
-def why_none(summary: Aggregates) -> VerdictKind | None:
+class Decided(Protocol):
+    """What is known of a model's decisions."""
+
+    @property
+    def documents(self) -> Counts:
+        """How many documents there are."""
+        ...
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Share of the labelled documents whose class is right."""
+        ...
+
+    @property
+    def largest_class(self) -> Estimate | None:
+        """Share of the labelled documents that belong to the largest class."""
+        ...
+
+
+def why_none(summary: Decided) -> VerdictKind | None:
     """Return why nothing may be said about a model's attention, whatever was measured; None where something may.
 
     A model decides better than by its largest class if the whole interval of its accuracy is above that class's share.

@@ -10,10 +10,10 @@ from datasets import Dataset
 from eraserhead.data.arrow import arrow_table
 from eraserhead.data.documents import Documents
 from eraserhead.data.seen import SeenTexts
-from eraserhead.erasure.config import EraseConfig
+from eraserhead.erasure.parts import Part
 from eraserhead.erasure.schemas import PLACE
 from eraserhead.erasure.seen import SAMPLED, sample
-from eraserhead.erasure.shard_size import FIRST, automatic_size
+from eraserhead.erasure.shard_size import FIRST
 from eraserhead.erasure.shards import DealtShard, Places, shards_of
 from eraserhead.erasure.tabulate import TRAINING_ROLE
 from eraserhead.loading.opened import OpenedModel
@@ -55,18 +55,31 @@ class Work:
         return table.append_column(SAMPLED, pa.array(np.isin(shard.places, self.sample)))
 
 
-def work_of(opened: OpenedModel, documents: Documents, config: EraseConfig, orders: int) -> Work:
+def work_of(
+    opened: OpenedModel,
+    documents: Documents,
+    asked_size: int | None,
+    size_for: Callable[[Sequence[int]], int],
+    part: Part | None = None,
+) -> Work:
     """Deal the documents of an analysis, or of one part of it, to shards, and tokenise them.
 
-    Those whose texts are on the hub are tokenised shard by shard. `orders` is along how many each is erased at first.
+    Those whose texts are on the hub are tokenised shard by shard.
+
+    Args:
+        opened: The model.
+        documents: The documents.
+        asked_size: Most documents of a shard, where it was given.
+        size_for: Returns it otherwise, from the tokens of the first documents.
+        part: The part; None for all documents.
     """
-    part, streamed = config.asked_part, documents.texts is not None
+    streamed = documents.texts is not None
     whole = tokenized(opened, documents.rows) if part is None and not streamed else None
-    size = config.shard_size
+    size = asked_size
     if size is None or streamed:  # whose first documents show what is wrong with them before anything is written
         first = range(min(FIRST, len(documents.rows)))
         head = opened.tokenize(documents.read(first)) if whole is None else whole.select(first)
-        size = size or automatic_size(opened, head["tokens"], len(documents.rows), orders)
+        size = size or size_for(head["tokens"])
     shards = [shard for shard in shards_of(documents.rows, size) if part is None or part.has(shard.number)]
     chosen = sample(documents.rows)
     if streamed:

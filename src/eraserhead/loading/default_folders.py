@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from eraserhead.loading.config import SiteConfig
+from eraserhead.loading.config import EACH_HEAD, ReadingConfig, SiteConfig
 from eraserhead.loading.run_layout import RUN
 
 RUNS = "runs"  # parent of folders that are not inside a model's folder
@@ -29,7 +29,18 @@ def run_folder(pushed_to: str | None, name: str | None, subset: str | None, path
 
 def results_folder(model: str, options: SiteConfig) -> Path:
     """Return the folder of erasure results, in the model's folder or in ``runs``; its name says what is erased."""
-    name = "-".join(map(_safe, [RUN.erasure, *_what_is_erased(options), *_what_is_decided(options)]))
+    return _of_model(model, options, [RUN.erasure, *_what_is_erased(options)])
+
+
+def atlas_folder(model: str, options: ReadingConfig, layers: Sequence[int] | None, heads: str) -> Path:
+    """Return the folder of an atlas, likewise; of some layers, and of heads otherwise than each, its name says so."""
+    some = [] if layers is None else ["layers", *(_from_the_end(str(layer)) for layer in sorted(set(layers)))]
+    some += [] if heads == EACH_HEAD else ["heads", heads]
+    return _of_model(model, options, [RUN.atlas, *some, *_components(options)])
+
+
+def _of_model(model: str, options: ReadingConfig, parts: Sequence[str]) -> Path:
+    name = "-".join(map(_safe, [*parts, *_what_is_decided(options)]))
     if Path(model).is_dir():
         return Path(model) / name
     revision = [REVISION, _safe(options.revision)] if options.revision else []
@@ -38,13 +49,16 @@ def results_folder(model: str, options: SiteConfig) -> Path:
 
 def _what_is_erased(options: SiteConfig) -> list[str]:
     parts = [] if options.site is None else [_from_the_end(part) for part in options.site.split(":")]
-    parts += [] if options.components is None else ["by", options.components]
-    if options.heads is not None:
-        parts += ["heads", *map(str, sorted(set(options.heads)))]
-    return parts + (["without-special-tokens"] if options.special_tokens is False else [])
+    heads = [] if options.heads is None else ["heads", *map(str, sorted(set(options.heads)))]
+    return parts + _components(options, heads)
 
 
-def _what_is_decided(options: SiteConfig) -> list[str]:
+def _components(options: ReadingConfig, heads: Sequence[str] = ()) -> list[str]:
+    parts = [] if options.components is None else ["by", options.components]
+    return [*parts, *heads, *(["without-special-tokens"] if options.special_tokens is False else [])]
+
+
+def _what_is_decided(options: ReadingConfig) -> list[str]:
     """Return which labels are looked at, of a model that decides label by label, and when one is on."""
     parts = [] if options.target is None else ["target", _label_names(sorted(set(options.target)))]
     if options.threshold is not None:

@@ -10,13 +10,13 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.loading.checkpoints import Checkpoint, ConfigCheck, load_checkpoint, window
 from eraserhead.loading.checks import check_family, check_weights, give_padding
-from eraserhead.loading.config import LIMITS, SiteConfig
+from eraserhead.loading.config import LIMITS, ReadingConfig
 from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 
 Dtype = Literal["float32", "float64", "bfloat16", "float16"]
 GivenModel = str | Path | PreTrainedModel | Pipeline
-Config = TypeVar("Config", bound=SiteConfig)
+Config = TypeVar("Config", bound=ReadingConfig)
 IN_MEMORY = "in memory"  # the name of a model that was given as an object
 
 

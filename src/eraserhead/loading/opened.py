@@ -139,7 +139,14 @@ class OpenedModel:
         Raises:
             DocumentError: The model's logits for one of them are not finite.
         """
-        reading = self.site.read(self.inputs(rows, batch), signals)
+        return self.checked(self.site.read(self.inputs(rows, batch), signals), rows, batch)
+
+    def checked(self, reading: Reading, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> Reading:
+        """Return a reading of some tokenised documents; where they have units, these are its components.
+
+        Raises:
+            DocumentError: The model's logits for one of them are not finite.
+        """
         broken = ~reading.unerased.logits.isfinite().all(-1)
         for name in GRADIENTS.intersection(reading.signals):  # others may be computed later
             broken |= ~reading.signals[name].isfinite().all(-1)

@@ -10,6 +10,8 @@ from tqdm.auto import tqdm
 
 from eraserhead.loading.waiting import EVERY, FIRST
 
+LONG_RUN = 60.0  # seconds; of a longer run it is said how long it takes
+
 logger = logging.getLogger("eraserhead")
 
 

@@ -27,6 +27,7 @@ class RunLayout:
         best: The trained weights of the best epoch.
         best_model: The whole model of the best epoch, during training that pushes it.
         erasure: Erasure results of the model.
+        atlas: The atlas of its layers and heads.
         hub: The files that a dry run would push.
     """
 
@@ -49,6 +50,7 @@ class RunLayout:
     best: str = "checkpoints/best.safetensors"
     best_model: str = "checkpoints/best-model"
     erasure: str = "erasure"
+    atlas: str = "atlas"
     hub: str = "hub"
 
 

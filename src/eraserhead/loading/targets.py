@@ -6,7 +6,7 @@ from transformers import PreTrainedConfig
 
 from eraserhead.errors import Setting, UserError, listed, nearest
 from eraserhead.loading.checkpoints import class_names
-from eraserhead.loading.config import ALL, LABEL, LARGEST, PREDICTED, SiteConfig
+from eraserhead.loading.config import ALL, LABEL, LARGEST, PREDICTED, ReadingConfig
 from eraserhead.loading.setup import LabelSetup
 from eraserhead.method.cases import Targets
 from eraserhead.models.architecture import MULTI_LABEL
@@ -24,7 +24,7 @@ def decides_by_label(config: PreTrainedConfig) -> bool:
     return config.problem_type == MULTI_LABEL or config.num_labels == 1
 
 
-def label_setup(config: PreTrainedConfig, options: SiteConfig, name: str) -> LabelSetup | None:
+def label_setup(config: PreTrainedConfig, options: ReadingConfig, name: str) -> LabelSetup | None:
     """Return which labels are decided on, and when one is on; None for a model that decides among its classes.
 
     Raises:
@@ -52,7 +52,7 @@ def label_setup(config: PreTrainedConfig, options: SiteConfig, name: str) -> Lab
     )
 
 
-def check_threshold(options: SiteConfig) -> None:
+def check_threshold(options: ReadingConfig) -> None:
     """Refuse, before any model is loaded, a threshold that no label, or every label, is above.
 
     Raises:
@@ -115,7 +115,7 @@ def _label(name: str, classes: tuple[str, ...]) -> str:
     return name if name in classes else name.removeprefix(LABEL)
 
 
-def _check_without_effect(options: SiteConfig, classes: int) -> None:
+def _check_without_effect(options: ReadingConfig, classes: int) -> None:
     given = {"target": options.target, "threshold": options.threshold}
     given |= {"threshold_on": None if options.threshold_on == "probability" else options.threshold_on}
     problems = [

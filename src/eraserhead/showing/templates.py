@@ -1,8 +1,8 @@
-"""Markdown pages from templates."""
+"""Pages in Markdown and HTML from templates."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from eraserhead.showing.escapes import markdown
+from eraserhead.showing.escapes import markdown, visible
 
 
 def template(package: str, name: str) -> Template:
@@ -16,4 +16,21 @@ def template(package: str, name: str) -> Template:
         autoescape=False,  # it would escape for HTML
     )
     environment.filters["markdown"] = markdown
+    return environment.get_template(name)
+
+
+def html_template(package: str, name: str) -> Template:
+    """Return an HTML template from the folder ``templates`` of a package.
+
+    What it shows is escaped, and its filter ``visible`` makes control characters visible.
+    """
+    environment = Environment(
+        loader=PackageLoader(package),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=True,
+    )
+    environment.filters["visible"] = visible
     return environment.get_template(name)

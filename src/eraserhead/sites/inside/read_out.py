@@ -15,7 +15,7 @@ from transformers.pytorch_utils import Conv1D
 from eraserhead.patch.interface import AttentionRecord
 from eraserhead.sites.inside.layer import LayerReplay
 from eraserhead.sites.inside.row import attend, scores_at, surviving_weights, vectors_at, weighted
-from eraserhead.sites.inside.runner import Batch, Entries, Runner
+from eraserhead.sites.inside.runner import Batch, Entries, Pass, Runner
 
 TILE = 32  # erasures of one document that are attended to together, at most
 
@@ -201,9 +201,29 @@ def read_at_read_out(
         every_query: Whether weights from every query are erased; in the last layer alone.
     """
     batch, record = runner.batch(inputs), AttentionRecord(state_layers=(layer,))
-    watched = (layer, layer + 1) if layer < runner.last else (layer,)
     with torch.no_grad():
-        read = runner.decide(inputs, batch.read_out, watched=watched, record=record)
+        read = runner.decide(inputs, batch.read_out, watched=watched_at_read_out(runner, layer), record=record)
+    return kept_at_read_out(runner, layer, batch, read, record, every_query)
+
+
+def watched_at_read_out(runner: Runner, layer: int) -> tuple[int, ...]:
+    """Return the layers whose inputs a replay of one layer at the read-out position needs."""
+    return (layer, layer + 1) if layer < runner.last else (layer,)
+
+
+def kept_at_read_out(
+    runner: Runner, layer: int, batch: Batch, read: Pass, record: AttentionRecord, every_query: bool = False
+) -> ReadOutReplay:
+    """Return the replay of one layer at the read-out position, of a pass that has been made.
+
+    Args:
+        runner: The model.
+        layer: The layer.
+        batch: The model's inputs.
+        read: The pass, with the inputs of `watched_at_read_out`.
+        record: What it recorded, the layer's states among it.
+        every_query: Whether weights from every query are erased; in the last layer alone.
+    """
     states, hidden = record.states[layer], read.hidden
     row = vectors_at(hidden[layer], batch.read_out)
     kept = (runner, layer, batch, read.logits, row, scores_at(states, batch.read_out), states.value.contiguous())

@@ -1,6 +1,7 @@
 """The sites inside a hub classifier, in its self-attention (METHOD section 6)."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -9,13 +10,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.method.cases import Cases, OneEach, Targets, decisions
-from eraserhead.method.decision import decide
-from eraserhead.method.erasure import Evaluation
-from eraserhead.method.replayed import ReplayedReading, summed_signals
+from eraserhead.method.replayed import ReplayedReading
 from eraserhead.method.seen import ReplayedVectors
 from eraserhead.method.shuffled import Shuffle, Shuffled
 from eraserhead.method.signals import GRADIENTS, VALUE_NORM, Signals
-from eraserhead.models.pooling import components_first
 from eraserhead.patch.dry_run import dry_inputs, dry_run, find_layers, same_logits
 from eraserhead.patch.families import Route, UnknownFamilyError
 from eraserhead.patch.interface import erasable
@@ -32,6 +30,7 @@ from eraserhead.sites.inside.read_documents import ReadDocuments
 from eraserhead.sites.inside.read_out import ReadOutReplay, read_at_read_out
 from eraserhead.sites.inside.runner import Entries, Replay, Runner, calls_of
 from eraserhead.sites.inside.slopes import margins_in_turns, slopes_in_turns
+from eraserhead.sites.inside.tokens import Sums, Tokens, joined_sums
 from eraserhead.sites.site import InsideName
 
 Read = Callable[[Mapping[str, Tensor]], Replay]
@@ -113,47 +112,27 @@ class SelfAttentionSite:
 
     def _read(self, inputs: Mapping[str, Tensor], asked: frozenset[str]) -> ReplayedReading:
         gradients = not GRADIENTS.isdisjoint(asked)
-        token_mask = inputs["attention_mask"].bool()
-        padded = token_mask.any(-1) & ~token_mask.all(-1)
-        if self.runner.layers.sees_padding and padded.any():
-            raise ValueError("padding would change this model's decisions: read documents of one length at a time")
-        components = token_mask & ~torch.isin(inputs["input_ids"], self.left_out)
-        positions, mask = components_first(components)
-        replay = self._read_once(inputs)
-        documents = torch.arange(len(token_mask), device=token_mask.device)
-        logits = replay.logits(documents, torch.ones_like(token_mask).unsqueeze(1))[:, 0].double()
+        tokens, replay = Tokens.of(self.runner, inputs, self.left_out), self._read_once(inputs)
+        logits = tokens.undisturbed(replay)
         decided = decisions(logits, self.targets)
-        sums = [
-            self._sums(replay, rows, logits[rows], decided.among(rows), gradients)
-            for rows in documents.split(self._gradients_at_once(token_mask.shape[1]))
-        ]
-        weights, gradient, product = (torch.cat(parts) for parts in zip(*sums, strict=True))
-        weights, rows = shares(weights * token_mask), decided.documents
-        decisive = decided.decisive(logits)
-        unerased = Evaluation(decisive, torch.ones_like(decisive[:, 0]), (weights > 0).any(-1)[rows])
-        gradient, product = (
-            (each * token_mask[rows]).gather(1, positions[rows]) * mask[rows] for each in (gradient, product)
+        sums = joined_sums(
+            [
+                self._sums(replay, rows, logits[rows], decided.among(rows), gradients)
+                for rows in tokens.documents.split(self._gradients_at_once(tokens.present.shape[1]))
+            ]
         )
-        own = (weights.gather(1, positions) * mask)[rows]
-        again = InsideReplay(self.runner.model, replay, mask, positions)
+        found = tokens.reading(self.runner, replay, logits, decided, sums, gradients)
+        again = InsideReplay(self.runner.model, replay, tokens.mask, tokens.positions)
         seen = seen_replay(self.runner, again)
-        read = ReadDocuments(self.runner, replay.batch, logits, decided, positions, mask)
-        later = read.signals(asked)
+        read = ReadDocuments(self.runner, replay.batch, logits, decided, tokens.positions, tokens.mask)
+        later, rows = read.signals(asked), decided.documents
         if VALUE_NORM in asked:
             later[VALUE_NORM] = lambda: read.of_components(self._value_norms(replay)[rows])
-        return ReplayedReading(
-            weights=own,
-            mask=mask[rows],
-            positions=positions[rows],
-            unerased=unerased,
-            model_decision=decide(decided.decisive(replay.model_logits)),
-            signals=Signals(summed_signals(unerased, gradient, product) if gradients else {}, later, read.missed),
-            outside=(weights * ~components).sum(-1)[rows],
-            replay=decided.replay(again),
-            mask_entries=self.runner.budget.mask_entries,
-            cases=decided.cases,
+        return replace(
+            found,
+            signals=Signals(found.signals, later, read.missed),
             see=None if seen is None else ReplayedVectors(seen, rows),
-            shuffle=self._shuffle(own, again, decided),
+            shuffle=self._shuffle(found.weights, again, decided),
         )
 
     def _shuffle(
@@ -198,7 +177,7 @@ class SelfAttentionSite:
         logits: Float[Tensor, "rows outputs"],
         decided: OneEach | Cases,
         gradients: bool,
-    ) -> tuple[Float[Tensor, "rows keys"], Float[Tensor, "decisions keys"], Float[Tensor, "decisions keys"]]:
+    ) -> Sums:
         """Return for every token the mean of its weights, and the sums of gradients and of weights times gradients.
 
         One pass serves all decisions; each document's first, its second and so on take a backward pass together.
@@ -213,7 +192,7 @@ class SelfAttentionSite:
         total = self._over_layers(entries, (weights.detach() for weights in entries.weights))
         count = self._over_layers(entries, (torch.ones_like(weights) for weights in entries.weights))
         gradient, product = (decided.from_turns(torch.stack(each)) for each in (gradient, product))
-        return total / count.clamp(min=1), gradient, product
+        return Sums(total / count.clamp(min=1), gradient, product)
 
     def _over_layers(
         self, entries: Entries, values: Iterable[Float[Tensor, "rows heads queries keys"]]
@@ -234,11 +213,6 @@ class SelfAttentionSite:
         """Sum over the chosen heads and the queries that count."""
         chosen = values if self.heads is None else values[:, list(self.heads)]
         return torch.einsum("bhqk,bq->bk", chosen.double(), entries.queries.double())
-
-
-def shares(values: Float[Tensor, "rows tokens"]) -> Float[Tensor, "rows tokens"]:
-    """Divide each row by its sum; zeros stay zeros."""
-    return values / values.sum(-1, keepdim=True).clamp(min=torch.finfo(values.dtype).tiny)
 
 
 def _way_to_read(runner: Runner, name: InsideName, route: Route, shorten: bool) -> Read:
