@@ -197,4 +197,6 @@ def test_the_answer_about_no_documents_has_no_table():
 
 
 def test_the_answer_says_which_numbers_are_over_few_documents():
-    assert "†: over fewer than" in written(answer_view(full_summary()))
+    few = {"attention": replace(full_ranking(), excess=estimate(1.5, 1.0, 2.0, 29))}
+    assert "†: over fewer than" in written(answer_view(full_summary(rankings=few)))
+    assert "†" not in written(answer_view(full_summary()))

@@ -62,8 +62,7 @@ class _Pair:
 
 def _compared(source: Source) -> Compared:
     setup, data = source.summary.setup, source.summary.setup.data
-    named = data.name or data.path or "given texts"
-    return Compared(source.name, source.results, setup.model.name, setup.site, named, source.summary.accuracy)
+    return Compared(source.name, source.results, setup.model.name, setup.site, data.named, source.summary.accuracy)
 
 
 def _differences(pairs: Sequence[_Pair], ids: Sequence[str]) -> list[Difference]:

@@ -45,6 +45,11 @@ class Provenance:
     without_label: int = 0
     rationale_column: str | None = None
 
+    @property
+    def named(self) -> str:
+        """What people call the data: the name of the set, else the path that it was read from."""
+        return self.name or self.path or "given texts"
+
 
 @dataclass(frozen=True)
 class LabelsRead:

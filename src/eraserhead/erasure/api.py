@@ -20,6 +20,7 @@ from eraserhead.erasure.merging import merge_folders
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.erasure.summary import Summary
+from eraserhead.erasure.table import latex_table, table_columns
 from eraserhead.errors import Job, Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
@@ -73,6 +74,27 @@ class Erasure:
     def curves(self) -> pd.DataFrame:
         """One row for each document and ranking: the decision's probability along it, and what is read off that."""
         return self.tables["curves"].to_pandas()
+
+    def table(self) -> pd.DataFrame:
+        """Return the main table: a row for each ranking.
+
+        ``flips`` is the share of the documents whose decision flips, ``median_erased`` the fraction of the components
+        that is erased by then, ``extra`` how many more components than the minimum (inside an encoder, than the
+        smallest set found), ``matches`` the share of the documents on which they are as few, and ``naopc`` what
+        ``naopc`` in `curves` is on average. Each has its 95 % interval over documents (``flips_low``, ``flips_high``)
+        and their number (``flips_documents``). NaN is a number that does not exist; infinity is larger than everything:
+        half of the decisions never flip.
+        """
+        return pd.DataFrame(table_columns(self.summary))
+
+    def to_latex(self, caption: str | None = None, label: str = "tab:erasure") -> str:
+        r"""Write the main table in LaTeX, for people; it needs ``\usepackage{booktabs}``.
+
+        Args:
+            caption: The caption, in LaTeX; default: the model, the data, how many documents, and what the columns mean.
+            label: Name to refer to the table by.
+        """
+        return latex_table(self.summary, caption, label)
 
     def dataset(self, name: str) -> Dataset:
         """Return one of the tables as a `datasets.Dataset`."""

@@ -1,7 +1,8 @@
 r"""Escape untrusted text where it is shown; stored text is not changed.
 
 Documents, class names, column names, names of data sets and models, and error messages that quote them come from files
-that anyone may have written. A terminal would obey their control characters, and a Markdown page their markup.
+that anyone may have written. A terminal would obey their control characters, and a Markdown page or a LaTeX table their
+markup.
 """
 
 import re
@@ -14,6 +15,17 @@ HTML = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 HTML_MARKS = re.compile(r"[<>]|&(?=#?\w+;)")
 # An underscore between letters or digits is not emphasis. GitHub turns :// and www. into links without any markup.
 MARKS = re.compile(r"[\\`*\[\]|~$#]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "†": r"\textdagger{}",
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+}
+LATEX_MARKS = re.compile("|".join(map(re.escape, LATEX)))
 OPENING = re.compile(r"([-+=]+|\d+[.)])(?=\s|$)")  # start of a list, underline of a heading, or a rule
 
 
@@ -43,6 +55,17 @@ def markdown(text: str) -> str:
     line = HTML_MARKS.sub(lambda found: HTML[found[0]], line)
     opening = OPENING.match(line)
     return f"{line[: opening.end() - 1]}\\{line[opening.end() - 1 :]}" if opening else line
+
+
+def latex(text: str) -> str:
+    r"""Escape a text for one line of LaTeX, also in a cell of a table or a caption.
+
+    The result contains no command, group, formula, comment or column mark of the text's own. A bracket or star at its
+    start is put into braces, since a line break before it would take it for an argument. Do not escape the result
+    again.
+    """
+    line = LATEX_MARKS.sub(lambda found: LATEX[found[0]], visible(text))
+    return f"{{{line[0]}}}{line[1:]}" if line[:1] in {"[", "*"} else line
 
 
 def _escape(character: str) -> str:
