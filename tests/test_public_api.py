@@ -12,7 +12,19 @@ from interpreters import fresh_interpreter
 from tiny import saved_classifier, tiny_tokenizer
 
 PUBLIC = {
-    *("erase", "explain", "merge", "train", "push", "read", "erasable", "AttentionRecord", "DataConfig", "Erasure"),
+    *(
+        "erase",
+        "explain",
+        "merge",
+        "plot",
+        "train",
+        "push",
+        "read",
+        "erasable",
+        "AttentionRecord",
+        "DataConfig",
+        "Erasure",
+    ),
     *("Explanation", "Ranking", "Reading", "UserError", "Comparison", "compare"),
     *("AttentionPoolingConfig", "AttentionPoolingForSequenceClassification"),
 }

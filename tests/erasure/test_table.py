@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eraserhead.erasure.api import Erasure
+from eraserhead.erasure.held import Erasure
 from eraserhead.erasure.table import FORMATS, MEASURES, latex_table, shown_measures, table_columns
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import latex

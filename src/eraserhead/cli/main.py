@@ -25,7 +25,7 @@ from eraserhead.cli.spelling import Spelling
 from eraserhead.cli.termination import EXIT_CODE, Terminated, termination_raises
 from eraserhead.comparison.config import CompareConfig
 from eraserhead.disk import disk_failure
-from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
+from eraserhead.erasure.config import EraseConfig, MergeConfig, PlotConfig, ShowConfig
 from eraserhead.errors import DocumentError, FunctionError, Job, Setting, Spell, UserError, nearest
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.loading import launcher
@@ -60,6 +60,13 @@ COMMANDS = {
     ),
     "show": Command(
         ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True
+    ),
+    "plot": Command(
+        PlotConfig,
+        "eraserhead.cli.plot",
+        "draw the figures of finished erasure results, several side by side",
+        ("results",),
+        alone=True,
     ),
     "compare": Command(
         CompareConfig,

@@ -45,11 +45,13 @@ class ResultsLayout:
         setup: What determines the results.
         summary: The aggregates; the folder is complete when they are there.
         shards: Finished shards, until they are joined.
+        figures: Folder of the figures of the results; other results in the folder remove them.
     """
 
     setup: str = "setup.json"
     summary: str = "summary.json"
     shards: str = "shards"
+    figures: str = "figures"
 
     def table(self, name: str) -> str:
         """Return the name of a table's file."""
@@ -267,6 +269,7 @@ class ResultsFolder(OutputFolder):
     def _clear(self) -> None:
         (self.path / RESULTS.summary).unlink(missing_ok=True)  # first: without it nothing here counts as finished
         remove_at_once(self.path / RESULTS.shards)
+        remove_at_once(self.path / RESULTS.figures)
         for name in SCHEMAS:
             (self.path / RESULTS.table(name)).unlink(missing_ok=True)
 
