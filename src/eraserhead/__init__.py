@@ -23,6 +23,7 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.errors import UserError as UserError
     from eraserhead.explanation.api import explain as explain
     from eraserhead.explanation.explained import Explanation as Explanation
+    from eraserhead.explanation.exploring import explore as explore
     from eraserhead.method.reading import Reading as Reading
     from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig as AttentionPoolingConfig
     from eraserhead.models.modeling_attention_pooling import (
@@ -52,6 +53,7 @@ _HOMES = {
     "erasable": "eraserhead.patch.interface",
     "erase": "eraserhead.erasure.api",
     "explain": "eraserhead.explanation.api",
+    "explore": "eraserhead.explanation.exploring",
     "merge": "eraserhead.erasure.api",
     "plot": "eraserhead.erasure.figure_files",
     "push": "eraserhead.publishing.api",

@@ -27,7 +27,7 @@ from eraserhead.comparison.config import CompareConfig
 from eraserhead.disk import disk_failure
 from eraserhead.erasure.config import EraseConfig, MergeConfig, PlotConfig, ShowConfig
 from eraserhead.errors import DocumentError, FunctionError, Job, Setting, Spell, UserError, nearest
-from eraserhead.explanation.config import ExplainConfig
+from eraserhead.explanation.config import ExplainConfig, ExploreConfig
 from eraserhead.loading import launcher
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.publishing.config import PushConfig
@@ -82,6 +82,12 @@ COMMANDS = {
         ("model", "text"),
         optional=("text",),
         defaults=erase_defaults,
+    ),
+    "explore": Command(
+        ExploreConfig,
+        "eraserhead.cli.explore",
+        "write a page, one HTML file, on which one erases words by hand and sees decisions flip",
+        ("results",),
     ),
     "push": Command(
         PushConfig,

@@ -1,7 +1,9 @@
 """What is said of one document: its decision, its words, and what each ranking must erase to flip the decision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from eraserhead.explanation.decision_numbers import DecisionNumbers
+from eraserhead.explanation.page import explanation_page
 from eraserhead.loading.setup import SiteSetup
 
 
@@ -65,6 +67,7 @@ class Explanation:
         second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
         target: The label whose state is the decision, of a model that decides label by label; null for other models.
         on: All labels that are on, of such a model.
+        numbers: The same decision in numbers: what a page of it shows.
     """
 
     text: str
@@ -80,3 +83,14 @@ class Explanation:
     second: int | None = None
     target: str | None = None
     on: tuple[str, ...] = ()
+    numbers: DecisionNumbers | None = field(default=None, compare=False, repr=False)
+
+    def page(self) -> str:
+        """Return a page of HTML on which one erases words of the text by hand, such as for an iframe's ``srcdoc``.
+
+        It asks nothing of any server.
+
+        Raises:
+            UserError: The explanation has no `numbers`, as one has that `explain` did not make.
+        """
+        return explanation_page(self)

@@ -18,6 +18,7 @@ from eraserhead.data.words import word_spans
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explained import Explanation, RankingExplained, Word
+from eraserhead.explanation.explained_numbers import explained_numbers
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.components import Components, components_of
@@ -84,12 +85,15 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
     document: dict[str, Any] = {name: column[0] for name, column in rows.items()}
     draws = Draws([document["id"]], config.seed, config.draws)
     with devices.counted(reading, accelerator) as counted:
-        orders = {ranking.name: ranking.order(counted) for ranking in rankings}
+        ranked = {ranking.name: ranking.ranked(counted) for ranking in rankings}
+        orders = {name: each.order for name, each in ranked.items()}
         analysis = analyse(counted, orders, draws, greedy=config.search == "greedy")
     components = components_of(document, checkpoint.tokenizer, opened.setup.components)
+    components = components.at(reading.positions[0, : int(reading.lengths[0])].tolist())
     cases = reading.cases
     names = checkpoint.class_names if cases is None else STATES
     label = document["label"] if cases is None else _state(document.get(LABELS), cases)
+    target = None if cases is None else checkpoint.class_names[int(cases.labels[0])]
     probabilities = reading.unerased.logits.softmax(-1)[0].tolist()
     return Explanation(
         text=document["text"],
@@ -103,8 +107,9 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         truncated_tokens=document["truncated_tokens"],
         site=opened.setup,
         second=document.get("second"),
-        target=None if cases is None else checkpoint.class_names[int(cases.labels[0])],
+        target=target,
         on=() if cases is None else tuple(compress(checkpoint.class_names, cases.on[0].tolist())),
+        numbers=explained_numbers(document, components, reading, ranked, analysis, (target, label)),
     )
 
 
@@ -160,8 +165,7 @@ def _document(config: ExplainConfig, checkpoint: Checkpoint) -> Dataset:
     return documents.read([ids.index(config.id)])
 
 
-def _words(text: str, components: Components, reading: Reading, analysis: Analysis) -> list[Word]:
-    shown = components.at(reading.positions[0, : int(reading.lengths[0])].tolist())
+def _words(text: str, shown: Components, reading: Reading, analysis: Analysis) -> list[Word]:
     weights, products = reading.weights[0].tolist(), reading.signals[PRODUCT][0].tolist()
     minimal = _minimal_set(analysis)
     return [
