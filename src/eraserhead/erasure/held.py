@@ -11,8 +11,10 @@ from eraserhead.erasure.in_memory import TablesInMemory
 from eraserhead.erasure.plotted import Plotted
 from eraserhead.erasure.plotting import draw
 from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.table import latex_table, table_columns
+from eraserhead.erasure.table import about, cells, main_latex, note, table_columns, title
+from eraserhead.erasure.verdict import fewest_sentence, verdict
 from eraserhead.showing.figures import Drawing
+from eraserhead.showing.notebook import fragment, grid, paragraph
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,8 +31,19 @@ class Erasure:
     summary: Summary
 
     def __repr__(self) -> str:
-        rows = ", ".join(f"{name}: {table.num_rows} rows" for name, table in self.tables.items())
-        return f"Erasure({rows}; summary: {', '.join(vars(self.summary))})"
+        rankings = ", ".join(self.summary.rankings)
+        return f"Erasure({about(self.summary)}; rankings: {rankings}; tables: {', '.join(self.tables)})"
+
+    def _repr_html_(self) -> str:
+        said = [verdict(self.summary).sentence, fewest_sentence(self.summary)]
+        table = [grid(title(self.summary), *cells(self.summary)), paragraph(note(self.summary), small=True)]
+        return fragment(
+            [
+                paragraph(about(self.summary)),
+                *(paragraph(sentence, bold=True) for sentence in said if sentence),
+                *(table if self.summary.rankings else []),
+            ]
+        )
 
     @property
     def documents(self) -> pd.DataFrame:
@@ -76,7 +89,7 @@ class Erasure:
             caption: The caption, in LaTeX; default: the model, the data, how many documents, and what the columns mean.
             label: Name to refer to the table by.
         """
-        return latex_table(self.summary, caption, label)
+        return main_latex(self.summary, caption, label)
 
     def plot(self, figure: str = "flips") -> Drawing:
         """Draw a figure, which a notebook shows, and which has a method ``save(folder)``.

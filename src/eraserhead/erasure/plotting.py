@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from eraserhead.erasure.plotted import KEPT, REMOVED, Plotted, curve_lines, extra_lines, flipped_lines, read_points
 from eraserhead.erasure.scatter import DELTA_ATTENTION, DELTA_JS, counted, draw_points, scale
-from eraserhead.erasure.table import yardstick_name
+from eraserhead.erasure.table import about, yardstick_name
 from eraserhead.erasure.view import called
 from eraserhead.errors import UserError, nearest
 from eraserhead.method.names import YARDSTICKS
@@ -234,11 +234,8 @@ def _units(results: Sequence[Plotted]) -> str:
 def _about(results: Sequence[Plotted]) -> Iterator[str]:
     """Yield what the results are of, a line each: the model, the site, the data and how many documents."""
     for each in results:
-        setup = each.summary.setup
-        named = f"{each.name}: " if len(results) > 1 and each.name != setup.model.name else ""
-        documents = f"{each.summary.documents.analysed:,} documents of two {setup.site.components} or more"
-        data = f"{setup.data.named}, split {setup.data.split}, {documents}"
-        yield f"{named}{setup.model.name}, site {setup.site.site}; {data}."
+        named = f"{each.name}: " if len(results) > 1 and each.name != each.summary.setup.model.name else ""
+        yield f"{named}{about(each.summary)}."
 
 
 def _numbers(lines: Mapping[str, Sequence[Line]], quantity: str) -> pa.Table:
