@@ -10,7 +10,7 @@ from eraserhead.comparison.table import MEASURES, difference_columns, says_somet
 from eraserhead.erasure.view import called
 from eraserhead.errors import UserError
 from eraserhead.showing.figures import BLACK, Drawing, styled
-from eraserhead.showing.panels import framed, legend, looks, panel_title
+from eraserhead.showing.panels import LEGEND, framed, legend, looks, panel_title
 
 if TYPE_CHECKING:  # needed for annotations only
     from eraserhead.comparison.compared import Comparison, Difference
@@ -38,10 +38,10 @@ def draw_differences(comparison: "Comparison") -> Drawing:
     named = [f"{each.name}: {each.model}, site {each.site.site}; {each.data}." for each in comparison.results]
     caption = [*named, f"{comparison.analysed:,} documents of two components or more. {CAPTION}"]
     size = SIZE, 0.5 + ROW * len(rankings)
-    beside = {"beside": 0.0} if len(pairs) == 1 else {}
+    beside = LEGEND if len(pairs) > 1 else 0.0
     title = "Differences between results on the same documents"
     title += f": {pairs[0]}" if len(pairs) == 1 else ""
-    figure, panels = framed((len(measures), COLUMNS), size, title, caption, sharex=False, **beside)
+    figure, panels = framed((len(measures), COLUMNS), size, title, caption, beside, sharex=False)
     styles = {
         name: {**look, "linestyle": "-", "marker": "osD^vPX"[place % 7]}
         for place, (name, look) in enumerate(looks(pairs).items())

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from eraserhead.erasure.plotted import KEPT, REMOVED, Plotted, curve_lines, extra_lines, flipped_lines, read_points
-from eraserhead.erasure.scatter import DELTA_ATTENTION, DELTA_JS, counted, draw_points, scale
+from eraserhead.erasure.scatter import DELTA_ATTENTION, DELTA_JS, SCATTER, counted, draw_points, scale
 from eraserhead.erasure.table import about, yardstick_name
 from eraserhead.erasure.view import called
 from eraserhead.errors import UserError, nearest
@@ -32,10 +32,6 @@ from eraserhead.showing.panels import (
 
 SIZE, COLUMNS = (2.6, 2.1), 3  # inches of a panel; most panels beside each other
 BANDS = "Bands: 95 % intervals over documents."
-SCATTER = (
-    "da: difference of the two weights; dJS: difference of the divergences from the original distribution; triangles: "
-    "dJS < 0. The other component is drawn at random. In brackets: 95 % intervals over documents."
-)
 FLIPPED = "documents whose decision has flipped"
 WORDS = {REMOVED: "erased", KEPT: "kept alone"}
 LINE_SCHEMA = pa.schema(

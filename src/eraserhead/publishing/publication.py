@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 from transformers.dynamic_module_utils import get_relative_import_files
 
-from eraserhead.erasure.flip_values import read_flips
+from eraserhead.erasure.plotted import Plotted
+from eraserhead.erasure.plotting import draw_flips
 from eraserhead.erasure.results import RESULTS, ROWS_AT_A_TIME, SCHEMAS
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping, replacing, write_json, write_text
@@ -23,13 +24,13 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
 from eraserhead.parquet import parquet_batches, parquet_writer
 from eraserhead.publishing.card import CARD, FIGURE, model_card
-from eraserhead.publishing.curves import draw_curves
 from eraserhead.publishing.facts import Facts, Options, gather_facts, training_names
 from eraserhead.publishing.leaks import leaks, private
 from eraserhead.publishing.model_folder import Results, Source
 from eraserhead.publishing.public_names import publishable
 from eraserhead.records import write_record
 from eraserhead.showing.escapes import markdown
+from eraserhead.showing.figures import save_png
 
 TRAINING = "training.json"
 FLIPS, DOCUMENTS, SIGNALS = (RESULTS.table(name) for name in ("flips", "documents", "signals"))
@@ -131,7 +132,9 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
     if facts.texts:
         for name in (DOCUMENTS, SIGNALS):
             _link(tables.path / name, folder / name)
-    draw_curves(read_flips(tables, setup.count_never_as), folder / FIGURE)
+    if facts.summary is not None and facts.summary.rankings:
+        figure = draw_flips([Plotted(facts.repository, facts.summary, tables)]).figure
+        save_png(figure, folder / FIGURE)
 
 
 def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) -> None:

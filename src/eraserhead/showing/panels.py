@@ -132,6 +132,7 @@ def framed(
     caption: Iterable[str],
     beside: float = LEGEND,
     sharex: bool = True,
+    sharey: bool = True,
 ) -> tuple[Figure, list[list[Axes]]]:
     """Return a figure with a title above its panels and a caption below them, and the panels row by row.
 
@@ -142,6 +143,7 @@ def framed(
         caption: What is shown, a text for each line; longer ones are wrapped.
         beside: Room for a legend beside the panels, in inches.
         sharex: Whether the panels share their horizontal axis.
+        sharey: Whether they share their vertical axis.
     """
     count, columns = panels[0], min(panels)
     rows = -(-count // columns)
@@ -151,7 +153,7 @@ def framed(
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.06))
     figure.suptitle("\n".join(wrapped(title, width, BOLD)), x=0.01, ha="left", fontsize=TEXT + 1, fontweight="bold")
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", linespacing=1.35)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=True)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for panel in axes[-1, columns - (rows * columns - count) :]:
         panel.set_axis_off()
     return figure, [list(row[: count - columns * number]) for number, row in enumerate(axes)]
