@@ -24,7 +24,8 @@ from typing import Any
 import yaml
 
 import eraserhead
-from eraserhead.cli.main import COMMANDS
+from eraserhead.cli.commands import COMMANDS
+from eraserhead.cli.help_pages import command_page
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.patch.families import FAMILIES, REFUSED
@@ -81,8 +82,9 @@ def commands() -> str:
 
 
 def command_help() -> str:
-    """Return the help of every command."""
-    return "\n\n".join(f"## {name}\n\n{fenced(printed([name, '--help'], HELP_WIDTH))}" for name in COMMANDS)
+    """Return the help of every command, with all options."""
+    pages = {name: command_page(name, everything=True, width=HELP_WIDTH) for name in COMMANDS}
+    return "\n\n".join(f"## {name}\n\n{fenced(page)}" for name, page in pages.items())
 
 
 def families() -> str:

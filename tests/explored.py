@@ -1,7 +1,11 @@
 """Pages on which one erases by hand: made-up decisions, and a browser that lets nothing out."""
 
+import base64
+import json
+import re
 import shutil
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +35,9 @@ from readings import affine
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LONGEST = 20.0  # seconds that a page may take to change
 CLASSES = ("bad", "fair", "good")
-VOCABULARY = [f"{first}{last}" for first in ("sun", "rain", "wind", "snow", "hail") for last in ("fall", "y", "set", "")]
+VOCABULARY = [
+    f"{first}{last}" for first in ("sun", "rain", "wind", "snow", "hail") for last in ("fall", "y", "set", "")
+]
 
 
 def head_reading(lengths: Sequence[int], seed: int = 0) -> AffineReading:
@@ -123,7 +129,9 @@ def made_up(count: int, seed: int = 0) -> list[DecisionNumbers]:
             RankingNumbers(
                 name,
                 generator.permutation(n),
-                tuple(FlipNumbers(int(generator.integers(1, n)), None, "flip") for _ in range(10 if name == RANDOM else 1)),
+                tuple(
+                    FlipNumbers(int(generator.integers(1, n)), None, "flip") for _ in range(10 if name == RANDOM else 1)
+                ),
                 generator.normal(size=n) if name in (ATTENTION, PRODUCT, "gradient") else None,
                 CurveNumbers(np.arange(n + 1), generator.random(n + 1)),
             )
@@ -230,3 +238,64 @@ def _only(route, path: Path, asked: list[str]) -> None:
     else:
         asked.append(address)
         route.abort()
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What a page holds of one decision, read without its script."""
+
+    row: dict
+    text: str
+    arrays: dict[str, np.ndarray]
+
+    def array(self, reference: Sequence) -> np.ndarray:
+        kind, start, size = reference
+        return self.arrays[kind][start : start + size]
+
+    def ranking(self, number: int) -> np.ndarray:
+        """The order of one of its rankings."""
+        return self.array(self.row["rankings"][number]["order"])
+
+    def flips(self, number: int) -> int | None:
+        """How many are erased along a ranking at the first flip, by its numbers alone."""
+        weights, bias = self.array(self.row["weights"]), self.array(self.row["bias"])
+        logits = self.array(self.row["logits"]).reshape(len(bias), -1).T
+        kept, order = np.ones(len(weights), bool), self.ranking(number)
+        decided = int(np.argmax(self.decide(kept, weights, logits, bias)))
+        for k, component in enumerate(order, start=1):
+            kept[component] = False
+            if int(np.argmax(self.decide(kept, weights, logits, bias))) != decided:
+                return k
+        return None
+
+    @staticmethod
+    def decide(kept: np.ndarray, weights: np.ndarray, logits: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        mass = weights[kept].sum()
+        return bias if mass == 0 else (weights[kept] / mass) @ (logits[kept] + bias)
+
+
+def unpacked(path: Path, name: str = "A") -> tuple[dict, dict, list[Unpacked]]:
+    """What a page says of its results, its index, and its decisions."""
+    written = path.read_text(encoding="utf-8")
+    about = json.loads(re.search(r'id="about">(.*?)</script>', written)[1])
+    blocks = {
+        found[1]: _inflated(found[2]) for found in re.finditer(r'octet-stream" id="([\w-]+)">([^<]*)</script>', written)
+    }
+    index = blocks[f"{name}-index"][0]
+    decisions = []
+    for row, (at, place) in enumerate(index["text"]):
+        rows, arrays = blocks[f"{name}-numbers-{index['block'][row]}"]
+        text = blocks[f"{name}-texts-{at}"][0][place]
+        decisions.append(Unpacked(rows[index["place"][row]], text, arrays))
+    return next(each for each in about if each["name"] == name), index, decisions
+
+
+def _inflated(block: str) -> tuple[object, dict[str, np.ndarray]]:
+    content = zlib.decompress(base64.b64decode(block))
+    end = 4 + int.from_bytes(content[:4], "little")
+    head, arrays = json.loads(content[4:end]), {}
+    for kind, count in head["counts"].items():
+        size = np.dtype(kind).itemsize
+        planes = np.frombuffer(content, np.uint8, count * size, end).reshape(size, count)
+        arrays[kind], end = np.ascontiguousarray(planes.T).view(f"<{kind}").ravel(), end + count * size
+    return head["content"], arrays

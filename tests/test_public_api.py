@@ -15,6 +15,7 @@ PUBLIC = {
     *(
         "erase",
         "explain",
+        "explore",
         "merge",
         "plot",
         "train",

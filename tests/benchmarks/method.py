@@ -174,7 +174,7 @@ def _removed(flips: RankingFlips) -> str:
     never = flips.flips.outcome == Outcome.NEVER
     fraction = torch.where(never, torch.inf, flips.flips.removed / flips.order.shape[1])
     middle = fraction.sort().values[(len(fraction) - 1) // 2].item()
-    return f"{'> all' if middle == float('inf') else f'{middle:.2f}'}, never {never.double().mean().item():.1%}"
+    return f"{'never' if middle == float('inf') else f'{middle:.2f}'}, never {never.double().mean().item():.1%}"
 
 
 def _check_agreement(analysis: Analysis, reference: SlowAnalysis) -> int:

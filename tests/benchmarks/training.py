@@ -28,8 +28,9 @@ from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.folder import Split
 from eraserhead.training.loop import Loop
 from eraserhead.training.new_classifier import locate_encoder, new_classifier
+from eraserhead.training.splits import load_splits
 from eraserhead.training.stored_vectors import VectorStore
-from eraserhead.training.training import load_splits, prepare
+from eraserhead.training.training import prepare
 
 HIDDEN, KEPT, LENGTH, STEP = 384, 480, 254, 32
 # Documents that are grouped by length, in batches; some of those batches stand for all.

@@ -16,6 +16,7 @@ from eraserhead.cli.main import COMMANDS, main
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.defaults import erase_defaults
+from eraserhead.showing.shading import BARS
 from eraserhead.training.config import TrainConfig, TrainingConfig
 from interpreters import fresh_interpreter
 from tiny import labelled_file, random_texts, saved_classifier, tiny_encoder
@@ -31,6 +32,11 @@ def fails(capfd, *arguments: str) -> str:
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("eraserhead: error: ")]
     assert len(lines) == 1
     return lines[0]
+
+
+def without_marks(shown: str) -> str:
+    """Return what `explain` prints without the marks in its text."""
+    return re.sub(f"[⟦⟧{BARS}]", "", shown)
 
 
 @pytest.fixture
@@ -201,7 +207,7 @@ def test_mistakes_get_one_line(tmp_path, monkeypatch, capfd, arguments, message)
 PLACES = {
     "train": [], "erase": ["m"], "show": ["r"], "explain": ["m", "t"], "push": ["m", "r"],
     "reproduce": ["--output_dir", "x"], "families": [], "merge": ["p", "--output_dir", "x"],
-    "compare": ["r", "s", "--output", "x"],
+    "compare": ["r", "s", "--output", "x"], "explore": ["r", "--output", "x.html"],
 }  # fmt: skip
 OPTIONS = {name: option_types(command.config) for name, command in COMMANDS.items()}
 GROUPED = [(name, group) for name, known in OPTIONS.items() for group, kind in known.items() if is_dataclass(kind)]
@@ -377,7 +383,7 @@ def test_switches_take_what_python_writes():
 def test_markup_in_texts_is_shown_as_it_is(tmp_path, capfd):
     folder = saved_classifier(tmp_path)
     assert main(["explain", folder, "[bold]good[/bold] [link=x] bad", "--cpu", "--data.max_length", "32"]) == 0
-    shown = capfd.readouterr().out.replace("⟦", "").replace("⟧", "")
+    shown = without_marks(capfd.readouterr().out)
     assert "[bold]good[/bold] [link=x] bad" in shown
 
 
@@ -393,7 +399,7 @@ def test_words_that_mean_something_to_yaml_are_texts(tmp_path, capfd):
     folder = saved_classifier(tmp_path)
     for text in ("null", "~", "[a", "12"):
         assert main(["explain", folder, text, "--cpu"]) == 0
-        assert text in capfd.readouterr().out.replace("⟦", "").replace("⟧", "")
+        assert text in without_marks(capfd.readouterr().out)
 
 
 def test_an_output_folder_below_a_file_gets_one_line(tmp_path, capfd):

@@ -584,6 +584,7 @@ def test_the_provenance_is_json(tmp_path):
         "fingerprint": None,
         "without_label": 0,
         "rationale_column": None,
+        "id_column": None,
     }
 
 

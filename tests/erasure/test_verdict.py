@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from eraserhead.erasure.verdict import FEWEST_DOCUMENTS, VerdictKind, caveats, verdict
+from eraserhead.method.statistics import Estimate
 from summaries import against_shuffled, estimate, full_ranking, full_summary, pair
 
 NOTHING = estimate(None, count=0)
@@ -82,6 +83,20 @@ def test_how_often_attention_is_as_short_as_the_yardstick_is_said_where_there_is
     without = {"attention": replace(full_ranking(), optimal=NOTHING)}
     assert "as short" not in verdict(full_summary(rankings=without)).sentence
     assert "an upper bound of the minimum" in verdict(full_summary(yardstick="best_found")).sentence
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.51, True), (0.5, False), (0.2, False), (None, False)])
+def test_that_attention_does_not_matter_is_said_where_the_whole_interval_says_it_of_most_documents(low, said):
+    """95 % of the documents never flip; along the minimum no set at all flips, along others no order that was tried."""
+    never = Estimate(0.95, low, 0.99, 40)
+    ranking = replace(full_ranking(), outcomes={**full_ranking().outcomes, "never": never})
+    other = {"attention": full_ranking()}
+    sentence = verdict(full_summary(rankings=other | {"minimum": ranking})).sentence
+    assert ("no amount of attention erased at this site changes the decision" in sentence) == said
+    assert ("On 95.0 [51.0, 99.0] % of documents, no amount" in sentence) == said
+    for rankings, yardstick in (({"attention": ranking}, "minimum"), (other | {"best_found": ranking}, "best_found")):
+        sentence = verdict(full_summary(rankings=rankings, yardstick=yardstick)).sentence
+        assert ("erased at this site, in any order tried, changes the decision" in sentence) == said
 
 
 def test_caveats_are_those_of_the_site():

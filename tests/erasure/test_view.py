@@ -1,5 +1,6 @@
 """Tables are views: what they say follows from the summary, and never more than the intervals allow."""
 
+import re
 from dataclasses import replace
 
 from rich.console import Console
@@ -10,11 +11,12 @@ from eraserhead.erasure.view import summary_view
 from eraserhead.explanation.explained import Explanation, RankingExplained, Word
 from eraserhead.explanation.view import explanation_view, shaded
 from eraserhead.method.statistics import Estimate
+from eraserhead.showing.shading import Shading
 from eraserhead.showing.terminal import interval
 from summaries import SETUP, SITE, estimate, full_ranking, full_summary
 
 
-def written(renderable, width: int = 110) -> str:
+def written(renderable, width: int = 130) -> str:
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(renderable)
     return console.export_text()
@@ -28,8 +30,8 @@ def test_every_number_of_the_summary_is_shown():
         "1 without components, 1 with one component",
         "10 tokens (10.0 %) of 3 documents",
         "0.800 [0.700, 0.900]",
-        "0.500 [0.400, > all]",
-        "> all",
+        "0.500 [0.400, never]",
+        "never",
         "1.5 n=40",
         "E[dJS]",
         "20.0",
@@ -55,7 +57,7 @@ def test_numbers_over_few_documents_say_so_and_have_no_interval_that_means_nothi
 def test_means_over_the_same_documents_stand_first_and_ties_beside_their_shares():
     lines = [line.split("│")[1:-1] for line in written(summary_view(full_summary())).splitlines() if "│" in line]
     cells = {tuple(cell.strip() for cell in line) for line in lines}
-    fractions = next(line for line in cells if line[0] == "attention" and "> all" in line)
+    fractions = next(line for line in cells if line[0] == "attention" and "never" in line)
     assert fractions[4:6] == ("0.350", "0.300† n=9")
     assert ("attention", "random", "60.0", "10.0", "30.0", "55.0†", "9") in cells
 
@@ -93,18 +95,41 @@ def explained(words, rankings):
     return Explanation("A fine (!) cast", None, "pos", {"neg": 0.25, "pos": 0.75}, words, rankings, 3, 2, SITE)
 
 
+WORDS = [
+    Word("A", 0, 1, 0.01, 0.0, False),
+    Word("fine", 2, 6, 0.7, 0.1, True),
+    Word("cast", 11, 15, 0.29, -0.1, False),
+]
+
+
+def styles_of(text) -> dict[str, str]:
+    return {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
+
+
 def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
-    words = [
-        Word("A", 0, 1, 0.01, 0.0, False),
-        Word("fine", 2, 6, 0.7, 0.1, True),
-        Word("cast", 11, 15, 0.29, -0.1, False),
-    ]
-    text = shaded(explained(words, []))
+    text = shaded(explained(WORDS, []), Shading((0, 0, 0)))
     assert text.plain == "A ⟦fine⟧ (!) cast✂"
-    styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
-    assert "rgb(255,120,80)" in styles["⟦fine⟧"]  # the strongest attention
-    assert "rgb" in styles["cast"]
-    assert "rgb" not in styles.get("A", "")
+    assert styles_of(text)["⟦fine⟧"] == "bold rgb(0,0,0) on rgb(240,125,25)"  # the strongest attention
+    assert re.fullmatch(r"rgb\(255,255,255\) on rgb\(\d+,\d+,\d+\)", styles_of(text)["cast"])
+    assert "A" not in styles_of(text)
+
+
+def test_where_no_colour_can_tell_bars_stand_behind_the_words():
+    """.29 of .7 is .414: the fourth of eight bars."""
+    assert shaded(explained(WORDS, []), Shading()).plain == "A ⟦fine█⟧ (!) cast▄✂"
+    assert styles_of(shaded(explained(WORDS, []), Shading())) == {"⟦fine█⟧": "bold"}
+    assert styles_of(shaded(explained(WORDS, []), Shading(underlined=True))) == {"⟦fine█⟧": "bold underline"}
+    assert "Bars: attention. ⟦" in written(explanation_view(explained(WORDS, [])))
+    assert "Shading: attention. ⟦" in written(explanation_view(explained(WORDS, []), Shading((0, 0, 0))))
+
+
+def test_tokens_outside_the_text_do_not_set_the_scale():
+    few = [replace(word, attention=0.2 * word.attention) for word in WORDS]
+    outside = [Word("[CLS]", 0, 0, 0.5, 0.0, False), *few, Word("[SEP]", 0, 0, 0.3, 0.0, False)]
+    assert "fine█" in shaded(explained(outside, []), Shading()).plain
+    assert "[CLS]█" in shaded(explained(outside, []), Shading()).plain
+    said = "attention, up to that of the strongest word; [CLS] and [SEP] take 80 % beside it."
+    assert said in " ".join(written(explanation_view(explained(outside, []))).split())
 
 
 def test_sentences_have_a_line_each_with_their_share_and_their_words_shaded():
@@ -114,15 +139,23 @@ def test_sentences_have_a_line_each_with_their_share_and_their_words_shaded():
     inside = [[Word("fine", 2, 6, 0.04, 0.0, False), Word("cast", 7, 11, 0.96, 0.0, False)], []]
     site = replace(SITE, components="sentences")
     shown = Explanation(text, None, "pos", {"neg": 0.25, "pos": 0.75}, sentences, [], 2, 2, site, inside)
-    shaded_text = shaded(shown)
+    shaded_text = shaded(shown, Shading((255, 255, 255)))
     assert shaded_text.plain == " 80.0 %  A fine cast.\n 20.0 % ⟦It was bad!⟧\n✂Never seen"
-    styles = {shaded_text.plain[span.start : span.end]: str(span.style) for span in shaded_text.spans}
-    assert "rgb(255,120,80)" in styles["cast"]
-    assert "rgb(255,120,80)" in styles[" 80.0 %"]
+    styles = styles_of(shaded_text)
+    assert "on rgb(240,125,25)" in styles["cast"]
+    assert "on rgb(240,125,25)" in styles[" 80.0 %"]
     assert "bold" in styles[" 20.0 %"]
     assert "fine" not in styles
     assert "Sentences by attention" in written(explanation_view(shown))
     assert "site: pooling over sentences" in written(explanation_view(shown))
+
+
+def test_tables_stand_beside_each_other_where_there_is_room():
+    rankings = [RankingExplained("attention", 2, 0.5, "flip", "neg")]
+    beside, below = (written(explanation_view(explained(WORDS, rankings)), width) for width in (200, 80))
+    assert [line for line in beside.splitlines() if "│ attention" in line and "│ fine" in line]
+    assert not [line for line in below.splitlines() if "│ attention" in line and "│ fine" in line]
+    assert max(map(len, below.splitlines())) <= 80
 
 
 def test_a_text_without_components_is_told():
@@ -138,7 +171,7 @@ def test_special_tokens_stand_beside_the_text_by_their_names():
         Word("[SEP]", 0, 0, 0.4, 0.0, True),
     ]
     explanation = explained(words, [RankingExplained("best_found", 2, 0.5, "bias_only", "neg")])
-    assert shaded(explanation).plain == "[CLS] ⟦A⟧ ⟦[SEP]⟧✂ fine (!) cast"
+    assert shaded(explanation, Shading((0, 0, 0))).plain == "[CLS] ⟦A⟧ ⟦[SEP]⟧✂ fine (!) cast"
     text = written(explanation_view(explanation))
     assert "neg (no attention left)" in text
     assert "│ [CLS] │" in text
@@ -157,7 +190,7 @@ def test_explained_rankings_say_what_the_decision_becomes():
     assert "neg (by the bias alone)" in lines["gradient"]
     assert "does not flip" in lines["product"]
     assert "7.1" in lines["random"]
-    assert "7 of 10 draws" in lines["random"]
+    assert "7 of 10 that flip" in lines["random"]
     assert "site: pooling, special tokens left out" in text
     assert "2 tokens cut off" in text
 
@@ -198,5 +231,5 @@ def test_the_answer_about_no_documents_has_no_table():
 
 def test_the_answer_says_which_numbers_are_over_few_documents():
     few = {"attention": replace(full_ranking(), excess=estimate(1.5, 1.0, 2.0, 29))}
-    assert "†: over fewer than" in written(answer_view(full_summary(rankings=few)))
+    assert "†: over fewer than" in " ".join(written(answer_view(full_summary(rankings=few))).split())
     assert "†" not in written(answer_view(full_summary()))

@@ -145,7 +145,11 @@ def test_the_list_is_sorted_and_searched(started, path, decisions):
         names = page.page.locator(".row b")
         assert names.all_text_contents() == [f"test/{row}" for row in range(len(LENGTHS))]
         page.page.locator("#sort").select_option(index=2)  # excess over the smallest set
-        excess = [removed[name] - least[name] for name in names.all_text_contents() if None not in (removed[name], least[name])]
+        excess = [
+            removed[name] - least[name]
+            for name in names.all_text_contents()
+            if None not in (removed[name], least[name])
+        ]
         assert excess == sorted(excess, reverse=True)
         assert max(excess) > 0
         page.page.locator("#sort").select_option(index=3)
@@ -218,7 +222,11 @@ HOSTILE = [
 
 
 # The text of an element, without the chips that stand for what cannot be seen.
-SHOWN = "(root) => { const c = root.cloneNode(true); c.querySelectorAll('.chip').forEach((e) => e.remove()); return c.textContent; }"
+SHOWN = """(root) => {
+  const copy = root.cloneNode(true);
+  copy.querySelectorAll(".chip").forEach((chip) => chip.remove());
+  return copy.textContent;
+}"""
 
 
 def test_hostile_texts_are_shown_and_do_nothing(started, tmp_path):
@@ -238,7 +246,9 @@ def test_hostile_texts_are_shown_and_do_nothing(started, tmp_path):
             page.page.evaluate("(id) => { location.hash = '#' + new URLSearchParams({ id }); }", each.id)
             page.until("(id) => document.getElementById('name').textContent === id", each.id)
             assert page.page.locator(".words").evaluate(SHOWN) == text
-            assert page.words() == [word if word.strip("\u2028\u2029\ufeff") else "␣" for word in text.split(" ") if word]
+            assert page.words() == [
+                word if word.strip("\u2028\u2029\ufeff") else "␣" for word in text.split(" ") if word
+            ]
         assert page.page.title() == "eraserhead"
         assert page.page.locator("img, .words script, .words b").count() == 0
         assert page.text(".verdict strong") == "<img src=x onerror=document.title='owned'>."

@@ -267,6 +267,7 @@ def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
             "context.py",
             "encoders.py",
             "heads.py",
+            "outputs.py",
             "special_tokens.py",
         ),
         *("modeling_attention_pooling.py", "pipeline_attention_pooling.py", "pooling.py", "splitting.py"),

@@ -18,7 +18,9 @@ from safetensors.numpy import save_file
 from eraserhead.cli.main import main
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import LabelTable
+from eraserhead.erasure.ranking_summaries import CurveSummary
 from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.summary import Agreement, People
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.fingerprints import weights_fingerprint
@@ -27,6 +29,7 @@ from eraserhead.loading.run_options import write_options
 from eraserhead.loading.setup import LabelSetup, ModelSetup
 from eraserhead.loading.training_data import TrainingData, write_training_data
 from eraserhead.method.names import Outcome
+from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import Limits
 from eraserhead.publishing import leaks as leaks_module
 from eraserhead.publishing import model_folder, publication
@@ -700,3 +703,24 @@ def test_the_card_names_further_rankings_and_where_their_scores_come_from(study)
     assert "Further orders" not in plain
     assert "--rankings" not in plain
     assert "weights.\n\n**" in plain
+
+
+def test_the_card_has_what_is_read_off_the_curves_and_what_people_marked(study):
+    """Rows of .250, .125 and so on; NAOPC has no column where no ranking has one, and no people no table."""
+    summary = facts(study).summary
+    naopc, none = estimate(0.875), Estimate(None, None, None, 0)
+    lost = CurveSummary(estimate(0.25), estimate(0.125), estimate(0.375), naopc, estimate(0.0), {}, {})
+    rankings = {"attention": dataclasses.replace(summary.rankings["attention"], curves=lost)}
+    agreement = Agreement(estimate(0.5), estimate(0.75), estimate(0.625))
+    people = People(documents=31, annotators=2.0, rankings={"attention": agreement}, ceiling=agreement)
+    text = model_card(facts(study, summary=dataclasses.replace(summary, rankings=rankings, people=people)))
+    assert "| order of erasure | lost by erasing | lost by keeping alone | AOPC | NAOPC |" in text
+    assert "| attention | 0.250 | 0.125 | 0.375 | 0.875 |" in text
+    assert "(31 documents, 2 annotators of each on average)" in text
+    assert "| attention | 0.500 | 0.750 | 0.625 |" in text
+    assert "| annotators with each other | 0.500 | 0.750 | 0.625 |" in text
+
+    rankings = {"attention": dataclasses.replace(rankings["attention"], curves=dataclasses.replace(lost, naopc=none))}
+    text = model_card(facts(study, summary=dataclasses.replace(summary, rankings=rankings)))
+    assert "| order of erasure | lost by erasing | lost by keeping alone | AOPC |\n" in text
+    assert "people marked" not in text

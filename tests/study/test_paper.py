@@ -51,7 +51,7 @@ def test_the_tables_hold_the_summarys_numbers(cells, paper):
         summary = cell.results.summary()
 
         def shown(estimate, scale=100, digits=1):
-            return interval(estimate, "> all", scale, digits)
+            return interval(estimate, "never", scale, digits)
 
         of_dataset = rows(paper[1], cell.dataset, cell.model)
         accuracy, fractions, masses, fewer, excess = of_dataset
@@ -149,7 +149,7 @@ def test_a_study_of_one_cell_one_document_and_no_flip(tmp_path):
     text = written(tmp_path / "out", [cell], {})
     assert "1 cell has results" in text
     fractions = rows(text, "mine", "flan-none")[1]
-    assert fractions == ["> all†"] * 5 + ["100.0† [20.7, 100.0]"]
+    assert fractions == ["never†"] * 5 + ["100.0† [20.7, 100.0]"]
     assert "these hold here" not in text
     assert "could not be tested, because cells or documents are missing: attention needs fewer removals" in text
     assert "1 of 1 cells have no part in these findings" in text
@@ -173,7 +173,7 @@ def test_cells_by_the_authors_definitions_are_named(tmp_path):
     text = written(tmp_path / "out", [cell])
     assert "counts as one that flips when everything is erased: imdb-flan-none" in text
     assert "drawn from all positions" not in text
-    assert "> all" not in "".join(rows(text, "imdb", "flan-none")[1])
+    assert "never" not in "".join(rows(text, "imdb", "flan-none")[1])
 
 
 def test_the_paragraph_says_no_more_than_the_intervals_allow():

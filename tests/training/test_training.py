@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import TensorBoardTracker
 from safetensors.torch import load_file, save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.testing import assert_close
 from transformers import AutoModel, RobertaConfig
 
@@ -27,6 +29,7 @@ from eraserhead.training.loop import Loop
 from eraserhead.training.metrics import improves, score
 from eraserhead.training.states import States
 from eraserhead.training.stored_vectors import VECTORS
+from eraserhead.training.trackers import prepare_environment
 from eraserhead.training.training import train
 from eraserhead.training.vectors import cache_root
 from tiny import labelled_file, tiny_encoder, tiny_tokenizer
@@ -102,7 +105,7 @@ def test_best_epoch_is_kept(tmp_path, monkeypatch):
         objective = self.accelerator.unwrap_model(self.objective)
         state = {key: value.clone() for key, value in objective.state_dict().items()}
         seen.append(state)
-        return {"accuracy": next(accuracies), "macro_f1": 0.0}
+        return {"accuracy": next(accuracies), "balanced_accuracy": 0.0, "macro_f1": 0.0}
 
     monkeypatch.setattr(Loop, "evaluate", evaluate)
     run = config(tmp_path, epochs=9, patience=1)
@@ -225,6 +228,7 @@ def test_metrics_by_hand():
     metrics = score([0, 0, 1, 1], [0, 2, 1, 2], ordered=True)
     assert metrics == {
         "accuracy": 0.5,
+        "balanced_accuracy": pytest.approx((1 + 1 + 0) / 3),
         "macro_f1": pytest.approx((2 / 3 + 2 / 3 + 0) / 3),
         "mean_absolute_error": 0.75,
     }
@@ -507,11 +511,94 @@ def test_a_full_disk_under_the_cache_falls_back(tmp_path, monkeypatch, caplog):
     assert "computed again in every epoch" in caplog.text
 
 
-def test_curves_are_written_for_tensorboard(tmp_path):
-    pytest.importorskip("tensorboard")
-    run = config(tmp_path, epochs=1, tensorboard=True)
+def events(folder: Path) -> EventAccumulator:
+    (file,) = [file for file in (folder / "tensorboard").rglob("events.out.tfevents*") if "run" in file.parent.name]
+    found = EventAccumulator(str(file))
+    found.Reload()
+    return found
+
+
+def test_trackers_get_the_options_and_the_metrics_of_each_epoch(tmp_path):
+    run = config(tmp_path, epochs=2, trackers=["tensorboard"])
     train(run)
-    assert list(Path(run.output_dir).rglob("events.out.tfevents*"))
+    written = events(Path(run.output_dir))
+    for name in ("loss", "accuracy"):
+        expected = [epoch["loss"] if name == "loss" else epoch["scores"][name] for epoch in history(run.output_dir)]
+        assert [(each.step, each.value) for each in written.Scalars(name)] == [
+            (number, pytest.approx(value)) for number, value in enumerate(expected, 1)
+        ]
+    (options,) = Path(run.output_dir, "tensorboard").rglob("hparams.yml")
+    assert "training.learning_rate: 0.02" in options.read_text()
+
+
+def test_a_tracker_that_fails_gets_no_more_and_training_goes_on(tmp_path, monkeypatch, caplog):
+    calls = []
+
+    def full(self, values, step=None, **options):
+        calls.append(step)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TensorBoardTracker, "log", full)
+    with caplog.at_level("WARNING", "eraserhead"):
+        folder = train(config(tmp_path, epochs=3, trackers=["tensorboard"]))
+    assert calls == [1]
+    assert folder.complete
+    assert [record.getMessage() for record in caplog.records if "tracker" in record.getMessage()] == [
+        "tracker tensorboard failed, and gets no more numbers; training goes on: "
+        "OSError: [Errno 28] No space left on device"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tensorbord", "did you mean 'tensorboard'"),
+        ("nothing", "there is no such tracker; choose tensorboard, trackio, wandb, mlflow"),
+        ("mlflow", "pip install 'eraserhead[mlflow]'"),
+    ],
+)
+def test_trackers_that_are_not_there_are_refused_before_any_work(tmp_path, monkeypatch, name, said):
+    monkeypatch.setattr("eraserhead.training.trackers.find_spec", lambda name: None)
+    run = config(tmp_path, trackers=[name])
+    with pytest.raises(UserError, match=re.escape(said)):
+        train(run)
+    assert not Path(run.output_dir).exists()
+
+
+def test_what_trackers_write_stays_in_the_run_unless_the_environment_says_otherwise(tmp_path, monkeypatch):
+    for name in ("WANDB_MODE", "WANDB_DIR", "WANDB_SILENT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.setenv(name, "")  # so that what is set here is undone
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    prepare_environment(["wandb", "mlflow"], tmp_path)
+    assert (os.environ["WANDB_MODE"], os.environ["WANDB_DIR"]) == ("online", str(tmp_path))
+    assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_a_run_has_a_chart_and_the_scores_of_each_class(tmp_path):
+    """Without test documents the classes' scores are of the 20 validation documents, with the best epoch's weights."""
+    folder = train(config(tmp_path, epochs=4))
+    metrics = folder.metrics()
+    assert metrics is not None
+    assert metrics.classes is not None
+    assert sum(scores.documents for scores in metrics.classes.values()) == 20
+    recalled = sum(scores.recall * scores.documents for scores in metrics.classes.values())
+    assert recalled / 20 == pytest.approx(metrics.validation["accuracy"])
+    assert metrics.validation["balanced_accuracy"] == pytest.approx(
+        sum(scores.recall for scores in metrics.classes.values()) / 2
+    )
+    chart = (folder.path / RUN.chart).read_text()
+    assert chart.startswith("<?xml")
+    assert "60 training documents of train.jsonl" in re.sub(r"<!--\s*(.*?)\s*-->", r"\1", chart)
+
+
+def test_weights_of_classes_move_the_decisions(tmp_path):
+    """With one class weighted a hundredfold, all documents are decided for it."""
+    folder = train(config(tmp_path, epochs=3, class_weights=["pos=100"]))
+    metrics = folder.metrics()
+    assert metrics is not None
+    assert metrics.classes is not None
+    assert (metrics.classes["pos"].recall, metrics.classes["neg"].recall) == (1.0, 0.0)
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ from eraserhead.cli.config_files import (
 from eraserhead.errors import Setting, UserError, closest, did_you_mean
 from eraserhead.settings import idle_settings
 
-BUILT_IN = ("config", "help", "print_config", "print_shtab")
+PRINT_CONFIG, PRINTED = "print_config", ("skip_default", "skip_unset")  # an option, and what may follow its "="
+BUILT_IN = ("config", PRINT_CONFIG)
+ELSEWHERE = ("help", "help_all", "quiet")  # which are read before
 CONSTANTS = ("true", "false", "null")  # in any case
 
 
@@ -49,7 +51,7 @@ def normalise(arguments: Sequence[str], config: type) -> list[str]:
     lists = {f"--{name}" for name, kind in kinds.items() if _is_list(kind)}
     switches = {f"--{name}" for name, kind in kinds.items() if kind in (bool, bool | None)}
     normal: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         option, equals, value = argument.partition("=")
         if option in lists and equals:
             normal.append(f"{option}={_as_list(value)}")
@@ -71,11 +73,16 @@ def check(arguments: Sequence[str], command: str, config: type, positional: Sequ
     options = option_types(config)
     known = [name for name in options if name not in positional] + list(BUILT_IN)
     problems = [
-        UserError(f"{command}: unknown option --{name}{_hint(name, known, '--')}")
-        for name, _ in _named(arguments)
+        UserError(f"--{PRINT_CONFIG}={value}: takes no value, or {' or '.join(PRINTED)}")
+        for value in (each.partition("=")[2] for each in arguments if each.startswith(f"--{PRINT_CONFIG}="))
+        if value not in PRINTED
+    ]
+    problems += [
+        UserError(f"{command}: unknown option --{name}{_hint(name, [*known, *ELSEWHERE], '--')}")
+        for name, _ in named(arguments)
         if name not in known
     ]
-    for name, value in _named(arguments):
+    for name, value in named(arguments):
         if is_dataclass(options.get(name)) and value is not None:
             problems += _group_problems(name, value, options)
     for file in config_files(arguments):
@@ -120,7 +127,7 @@ def _given(arguments: Sequence[str], config: type) -> dict[str, tuple[int, Given
     """Return the options that are given: at which place among the arguments, and in which file; null for a flag."""
     options = option_types(config)
     found: dict[str, tuple[int, Given | None]] = {}
-    for place, (name, value) in enumerate(_named(arguments)):
+    for place, (name, value) in enumerate(named(arguments)):
         found[name] = (place, None)
         group = f"{name}." if is_dataclass(options.get(name)) else ""
         if value is not None and (group or name == OPTION.removeprefix("--")):
@@ -134,9 +141,9 @@ def _given(arguments: Sequence[str], config: type) -> dict[str, tuple[int, Given
     return found
 
 
-def _named(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+def named(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     """Go through the options among the arguments, each with what follows it."""
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=False):
         if argument == "--":
             return
         if argument.startswith("--"):
@@ -182,9 +189,12 @@ def _problems(given: Iterable[Given], options: Mapping[str, Any]) -> Iterator[st
 def _hint(name: str, known: Iterable[str], dashes: str = "", group: str = "") -> str:
     """Suggest the name in the same group with the nearest last part, else the nearest full name.
 
-    In a file of one group (``data.``), names of that group alone, as they are written there.
+    A name that only lacks its group is suggested with it (``epochs``: ``training.epochs``). In a file of one group
+    (``data.``), names of that group alone, as they are written there.
     """
     known = [each for each in known if each.startswith(group)]
+    if whole := [each for each in known if each.rpartition(".")[2] == name.rpartition(".")[2]]:
+        return did_you_mean("' or '".join(f"{dashes}{each.removeprefix(group)}" for each in whole))
     around, _, last = name.rpartition(".")
     siblings = {other.rpartition(".")[2]: other for other in known if other.rpartition(".")[0] == around}
     sibling = closest(last, siblings)

@@ -1,26 +1,25 @@
 """``eraserhead explain``."""
 
-from pathlib import Path
-
 from accelerate import PartialState
 from datasets import disable_progress_bars
 
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
+from eraserhead.explanation.page_file import page_file, write_page
 from eraserhead.explanation.view import explanation_view
-from eraserhead.files import replacing
 from eraserhead.showing.escapes import visible
+from eraserhead.showing.shading import Shading
 from eraserhead.showing.terminal import console
 
 
 def run(config: ExplainConfig) -> None:
-    """Print one explained decision."""
+    """Print one explained decision, and write its page where one is asked for."""
     disable_progress_bars()
+    page = None if config.html is None else page_file("html", config.html)
     explanation = explain(config)
     if PartialState().is_main_process:
         screen = console()
-        screen.print(explanation_view(explanation))
-        if config.html is not None:
-            with replacing(Path(config.html)) as unfinished:
-                unfinished.write_text(explanation.page(), encoding="utf-8", newline="\n")
-            screen.print(visible(f"page in {config.html}"), soft_wrap=True)
+        screen.print(explanation_view(explanation, Shading.on(screen)))
+        if page is not None:
+            write_page(page, [explanation.page()])
+            screen.print(visible(f"page in {page}"), soft_wrap=True)

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 
 from eraserhead.cli.config import FamiliesConfig
 from eraserhead.patch.families import FAMILIES, Family
-from eraserhead.showing.terminal import add_row, console, new_table
+from eraserhead.showing.terminal import Grid, console
 
 
 def run(config: FamiliesConfig) -> None:
@@ -17,10 +17,8 @@ def run(config: FamiliesConfig) -> None:
 def families_view(families: Mapping[str, Family]) -> RenderableType:
     """Return the table of model families."""
     headings = ("family", "erased through", "decision read from", "erased tokens skipped at `all`")
-    table = new_table("Model families in which attention can be erased", "model_type", *headings)
-    for column in table.columns:
-        column.justify = "left"
+    table = Grid("Model families in which attention can be erased", "model_type", *headings, left=True)
     for name, family in families.items():
         left_out = "yes" if family.positions is not None else "no"
-        add_row(table, name, family.name, family.route.value, family.reads, left_out)
+        table.add_row(name, family.name, family.route.value, family.reads, left_out)
     return table

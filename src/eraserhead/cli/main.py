@@ -9,105 +9,31 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from itertools import takewhile
 from types import TracebackType
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from eraserhead.cli.arguments import check, check_given_effects, in_files, normalise, option_types
-from eraserhead.cli.config import FamiliesConfig
+from eraserhead.cli.commands import COMMANDS
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
-from eraserhead.cli.parsing import Command, as_config, command_parser, parse
+from eraserhead.cli.parsing import as_config, command_parser, parse
 from eraserhead.cli.spelling import Spelling
 from eraserhead.cli.termination import EXIT_CODE, Terminated, termination_raises
-from eraserhead.comparison.config import CompareConfig
 from eraserhead.disk import disk_failure
-from eraserhead.erasure.config import EraseConfig, MergeConfig, PlotConfig, ShowConfig
 from eraserhead.errors import DocumentError, FunctionError, Job, Setting, Spell, UserError, nearest
-from eraserhead.explanation.config import ExplainConfig, ExploreConfig
 from eraserhead.loading import launcher
-from eraserhead.loading.defaults import erase_defaults
-from eraserhead.publishing.config import PushConfig
 from eraserhead.settings import check_settings
 from eraserhead.showing.escapes import visible
-from eraserhead.study.config import ReproduceConfig
-from eraserhead.training.config import TrainConfig
 
 logger = logging.getLogger("eraserhead")
 
-DESCRIPTION = """Attention-pooling heads for pretrained encoders, and erasure tests that tell whether their attention
-means anything (Serrano & Smith 2019)."""
+HELP, COMPLETION = "help", "completion"
+KNOWN = (*COMMANDS, HELP, COMPLETION)
+COMPLETES = "_ARGCOMPLETE"  # a variable that a shell sets when it wants to know how the line goes on
+QUIET = ("-q", "--quiet")
 CONTINUES = "finished work is kept, and the same command continues (train: with --resume)"
-
-COMMANDS = {
-    "train": Command(TrainConfig, "eraserhead.cli.train", "train an attention-pooling classifier"),
-    "erase": Command(
-        EraseConfig,
-        "eraserhead.cli.erase",
-        "erase attention weights and see when decisions flip",
-        ("model",),
-        defaults=erase_defaults,
-    ),
-    "merge": Command(
-        MergeConfig,
-        "eraserhead.cli.merge",
-        "merge the parts of an analysis that machines made by themselves",
-        ("parts",),
-        alone=True,
-    ),
-    "show": Command(
-        ShowConfig, "eraserhead.cli.show", "print the tables of finished erasure results", ("results",), alone=True
-    ),
-    "plot": Command(
-        PlotConfig,
-        "eraserhead.cli.plot",
-        "draw the figures of finished erasure results, several side by side",
-        ("results",),
-        alone=True,
-    ),
-    "compare": Command(
-        CompareConfig,
-        "eraserhead.cli.compare",
-        "compare results on the same documents: of other models, layers, heads or seeds",
-        ("results",),
-        alone=True,
-    ),
-    "explain": Command(
-        ExplainConfig,
-        "eraserhead.cli.explain",
-        "show the attention behind one decision and what flips it",
-        ("model", "text"),
-        optional=("text",),
-        defaults=erase_defaults,
-    ),
-    "explore": Command(
-        ExploreConfig,
-        "eraserhead.cli.explore",
-        "write a page, one HTML file, on which one erases words by hand and sees decisions flip",
-        ("results",),
-    ),
-    "push": Command(
-        PushConfig,
-        "eraserhead.cli.push",
-        "push a classifier and its erasure results to the hub, with a card that says what its attention is worth",
-        ("model", "repository"),
-        alone=True,
-    ),
-    "reproduce": Command(
-        ReproduceConfig,
-        "eraserhead.cli.reproduce",
-        "train and erase many models on many data sets, and write the tables and figures of the paper",
-    ),
-    "families": Command(
-        FamiliesConfig,
-        "eraserhead.cli.families",
-        "list the model families in which attention can be erased",
-        alone=True,
-    ),
-}
 
 
 class VisibleRecord(logging.LogRecord):
@@ -134,16 +60,18 @@ class VisibleRecord(logging.LogRecord):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 after one line that says what to mend, or 143 after SIGTERM."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments, quiet = _without_quiet(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # texts hold characters that some terminals lack
     sys.excepthook = _crash
+    if COMPLETES in os.environ:
+        import_module("eraserhead.cli.completion").answer()
     spell = _spelling(arguments)
     logging.setLogRecordFactory(partial(VisibleRecord, spell))
     logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("eraserhead").setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
     for library in ("DATASETS", "HF_HUB"):
         os.environ.setdefault(f"{library}_VERBOSITY", "critical")  # our own one-line error says the same
     try:
@@ -168,38 +96,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{failed.strerror}{where}; finished work is kept: mend that and run the same command again")
 
 
-def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
-    """Return the main parser, and the parser of each command."""
-    parser = ArgumentParser(prog="eraserhead", description=DESCRIPTION, exit_on_error=False)
-    parser.add_argument("--version", action="version", version=f"eraserhead {import_module('eraserhead').__version__}")
-    commands = parser.add_subcommands(dest="command", required=False)
-    parsers = {}
-    for name, command in COMMANDS.items():
-        parsers[name] = command_parser(command)
-        commands.add_subcommand(name, parsers[name], help=command.help)
-    return parser, parsers
-
-
 def _dispatch(arguments: list[str]) -> int:
-    parser, parsers = build_parser()
-    if not arguments:
-        parser.print_help()
-        return 0
     name = _command(arguments)
+    if not arguments or name == HELP or _asks_for_help(arguments):
+        print(_help(arguments), end="")
+        return 0
+    if name == COMPLETION:
+        return _complete(arguments)
     if name not in COMMANDS:
-        with suppress(UserError):
-            parse(parser, arguments)  # --help and --version end here
-        wrong = f"no command '{name}'" if name else f"no command in '{' '.join(arguments)}'"
-        raise UserError(wrong, nearest(name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}")
+        if "--version" in arguments:
+            print(f"eraserhead {import_module('eraserhead').__version__}")
+            return 0
+        raise _no_command(name, arguments)
+    place = arguments.index(name)
+    return _run(name, [*arguments[:place], *arguments[place + 1 :]])
+
+
+def _no_command(name: str, arguments: Sequence[str] = ()) -> UserError:
+    wrong = f"no command '{name}'" if name else f"no command in '{' '.join(arguments)}'"
+    return UserError(wrong, nearest(name, KNOWN) or f"; the commands are {', '.join(KNOWN)}")
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    """Run one command with these arguments."""
     command = COMMANDS[name]
     arguments = with_found_configs(normalise(arguments, command.config))
     check(arguments, name, command.config, command.positional)
     for line in disagreements(config_files(arguments), option_types(command.config)):
         logger.info(line)
-    parsed = parse(parser, arguments, command)[name]
+    parser = command_parser(command)
+    parsed = parse(parser, arguments, command)
     if command.defaults is not None:
-        parsers[name].set_defaults(command.defaults(as_config(command, parsed)))
-        parsed = parse(parser, arguments, command)[name]
+        parser.set_defaults(command.defaults(as_config(command, parsed)))
+        parsed = parse(parser, arguments, command)
     if command.alone and launcher.rank():
         return 0
     config = as_config(command, parsed)
@@ -210,8 +139,50 @@ def _dispatch(arguments: list[str]) -> int:
     return 0
 
 
+def _without_quiet(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Return the arguments without ``-q`` and ``--quiet``, and whether one of them is there, before any ``--``."""
+    before = _before_dashes(arguments)
+    kept = [each for each in before if each not in QUIET]
+    return [*kept, *arguments[len(before) :]], len(kept) < len(before)
+
+
 def _command(arguments: Sequence[str]) -> str:
     return next((argument for argument in arguments if not argument.startswith("-")), "")
+
+
+def _before_dashes(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments that may be options: those before a ``--``."""
+    return list(takewhile("--".__ne__, arguments))
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    return any(each in ("-h", "--help", "--help_all") for each in _before_dashes(arguments))
+
+
+def _help(arguments: Sequence[str]) -> str:
+    """Return the help that is asked for: of the command among the arguments, else of all."""
+    help_pages = import_module("eraserhead.cli.help_pages")
+    names = [each for each in _before_dashes(arguments) if not each.startswith("-")]
+    if names[:1] == [HELP]:
+        names = names[1:2]
+    if not names or names[0] in (HELP, COMPLETION):
+        return help_pages.main_page()
+    if names[0] not in COMMANDS:
+        raise UserError(
+            f"no command '{names[0]}'", nearest(names[0], KNOWN) or f"; the commands are {', '.join(KNOWN)}"
+        )
+    return help_pages.command_page(names[0], "--help_all" in arguments)
+
+
+def _complete(arguments: Sequence[str]) -> int:
+    """Print what makes a shell complete commands and options."""
+    completion = import_module("eraserhead.cli.completion")
+    given = [each for each in arguments if each != COMPLETION]
+    if len(given) != 1 or given[0] not in completion.SHELLS:
+        near = nearest(given[0], completion.SHELLS) if len(given) == 1 else ""
+        raise UserError(f"completion: name one shell of {', '.join(completion.SHELLS)}, not '{' '.join(given)}'", near)
+    print(completion.script(given[0]), end="")
+    return 0
 
 
 def _spelling(arguments: Sequence[str]) -> Spelling:

@@ -2,18 +2,20 @@
 
 import re
 from ast import literal_eval
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from eraserhead.cli.arguments import check, check_given_effects, in_files, normalise, option_types
+from eraserhead.cli.arguments import check, check_given_effects, in_files, named, normalise, option_types
+from eraserhead.cli.commands import Command
 from eraserhead.cli.config_files import with_found_configs
 from eraserhead.cli.spelling import Spelling
 from eraserhead.errors import Setting, UserError, closest, did_you_mean
 from eraserhead.settings import value_problem
+from eraserhead.yaml_text import read_yaml
 
 # How jsonargparse names the option and the value that it refuses.
 REFUSED = re.compile(r'.*Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$', re.DOTALL)
@@ -21,35 +23,12 @@ REFUSED = re.compile(r'.*Parser key "([\w.]+)":.*(?:Got|Given) value: ([^\n]*)$'
 MISSING = re.compile(r"the following arguments are required: ([\w., ]+)$")
 # How argparse names an option without a value, and what stands where nothing is expected.
 WITHOUT_VALUE = re.compile(r"argument (--[\w.]+)[^:]*: expected (?:one|at least one) argument$")
-UNEXPECTED = re.compile(r"unrecognized arguments: (.+)$", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command of the command line.
-
-    Attributes:
-        config: Dataclass of its options; fields without a default are positional.
-        module: Where its function `run` is.
-        help: Its help, in one line.
-        positional: Options that are given by position.
-        optional: Positional options that may be left out.
-        defaults: Returns defaults that depend on the parsed options, such as the data of a run.
-        alone: Whether the first of several processes does it alone, and the others have nothing to do.
-    """
-
-    config: type
-    module: str
-    help: str
-    positional: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    defaults: Callable[[Any], dict[str, Any]] | None = None
-    alone: bool = False
+UNEXPECTED = re.compile(r"unrecognized arguments: (.*)$", re.DOTALL)
 
 
 def command_parser(command: Command) -> ArgumentParser:
     """Return the parser of one command."""
-    parser = ArgumentParser(description=command.help, exit_on_error=False)
+    parser = ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--config", action="config", help="YAML file; several are merged, and later ones win")
     for name in command.positional:
         if name in command.optional:
@@ -79,8 +58,8 @@ def config_of(command: str, config: type, arguments: Sequence[str]) -> Any:
         raise UserError(error.spelled(Spelling(config, (), in_files(arguments, config)))) from error
 
 
-def parse(parser: ArgumentParser, arguments: list[str], command: Command | None = None) -> Namespace:
-    """Parse the arguments of a command, or of none.
+def parse(parser: ArgumentParser, arguments: list[str], command: Command) -> Namespace:
+    """Parse the arguments of a command.
 
     Raises:
         UserError: The parser does not accept them.
@@ -93,14 +72,12 @@ def parse(parser: ArgumentParser, arguments: list[str], command: Command | None 
         raise _in_our_words(str(error), arguments, command) from error
 
 
-def _in_our_words(message: str, arguments: Sequence[str], command: Command | None) -> UserError:
+def _in_our_words(message: str, arguments: Sequence[str], command: Command) -> UserError:
     """Return the parser's message in our words, where it says which option it refuses."""
     if (found := WITHOUT_VALUE.search(message)) is not None:
         return UserError(f"{found[1]}: give it a value")
-    unknown = UserError(" ".join(message.split()))
-    if command is None:
-        return unknown
     options = option_types(command.config)
+    unknown = _unreadable(arguments, options)
     if (found := MISSING.search(message)) is not None:
         names = [name if name in options else name.partition(".")[2] for name in found[1].split(", ")]
         return UserError("give ", UserError.joined(map(Setting, names), ", "))
@@ -117,6 +94,20 @@ def _in_our_words(message: str, arguments: Sequence[str], command: Command | Non
             value = literal_eval(found[2])
     refused = None if is_dataclass(options[found[1]]) else value_problem(command.config, found[1], value)
     return unknown if refused is None else refused
+
+
+def _unreadable(arguments: Sequence[str], options: Mapping[str, Any]) -> UserError:
+    """Return what to say where the parser does not say which option it refuses: the first that is no YAML, or all."""
+    given = [each for each in named(arguments) if each[0] in options]
+    for name, value in given:
+        try:
+            read_yaml(value or "")
+        except ValueError as fault:
+            return UserError(f"--{name} {value}: cannot be read ({fault})")
+    written = " ".join(f"--{name} {value}" for name, value in given) or " ".join(arguments)
+    return UserError(
+        f"{written}: cannot be read; see the values that {'they take' if given else 'there are'} in --help"
+    )
 
 
 def _unexpected(extra: str, arguments: Sequence[str], command: Command) -> UserError:

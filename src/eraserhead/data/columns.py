@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from eraserhead.data.config import DataConfig
 from eraserhead.data.labels import NO_LABEL
 from eraserhead.data.named_sets import NamedSet, unchanged
+from eraserhead.data.own_columns import OTHERS, as_struct, other_columns, others_feature, read_ids
 from eraserhead.data.streaming import StreamedRows
 from eraserhead.errors import Setting, UserError, listed, nearest
 
@@ -39,13 +40,16 @@ def processes(rows: int) -> int | None:
 class Columns:
     """Columns of the source, and the rule that cleans each text column; `pair` is the column of a second sequence.
 
-    There is one column of labels, or one for each label, or none.
+    There is one column of labels, or one for each label, or none. `id` is the column of the ids, and `others` are the
+    columns that results keep beside.
     """
 
     text: tuple[str, ...]
     pair: str | None
     labels: tuple[str, ...]
     clean: Callable[[str], str]
+    id: str | None = None
+    others: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: DataConfig, named: NamedSet, rows: Dataset, split: str, labels_optional: bool) -> "Columns":
@@ -57,6 +61,7 @@ class Columns:
         may_lack_labels = labels_optional and not several and config.label_column is None and one not in known
         wanted = [(column, "text_columns") for column in text]
         wanted += [(config.pair_column, "pair_column")] * (config.pair_column is not None)
+        wanted += [(config.id_column, "id_column")] * (config.id_column is not None)
         wanted += [] if may_lack_labels else [(label, setting) for label in labels]
         missing = [
             UserError(Setting(f"data.{setting}", column), f": no such column{nearest(str(column), known)}")
@@ -66,15 +71,17 @@ class Columns:
         unfit = [
             UserError(Setting(f"data.{setting}", column), _in_place_of_text(rows.features[str(column)]))
             for column, setting in wanted
-            if setting not in ("label_column", "label_columns")
-            and column in known
-            and not _holds_text(rows, str(column))
+            if setting in ("text_columns", "pair_column") and column in known and not _holds_text(rows, str(column))
         ]
         problems = missing + unfit
         if problems:
             raise UserError(UserError.joined(problems), f"; split '{split}' has the columns {listed(known)}")
         clean = config.clean if config.clean is not None else named.hub is not None
-        return cls(text, config.pair_column, () if may_lack_labels else labels, named.clean if clean else unchanged)
+        taken = () if may_lack_labels else labels
+        used = (*text, config.pair_column, *taken, config.id_column, config.rationale_column)
+        keeps = labels_optional and isinstance(rows, Dataset)  # not of a stream, nor for training
+        others = other_columns(rows, filter(None, used)) if keeps else ()
+        return cls(text, config.pair_column, taken, named.clean if clean else unchanged, config.id_column, others)
 
 
 @dataclass(frozen=True)
@@ -85,11 +92,12 @@ class _Writer:
     columns: Columns
     row_numbers: NDArray[np.int64]
     classes: NDArray[np.int64]
+    ids: NDArray[np.object_] | None = None
     version: int = WRITER_VERSION
 
     def __call__(self, batch: pa.Table, positions: list[int]) -> pa.Table:
         classes = self.classes[positions]
-        ids = [f"{self.split}/{row}" for row in self.row_numbers[positions]]
+        ids = _ids(self.split, self.row_numbers[positions], None if self.ids is None else self.ids[positions])
         parts = [self._cleaned(batch.column(column)) for column in self.columns.text]
         texts = ["\n".join(filter(None, of_row)) for of_row in zip(*parts, strict=True)]
         columns = {"id": ids, "text": texts, "label": pa.array(classes, pa.int64(), mask=classes == NO_LABEL)}
@@ -97,12 +105,18 @@ class _Writer:
             seconds = self._cleaned(batch.column(self.columns.pair))
             columns["text"] = [joined_pair(first, second) for first, second in zip(texts, seconds, strict=True)]
             columns["second"] = pa.array([len(first) + 1 for first in texts], pa.int32())
+        if self.columns.others:
+            columns[OTHERS] = as_struct(batch, self.columns.others)
         return pa.table(columns)
 
     def _cleaned(self, column: pa.ChunkedArray) -> list[str]:
         """Return the column's texts, "" for null; bytes that are no UTF-8 become U+FFFD."""
         raw = column.cast(pa.string()).cast(pa.binary()).to_pylist()
         return ["" if text is None else self.columns.clean(text.decode("utf-8", "replace")) for text in raw]
+
+
+def _ids(split: str, rows: NDArray[np.int64], own: NDArray[np.object_] | None) -> list[str]:
+    return [f"{split}/{row}" for row in rows] if own is None else own.tolist()
 
 
 def joined_pair(first: str, second: str) -> str:
@@ -115,17 +129,22 @@ def write_documents(
 ) -> Dataset:
     """Write the chosen rows as documents with the columns ``id``, ``text`` and ``label``; the result is cached.
 
-    Where there is a second sequence, ``text`` holds both, a newline between them, and ``second`` says where it begins.
+    Further columns of the source are kept in ``data``, a struct. Where there is a second sequence, ``text`` holds both,
+    a newline between them, and ``second`` says where it begins.
 
     Args:
         rows: The source split.
-        split: Its name; ids begin with it.
+        split: Its name; ids begin with it where they have no column.
         columns: The columns to read.
         chosen: Row numbers, ascending.
         classes: Class index of each chosen row, or `NO_LABEL`.
         in_place: Whether `rows` are the user's own Arrow files: nothing is then written beside them.
     """
-    writer = _Writer(split, columns, chosen, classes)
+    ids = None if columns.id is None else read_ids(rows, columns.id, split)[chosen]
+    writer = _Writer(split, columns, chosen, classes, ids)
+    features = FEATURES if columns.pair is None else PAIR_FEATURES
+    if columns.others:
+        features = Features({**features, **others_feature(rows, columns.others)})
     some = rows if len(chosen) == len(rows) else rows.select(chosen)
     return (
         some.with_format("arrow")
@@ -134,7 +153,7 @@ def write_documents(
             batched=True,
             with_indices=True,
             remove_columns=rows.column_names,
-            features=FEATURES if columns.pair is None else PAIR_FEATURES,
+            features=features,
             num_proc=processes(len(chosen)),
             cache_file_name=_cache_file(some, writer) if in_place else None,
         )
@@ -161,7 +180,9 @@ class StreamedTexts:
     def documents(self, classes: NDArray[np.int64]) -> Dataset:
         """Return the documents without their texts: the columns ``id`` and ``label``."""
         labels = pa.array(classes, pa.int64(), mask=classes == NO_LABEL)
-        table = pa.table({"id": [f"{self.split}/{row}" for row in self.chosen], "label": labels})
+        column = self.columns.id
+        own = None if column is None else read_ids(self.rows, column, self.split)[self.chosen]
+        table = pa.table({"id": _ids(self.split, self.chosen, own), "label": labels})
         return Dataset(InMemoryTable(table))
 
     def added_to(self, documents: Dataset, places: NDArray[np.int64]) -> Dataset:

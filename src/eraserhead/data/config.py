@@ -26,6 +26,8 @@ class DataConfig:
             own, else ``label``.
         label_columns: Columns of 0 and 1, one for each label of a multi-label model, in place of a column of lists;
             their names are the labels.
+        id_column: Column of the documents' ids, texts or whole numbers, each different; default: split and row number,
+            such as ``test/17``.
         rationale_column: Column of what people marked as evidence in the texts that are erased: the spans of each text,
             in characters, as pairs or objects of start and end; or one 0 or 1 for each word (run without white space);
             or a list of these, one entry for each annotator. Rankings are compared with it.
@@ -76,6 +78,7 @@ class DataConfig:
     pair_column: str | None = None
     label_column: str | None = None
     label_columns: list[str] | None = None
+    id_column: str | None = None
     rationale_column: str | None = None
     no_label: list[str] | None = None
     encoding: str | None = None

@@ -45,9 +45,9 @@ class Documents:
     """Documents of one role, in source order.
 
     Attributes:
-        rows: Columns ``id`` (split and row number in the source), ``text`` (never null), ``label`` (class index or
-            null); for multi-label models ``labels`` (a list of label numbers, or null), ``label`` being null; the
-            where people's evidence is known also ``rationales``, see `data.rationales`.
+        rows: Columns ``id`` (split and row number, or from a column), ``text`` (never null), ``label`` (class index or
+            null); for multi-label models ``labels`` (a list of label numbers, or null), ``label`` being null; where
+            there is more, also ``rationales``, see `data.rationales`, and ``data``, see `data.own_columns`.
         labels: Table of the classes; None where neither the source nor the caller knows them.
         provenance: Where the rows come from.
         labels_read: How the labels were read as a model's classes; null of documents without a model.
@@ -258,6 +258,7 @@ def _provenance(
         documents=documents,
         available=len(source.splits[split]),
         seed=config.seed,
+        id_column=columns.id,
     )
 
 

@@ -27,6 +27,7 @@ class Provenance:
         fingerprint: SHA-256 of the documents, see `Documents.fingerprint`; null where nobody has computed it yet.
         without_label: Rows that training left out because they have no label.
         rationale_column: Column of what people marked as evidence, if it was read.
+        id_column: Column of the ids; null where they are made of split and row number.
     """
 
     name: str | None
@@ -44,6 +45,7 @@ class Provenance:
     fingerprint: str | None = None
     without_label: int = 0
     rationale_column: str | None = None
+    id_column: str | None = None
 
     @property
     def named(self) -> str:

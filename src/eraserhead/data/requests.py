@@ -18,7 +18,7 @@ LABEL_COLUMN = Setting("data.label_column")
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5", "koi8-r")
 OUTER = (  # settings that the built-in corpus has no use for
     *("path", "subset", "revision", "text_columns", "pair_column", "label_column", "label_columns", "clean"),
-    *("rationale_column", "no_label", *DIALECT),
+    *("id_column", "rationale_column", "no_label", *DIALECT),
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def _read(config: DataConfig, named: NamedSet) -> Source:
 def _with_inner_columns(source: Source, config: DataConfig) -> Source:
     """Return the source with the columns inside objects as ``outer.inner``, where such a name is asked for."""
     asked = [*(config.text_columns or ()), config.pair_column, config.label_column, *(config.label_columns or ())]
-    asked.append(config.rationale_column)
+    asked += [config.rationale_column, config.id_column]
     inner = {name for name in asked if name is not None and "." in name}
     splits = {
         split: rows.flatten() if inner - set(rows.column_names) else rows for split, rows in source.splits.items()
@@ -95,7 +95,7 @@ def dialect_of(config: DataConfig, named: NamedSet) -> DialectSettings:
     """Return what a configuration says about the dialect of text files."""
     names = None if config.column_names is None else tuple(config.column_names)
     read = [*(config.text_columns or named.text_columns), config.pair_column, config.label_column]
-    read.append(config.rationale_column)
+    read += [config.rationale_column, config.id_column]
     columns = (column for column in [*read, *(config.label_columns or ())] if column is not None)
     return DialectSettings(
         *(config.encoding, config.separator, config.quoting, names, config.header, config.field),

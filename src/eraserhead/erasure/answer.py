@@ -2,15 +2,13 @@
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from eraserhead.erasure.header import header
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.table import note, shown_measures, title
 from eraserhead.erasure.verdict import fewest_sentence, verdict
 from eraserhead.erasure.view import called
-from eraserhead.showing.terminal import add_row, literal, new_table
+from eraserhead.showing.terminal import Grid, answer, literal, prose
 
 
 def answer_view(summary: Summary) -> RenderableType:
@@ -18,16 +16,15 @@ def answer_view(summary: Summary) -> RenderableType:
     sentences = filter(None, (verdict(summary).sentence, fewest_sentence(summary)))
     return Group(
         *map(literal, header(summary)),
-        *(Text(f"\n{sentence}", style="bold") for sentence in sentences),
-        *([Padding(_table(summary), (1, 0, 0, 0)), Text(note(summary), style="dim")] if summary.rankings else []),
+        *(answer(sentence) for sentence in sentences),
+        *([Padding(_table(summary), (1, 0, 0, 0)), prose(note(summary), "dim")] if summary.rankings else []),
     )
 
 
-def _table(summary: Summary) -> Table:
+def _table(summary: Summary) -> Grid:
     """Return a row for each ranking, in the order of the results."""
     measures = shown_measures(summary)
-    headings = [measure.title(summary) for measure in measures]
-    table = new_table(title(summary), "ranking", *headings)
+    table = Grid(title(summary), "ranking", *(measure.title(summary) for measure in measures))
     for name, ranking in summary.rankings.items():
-        add_row(table, called(name), *(measure.text(ranking) for measure in measures))
+        table.add_row(called(name), *(measure.text(ranking) for measure in measures))
     return table

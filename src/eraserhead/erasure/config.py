@@ -105,12 +105,15 @@ class ShowConfig:
     """The results that are shown.
 
     Attributes:
-        results: Folder of finished erasure results.
+        results: Folder of finished erasure results, or of the run that holds them.
         details: Print all tables, not the answer alone.
+        format: Print the main table alone, as ``markdown``, ``latex`` (for booktabs), ``csv`` or ``json``; default:
+            the answer, for people.
     """
 
     results: str
     details: bool = False
+    format: Literal["markdown", "latex", "csv", "json"] | None = None
 
 
 @dataclass(frozen=True)

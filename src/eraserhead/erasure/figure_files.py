@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eraserhead.erasure.config import PlotConfig
+from eraserhead.erasure.finding import found_results
 from eraserhead.erasure.held import Erasure
 from eraserhead.erasure.in_memory import TablesInMemory
 from eraserhead.erasure.plotted import Plotted
@@ -59,8 +60,9 @@ def plot_folders(config: PlotConfig) -> Saved:
     Raises:
         UserError: Results are unfinished or damaged, have no numbers for any figure, or the output is a file.
     """
-    default = RESULTS.figures if len(config.results) > 1 else Path(config.results[0]) / RESULTS.figures
-    opened = [opened_folder(ResultsFolder(Path(each))) for each in config.results]
+    folders = [found_results(Path(each)) for each in config.results]
+    default = Path(RESULTS.figures) if len(folders) > 1 else folders[0].path / RESULTS.figures
+    opened = [opened_folder(folder) for folder in folders]
     return save_figures(opened, Path(config.output or default))
 
 

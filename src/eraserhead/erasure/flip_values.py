@@ -3,7 +3,7 @@
 In the tables such a document has null, which `tabulate` writes. Here null becomes infinity or, where the summary counts
 ``all``, what erasing everything has. `aggregates` takes quantiles over all draws with their infinities, and means with
 what erasing everything has in their place. A quantile that is infinite is null in the summary, which views print as
-"> all".
+"never".
 """
 
 from collections import defaultdict

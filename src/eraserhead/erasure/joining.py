@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from eraserhead.data.own_columns import OTHERS
 from eraserhead.erasure.schemas import PLACE
 from eraserhead.errors import UserError
 from eraserhead.files import damaged
@@ -67,6 +68,17 @@ def with_places(rows: pa.Table, documents: pa.Table) -> pa.Table:
     place_of = dict(zip(*(documents.column(name).to_pylist() for name in ("id", PLACE.name)), strict=True))
     found = [place_of[each] for each in rows.column("id").to_pylist()]
     return rows.append_column(PLACE, pa.array(found, PLACE.type))
+
+
+def with_others(schema: pa.Schema, file: Path) -> pa.Schema:
+    """Return the schema of a table with the struct of further columns that a shard's file has, if it has one."""
+    try:
+        with open_parquet(file) as shard:
+            found = shard.schema_arrow
+    except (OSError, ValueError, pa.ArrowException):
+        return schema  # whoever reads its rows says so
+    place = found.get_field_index(OTHERS)
+    return schema if place < 0 else schema.append(found.field(place))
 
 
 class _Reader:

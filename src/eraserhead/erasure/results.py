@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eraserhead.digests import changed_file, digests
-from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, in_order
+from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, in_order, with_others
 from eraserhead.erasure.schemas import DOCUMENT_ROWS, PARTS, SCHEMAS
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
@@ -182,9 +182,10 @@ class ResultsFolder(OutputFolder):
         self.check_mark()
         for name, schema in (PARTS if part else SCHEMAS).items():
             file = RESULTS.table(name)
-            with replacing(self.path / file) as unfinished, parquet_writer(unfinished, schema) as writer:
+            of_all = with_others(schema, folders[0] / file) if folders else schema
+            with replacing(self.path / file) as unfinished, parquet_writer(unfinished, of_all) as writer:
                 for rows in in_order(folders, file, RESULTS.table(DOCUMENT_ROWS), mend):
-                    writer.write_table(completed(rows).select(schema.names))
+                    writer.write_table(completed(rows).select(of_all.names))
         return digests(self.path, map(RESULTS.table, SCHEMAS))
 
     def finish(self, summary: Summary) -> None:

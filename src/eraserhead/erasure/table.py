@@ -17,9 +17,8 @@ from eraserhead.method.names import BEST_FOUND, MINIMUM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import latex, markdown
 from eraserhead.showing.latex import latex_table
-from eraserhead.showing.terminal import FEW_NOTE, interval
+from eraserhead.showing.terminal import FEW_NOTE, NEVER, interval
 
-NEVER = "never"
 YARDSTICK_NAMES = {MINIMUM: "minimum", BEST_FOUND: "smallest set found"}
 NOTE = (
     "Of the documents whose decisions flip, some do so with no attention left. Median erased: never where half of the "

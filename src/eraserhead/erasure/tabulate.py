@@ -11,6 +11,7 @@ from jaxtyping import Int
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.label_sets import LABELS
+from eraserhead.data.own_columns import OTHERS
 from eraserhead.data.rationales import RATIONALES
 from eraserhead.data.tokens import COUNTS
 from eraserhead.erasure.analysed import AREA_FIELDS, AT_FIELDS, TEST_FIELDS, AnalysedRows, joined
@@ -135,6 +136,8 @@ def _documents(shard: Shard, people: Mapping[str, Any]) -> pa.Table:
         "seen": found.seen.take(pa.array(np.arange(0, len(found.seen), 1 + len(found.orders)))),
         **people,
     }
+    if OTHERS in shard.documents.column_names:
+        columns[OTHERS] = shard.column(OTHERS)
     return _table("documents", shard, 1, columns)
 
 
@@ -216,6 +219,8 @@ def _table(name: str, shard: Shard, each: int, columns: dict[str, Any]) -> pa.Ta
     }
     columns = {**keys, **columns}
     schema = TABULATED[name]
+    if OTHERS in columns:
+        schema = schema.append(pa.field(OTHERS, columns[OTHERS].type))
     return pa.table([_array(columns[field.name], field.type, len(rows)) for field in schema], schema=schema)
 
 

@@ -6,11 +6,12 @@ from enum import StrEnum
 from eraserhead.erasure.advantages import ShuffledWeights
 from eraserhead.erasure.ranking_summaries import Pair
 from eraserhead.erasure.summary import Aggregates
-from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, PRODUCT, RANDOM
+from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, PRODUCT, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.terminal import interval, percent
 
 SIGNIFICANT = 0.05
+MOST = 0.5
 FEWEST_DOCUMENTS = 10  # of fewer, the rule below would give too many false verdicts
 
 
@@ -75,7 +76,7 @@ def verdict(summary: Aggregates) -> Verdict:
         nothing = "No document has two components or more: there is nothing to compare."
         return Verdict(VerdictKind.NOTHING, nothing, documents, None)
     kind = why_none(summary) or _compared(shuffled)
-    parts = (_said(kind, summary), _measured(pair, shuffled), _as_short(summary))
+    parts = (_said(kind, summary), _measured(pair, shuffled), _as_short(summary), unmoved(summary))
     return Verdict(kind, " ".join(filter(None, parts)), documents, difference)
 
 
@@ -95,6 +96,22 @@ def fewest_sentence(summary: Aggregates) -> str:
     if alike:
         said += f"{';' if beaten else ', but'} {' and '.join(alike)} cannot be told from it"
     return f"{said}."
+
+
+def unmoved(summary: Aggregates) -> str:
+    """Return on how many documents the decision does not depend on the attention; nothing where that is not for most.
+
+    It is said where the whole interval of the share of documents on which nothing flips is above `MOST`: of those of
+    the smallest set that exists, or that was found, else along attention.
+    """
+    along = summary.yardstick if summary.yardstick in summary.rankings else ATTENTION
+    share = summary.rankings[along].share(Outcome.NEVER)
+    if share.low is None or share.low <= MOST or why_none(summary) is not None:
+        return ""
+    tried = "" if along == MINIMUM else ", in any order tried,"
+    return (
+        f"On {percent(share)} % of documents, no amount of attention erased at this site{tried} changes the decision."
+    )
 
 
 def caveats(summary: Aggregates) -> tuple[str, ...]:

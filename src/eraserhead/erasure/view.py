@@ -5,8 +5,6 @@ from dataclasses import replace
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from eraserhead.erasure.conditions import ordinary_line
 from eraserhead.erasure.config import CountNeverAs, RandomOther
@@ -16,7 +14,7 @@ from eraserhead.erasure.summary import LabelScores, People, Summary
 from eraserhead.erasure.verdict import caveats, verdict
 from eraserhead.method.names import ATTENTION, BEST_FOUND, MINIMUM, RANDOM, Outcome
 from eraserhead.method.statistics import Estimate
-from eraserhead.showing.terminal import FEW_NOTE, NEVER, NONE, add_row, interval, literal, new_table, percent
+from eraserhead.showing.terminal import FEW_NOTE, NEVER, NONE, Grid, answer, interval, literal, percent, prose
 
 MEANS: dict[CountNeverAs, str] = {
     "beyond_all": (
@@ -27,9 +25,10 @@ MEANS: dict[CountNeverAs, str] = {
 }
 NOTES = (
     f"In brackets: 95 % intervals over documents. {FEW_NOTE} {{means}} JS: Jensen-Shannon divergence from the original "
-    "distribution; dJS: that of the top minus that of another component; spread: standard deviation over a document's "
-    "draws. As short: over the documents on which the smallest set flips. A document's random draws weigh together as "
-    "one document. q25, q75: first and third quartile. Untied: over the n documents on which the two differ."
+    "distribution, in nats (0: nothing changes; 0.69: as much as can be); dJS: that of the top minus that of another "
+    "component; spread: standard deviation over a document's random orders. As short: over the documents on which the "
+    "smallest set flips. A document's random orders weigh together as one document. Untied: over the n documents on "
+    "which the two differ."
 )
 NAMES = {BEST_FOUND: "upper bound"}  # of rankings in tables, where they differ from the results
 LABELS = "Share of the documents on which a label's state is right"
@@ -88,8 +87,8 @@ def summary_view(summary: Summary) -> RenderableType:
     return Group(
         *map(literal, header(summary)),
         *(Padding(table, (1, 0, 0, 0)) for table in tables if table.row_count),
-        Text(f"\n{verdict(summary).sentence}", style="bold"),
-        Text(_notes(summary), style="dim"),
+        answer(verdict(summary).sentence),
+        prose(_notes(summary), "dim"),
     )
 
 
@@ -107,22 +106,21 @@ def _notes(summary: Summary) -> str:
     return " ".join(filter(None, said))
 
 
-def _labels(labels: LabelScores) -> Table:
+def _labels(labels: LabelScores) -> Grid:
     """Return the accuracy of each label's state; no rows where no labels are known."""
-    table = new_table(LABELS, "label", "accuracy")
+    table = Grid(LABELS, "label", "accuracy")
     for label, accuracy in labels.accuracy.items():
         if accuracy.value is not None:
-            add_row(table, label, interval(accuracy))
+            table.add_row(label, interval(accuracy))
     return table
 
 
-def _fractions(summary: Summary) -> Table:
-    headings = ("q25", "median", "q75", "mean", "mean of flips", "mass, median")
-    table = new_table(FRACTION.format(components=summary.setup.site.components), "ranking", *headings)
+def _fractions(summary: Summary) -> Grid:
+    headings = ("lower quartile", "median", "upper quartile", "mean", "mean of flips", "attention erased, median")
+    table = Grid(FRACTION.format(components=summary.setup.site.components), "ranking", *headings)
     for name, ranking in summary.rankings.items():
         fraction = ranking.fraction
-        add_row(
-            table,
+        table.add_row(
             called(name),
             interval(_alone(fraction.q25), NEVER),
             interval(fraction.median, NEVER),
@@ -134,55 +132,57 @@ def _fractions(summary: Summary) -> Table:
     return table
 
 
-def _outcomes(rankings: Mapping[str, RankingSummary]) -> Table:
+def _outcomes(rankings: Mapping[str, RankingSummary]) -> Grid:
     words = {Outcome.BIAS_ONLY: "no attention left" if BEST_FOUND in rankings else "bias only"}
     headings = [words.get(outcome, outcome.label) for outcome in Outcome]
     told = any(ranking.out_of_ordinary for ranking in rankings.values())
-    table = new_table(OUTCOMES, "ranking", *headings, *["out of the ordinary, % of flips"] * told, "spread over draws")
+    table = Grid(
+        OUTCOMES, "ranking", *headings, *["out of the ordinary, % of flips"] * told, "spread over random orders"
+    )
     for name, ranking in rankings.items():
         shares = [percent(ranking.share(outcome)) for outcome in Outcome]
         beyond = [percent(ranking.out_of_ordinary) if ranking.out_of_ordinary else NONE] * told
-        add_row(table, called(name), *shares, *beyond, interval(ranking.spread) if ranking.spread else "")
+        table.add_row(called(name), *shares, *beyond, interval(ranking.spread) if ranking.spread else "")
     return table
 
 
-def _yardstick(summary: Summary) -> Table:
+def _yardstick(summary: Summary) -> Grid:
     """Return how far each ranking is from the minimum, or from the best set found."""
     headings = ("ranking", "removals in excess, mean", "as short, % of documents")
-    table = new_table(YARDSTICK_TITLES[summary.yardstick or MINIMUM], *headings)
+    table = Grid(YARDSTICK_TITLES[summary.yardstick or MINIMUM], *headings)
     for name, ranking in summary.rankings.items():
         if ranking.excess is not None and ranking.optimal is not None:
-            add_row(table, called(name), _counted(ranking.excess, 1), percent(ranking.optimal))
+            table.add_row(called(name), _counted(ranking.excess, 1), percent(ranking.optimal))
     return table
 
 
-def _people(people: People) -> Table:
+def _people(people: People) -> Grid:
     """Return how well each ranking agrees with what people marked, and how well people agree."""
     title = PEOPLE.format(documents=people.documents, annotators=people.annotators)
-    table = new_table(title, "ranking", "average precision", "AUC", "F1")
+    table = Grid(title, "ranking", "average precision", "AUC", "F1")
     for name, found in people.rankings.items():
-        add_row(table, called(name), *map(interval, (found.average_precision, found.auc, found.f1)))
+        table.add_row(called(name), *map(interval, (found.average_precision, found.auc, found.f1)))
     if people.ceiling is not None:
         found = people.ceiling
-        add_row(table, CEILING, *map(interval, (found.average_precision, found.auc, found.f1)))
+        table.add_row(CEILING, *map(interval, (found.average_precision, found.auc, found.f1)))
     return table
 
 
-def _curves(rankings: Mapping[str, RankingSummary]) -> Table:
+def _curves(rankings: Mapping[str, RankingSummary]) -> Grid:
     """Return what is read off the curves; no column of what no ranking has, such as NAOPC inside an encoder."""
     found = {name: ranking.curves for name, ranking in rankings.items() if ranking.curves is not None}
     columns = [name for name in CURVE_HEADINGS if any(getattr(each, name).count for each in found.values())]
-    table = new_table(CURVES, "ranking", *(CURVE_HEADINGS[name] for name in columns))
+    table = Grid(CURVES, "ranking", *(CURVE_HEADINGS[name] for name in columns))
     for ranking, each in found.items():
         width = each.naopc_width.value or 0.0
         cells = [interval(getattr(each, name)) for name in columns]
         cells[-1] += f" (certain within {width:.3f})" if width else ""
-        add_row(table, called(ranking), *cells)
+        table.add_row(called(ranking), *cells)
     return table
 
 
-def _pairs(pairs: Sequence[Pair]) -> Table:
-    table = new_table(PAIRS, "first", "second", "first fewer", "equal", "second fewer", "first fewer, untied", "n")
+def _pairs(pairs: Sequence[Pair]) -> Grid:
+    table = Grid(PAIRS, "first", "second", "first fewer", "equal", "second fewer", "first fewer, untied", "n")
     seen: set[frozenset[str]] = set()
     for pair in pairs:
         names = frozenset((pair.first, pair.second))
@@ -190,31 +190,31 @@ def _pairs(pairs: Sequence[Pair]) -> Table:
             seen.add(names)
             shares = [percent(share) for share in (pair.fewer, pair.equal, pair.more)]
             untied = (percent(pair.fewer_untied), str(pair.fewer_untied.count))
-            add_row(table, called(pair.first), called(pair.second), *shares, *untied)
+            table.add_row(called(pair.first), called(pair.second), *shares, *untied)
     return table
 
 
-def _shuffled(summary: Summary) -> Table:
+def _shuffled(summary: Summary) -> Grid:
     """Return how attention, and shuffled weights, compare with random orders; no rows where none were shuffled."""
-    table = new_table(SHUFFLED_TITLE, "weights", "fewer", "equal", "more", "fewer minus more")
+    table = Grid(SHUFFLED_TITLE, "weights", "fewer", "equal", "more", "fewer minus more")
     pair, shuffled = summary.pair(ATTENTION, RANDOM), summary.shuffled
     if pair is not None and shuffled is not None:
         own = (pair.fewer, pair.equal, pair.more, shuffled.own_advantage)
         permuted = (shuffled.fewer, shuffled.equal, shuffled.more, shuffled.advantage)
-        add_row(table, "the model's own", *map(percent, own))
-        add_row(table, "shuffled", *map(percent, permuted))
-        add_row(table, "difference", "", "", "", percent(shuffled.difference))
+        table.add_row("the model's own", *map(percent, own))
+        table.add_row("shuffled", *map(percent, permuted))
+        table.add_row("difference", "", "", "", percent(shuffled.difference))
     return table
 
 
-def _tests(summary: Summary) -> Table:
+def _tests(summary: Summary) -> Grid:
     headings = ("top of", "erasing", "other flips", "other does not", "E[dJS], nats", "P(dJS < 0), %")
-    table = new_table(TESTS[summary.setup.random_other], *headings)
+    table = Grid(TESTS[summary.setup.random_other], *headings)
     for name, test in summary.tests.items():
         exact = test.exact
         divergence = (interval(test.expected_delta_js, digits=4), percent(test.share_negative))
-        add_row(table, name, "top flips", percent(exact.both_flip), percent(exact.top_alone_flips), *divergence)
-        add_row(table, "", "top does not", percent(exact.other_alone_flips), percent(exact.none_flips))
+        table.add_row(name, "top flips", percent(exact.both_flip), percent(exact.top_alone_flips), *divergence)
+        table.add_row("", "top does not", percent(exact.other_alone_flips), percent(exact.none_flips))
         table.add_section()
     return table
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, UInt8
 
 from eraserhead.method.names import RANDOM, YARDSTICKS
 
+Key = tuple[str, str | None]  # a document, and the label that is decided on; null where a model decides among classes
 CLOSED_FORM_ELSEWHERE = (
     "This is not an attention-pooling layer, so erasures have no closed form: the page shows those that were computed, "
     "and words cannot be erased by hand."
@@ -164,6 +165,6 @@ class DecisionNumbers:
     limits: LimitNumbers | None = None
 
     @property
-    def key(self) -> tuple[str, str | None]:
+    def key(self) -> Key:
         """Its document and label."""
         return self.id, self.target

@@ -13,9 +13,9 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import MOST_DOCUMENTS, ExploreConfig
 from eraserhead.explanation.decision_numbers import CLOSED_FORM_ELSEWHERE, DecisionNumbers
 from eraserhead.explanation.page import NAMES, PageResults, of_summary, results_page
+from eraserhead.explanation.page_file import page_file, write_page
 from eraserhead.explanation.read_again import with_affine_numbers
 from eraserhead.explanation.stored_decisions import stored_decisions
-from eraserhead.files import replacing
 from eraserhead.loading import devices
 from eraserhead.settings import check_settings
 from eraserhead.sites.site import POOLING
@@ -61,7 +61,7 @@ def explore_folders(config: ExploreConfig) -> Path:
     if not 1 <= len(config.results) <= len(NAMES):
         raise UserError(Setting("results", config.results), ": give one folder of results, or two")
     folders = [ResultsFolder(Path(each)) for each in config.results]
-    output = Path(config.output) if config.output is not None else folders[0].path / PAGE
+    output = page_file("output", config.output or str(folders[0].path / PAGE))
     summaries = [folder.checked_summary() for folder in folders]
     accelerator = devices.start(config.cpu)
     stored = [stored_decisions(folder, config.documents) for folder in folders]
@@ -108,8 +108,7 @@ def _with_numbers(
 
 
 def _write(output: Path, results: Sequence[PageResults], config: ExploreConfig) -> None:
-    with replacing(output) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(results_page(results, "eraserhead"))
+    write_page(output, results_page(results, "eraserhead"))
     size, shown, total = output.stat().st_size, len({each.id for each in results[0].decisions}), results[0].total
     if shown < total:
         logger.info("the first %d of %d documents are on the page", shown, total)

@@ -1,7 +1,7 @@
 """Reads the documents of results again with their model, for the numbers that tables do not store."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from eraserhead.data.arrow import arrow_table
 from eraserhead.data.config import DataConfig
 from eraserhead.erasure.setup import Setup
 from eraserhead.errors import UserError
-from eraserhead.explanation.decision_numbers import AffineNumbers, DecisionNumbers, LimitNumbers
+from eraserhead.explanation.decision_numbers import AffineNumbers, DecisionNumbers, Key, LimitNumbers
 from eraserhead.loading.checkpoints import load_checkpoint
 from eraserhead.loading.config import SiteConfig
 from eraserhead.loading.opened import OpenedModel, open_model
@@ -29,6 +29,7 @@ logger = logging.getLogger("eraserhead")
 SAME = 1e-4  # of probabilities; batches of another make-up move float32 by less, another reading by more
 MOST_SPLITS = 12  # newlines of a pair's text that are tried as the one between the two
 FEATURES = Features({"id": Value("string"), "text": Value("string")})
+PAIR_FEATURES = Features({**FEATURES, "second": Value("int32")})
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,14 @@ def with_affine_numbers(
     Raises:
         UserError: The model cannot be found or read, or has changed since.
     """
-    opened = reopened(setup, accelerator)
+    opened, stored = reopened(setup, accelerator), {each.key: each for each in decisions}
     texts = {each.id: each.text for each in decisions}
-    pairs = setup.data.pair_column is not None
-    found: dict[tuple[str, str | None], ReadAgain] = {}
-    stored = {each.key: each for each in decisions}
-    for key, read in _readings(opened, _rows(texts, pairs), accelerator, len(texts)):
-        known = stored.get(key)
-        if known is not None and read.distance(known) < min(SAME, found[key].distance(known) if key in found else SAME):
-            found[key] = read
+    found: dict[Key, ReadAgain] = {}
+    if setup.data.pair_column is None:
+        _read(opened, _texts(texts), stored, found, accelerator)
+    unread = {each.id: each.text for each in decisions if each.key not in found and "\n" in each.text}
+    if unread and not opened.reader.hierarchical:  # pairs, of which tables store the two texts as one
+        _read(opened, _splits(unread), stored, found, accelerator)
     missing = [key for key in stored if key not in found]
     if missing:
         logger.info("%d decisions, such as on %s, are not read as before", len(missing), missing[0][0])
@@ -78,6 +78,20 @@ def with_affine_numbers(
         replace(each, affine=found[each.key].affine, limits=found[each.key].limits) if each.key in found else each
         for each in decisions
     ]
+
+
+def _read(
+    opened: OpenedModel,
+    documents: Dataset,
+    stored: Mapping[Key, DecisionNumbers],
+    found: dict[Key, ReadAgain],
+    accelerator: Accelerator,
+) -> None:
+    """Add to `found` the readings that are most like the stored decisions, as far as any is."""
+    for key, read in _readings(opened, documents, accelerator):
+        known = stored.get(key)
+        if known is not None and read.distance(known) < (found[key].distance(known) if key in found else SAME):
+            found[key] = read
 
 
 def reopened(setup: Setup, accelerator: Accelerator) -> OpenedModel:
@@ -112,28 +126,28 @@ def reopened(setup: Setup, accelerator: Accelerator) -> OpenedModel:
     return opened
 
 
-def _rows(texts: dict[str, str], pairs: bool) -> Dataset:
-    """Return the documents; of a pair whose texts have several lines, one for each way to split it in two."""
-    if not pairs:
-        return Dataset.from_dict({"id": list(texts), "text": list(texts.values())}, features=FEATURES)
-    splits = [(name, text, place) for name, text in texts.items() for place in _newlines(text)]
-    columns = {"id": [row[0] for row in splits], "text": [row[1] for row in splits]}
-    features = Features({**FEATURES, "second": Value("int32")})
-    return Dataset.from_dict({**columns, "second": [row[2] + 1 for row in splits]}, features=features)
+def _texts(texts: Mapping[str, str]) -> Dataset:
+    return Dataset.from_dict({"id": list(texts), "text": list(texts.values())}, features=FEATURES)
 
 
-def _newlines(text: str) -> list[int]:
-    return [place for place, character in enumerate(text) if character == "\n"][:MOST_SPLITS]
+def _splits(texts: Mapping[str, str]) -> Dataset:
+    """Return pairs, one for each newline at which a text may be split into two."""
+    splits = [
+        (name, text, place)
+        for name, text in texts.items()
+        for place in [at for at, character in enumerate(text) if character == "\n"][:MOST_SPLITS]
+    ]
+    names, written, places = zip(*splits, strict=True)
+    columns = {"id": list(names), "text": list(written), "second": [place + 1 for place in places]}
+    return Dataset.from_dict(columns, features=PAIR_FEATURES)
 
 
-def _readings(
-    opened: OpenedModel, documents: Dataset, accelerator: Accelerator, count: int
-) -> Iterator[tuple[tuple[str, str | None], ReadAgain]]:
+def _readings(opened: OpenedModel, documents: Dataset, accelerator: Accelerator) -> Iterator[tuple[Key, ReadAgain]]:
     """Read documents in batches, as `erase` does."""
     tokenized = opened.tokenize(documents)
     table: pa.Table = arrow_table(tokenized, tokenized.column_names)
     rows = opened.rows(table)
-    with Progress("reading", max(count, len(table)), accelerator) as progress:
+    with Progress("reading", len(table), accelerator) as progress:
         for batch in opened.batches(table, rows):
             reading = opened.read(rows, batch, ())
             assert isinstance(reading, AffineReading)
@@ -143,7 +157,7 @@ def _readings(
             progress.advance(len(batch))
 
 
-def _key(reading: Reading, names: Sequence[str], row: int, labels: Sequence[str]) -> tuple[str, str | None]:
+def _key(reading: Reading, names: Sequence[str], row: int, labels: Sequence[str]) -> Key:
     cases = reading.cases
     if cases is None:
         return names[row], None

@@ -15,13 +15,13 @@ from eraserhead.explanation.decision_numbers import (
     CurveNumbers,
     DecisionNumbers,
     FlipNumbers,
+    Key,
     RankingNumbers,
     SingleNumbers,
 )
 from eraserhead.method.cases import ON
 from eraserhead.method.names import SHUFFLES, YARDSTICKS
 
-Key = tuple[str, str | None]  # a document and the label that is decided on
 ID, TARGET = "id", "target"
 OF_DOCUMENTS = (
     *(ID, TARGET, "text", "label", "prediction", "probabilities", "components", "starts", "ends"),

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from eraserhead.erasure.header import site_line
 from eraserhead.erasure.view import called
 from eraserhead.method.names import BEST_FOUND, Outcome
 from eraserhead.showing.escapes import visible
-from eraserhead.showing.terminal import NEVER, NONE, add_row, literal, new_table
+from eraserhead.showing.shading import Shading
+from eraserhead.showing.terminal import NEVER, NONE, Beside, Grid, Narrow, literal, prose
 
 if TYPE_CHECKING:  # needed for annotations only
     from eraserhead.explanation.explained import Explanation, RankingExplained, Word
@@ -21,19 +21,24 @@ if TYPE_CHECKING:  # needed for annotations only
 LINE_ENDS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
 MOST_LABELS = 8  # that are named in a line
 LONGEST = 60  # characters of a sentence in a table
-FAINT = 0.05  # share of the strongest attention below which a word is not shaded
 
 
-def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> RenderableType:
-    """Return one explained decision: the shaded text, and what each ranking must erase."""
+def explanation_view(
+    explanation: "Explanation", shading: Shading | None = None, verbose_words: int = 10
+) -> RenderableType:
+    """Return one explained decision: the shaded text, and what each ranking must erase.
+
+    Args:
+        explanation: The decision.
+        shading: How the text is shaded; default: with bars, which need no terminal.
+        verbose_words: Number of words in the table of words.
+    """
+    shading = shading or Shading()
     probabilities = ", ".join(f"{name} {value:.3f}" for name, value in explanation.probabilities.items())
     gold = f", labelled {explanation.label}" if explanation.label is not None else ""
     cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
     least = "smallest set found (an upper bound of the minimum)" if _inside(explanation) else "smallest set"
-    shading = (
-        "Shading: percentages by sentence attention, words by attention in their sentence" if explanation.inside else ""
-    )
-    legend = f"{shading or 'Shading: attention'}. ⟦…⟧: the {least} whose erasure flips the decision."
+    legend = f"{_legend(explanation, shading)} ⟦…⟧: the {least} whose erasure flips the decision."
     legend += " ✂: the model did not see the text after it." if explanation.truncated_tokens else ""
     return Group(
         literal(f"decision: {explanation.decision}{gold} ({probabilities}); {_counted(explanation)}{cut}"),
@@ -41,11 +46,24 @@ def explanation_view(explanation: "Explanation", verbose_words: int = 10) -> Ren
         literal(site_line(explanation.site)),
         Text(),
         *([] if explanation.components else [Text("no components to attend to: the bias alone decides")]),
-        shaded(explanation),
-        Text(f"\n{legend}", style="dim"),
-        Padding(_words(explanation, verbose_words), (1, 0, 0, 0)),
-        Padding(_explained(explanation), (1, 0, 0, 0)),
+        Narrow(shaded(explanation, shading)),
+        Text(),
+        prose(legend, "dim"),
+        Padding(Beside(_explained(explanation), _words(explanation, verbose_words)), (1, 0, 0, 0)),
     )
+
+
+def _legend(explanation: "Explanation", shading: Shading) -> str:
+    """Return what shades or bars mean, and how much attention the tokens take that are no part of the text."""
+    how = "Bars" if shading.ground is None else "Shading"
+    if explanation.inside:
+        return f"{how}: percentages by sentence attention, words by attention in their sentence."
+    outside = [word for word in explanation.words if word.start == word.end]
+    taken = sum(word.attention for word in outside)
+    if not taken or len(outside) == len(explanation.words):
+        return f"{how}: attention."
+    names = " and ".join(dict.fromkeys(visible(word.name) for word in outside))
+    return f"{how}: attention, up to that of the strongest word; {names} take {100 * taken:.0f} % beside it."
 
 
 def _counted(explanation: "Explanation") -> str:
@@ -60,24 +78,24 @@ def _target(explanation: "Explanation", target: str) -> str:
     return f"label:    {target} is {explanation.decision}; on: {on or 'none'}; another one is explained with target"
 
 
-def shaded(explanation: "Explanation") -> Text:
+def shaded(explanation: "Explanation", shading: Shading) -> Text:
     """Return the text shaded by attention, with the smallest set marked; one line per sentence if these are erased."""
     if explanation.inside is not None:
-        return _sentences(explanation, explanation.inside)
+        return _sentences(explanation, explanation.inside, shading)
     if explanation.second is None:
-        text, position = _shaded_words(explanation.text, explanation.words, 0)
+        text, position = _shaded_words(explanation.text, explanation.words, 0, shading)
         return _with_rest(text, explanation, position)
-    return _pair(explanation, explanation.second)
+    return _pair(explanation, explanation.second, shading)
 
 
-def _pair(explanation: "Explanation", second: int) -> Text:
+def _pair(explanation: "Explanation", second: int, shading: Shading) -> Text:
     """Return two texts, each on lines of its own and with a mark where it is cut."""
     words = explanation.words
     begins = next((place for place, word in enumerate(words) if word.start >= second), len(words))
-    text, position = _shaded_words(explanation.text, words[:begins], 0)
+    text, position = _shaded_words(explanation.text, words[:begins], 0, shading)
     end = second - 1  # of the first; a newline is between them
     text.append(_unseen(explanation.text[position:end])).append("\n")
-    shaded_words, position = _shaded_words(explanation.text, words[begins:], second)
+    shaded_words, position = _shaded_words(explanation.text, words[begins:], second, shading)
     return text.append(shaded_words).append(_unseen(explanation.text[position:]))
 
 
@@ -86,15 +104,15 @@ def _unseen(rest: str) -> Text:
     return Text().append("✂" if rest.strip() else "").append(_passage(rest), style="dim")
 
 
-def _sentences(explanation: "Explanation", inside: "list[list[Word]]") -> Text:
+def _sentences(explanation: "Explanation", inside: "list[list[Word]]", shading: Shading) -> Text:
     text, position = Text(), 0
     written = LINE_ENDS.sub(" ", explanation.text)  # each sentence gets one line
     strongest = max((sentence.attention for sentence in explanation.words), default=0.0) or 1.0
     for sentence, words in zip(explanation.words, inside, strict=True):
-        style = _shade(sentence.attention / strongest, sentence.erased)
+        style = shading.style(sentence.attention / strongest, sentence.erased)
         text.append(f"{100 * sentence.attention:5.1f} %", style=style).append(" ⟦" if sentence.erased else "  ")
         start = sentence.end - len(written[sentence.start : sentence.end].lstrip())
-        shaded_words, reached = _shaded_words(written, words, start)
+        shaded_words, reached = _shaded_words(written, words, start, shading)
         text.append(shaded_words).append(_passage(written[reached : sentence.end].rstrip()))
         text.append("⟧\n" if sentence.erased else "\n")
         position = sentence.end
@@ -107,12 +125,12 @@ def _with_rest(text: Text, explanation: "Explanation", position: int) -> Text:
     return text.append(mark).append(_passage(explanation.text[position:]), style="dim")
 
 
-def _shaded_words(whole: str, words: "list[Word]", position: int) -> tuple[Text, int]:
+def _shaded_words(whole: str, words: "list[Word]", position: int, shading: Shading) -> tuple[Text, int]:
     """Return the text from `position` to the last word, shaded, and where that ends."""
-    text = Text()
-    strongest = max((word.attention for word in words), default=0.0) or 1.0
+    text, strongest = Text(), _strongest(words)
     for word in words:
-        style, written = _shade(word.attention / strongest, word.erased), visible(word.name)
+        strength = word.attention / strongest
+        style, written = shading.style(strength, word.erased), visible(word.name) + shading.mark(strength)
         written = f"⟦{written}⟧" if word.erased else written
         if word.start == word.end:  # such as [CLS], which is not part of the text
             text.append(" " * bool(text)).append(written, style=style).append(" " * (position == 0))
@@ -127,11 +145,10 @@ def _passage(text: str) -> str:
     return visible(text.replace("\r\n", "\n"), keep="\n\t")
 
 
-def _shade(strength: float, erased: bool) -> str:
-    if strength < FAINT:
-        return "bold" if erased else ""
-    level = round(255 - 175 * strength)
-    return f"{'bold ' if erased else ''}black on rgb(255,{max(level, 120)},{level})"
+def _strongest(words: "list[Word]") -> float:
+    """Return the attention that is shaded most: of the words of the text, for [CLS] and [SEP] often take most of it."""
+    in_text = [word.attention for word in words if word.start != word.end]
+    return max(in_text or [word.attention for word in words], default=0.0) or 1.0
 
 
 def _inside(explanation: "Explanation") -> bool:
@@ -139,13 +156,12 @@ def _inside(explanation: "Explanation") -> bool:
     return any(ranking.ranking == BEST_FOUND for ranking in explanation.rankings)
 
 
-def _words(explanation: "Explanation", count: int) -> Table:
+def _words(explanation: "Explanation", count: int) -> Grid:
     headings = ("attention", "attention x gradient", "in the smallest set")
     unit = explanation.site.components.removesuffix("s")
-    table = new_table(f"{unit.capitalize()}s by attention", unit, *headings, names_wrap=True)
+    table = Grid(f"{unit.capitalize()}s by attention", unit, *headings, names_wrap=True)
     for word in sorted(explanation.words, key=lambda word: -word.attention)[:count]:
-        add_row(
-            table,
+        table.add_row(
             shorten(word.name, LONGEST),
             f"{word.attention:.4f}",
             f"{word.gradient:+.4f}",
@@ -154,11 +170,11 @@ def _words(explanation: "Explanation", count: int) -> Table:
     return table
 
 
-def _explained(explanation: "Explanation") -> Table:
-    headings = (explanation.site.components, "fraction", "attention mass", "decision becomes")
-    table = new_table("Erased until the decision flips", "ranking", *headings)
+def _explained(explanation: "Explanation") -> Grid:
+    headings = (explanation.site.components, "fraction", "attention erased", "decision becomes")
+    table = Grid("Erased until the decision flips", "ranking", *headings)
     for ranking in explanation.rankings:
-        add_row(table, *_explained_row(ranking, explanation.components, _inside(explanation)))
+        table.add_row(*_explained_row(ranking, explanation.components, _inside(explanation)))
     return table
 
 
@@ -168,7 +184,7 @@ def _explained_row(ranking: "RankingExplained", components: int, inside: bool) -
         return name, NEVER, NONE, NONE, "does not flip"
     becomes = ranking.becomes or ""
     if ranking.draws is not None:
-        becomes = f"(mean over the {ranking.draws[0]} of {ranking.draws[1]} draws that flip)"
+        becomes = f"(mean over the {ranking.draws[0]} of {ranking.draws[1]} that flip)"
     nothing_left = "no attention left" if inside else "by the bias alone"
     bias = f" ({nothing_left})" if ranking.outcome == Outcome.BIAS_ONLY.label else ""
     numbers = (_count(ranking.removed), f"{ranking.removed / components:.3f}", f"{ranking.mass:.3f}")

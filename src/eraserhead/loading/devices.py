@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -107,24 +106,25 @@ def start(cpu: bool) -> Accelerator:
 
 
 def start_training(
-    cpu: bool, mixed_precision: str, log_folder: str | None = None, leaves_unused: bool = False
+    cpu: bool,
+    mixed_precision: str,
+    trackers: Sequence[str] = (),
+    log_folder: Path | None = None,
+    leaves_unused: bool = False,
 ) -> Accelerator:
     """Return the accelerator of this process for training, and say what it runs on.
 
     Args:
         cpu: Use the CPU even where there is an accelerator.
         mixed_precision: Precision of the forward pass.
-        log_folder: Where trackers write curves for tensorboard.
+        trackers: Names of accelerate's trackers that get the run's numbers.
+        log_folder: Folder in which they write.
         leaves_unused: Whether a batch may leave parameters without a gradient, as encoders do that are made for more
             than classification.
 
     Raises:
-        UserError: tensorboard is wanted and not installed, the device does not have the precision, or see `join`.
+        UserError: The device does not have the precision, or see `join`.
     """
-    if log_folder and find_spec("tensorboard") is None:
-        raise UserError(
-            Setting("training.tensorboard"), ": not installed; `pip install 'eraserhead[tensorboard]'`, or leave it out"
-        )
     state = join(cpu)
     if is_initialized() and AcceleratorState().mixed_precision != mixed_precision:
         AcceleratorState._reset_state()  # of an analysis before, or of another training
@@ -133,7 +133,7 @@ def start_training(
         mixed_precision=mixed_precision,
         # Processes accumulate different numbers of batches, so synchronising buffers in each batch would hang.
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=leaves_unused)],
-        log_with="tensorboard" if log_folder else None,
+        log_with=list(trackers) or None,
         project_dir=log_folder,
     )
     if mixed_precision != NO and not accelerator.native_amp:  # Accelerate then says nothing and computes in float32

@@ -18,6 +18,8 @@ class RunLayout:
         seen: Fingerprints of the texts that training saw; they are never pushed.
         metrics: The metrics of the run.
         environment: Versions and the machine.
+        adapter: Folder of the adapter that was trained on the encoder, if it was asked for.
+        chart: Picture of the loss and the metrics, epoch by epoch.
         seal: Digests of the files that training has written.
         checkpoints: The states that `--resume` continues from.
         latest: The newest state.
@@ -37,6 +39,8 @@ class RunLayout:
     seen: str = "seen_texts.parquet"
     metrics: str = "metrics.json"
     environment: str = "environment.json"
+    adapter: str = "adapter"
+    chart: str = "training.svg"
     seal: str = "digests.json"
     checkpoints: str = "checkpoints"
     latest: str = "checkpoints/latest"

@@ -1,6 +1,7 @@
 """The table of sites: their names, the models that have them, how they are opened, and the options that they take."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -9,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from transformers import PreTrainedModel
 
-from eraserhead.errors import Job, Setting, UserError, nearest
+from eraserhead.errors import Job, Setting, UserError, did_you_mean, nearest
 from eraserhead.loading.checkpoints import Checkpoint
 from eraserhead.loading.checks import instead_of_inside
 from eraserhead.loading.components_choice import components_for
@@ -26,6 +27,7 @@ from eraserhead.sites.pooling import PoolingSite
 from eraserhead.sites.site import ALL_LAYERS, POOLING, WORDS, Site, float64_device, is_inside, parse_inside
 from eraserhead.sites.words import WordsSite
 
+SLIP = re.compile(r"(?:(layer|encoder|decoder|cross)s?)?[ _.:=]?(-?\d+)(?:[ _.:-]?(all))?")
 ONE_LENGTH = "only documents of the same length are read together"
 
 logger = logging.getLogger("eraserhead")
@@ -104,10 +106,18 @@ def _kind_of(site: str) -> SiteKind:
     for kind in SITES:
         if kind.known(site):
             return kind
-    hint = nearest(site, [name for kind in SITES for name in kind.names])
+    hint = _without_colon(site) or nearest(site, [name for kind in SITES for name in kind.names])
     raise UserError(
         Setting("site", site), f": not a site{hint}; there are {_either(SITES, ' and ')}, layers L counted from 0"
     )
+
+
+def _without_colon(site: str) -> str:
+    """Return the hint at a site inside an encoder whose colons are missing: ``layer:3`` for ``layer3`` and ``3``."""
+    found = SLIP.fullmatch(site.lower())
+    if found is None:
+        return ""
+    return did_you_mean(f"{found[1] or 'layer'}:{found[2]}{':all' if found[3] else ''}")
 
 
 def _without_effect(kind: SiteKind, config: SiteConfig) -> list[UserError]:

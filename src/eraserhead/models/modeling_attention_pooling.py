@@ -7,14 +7,13 @@ its shapes.
 import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .architecture import MULTI_LABEL, SINGLE_LABEL, Architecture, Limits
 from .configuration_attention_pooling import AttentionPoolingConfig, cut_layers
@@ -30,21 +29,9 @@ from .heads import (
     rows_that_exist,
     spread,
 )
+from .outputs import AttentionPoolingOutput, checked_shape
 from .pooling import components_first
 from .special_tokens import structural_token_ids
-
-
-@dataclass
-class AttentionPoolingOutput(SequenceClassifierOutput):
-    """Loss where labels were given, logits ``[batch, classes]``, and attention weights.
-
-    `pooling_weights` are those of the last attention, ``[batch, tokens]`` or, for a hierarchical model,
-    ``[batch, sentences]``; `word_weights` are a hierarchical model's weights within each sentence
-    ``[batch, sentences, tokens]``. They are 0 at padding, at special tokens that are not pooled, and where erased.
-    """
-
-    pooling_weights: Tensor | None = None
-    word_weights: Tensor | None = None
 
 
 class AttentionPoolingForSequenceClassification(PreTrainedModel):
@@ -149,32 +136,70 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         model.encoder = loaded
         return model
 
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the table of word embeddings."""
+        encoder: Any = self.encoder
+        return encoder if isinstance(encoder, nn.Embedding) else encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the table of word embeddings."""
+        encoder: Any = self.encoder
+        if isinstance(encoder, nn.Embedding):
+            self.encoder = value
+        else:
+            encoder.set_input_embeddings(value)
+
     def token_vectors(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Return the encoder's vectors ``[batch, tokens, hidden]`` of ids ``[batch, tokens]``."""
+        """Return the encoder's vectors ``[batch, tokens, hidden]`` of ids ``[batch, tokens]`` or embeddings."""
         if isinstance(self.encoder, nn.Embedding):
-            return self.encoder(input_ids)
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+            return self.encoder(input_ids) if inputs_embeds is None else inputs_embeds
+        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        inputs = {**given, "attention_mask": attention_mask}
         if token_type_ids is not None and "token_type_ids" in inspect.signature(self.encoder.forward).parameters:
             inputs["token_type_ids"] = token_type_ids
         return self.encoder(**inputs, return_dict=True).last_hidden_state
 
-    def component_mask(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return which tokens are components ``[batch, tokens]``: no padding, and special tokens if configured."""
-        mask = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+    def component_mask(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None = None, inputs_embeds: Tensor | None = None
+    ) -> Tensor:
+        """Return which tokens are components ``[batch, tokens]``: no padding, and special tokens if configured.
+
+        Raises:
+            ValueError: There are embeddings alone, and the model leaves special tokens out.
+        """
+        given = inputs_embeds[..., 0] if input_ids is None and inputs_embeds is not None else input_ids
+        assert given is not None
+        mask = torch.ones_like(given, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         if self.config.architecture.pool_special_tokens:
             return mask
+        if input_ids is None:
+            raise ValueError(
+                "inputs_embeds do not tell which tokens are special, and this model leaves those out of its attention: "
+                "give their input_ids too"
+            )
         special = torch.tensor(self.config.special_token_ids, device=input_ids.device, dtype=input_ids.dtype)
-        return mask & ~torch.isin(input_ids, special)
+        return mask & ~(input_ids.unsqueeze(-1) == special).any(-1)  # ONNX has no torch.isin
 
     def components(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
     ) -> Group:
-        """Return the vectors of the components of each sequence of ids ``[batch, tokens]``, components first."""
-        mask = self.component_mask(input_ids, attention_mask)
-        vectors = self.token_vectors(input_ids, attention_mask, token_type_ids)
-        return grouped(vectors, mask, torch.arange(len(input_ids), device=input_ids.device))
+        """Return the vectors of the components of each sequence of ids ``[batch, tokens]``, components first.
+
+        With `inputs_embeds`, the ids tell which tokens are special, and nothing else; see `component_mask`.
+        """
+        mask = self.component_mask(input_ids, attention_mask, inputs_embeds)
+        vectors = self.token_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        return grouped(vectors, mask, torch.arange(mask.shape[0], device=mask.device))
 
     def sentences(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
@@ -209,12 +234,14 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
         keep: Tensor | None = None,
         keep_words: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> AttentionPoolingOutput | tuple[Any, ...]:
         """Classify documents.
@@ -231,27 +258,28 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
                 unchanged. Where nothing is kept, the logits are the bias.
             keep_words: ``[batch, sentences, tokens]``, for a hierarchical model alone: the same for its word attention.
                 A sentence that keeps nothing has the zero vector; all that follows is computed from it.
+            inputs_embeds: ``[batch, tokens, hidden]``, for a flat model: word embeddings that the encoder gets in place
+                of ids; `input_ids` beside them tell which tokens are special.
+            output_attentions: Also return `attentions`: the weights of the last attention, and before them those of a
+                hierarchical model's word attention. The encoder's own are not among them.
             return_dict: False for a plain tuple.
 
         Raises:
             ValueError: `input_ids` have the wrong shape, another argument's shape does not fit them, or `keep_words`
-                was given to a flat model.
+                was given to a flat model, or `inputs_embeds` to a hierarchical one.
         """
-        hierarchical = isinstance(self.head, HierarchicalHead)
-        if input_ids.ndim != 2 + hierarchical or (keep_words is not None and not hierarchical):
-            deep, flat = "[batch, sentences, tokens], as its pipeline's preprocess gives them", "[batch, tokens]"
-            shape = deep if hierarchical else f"{flat}, and no keep_words"
-            raise ValueError(f"this model takes input_ids {shape}, not {tuple(input_ids.shape)}")
-        beside = {"attention_mask": attention_mask, "token_type_ids": token_type_ids, "keep_words": keep_words}
-        for name, given in {**beside, "keep": keep}.items():
-            like = input_ids.shape[:2] if name == "keep" else input_ids.shape
-            if given is not None and given.shape != like:
-                raise ValueError(f"{name} is {tuple(given.shape)}, and must be {tuple(like)} like the input_ids")
+        beside = {"attention_mask": attention_mask, "token_type_ids": token_type_ids, "keep": keep}
+        shape = checked_shape(input_ids, inputs_embeds, isinstance(self.head, HierarchicalHead), keep_words, beside)
         if isinstance(self.head, HierarchicalHead):
+            assert input_ids is not None
             output = self._classify_sentences(self.head, input_ids, attention_mask, token_type_ids, keep, keep_words)
         else:
-            output = self._classify_tokens(self.head, input_ids, attention_mask, token_type_ids, keep)
+            group = self.components(input_ids, attention_mask, token_type_ids, inputs_embeds)
+            output = self._classify_tokens(self.head, group, shape, keep)
         assert output.logits is not None
+        if self.config.output_attentions if output_attentions is None else output_attentions:
+            levels = (output.word_weights, output.pooling_weights)
+            output.attentions = tuple(weights for weights in levels if weights is not None)
         output.loss = None if labels is None else self._loss(output.logits, labels)
         return output.to_tuple() if return_dict is False else output
 
@@ -266,17 +294,11 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         return binary_cross_entropy_with_logits(logits.float(), labels.float())
 
     def _classify_tokens(
-        self,
-        head: FlatHead,
-        input_ids: Tensor,
-        attention_mask: Tensor | None,
-        token_type_ids: Tensor | None,
-        keep: Tensor | None,
+        self, head: FlatHead, group: Group, shape: Sequence[int], keep: Tensor | None
     ) -> AttentionPoolingOutput:
-        group = self.components(input_ids, attention_mask, token_type_ids)
         kept = None if keep is None else keep.bool().gather(1, group.positions)
         logits, weights = head(group.vectors, group.mask, kept)
-        everywhere = weights.new_zeros(input_ids.shape).scatter(1, group.positions, weights)
+        everywhere = weights.new_zeros(shape).scatter(1, group.positions, weights)
         return AttentionPoolingOutput(logits=logits, pooling_weights=everywhere)
 
     def _classify_sentences(

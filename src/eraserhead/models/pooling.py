@@ -49,6 +49,10 @@ def components_first(mask: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         mask: ``[batch, positions]``, True for components, anywhere in the row.
     """
+    if torch.compiler.is_compiling():  # or exporting: a graph's widths do not depend on masks, and ONNX sorts unstably
+        places = torch.arange(mask.shape[-1], device=mask.device)
+        positions = (places + mask.shape[-1] * (~mask).long()).argsort(dim=-1)
+        return positions, mask.gather(1, positions)
     width = max(1, int(mask.sum(-1).max())) if len(mask) else 1
     positions = mask.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :width]
     return positions, mask.gather(1, positions)

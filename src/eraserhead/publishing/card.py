@@ -1,6 +1,6 @@
 """The model card: what a classifier is, what its attention is worth, how to load it, and where its limits are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -9,28 +9,26 @@ from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
 from eraserhead.erasure.config import CountNeverAs
 from eraserhead.erasure.header import LABELS_NOTE, site_line
-from eraserhead.erasure.ranking_summaries import Distribution
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.verdict import caveats
-from eraserhead.erasure.view import MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
-from eraserhead.method.names import TOKENS, Outcome
+from eraserhead.erasure.view import CURVE_NOTES, MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
+from eraserhead.method.names import TOKENS
+from eraserhead.publishing.card_tables import curves, fractions, label_table, marked, outcomes, people
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
 from eraserhead.publishing.example import erase_note, erase_options
 from eraserhead.publishing.facts import Facts
-from eraserhead.publishing.label_scores import accuracy_text, label_rows
+from eraserhead.publishing.label_scores import accuracy_text
 from eraserhead.publishing.told import answer, further_rankings, ordinary
 from eraserhead.settings import unused
-from eraserhead.showing.escapes import markdown
 from eraserhead.showing.templates import template
-from eraserhead.showing.terminal import FEW_NOTE, NEVER, interval, percent
+from eraserhead.showing.terminal import FEW_NOTE
 from eraserhead.training.config import ModelConfig, TrainingConfig
 from eraserhead.training.metrics import METRICS
 
 CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
 TASK = "text-classification"
-FRACTION_HEADINGS = ["order of erasure", "1st quartile", "median", "3rd quartile", "mean", "mean of flips", "n"]
 NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
-    "beyond_all": "`> all`: the decision does not flip, however much is erased.",
+    "beyond_all": "`never`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
 }
 # In the name of the metric: the metadata keep one name of a data set for all its metrics.
@@ -148,12 +146,6 @@ def _tells(facts: Facts) -> str:
 
 def _erasure(summary: Summary) -> dict[str, Any]:
     setup = summary.setup
-    fractions = [[called(name), *_fractions(found.fraction)] for name, found in summary.rankings.items()]
-    outcomes = [
-        [called(name), *(percent(found.share(outcome)) for outcome in Outcome)]
-        for name, found in summary.rankings.items()
-    ]
-    nothing_left = {Outcome.BIAS_ONLY: "only when no attention is left"}
     notes = (
         LABELS_NOTE if summary.labels else None,
         YARDSTICK_NOTES.get(summary.yardstick or ""),
@@ -162,6 +154,7 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         FEW_NOTE,
         ordinary(summary),
         SHUFFLED_NOTE if summary.shuffled else None,
+        CURVE_NOTES if any(ranking.curves for ranking in summary.rankings.values()) else None,
         *caveats(summary),
     )
     return {
@@ -170,21 +163,17 @@ def _erasure(summary: Summary) -> dict[str, Any]:
         "site": site_line(setup.site),
         "documents": f"{summary.documents.analysed:,} documents",
         "evaluated": describe(setup.data),
-        "fractions": _table(FRACTION_HEADINGS, fractions),
-        "outcomes": _table(
-            ["% of documents", *(nothing_left.get(outcome, outcome.label) for outcome in Outcome)], outcomes
-        ),
+        "fractions": fractions(summary),
+        "outcomes": outcomes(summary),
+        "curves": curves(summary),
+        "people": people(summary),
+        "marked": marked(summary),
         "notes": " ".join(filter(None, notes)),
         "components": "tokens (word pieces)" if setup.site.components == TOKENS else setup.site.components,
         "accuracy": accuracy_text(summary),
-        "labels": _table(["label", "accuracy of its state"], known) if (known := label_rows(summary)) else None,
+        "labels": label_table(summary),
         "seen": seen_in_training(summary.documents),
     }
-
-
-def _fractions(found: Distribution) -> list[str]:
-    quartiles = [interval(quartile, NEVER) for quartile in (found.q25, found.median, found.q75)]
-    return [*quartiles, interval(found.mean), interval(found.mean_of_flips), str(found.mean_of_flips.count)]
 
 
 def _made(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -289,8 +278,3 @@ def _example(facts: Facts) -> str:
     if config is None or config.data.pair_column is None:
         return '"A fine cast, wasted on a script that never wakes up."'
     return '{"text": "The cast is fine.", "text_pair": "The film is good."}'
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *([markdown(name), *cells] for name, *cells in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

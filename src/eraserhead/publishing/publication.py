@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 from transformers.dynamic_module_utils import get_relative_import_files
 
+from eraserhead.data.own_columns import OTHERS
 from eraserhead.erasure.plotted import Plotted
 from eraserhead.erasure.plotting import draw_flips
-from eraserhead.erasure.results import RESULTS, ROWS_AT_A_TIME, SCHEMAS
+from eraserhead.erasure.results import RESULTS, ROWS_AT_A_TIME
+from eraserhead.erasure.schemas import DOCUMENT_ROWS, SCHEMAS
 from eraserhead.errors import UserError
 from eraserhead.files import read_mapping, replacing, write_json, write_text
 from eraserhead.loading.boundary import quiet
@@ -22,7 +24,7 @@ from eraserhead.models import modeling_attention_pooling, pipeline_attention_poo
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
-from eraserhead.parquet import parquet_batches, parquet_writer
+from eraserhead.parquet import open_parquet, parquet_batches, parquet_writer
 from eraserhead.publishing.card import CARD, FIGURE, model_card
 from eraserhead.publishing.facts import Facts, Options, gather_facts, training_names
 from eraserhead.publishing.leaks import leaks, private
@@ -130,8 +132,8 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
         numbers = {name: f"document/{row}" for row, name in enumerate(dict.fromkeys(ids))}
         _number_documents(tables.path / FLIPS, folder / FLIPS, numbers)
     if facts.texts:
-        for name in (DOCUMENTS, SIGNALS):
-            _link(tables.path / name, folder / name)
+        _link(tables.path / SIGNALS, folder / SIGNALS)
+        _copy_documents(tables.path / DOCUMENTS, folder / DOCUMENTS)
     if facts.summary is not None and facts.summary.rankings:
         figure = draw_flips([Plotted(facts.repository, facts.summary, tables)]).figure
         save_png(figure, folder / FIGURE)
@@ -143,6 +145,19 @@ def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) ->
         for table in parquet_batches(source, "erase again", None, ROWS_AT_A_TIME):
             renamed = pa.array([numbers[name] for name in table.column("id").to_pylist()])
             writer.write_table(table.set_column(table.schema.get_field_index("id"), "id", renamed))
+
+
+def _copy_documents(source: Path, target: Path) -> None:
+    """Copy the documents without the data's further columns: nobody was asked whether these may be published."""
+    with open_parquet(source) as table:
+        has_others = OTHERS in table.schema_arrow.names
+    if not has_others:
+        _link(source, target)
+        return
+    schema = SCHEMAS[DOCUMENT_ROWS]
+    with parquet_writer(target, schema) as writer:
+        for rows in parquet_batches(source, "erase again", schema.names, ROWS_AT_A_TIME):
+            writer.write_table(rows.select(schema.names))
 
 
 def _link(source: Path, target: Path) -> None:

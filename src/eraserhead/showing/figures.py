@@ -21,7 +21,7 @@ SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
 # Okabe and Ito's colours, which colour-blind readers can tell apart; hatches and markers repeat the distinction.
 BLACK, GREY, BLUE, SKY_BLUE, VERMILION = "#000000", "#E8E8E8", "#0072B2", "#56B4E9", "#D55E00"
 GREEN, ORANGE, PURPLE = "#009E73", "#E69F00", "#CC79A7"
-WIDTH, MARGIN = 6.9, 0.7  # inches; WIDTH is the width of the text on a printed page
+WIDTH, MARGIN, PANEL_WIDTH = 6.9, 0.7, 1.55  # inches; WIDTH is the width of the text on a printed page
 TEXT = 7.0  # points
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
@@ -118,6 +118,12 @@ def save_png(figure: Figure, path: Path) -> None:
     """Save a figure as a PNG file; the same figure gives the same bytes."""
     with replacing(path) as unfinished, styled():
         figure.savefig(unfinished, format="png", dpi=RESOLUTION, metadata=PNG_METADATA)
+
+
+def new_figure(columns: int, rows: int, height: float) -> Figure:
+    """Return an empty figure for panels of this height in inches; with few columns it is narrower."""
+    width = min(WIDTH, MARGIN + max(columns, 3) * PANEL_WIDTH)
+    return Figure(figsize=(width, MARGIN + rows * height), layout="constrained")
 
 
 @contextmanager

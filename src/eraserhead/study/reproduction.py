@@ -29,7 +29,8 @@ from eraserhead.study.cells import Cell, DatasetStatistics, SplitStatistics, rea
 from eraserhead.study.layout import STUDY
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
-from eraserhead.training.training import load_splits, train, with_precision
+from eraserhead.training.splits import load_splits
+from eraserhead.training.training import train, with_precision
 
 logger = logging.getLogger("eraserhead")
 

@@ -106,34 +106,61 @@ class EncodedBatches:
 
 
 class Objective(nn.Module):
-    """Summed loss and logits of the model, or of its head alone if the encoder is frozen."""
+    """Summed loss and logits of the model, or of its head alone if the encoder is frozen.
 
-    def __init__(self, model: AttentionPoolingForSequenceClassification, frozen: bool) -> None:
+    Args:
+        model: The model.
+        frozen: Whether its encoder is frozen.
+        weights: Weight of each class's loss, ``[classes]``; None where all count alike.
+        smoothing: Share of the target's probability that is spread over all classes.
+    """
+
+    weights: Tensor | None
+
+    def __init__(
+        self,
+        model: AttentionPoolingForSequenceClassification,
+        frozen: bool,
+        weights: Tensor | None = None,
+        smoothing: float = 0.0,
+    ) -> None:
         super().__init__()
         self.trained: nn.Module = model.head if frozen else model
-        self.frozen = frozen
+        self.frozen, self.smoothing = frozen, smoothing
+        self.register_buffer("weights", None if weights is None else weights.float(), persistent=False)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss, summed over the batch's documents, and logits ``[batch, classes]``."""
         logits = self.trained(**inputs)[0] if self.frozen else self.trained(**inputs).logits
+        return self._loss(logits.float(), labels), logits
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if labels.ndim == 1:
-            return cross_entropy(logits.float(), labels, reduction="sum"), logits
-        return binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="sum") / labels.shape[
-            1
-        ], logits
+            return cross_entropy(logits, labels, self.weights, reduction="sum", label_smoothing=self.smoothing)
+        states = labels * (1 - self.smoothing) + self.smoothing / 2
+        return (
+            binary_cross_entropy_with_logits(logits, states, reduction="sum", pos_weight=self.weights) / labels.shape[1]
+        )
 
 
 def trained_parameters(
-    model: AttentionPoolingForSequenceClassification, training: TrainingConfig
+    model: AttentionPoolingForSequenceClassification, training: TrainingConfig, adapter_rate: float | None = None
 ) -> list[dict[str, Any]]:
-    """Return AdamW's parameter groups: own learning rates for head and encoder, and no decay of biases and norms."""
+    """Return AdamW's parameter groups: own learning rates for head and encoder, and no decay of biases and norms.
+
+    Args:
+        model: The model; what is frozen in its encoder needs no gradient.
+        training: How it is trained.
+        adapter_rate: Learning rate of the adapter on the encoder; None where there is none.
+    """
     parts: list[tuple[nn.Module, float]] = [(model.head, training.learning_rate)]
-    if not training.freeze_encoder:
-        parts.append((model.encoder, training.encoder_learning_rate))
+    if training.runs_encoder:
+        parts.append((model.encoder, adapter_rate or training.encoder_learning_rate))
     groups = []
     for module, rate in parts:
-        matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-        others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        matrices = [parameter for parameter in trained if parameter.ndim > 1]
+        others = [parameter for parameter in trained if parameter.ndim <= 1]
         groups += [
             {"params": matrices, "lr": rate, "weight_decay": training.weight_decay},
             {"params": others, "lr": rate, "weight_decay": 0.0},

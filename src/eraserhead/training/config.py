@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from eraserhead.data.config import DataConfig
 from eraserhead.loading.default_folders import run_folder
@@ -38,12 +38,43 @@ class ModelConfig(Architecture):
         return Architecture.of(self)
 
 
+Method = Literal["lora", "dora", "loha", "lokr", "ia3"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """An adapter on the encoder: small weights that are trained beside its own, which stay as they are.
+
+    Attributes:
+        r: Rank of the change of each weight.
+        alpha: The change is scaled by this over the rank.
+        dropout: Dropout probability of what goes through the change.
+        target_modules: Names of the layers that are adapted, or ``all-linear``; default: those that peft names for the
+            family of the encoder, else all linear layers.
+        learning_rate: Peak learning rate of the adapter.
+        keep: Write the adapter itself too, in the format of peft and with the head's weights beside it, into the folder
+            ``adapter`` of the run; the model of the run has it merged into its weights.
+    """
+
+    r: int = option(16, low=1)
+    alpha: float = option(32.0, low=1e-6)
+    dropout: float = option(0.0, low=0, high=0.99)
+    target_modules: list[str] | None = None
+    learning_rate: float = option(5e-4, low=1e-12, high=10)
+    keep: bool = False
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """How a classifier is trained.
 
     Attributes:
         freeze_encoder: Train only the head, on token vectors that are computed once.
+        adapter: Train small weights beside the frozen encoder's own, too: ``lora`` (Hu et al. 2022), ``dora``,
+            ``loha``, ``lokr`` or ``ia3``, as peft has them (extra `adapters`); their options are those of `adapter`.
+        gradient_checkpointing: Keep no inner results of the encoder's layers for the gradient, and compute them again:
+            less memory for more time.
         epochs: Largest number of passes over the training documents.
         batch_size: Documents per optimisation step, over all processes. Gradients of batches larger than
             `batch_tokens` are accumulated, so that results do not depend on devices or memory.
@@ -62,13 +93,21 @@ class TrainingConfig:
             and 1, at least one of them; the last attention's other weights are erased. 0 switches it off.
         mixed_precision: Precision of the forward pass, on devices that support it; default: that of the file of
             `accelerate launch`, else ``no``.
+        class_weights: How much the loss of a document counts, by its class: ``balanced`` (all classes together count
+            alike), or ``CLASS=WEIGHT`` pairs, where classes without a pair count 1. Of a multi-label model, how much
+            the loss of a label that should be on counts. Default: all alike.
+        label_smoothing: Share of the target's probability that is spread evenly over all classes.
         metric: Validation metric that decides which epoch is best; default: accuracy, for multi-label models micro_f1.
         patience: Epochs without improvement after which training stops.
         seed: Seed of initial weights, batches, dropout and erasure.
-        tensorboard: Write curves for tensorboard into the run's folder (extra `tensorboard`).
+        trackers: Experiment trackers that get the options and each epoch's metrics: ``tensorboard``, ``trackio``,
+            ``wandb``, ``mlflow``. What they write stays in the run's folder, unless their own environment variables
+            say otherwise.
     """
 
     freeze_encoder: bool = True
+    adapter: Method | None = None
+    gradient_checkpointing: bool = option(False, belongs_to={"freeze_encoder": (False,), "adapter": METHODS})
     epochs: int = option(10, low=1)
     batch_size: int = option(32, low=1)
     batch_tokens: int | None = option(None, low=1)
@@ -81,10 +120,17 @@ class TrainingConfig:
     clip_norm: float = option(1.0, low=0)
     erase_attention: float = option(0.0, low=0, high=1)
     mixed_precision: Literal["no", "fp16", "bf16"] | None = None
-    metric: Literal["accuracy", "macro_f1", "micro_f1", "mean_absolute_error"] | None = None
+    class_weights: list[str] | None = None
+    label_smoothing: float = option(0.0, low=0, high=0.99)
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "mean_absolute_error"] | None = None
     patience: int = option(3, low=1)
     seed: int = option(0, low=0, high=LARGEST_SEED)
-    tensorboard: bool = False
+    trackers: list[str] | None = None
+
+    @property
+    def runs_encoder(self) -> bool:
+        """Whether the encoder runs in each step, since it or an adapter on it is trained."""
+        return not self.freeze_encoder or self.adapter is not None
 
     @property
     def best_by(self) -> str:
@@ -102,6 +148,7 @@ class TrainConfig:
         data: The documents.
         model: The classifier.
         training: How it is trained.
+        adapter: The adapter on the encoder, if one is trained.
         resume: Continue the interrupted run in the folder.
         overwrite: Replace the run in the folder.
         cache_limit: Gigabytes that the token vectors of one set of documents may take on disk, for a frozen encoder;
@@ -117,6 +164,7 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
     resume: bool = False
     overwrite: bool = False
     cache_limit: float = option(20.0, low=0, belongs_to={"training.freeze_encoder": (True,)})

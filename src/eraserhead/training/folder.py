@@ -6,7 +6,7 @@ made it, in the format that ``--config`` takes; the other files are records of t
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -30,13 +30,14 @@ from eraserhead.loading.training_data import TrainingData, read_training_data, w
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.records import plain, write_record
 from eraserhead.seals import seal
+from eraserhead.training.adapter import EncoderAdapter
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.records import EncoderSource, Metrics, TrainingEnvironment, TrainingSetup
 from eraserhead.training.states import States
 
 # Options that may differ when a run is resumed: they do not change its results.
 FREE_TO_DIFFER = (
-    *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens"),
+    *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens", "training.trackers"),
     *("push_to_hub", "push_every", "push_private"),
 )
 
@@ -175,8 +176,8 @@ class RunFolder(OutputFolder):
 
     def _clear(self) -> None:
         """Remove the files of an earlier run, the model's configuration first; folders such as `erasure` stay."""
-        records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.seal)
-        for name in (RUN.config, RUN.checkpoints, *records):
+        records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.chart, RUN.seal)
+        for name in (RUN.config, RUN.checkpoints, RUN.adapter, *records):
             remove(self.path / name)
         for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
             for file in self.path.glob(pattern):
@@ -192,12 +193,14 @@ class Saver:
         tokenizer: Its tokenizer.
         splits: The documents by role.
         encoder: Where the encoder came from.
+        adapter: The adapter in the model's encoder, if there is one: the model is written with it merged.
     """
 
     model: AttentionPoolingForSequenceClassification
     tokenizer: PreTrainedTokenizerBase
     splits: dict[str, Split]
     encoder: EncoderSource
+    adapter: EncoderAdapter | None = None
 
     @cached_property
     def seen(self) -> SeenTexts:
@@ -225,8 +228,10 @@ class Saver:
         )
         folder.check_mark()
         with moving_into(folder.path, last=RUN.config) as unfinished:
-            with quiet():
+            with quiet(), self.adapter.merged() if self.adapter else nullcontext():
                 self.model.save_pretrained(unfinished)
+            if self.adapter is not None and self.adapter.config.keep:
+                self.adapter.save(unfinished / RUN.adapter)
             self.tokenizer.save_pretrained(unfinished)
             write_training_data(unfinished, data)
             write_seen_texts(unfinished, self.seen)

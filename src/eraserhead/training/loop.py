@@ -18,8 +18,8 @@ from eraserhead.loading import devices
 from eraserhead.sites.budget import budget_for
 from eraserhead.training.batches import Batches, predict
 from eraserhead.training.config import TrainingConfig
-from eraserhead.training.metrics import METRICS, score, score_labels
-from eraserhead.training.records import Epoch, Metrics
+from eraserhead.training.metrics import METRICS, class_scores, score, score_labels
+from eraserhead.training.records import ClassScores, Epoch, Metrics
 
 UNREAD = 50  # steps whose losses stay on the device before they are read and checked
 
@@ -42,17 +42,16 @@ class Progress:
     history: list[Epoch] = field(default_factory=list)
     resumed_after: list[int] = field(default_factory=list)
 
-    def metrics(
-        self, devices: str, test: dict[str, float] | None = None, test_unseen: dict[str, float] | None = None
-    ) -> Metrics:
+    def metrics(self, devices: str, tested: "Tested | None" = None) -> Metrics:
         """Return the metrics so far as a record.
 
         Args:
             devices: The processes and devices in use.
-            test: Metrics of the test documents, if they are known.
-            test_unseen: Metrics of those that training did not see, if there are any.
+            tested: What the best epoch's weights come to; None before that is known.
         """
-        return Metrics(self.best_epoch, tuple(self.history), test, devices, test_unseen, tuple(self.resumed_after))
+        found = tested or Tested()
+        epochs, resumed = tuple(self.history), tuple(self.resumed_after)
+        return Metrics(self.best_epoch, epochs, found.test, devices, found.test_unseen, resumed, found.classes)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content, for `Accelerator.register_for_checkpointing`."""
@@ -62,6 +61,15 @@ class Progress:
         """Restore the content."""
         for name, value in state.items():
             setattr(self, name, [Epoch(**epoch) for epoch in value] if name == "history" else value)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """How well the finished model decides; see `Metrics`."""
+
+    test: dict[str, float] | None = None
+    test_unseen: dict[str, float] | None = None
+    classes: dict[str, ClassScores] | None = None
 
 
 @dataclass
@@ -165,16 +173,19 @@ class Loop:
         """Return the metrics of a role's labelled documents; they are the same on every process."""
         return self.scores(role, self.predictions(role))
 
-    def test(self, unseen: Sequence[bool]) -> tuple[dict[str, float] | None, dict[str, float] | None]:
-        """Return the metrics of the labelled test documents, and of those that training did not see, if there are any.
+    def tested(self, unseen: Sequence[bool], names: Sequence[str]) -> Tested:
+        """Return the metrics of the labelled test documents, of those that training did not see, and of each class.
 
         Args:
             unseen: Whether training did not see each of the test documents.
+            names: Names of the classes.
         """
+        if "test" not in self.batches:
+            return Tested(classes=self._class_scores("validation", self.predictions("validation"), names))
         predicted = self.predictions("test")
         fair = {document: found for document, found in predicted.items() if unseen[document]}
         every, others = (self.scores("test", found) if found else None for found in (predicted, fair))
-        return every, others
+        return Tested(every, others, self._class_scores("test", predicted, names))
 
     def predictions(self, role: str) -> dict[int, Any]:
         """Return the predicted class of each labelled document of a role; they are the same on every process."""
@@ -185,10 +196,18 @@ class Loop:
 
     def scores(self, role: str, predicted: dict[int, Any]) -> dict[str, float]:
         """Return the metrics of documents of a role, by number, with their predicted classes or states of labels."""
-        gold = self.batches[role].labels
-        labels, documents = gold.tolist(), sorted(predicted)
-        scored = score if gold.ndim == 1 else score_labels
-        return scored([predicted[each] for each in documents], [labels[each] for each in documents], self.ordered)
+        scored = score if self.batches[role].labels.ndim == 1 else score_labels
+        return scored(*self._with_gold(role, predicted), self.ordered)
+
+    def _class_scores(
+        self, role: str, predicted: dict[int, Any], names: Sequence[str]
+    ) -> dict[str, ClassScores] | None:
+        return class_scores(*self._with_gold(role, predicted), names)
+
+    def _with_gold(self, role: str, predicted: dict[int, Any]) -> tuple[list[Any], list[Any]]:
+        """Return predictions and true classes of the same documents."""
+        labels, documents = self.batches[role].labels.tolist(), sorted(predicted)
+        return [predicted[each] for each in documents], [labels[each] for each in documents]
 
     def _budget(self, source: Batches) -> int:
         budget = budget_for(self.accelerator.device)

@@ -5,7 +5,9 @@ from eraserhead.data.named_sets import has_ordered_classes
 from eraserhead.errors import Setting, UserError
 from eraserhead.loading.config import ONE_TEXT
 from eraserhead.loading.reader import check_limits
+from eraserhead.training.adapter import check_adapter
 from eraserhead.training.config import TrainConfig
+from eraserhead.training.trackers import check_trackers
 
 
 def check_fit(config: TrainConfig) -> None:
@@ -28,6 +30,21 @@ def check_fit(config: TrainConfig) -> None:
             Setting("training.metric", config.training.metric),
             ": belongs to multi-label models, and is the accuracy where each document has one class; choose accuracy",
         )
+    if config.training.metric == "balanced_accuracy" and config.model.multi_label:
+        raise UserError(
+            Setting("training.metric", config.training.metric),
+            ": is defined where each document has one class; choose micro_f1, macro_f1 or accuracy",
+        )
+    if config.training.adapter is not None and not config.training.freeze_encoder:
+        raise UserError(
+            Setting("training.adapter", config.training.adapter),
+            ": an adapter leaves the encoder's own weights as they are; leave out ",
+            Setting("training.freeze_encoder", False),
+        )
+    if config.training.adapter is not None and config.cache_limit != TrainConfig().cache_limit:
+        raise UserError(Setting("cache_limit", config.cache_limit), ": an adapter changes vectors, so none are cached")
+    check_adapter(config.training.adapter, config.adapter)
+    check_trackers(config.training.trackers)
     if config.data.pair_column is not None and config.model.hierarchical:
         raise UserError(
             Setting("data.pair_column", config.data.pair_column),

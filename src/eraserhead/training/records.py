@@ -40,6 +40,23 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class ClassScores:
+    """How well one class, or one label of a multi-label model, is told from the others.
+
+    Attributes:
+        precision: Share of the documents that are said to have it that do; 0 where none is said to.
+        recall: Share of the documents that have it that are said to; 0 where none has it.
+        f1: The harmonic mean of the two.
+        documents: Documents that have it.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    documents: int
+
+
+@dataclass(frozen=True)
 class Metrics:
     """The metrics of a training run.
 
@@ -51,6 +68,8 @@ class Metrics:
         test_unseen: Metrics of those test documents that training did not see, the only ones that are published; null
             if there are none.
         resumed_after: Epochs after which the run was interrupted and resumed.
+        classes: Scores of each class over the labelled test documents, or over the validation documents where there
+            are no test documents; null where none has a label, and before training ends.
     """
 
     FORMAT: ClassVar[int] = 3
@@ -61,6 +80,7 @@ class Metrics:
     devices: str
     test_unseen: dict[str, float] | None = None
     resumed_after: Sequence[int] = ()
+    classes: dict[str, ClassScores] | None = None
 
     @property
     def validation(self) -> dict[str, float]:

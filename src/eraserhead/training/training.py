@@ -10,15 +10,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from jaxtyping import Float
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from eraserhead.data.config import DataConfig
-from eraserhead.data.documents import Documents, load_documents
 from eraserhead.data.encoding import TYPES
-from eraserhead.data.labels import LabelTable
 from eraserhead.data.seen import UNSEEN
-from eraserhead.data.tokens import truncation
-from eraserhead.errors import MissingSplitError, listed
+from eraserhead.errors import Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import load_tokenizer
 from eraserhead.loading.fingerprints import weights_fingerprint
@@ -26,10 +24,13 @@ from eraserhead.loading.launcher import training_precision
 from eraserhead.loading.model_files import check_undamaged
 from eraserhead.loading.opened import check_inputs
 from eraserhead.loading.reader import DocumentReader, reader_for
+from eraserhead.loading.run_layout import RUN
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.settings import check_settings
 from eraserhead.sites.budget import budget_for
+from eraserhead.training import trackers
+from eraserhead.training.adapter import adapt
 from eraserhead.training.attention_erasure import erase_in_training
 from eraserhead.training.batches import (
     Batches,
@@ -39,6 +40,8 @@ from eraserhead.training.batches import (
     TokenBatches,
     trained_parameters,
 )
+from eraserhead.training.chart import draw_chart
+from eraserhead.training.class_weights import class_weights
 from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder, Saver, Split
 from eraserhead.training.loop import Loop, Progress, schedule
@@ -46,6 +49,8 @@ from eraserhead.training.metrics import improves
 from eraserhead.training.new_classifier import locate_encoder, new_classifier
 from eraserhead.training.option_checks import check_fit, check_metric, measures_distance
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
+from eraserhead.training.splits import load_splits
+from eraserhead.training.told import LargestClass, announced, chart_title, epoch_line
 from eraserhead.training.vectors import vector_store
 
 INPUTS = ("input_ids", TYPES)  # columns of tokenised rows
@@ -71,7 +76,10 @@ def train(config: TrainConfig, on_best: OnBest | None = None) -> RunFolder:
     config = with_precision(config, precision)
     folder = RunFolder(config.folder)
     folder.check(config)
-    accelerator = devices.start_training(config.cpu, precision, _curves(config), _leaves_unused(config))
+    trackers.prepare_environment(config.training.trackers, folder.path)
+    accelerator = devices.start_training(
+        config.cpu, precision, config.training.trackers or (), folder.path / "tensorboard", _leaves_unused(config)
+    )
     with devices.alone_in(folder.path, accelerator):
         folder.check(config)  # again: another run may just have ended
         _train(config, folder, accelerator, on_best)
@@ -92,6 +100,7 @@ def _train(config: TrainConfig, folder: RunFolder, accelerator: Accelerator, on_
         reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
         model.config.limits = asdict(reader.limits)
         splits = {role: Split(found, reader.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
+        weights = class_weights(config.training.class_weights, labels.names, splits["train"].labels)
         for split in splits.values():
             check_inputs(model, split.rows, config.model.encoder)
     setup = TrainingSetup(
@@ -106,15 +115,18 @@ def _train(config: TrainConfig, folder: RunFolder, accelerator: Accelerator, on_
             folder.tidy()
         devices.tell(accelerator, f"{folder.path}: already complete, nothing to do")
         return
-    _announce(config, splits, labels, accelerator)
+    adapter = None if config.training.adapter is None else adapt(model, config.training.adapter, config.adapter)
+    for line in announced(splits, labels, config.training.batch_size, weights):
+        devices.tell(accelerator, line)
+    if adapter is not None:
+        devices.tell(accelerator, adapter.describe())
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folder.open(config, setup)
     accelerator.wait_for_everyone()
-    if config.training.tensorboard:
-        accelerator.init_trackers("curves")
-    loop = prepare(config, model, tokenizer, reader, splits, accelerator)
-    saver = Saver(model, tokenizer, splits, EncoderSource(config.model.encoder, encoder.commit))
+    trackers.start(accelerator, config)
+    loop = prepare(config, model, tokenizer, reader, splits, accelerator, weights)
+    saver = Saver(model, tokenizer, splits, EncoderSource(config.model.encoder, encoder.commit), adapter)
     run(loop, folder, config, None if on_best is None else partial(_show_best, loop, folder, saver, on_best))
     finish(loop, folder, saver)
 
@@ -124,16 +136,6 @@ def with_precision(config: TrainConfig, precision: Any) -> TrainConfig:
     return replace(config, training=replace(config.training, mixed_precision=precision))
 
 
-def load_splits(config: TrainConfig) -> dict[str, Documents]:
-    """Load training, validation and, if there are any, test documents."""
-    several = config.model.multi_label
-    training = load_documents(config.data, "train", multi_label=several)
-    validation = load_documents(config.data, "validation", training.labels, several)
-    documents = {"train": training, "validation": validation}
-    test = _test_documents(config.data, training, several)
-    return documents if test is None else {**documents, "test": test}
-
-
 def prepare(
     config: TrainConfig,
     model: AttentionPoolingForSequenceClassification,
@@ -141,23 +143,29 @@ def prepare(
     reader: DocumentReader,
     splits: dict[str, Split],
     accelerator: Accelerator,
+    weights: Float[Tensor, " classes"] | None = None,
 ) -> Loop:
     """Set up batches, optimiser and schedule; a frozen encoder's token vectors are computed here."""
     training = config.training
     model.to(accelerator.device)
-    model.encoder.requires_grad_(not training.freeze_encoder)
+    if training.adapter is None:
+        model.encoder.requires_grad_(not training.freeze_encoder)
+    adapter_rate = None if training.adapter is None else config.adapter.learning_rate
+    if training.gradient_checkpointing:
+        _checkpoint(model, config.model.encoder)
     erase_in_training(model.head, training.erase_attention)
     batches = {
         role: _batches(config, role, model, tokenizer, reader, split, accelerator) for role, split in splits.items()
     }
-    optimizer = torch.optim.AdamW(trained_parameters(model, training), fused=True)
+    optimizer = torch.optim.AdamW(trained_parameters(model, training, adapter_rate), fused=True)
     steps = -(-len(batches["train"].lengths) // training.batch_size) * training.epochs
     scheduler = schedule(optimizer, training, steps)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
     with warnings.catch_warnings():  # torch renamed an option; older versions only know the old name
         warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
-        objective, optimizer = accelerator.prepare(Objective(model, training.freeze_encoder), optimizer)
+        optimised = Objective(model, not training.runs_encoder, weights, training.label_smoothing)
+        objective, optimizer = accelerator.prepare(optimised, optimizer)
     return Loop(
         config=training,
         accelerator=accelerator,
@@ -191,8 +199,8 @@ def run(loop: Loop, folder: RunFolder, config: TrainConfig, after_best: Callable
             _save_best(loop, folder)
         epoch = Epoch(progress.epoch, loss, metrics, time.perf_counter() - started)
         progress.history.append(epoch)
-        loop.accelerator.log({"loss": loss, **metrics}, step=progress.epoch)
-        devices.tell(loop.accelerator, _line(epoch, progress))
+        trackers.log(loop.accelerator, {"loss": loss, **metrics}, progress.epoch)
+        devices.tell(loop.accelerator, epoch_line(epoch, progress, len(loop.batches["train"].lengths), training.epochs))
         folder.states.save(loop.accelerator)
         if after_best is not None and progress.best_epoch == progress.epoch:
             after_best()
@@ -204,25 +212,19 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     loop.uncompiled.load_state_dict(folder.states.best_weights())
     accelerator.wait_for_everyone()  # the main process removes the file after all have read it
     unseen = [role == UNSEEN for role in saver.roles.get("test", ())]
-    test, test_unseen = loop.test(unseen) if "test" in splits else (None, None)
+    labels = splits["train"].documents.labels
+    assert labels is not None
+    metrics = loop.progress.metrics(devices.describe_training(accelerator), loop.tested(unseen, labels.names))
+    largest = LargestClass.of(splits["validation"].labels, labels.names)
     if accelerator.is_main_process:
         saver.model.cpu()
-        saver.save(folder, loop.progress.metrics(devices.describe_training(accelerator), test, test_unseen))
+        saver.save(folder, metrics)
+        draw_chart(folder.path / RUN.chart, metrics, chart_title(saver), largest and largest.share)
         folder.tidy()
+    if largest is not None and largest.as_good_as(metrics.validation):
+        devices.tell(accelerator, largest.warning(metrics.validation))
     accelerator.wait_for_everyone()
-    for tracker in accelerator.trackers:
-        tracker.finish()
-
-
-def _test_documents(data: DataConfig, training: Documents, multi_label: bool) -> Documents | None:
-    """Return the test documents, if there are any that training did not see."""
-    try:
-        test = load_documents(data, "test", training.labels, multi_label)
-    except MissingSplitError:
-        if data.test_split != DataConfig().test_split:
-            raise
-        return None
-    return test if test.provenance.split != training.provenance.split else None
+    trackers.finish(accelerator)
 
 
 def _batches(
@@ -245,7 +247,7 @@ def _batches(
         accelerator.device,
         embeddings_alone,
     )
-    if not config.training.freeze_encoder:
+    if config.training.runs_encoder:
         return tokens
     # Vectors that are read once are not worth caching, and looking up embeddings is as quick as reading from disk.
     if role == "test" or embeddings_alone:
@@ -271,31 +273,19 @@ def _show_best(loop: Loop, folder: RunFolder, saver: Saver, on_best: OnBest) -> 
     loop.accelerator.wait_for_everyone()
 
 
-def _announce(config: TrainConfig, splits: dict[str, Split], labels: LabelTable, accelerator: Accelerator) -> None:
-    """Log the sizes of the data, how labels are read, and what the window cuts off."""
-    training = config.training
-    sizes = ", ".join(f"{len(split.rows)} {role}" for role, split in splits.items())
-    lines = [
-        f"documents: {sizes}; classes: {listed(labels.names)}",
-        labels.describe(),
-        *(f"{role}: {truncation(split.rows).describe()}" for role, split in splits.items()),
-        f"a step is {training.batch_size} documents over all processes",
-    ]
-    for line in lines:
-        if line:
-            devices.tell(accelerator, line)
+def _checkpoint(model: AttentionPoolingForSequenceClassification, name: str) -> None:
+    """Let the encoder compute its layers' inner results again for the gradient."""
+    try:
+        encoder: Any = model.encoder
+        with warnings.catch_warnings():  # transformers renamed the method; older versions only know this name
+            warnings.simplefilter("ignore", FutureWarning)
+            encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    except (AttributeError, ValueError) as error:
+        raise UserError(
+            Setting("training.gradient_checkpointing", True), f": the encoder {name} cannot do it; leave it out"
+        ) from error
 
 
 def _leaves_unused(config: TrainConfig) -> bool:
     """Whether a batch may leave parameters without a gradient: those of an encoder, or those of the sentence layers."""
-    return config.model.hierarchical or not config.training.freeze_encoder
-
-
-def _curves(config: TrainConfig) -> str | None:
-    return str(config.folder / "tensorboard") if config.training.tensorboard else None
-
-
-def _line(epoch: Epoch, progress: Progress) -> str:
-    numbers = ", ".join(f"{name} {value:.4f}" for name, value in {"loss": epoch.loss, **epoch.scores}.items())
-    best = ", the best so far" if progress.best_epoch == progress.epoch else ""
-    return f"epoch {epoch.epoch}: {numbers} ({epoch.seconds:.1f} s{best})"
+    return config.model.hierarchical or config.training.runs_encoder

@@ -5,6 +5,11 @@ const HEIGHT = 250;
 const EDGE = { left: 38, right: 10, top: 10, bottom: 46 };
 const TICKS = 8; // height of the mark of a first flip
 
+/** Return the classes of a ranking's colour; behind the eighth, the same colours are dashed. */
+function colour(number) {
+  return `of-${number % 8}${number >= 8 ? " dashed" : ""}`;
+}
+
 function drawn(name, attributes, parent, text) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -31,7 +36,7 @@ function drawChart(svg, decision, chosen, at) {
     if (ranking.kind === "smallest" || !ranking.curve) return;
     const points = ranking.curve.k.map((k, i) => `${x(k).toFixed(2)},${y(ranking.curve.probability[i]).toFixed(2)}`);
     const bold = number === chosen ? " chosen" : "";
-    drawn("polyline", { points: points.join(" "), class: `curve of-${number % 8}${bold}` }, svg);
+    drawn("polyline", { points: points.join(" "), class: `curve ${colour(number)}${bold}` }, svg);
     if (ranking.curve.k.length !== n + 1) measured(svg, ranking.curve, number, x, y);
   });
   flipMarks(svg, decision, chosen, x);
@@ -72,7 +77,7 @@ function band(svg, { lower, upper }, x, y) {
 
 function measured(svg, curve, number, x, y) {
   curve.k.forEach((k, i) => {
-    drawn("circle", { cx: x(k), cy: y(curve.probability[i]), r: 2.5, class: `point of-${number % 8}` }, svg);
+    drawn("circle", { cx: x(k), cy: y(curve.probability[i]), r: 2.5, class: `point ${colour(number)}` }, svg);
   });
 }
 
@@ -83,7 +88,7 @@ function flipMarks(svg, decision, chosen, x) {
     if (ranking.removed === null || ranking.kind === "smallest") return;
     const at = x(ranking.removed).toFixed(2);
     const long = number === chosen ? 2 : 0;
-    const mark = drawn("line", { x1: at, x2: at, y1: base, y2: base + TICKS + long, class: `flip of-${number % 8}` }, svg);
+    const mark = drawn("line", { x1: at, x2: at, y1: base, y2: base + TICKS + long, class: `flip ${colour(number)}` }, svg);
     drawn("title", {}, mark, `${ranking.called}: first flip with ${rounded(ranking.removed)} erased`);
   });
 }
@@ -92,8 +97,11 @@ function smallestDot(svg, decision, x, y) {
   const { smallest } = decision;
   if (!smallest) return;
   const p = smallestProbability(decision);
-  const dot = drawn("circle", { cx: x(smallest.removed), cy: y(p === null ? 0 : p), r: 5, class: "smallest" }, svg);
-  drawn("title", {}, dot, `${smallestCalled(decision)}: ${smallest.removed}`);
+  const [at, base] = [x(smallest.removed), HEIGHT - EDGE.bottom + 1];
+  const mark = p === null
+    ? drawn("line", { x1: at, x2: at, y1: base, y2: base + 2 * TICKS, class: "smallest-mark" }, svg)
+    : drawn("circle", { cx: at, cy: y(p), r: 5, class: "smallest" }, svg);
+  drawn("title", {}, mark, `${smallestCalled(decision)}: ${smallest.removed}`);
 }
 
 /** Return the probability of the original decision without the smallest set; null where that is not known. */

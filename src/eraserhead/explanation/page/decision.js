@@ -75,7 +75,12 @@ function rankingOf(decision, own, about, array) {
   if (about.name === "attention" && decision.affine) ranking.scores = decision.weights;
   if (own.curve) {
     const k = own.k ? Array.from(array(own.k)) : Array.from(array(own.curve), (_, at) => at);
-    ranking.curve = { k, probability: probabilities(array(own.curve)) };
+    const probability = Array.from(probabilities(array(own.curve)));
+    if (k.length && k[0] > 0) {
+      k.unshift(0);
+      probability.unshift(decision.probabilities[decision.decided]);
+    }
+    ranking.curve = { k, probability };
   } else if (decision.affine) {
     ranking.curve = along(decision, order);
   }
@@ -132,13 +137,20 @@ function along(decision, order) {
   return { k: Array.from(probability, (_, k) => k), probability };
 }
 
-/** Return what is known of a decision without closed forms, along a ranking with the first k erased. */
+/**
+ * Return what is known of a decision without closed forms, along a ranking with the first k erased: the probability
+ * where it was measured, and whether the decision is another one. That is stored up to the first flip; behind it, it
+ * follows from a probability above a half, or, of two classes, below. Null where it is not known.
+ */
 function storedAlong(decision, ranking, k) {
-  const flipped = ranking.first !== null && k >= ranking.first;
-  const { curve } = ranking;
+  const { first, curve } = ranking;
   const at = curve ? curve.k.indexOf(k) : -1;
   const measured = at >= 0 ? curve.probability[at] : null;
-  return { probability: k === 0 ? decision.probabilities[decision.decided] : measured, flipped };
+  const probability = k === 0 ? decision.probabilities[decision.decided] : measured;
+  if (first === null || k <= first) return { probability, flipped: k === first };
+  if (ranking.kind === "random" || probability === null) return { probability, flipped: null };
+  if (probability > 0.5 + 1 / FINE) return { probability, flipped: false };
+  return { probability, flipped: decision.classes.length === 2 && probability < 0.5 - 1 / FINE ? true : null };
 }
 
 /** Return the part of the text that a component covers, or the name of one that covers none. */

@@ -119,8 +119,8 @@ function chooseRow(row) {
   const place = list.rows.indexOf(row);
   if (place >= 0) {
     const top = place * ROW;
-    if (top < root.scrollTop) root.scrollTop = top;
-    else if (top + ROW > root.scrollTop + root.clientHeight) root.scrollTop = top + ROW - root.clientHeight;
+    const seen = Math.min(root.clientHeight, window.innerHeight - root.getBoundingClientRect().top) - ROW;
+    if (top < root.scrollTop || top > root.scrollTop + seen) root.scrollTop = top - seen / 3;
     root.setAttribute("aria-activedescendant", `row-${row}`);
   }
   drawList();

@@ -68,7 +68,7 @@ function choose(pane, number) {
     button.setAttribute("aria-checked", at === pane.ranking);
     button.tabIndex = at === pane.ranking ? 0 : -1;
     const swatch = document.createElement("i");
-    swatch.className = `swatch of-${at % 8}`;
+    swatch.className = `swatch ${colour(at)}`;
     const number_ = document.createElement("small");
     number_.textContent = ranking.removed === null ? "never" : rounded(ranking.removed);
     button.append(swatch, ranking.called, " ", number_);
@@ -156,10 +156,12 @@ function decideAgain(pane) {
     const found = evaluate(decision, pane.erased);
     return { ...found, probability: found.probabilities[decision.decided], flipped: found.decided !== decision.decided };
   }
-  if (pane.byHand) return { probability: null, flipped: true, decided: null, keeps: true };
-  const found = storedAlong(decision, decision.rankings[pane.ranking], pane.k);
+  const found = pane.byHand
+    ? { probability: null, flipped: true }
+    : storedAlong(decision, decision.rankings[pane.ranking], pane.k);
+  const other = decision.classes.length === 2 ? 1 - decision.decided : null;
   const probabilities = pane.k === 0 ? decision.probabilities : null;
-  return { ...found, probabilities, decided: found.flipped ? null : decision.decided, keeps: true };
+  return { ...found, probabilities, decided: found.flipped ? other : found.flipped === false ? decision.decided : null, keeps: true };
 }
 
 /** Tell what is erased and decided, in words, bars and on the curves. */
@@ -172,13 +174,14 @@ function tell(pane) {
   pane.part("erased").textContent = `${count} of ${decision.n} ${decision.unit} erased`;
   const readout = pane.part("readout");
   const strong = document.createElement("strong");
-  strong.textContent = now.decided === null ? `not ${decision.classes[decision.decided]}` : decision.classes[now.decided];
+  const unknown = now.flipped ? `not ${decision.classes[decision.decided]}` : "not stored";
+  strong.textContent = now.decided === null ? unknown : decision.classes[now.decided];
   strong.className = now.flipped ? "flipped" : "";
   const shown = now.decided !== null && now.probabilities ? now.probabilities[now.decided] : null;
   readout.replaceChildren(strong, ` ${shown === null ? "" : shown.toFixed(3)} `, sentence(pane, unit));
   bars(pane);
   pane.chart.show(count, now.probability);
-  pane.section.classList.toggle("has-flipped", now.flipped);
+  pane.section.classList.toggle("has-flipped", now.flipped === true);
 }
 
 function sentence(pane, unit) {
@@ -188,8 +191,16 @@ function sentence(pane, unit) {
   const ways = { hand: "by hand", smallest: decision.smallest ? `the ${smallestCalled(decision)}` : "" };
   const way = pane.byHand ? ways[pane.byHand] : `along ${decision.rankings[pane.ranking].called}`;
   if (count === 0) said.textContent = "with nothing erased.";
-  else said.textContent = `${now.flipped ? "— flipped: " : "with "}${count} ${unit} erased, ${way}.${alone}`;
+  else said.textContent = `${now.flipped ? "— flipped: " : "with "}${count} ${unit} erased, ${way}.${alone}${unstored(pane)}`;
   return said;
+}
+
+/** Say where probabilities were measured, if not here. */
+function unstored({ decision, now, ranking, byHand }) {
+  const { curve, first } = decision.rankings[ranking];
+  if (now.probability !== null || byHand) return "";
+  const before = now.flipped === null ? ` It first flips with ${first}.` : "";
+  return curve ? `${before} Probabilities were measured with ${curve.k.filter((k) => k).join(", ")} erased.` : before;
 }
 
 /** Draw the probability of each class, and a mark where it was with nothing erased. */
@@ -259,7 +270,7 @@ function redraw(pane) {
 function legend(pane) {
   const { decision } = pane;
   const said = ["Under the axis: each ranking's first flip."];
-  if (decision.smallest) said.push(`Dot: the ${smallestCalled(decision)} (${decision.smallest.removed}).`);
+  if (decision.smallest) said.push(`${decision.affine ? "Dot" : "Black mark"}: the ${smallestCalled(decision)} (${decision.smallest.removed}).`);
   const exact = decision.classes.length === 2;
   if (decision.limits) said.push(`Band: ${exact ? "all that sets of each size can reach" : "no set of any size leaves it"}.`);
   const random = decision.rankings.find((ranking) => ranking.kind === "random");

@@ -46,8 +46,8 @@ function laidOut(root, decision) {
       const blank = seen.length - seen.trimStart().length;
       root.append(text.slice(reached, start + blank));
       span.className = "word";
-      span.textContent = seen.slice(blank);
-      reached = start + seen.length;
+      span.textContent = seen.trim();
+      reached = start + blank + span.textContent.length;
     } else {
       // It covers no text of its own, such as [CLS], or a part of a character whose other parts came before.
       span.className = "chip";

@@ -1,0 +1,27 @@
+"""Find the erasure results that a folder means: its own, or those inside a run."""
+
+from pathlib import Path
+
+from eraserhead.erasure.results import RESULTS, ResultsFolder
+from eraserhead.errors import UserError, listed
+
+
+def found_results(folder: Path) -> ResultsFolder:
+    """Return the results in a folder, or the only ones in the folders directly inside it, as in that of a run.
+
+    Where there are none, those of the folder itself are returned, for whoever reads them to say so.
+
+    Raises:
+        UserError: There are several.
+    """
+    if _has_results(folder) or not folder.is_dir():
+        return ResultsFolder(folder)
+    inside = sorted(filter(_has_results, folder.iterdir()))
+    if len(inside) > 1:
+        raise UserError(f"{folder}: holds several erasure results; give one of {listed(map(str, inside))}")
+    return ResultsFolder(inside[0] if inside else folder)
+
+
+def _has_results(folder: Path) -> bool:
+    """Tell whether a folder holds erasure results, finished or unfinished; that of a run has a setup too."""
+    return (folder / RESULTS.summary).is_file() or (folder / RESULTS.shards).is_dir()
