@@ -600,7 +600,8 @@ def test_the_picture_says_the_public_names_alone_and_is_the_same_every_time(stud
     for name in ("a", "b"):
         write_publication(source, tmp_path / name, Options("user/name"))
     caption = " ".join(drawn[0].figure.get_supxlabel().split())
-    assert caption.startswith("user/name, site pooling; ")
+    published = json.loads((tmp_path / "a" / "summary.json").read_text(encoding="utf-8"))
+    assert caption.startswith(f"{published['setup']['model']['name']}, site pooling; ")
     assert str(tmp_path) not in caption
     assert (tmp_path / "a" / "erasure.png").read_bytes() == (tmp_path / "b" / "erasure.png").read_bytes()
 
