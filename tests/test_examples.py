@@ -37,3 +37,19 @@ def test_rationales_in_the_layout_of_eraser(eraser, monkeypatch, datasets_cache)
         read["text"], read[RATIONALES], strict=True
     )]  # fmt: skip
     assert texts == [[["fine cast", "never"]], [[]]]
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_its_results_show_themselves(encoder_folder):
+    """Nothing is stored in it; executed, its cells show tables, pictures and a page."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+    shown = [{kind for output in cell.outputs for kind in output.get("data", {})} for cell in code]
+    assert [("text/html" in kinds, "image/png" in kinds) for kinds in shown] == [
+        (False, False), (True, False), (True, False), (False, False), (False, True), (False, True), (True, False),
+    ]  # fmt: skip
+    assert "Erasing tokens along each ranking" in code[1].outputs[-1].data["text/html"]
+    assert 'sandbox="allow-scripts"' in code[-1].outputs[-1].data["text/html"]

@@ -17,6 +17,7 @@ PUBLIC = {
         "explain",
         "explore",
         "merge",
+        "plot",
         "train",
         "push",
         "read",

@@ -15,10 +15,11 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.comparison.api import compare as compare
     from eraserhead.comparison.compared import Comparison as Comparison
     from eraserhead.data.config import DataConfig as DataConfig
-    from eraserhead.erasure.api import Erasure as Erasure
     from eraserhead.erasure.api import erase as erase
     from eraserhead.erasure.api import merge as merge
     from eraserhead.erasure.api import read as read
+    from eraserhead.erasure.figure_files import plot as plot
+    from eraserhead.erasure.held import Erasure as Erasure
     from eraserhead.errors import UserError as UserError
     from eraserhead.explanation.api import explain as explain
     from eraserhead.explanation.explained import Explanation as Explanation
@@ -46,7 +47,7 @@ _HOMES = {
     "AttentionRecord": "eraserhead.patch.passes",
     "Comparison": "eraserhead.comparison.compared",
     "DataConfig": "eraserhead.data.config",
-    "Erasure": "eraserhead.erasure.api",
+    "Erasure": "eraserhead.erasure.held",
     "Explanation": "eraserhead.explanation.explained",
     "Ranking": "eraserhead.rankings.ranking",
     "Reading": "eraserhead.method.reading",
@@ -58,6 +59,7 @@ _HOMES = {
     "explain": "eraserhead.explanation.api",
     "explore": "eraserhead.explanation.exploring",
     "merge": "eraserhead.erasure.api",
+    "plot": "eraserhead.erasure.figure_files",
     "push": "eraserhead.publishing.api",
     "read": "eraserhead.erasure.api",
     "train": "eraserhead.training.api",

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eraserhead.erasure.api import Erasure
-from eraserhead.erasure.table import FORMATS, MEASURES, latex_table, shown_measures, table_columns
+from eraserhead.erasure.held import Erasure
+from eraserhead.erasure.table import FORMATS, MEASURES, main_latex, shown_measures, table_columns
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import latex
 from summaries import SETUP, estimate, full_ranking, full_summary
@@ -74,7 +74,7 @@ def test_people_see_percent_intervals_and_never():
     assert "| attention | 90.0 | 50.0 [40.0, never] | 1.5 | 25.0 |" in markdown
     assert "never [90.0, never] | - | 50.0† (n=3) |" in markdown
     assert "NAOPC" not in markdown
-    assert "imdb, 10 documents" in markdown
+    assert "imdb, split test, 10 documents of two tokens or more" in markdown
     inside = FORMATS["markdown"](full_summary(yardstick="best_found"))
     assert "extra over the smallest set found" in inside
     assert [measure.name for measure in shown_measures(full_summary())] == [each.name for each in MEASURES[:-1]]
@@ -82,14 +82,14 @@ def test_people_see_percent_intervals_and_never():
 
 def test_latex_escapes_what_others_wrote():
     summary = two_rankings(setup=replace(SETUP, model=replace(SETUP.model, name="x_1 & 100% \\input{y}")))
-    text = latex_table(summary)
+    text = main_latex(summary)
     assert r"a\_b\textbar{}\%\$ & 90.0 & never [90.0, never] & - & 50.0\textdagger{} (n=3) \\" in text
     assert r"x\_1 \& 100\% \textbackslash{}input\{y\}, site pooling" in text
     assert text.count(r" \\") == 3
     assert [found[1] for found in re.finditer(r"\\(toprule|midrule|bottomrule)", text)] == [
         "toprule", "midrule", "bottomrule",
     ]  # fmt: skip
-    assert latex_table(summary, "My \\emph{caption}.", "tab:x").endswith(
+    assert main_latex(summary, "My \\emph{caption}.", "tab:x").endswith(
         "\\caption{My \\emph{caption}.}\n\\label{tab:x}\n\\end{table*}\n"
     )
 

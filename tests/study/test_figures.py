@@ -1,5 +1,8 @@
 """Figures: the numbers beside them are those of the results, and the bytes are the same every time."""
 
+from dataclasses import replace
+from functools import partial
+
 import matplotlib
 import matplotlib.backends.backend_agg
 import matplotlib.figure
@@ -12,7 +15,7 @@ import pytest
 from eraserhead.showing.figures import Plate, drawn, styled
 from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatter
 from eraserhead.study.cells import read_cells
-from eraserhead.study.context_figure import QUANTITIES, draw_context
+from eraserhead.study.context_figure import QUANTITIES, contexts_of, draw_context
 from eraserhead.study.sheets import new_sheet
 from studies import NEVER, Document, Single, made_up, random_documents
 
@@ -92,6 +95,7 @@ def test_the_context_figure_draws_the_summary(results, plate):
     draw_context(placed, plate)
     rows = numbers(plate)
     assert len(rows) == len(QUANTITIES) * 3
+    assert contexts_of(results) == ["none", "conv"]
     assert set(rows.model) == {"flan-none", "flan-conv", "han-conv"}
     for found in placed:
         its = rows[rows.model == found.cell.model].set_index("quantity")
@@ -155,22 +159,41 @@ def test_what_never_flips_is_drawn_above_everything():
     [
         (["mine"], [["mine"]]),
         (["flan-none"], [["flan-none"]]),
-        (["flan-none", "han-rnn"], [["flan-none", "flan-rnn"], ["han-none", "han-rnn"]]),
-        (["flan-rnn", "a", "b", "c", "d", "e"], [["flan-rnn"], ["a", "b", "c", "d"], ["e"]]),
+        (["flan-none", "han-rnn"], [["flan-none", "han-rnn"]]),
+        (["flan-none", "flan-rnn", "han-none", "han-rnn"], [["flan-none", "flan-rnn"], ["han-none", "han-rnn"]]),
+        (["flan-rnn", "a", "b", "c", "d", "e"], [["flan-rnn", "a", "b", "c"], ["d", "e"]]),
     ],
 )
-def test_panels_stand_by_family_and_context_and_others_below(models, rows):
+def test_every_model_has_a_panel_and_no_panel_is_empty(models, rows, results):
+    """By architecture and context where every architecture has every context; otherwise one after the other."""
+    given = [replace(results[0], cell=replace(results[0].cell, model=model)) for model in models]
     with styled():
-        sheet = new_sheet(models, height=1.0)
+        sheet = new_sheet(given, "Title", "Note.", height=1.0)
         sheet.figure.draw_without_rendering()
     places = {name: panel.get_position() for name, panel in sheet.panels.items()}
     assert list(places) == [name for row in rows for name in row]
     for row in rows:
         assert len({round(places[name].y0, 6) for name in row}) == 1
         assert [places[name].x0 for name in row] == sorted(places[name].x0 for name in row)
-    assert [name for name, panel in sheet.panels.items() if panel.texts] == [
-        name for row in rows for name in row if name not in models
-    ]
+    assert [panel for panel in sheet.figure.axes if panel.axison] == list(sheet.panels.values())
+
+
+def test_a_figure_of_two_models_says_what_it_shows(tmp_path, results, monkeypatch):
+    """Title, data, documents, labels; models above their panels; a panel without a scatter says why."""
+    dot = {f"d{number}": Document(single=Single(0.5, 0.25)) for number in range(11)}
+    cells = [made_up(tmp_path, "imdb", "flan-rnn", dot), made_up(tmp_path, "imdb", "han-rnn", random_documents(31, 5))]
+    sheets = []
+    monkeypatch.setattr(Plate, "save", lambda self, figure: sheets.append(figure))
+    two = read_cells(cells)
+    for draw in (draw_scatter, draw_histogram, partial(draw_boxes, quantity="mass")):
+        draw(two, Plate(tmp_path, "plate"))
+    for figure in sheets:
+        assert figure.get_suptitle().replace("\n", " ").endswith(": imdb")
+        assert "documents of two components or more for each model" in " ".join(figure.get_supxlabel().split())
+        assert [panel.get_title(loc="left").split("\n")[0] for panel in figure.axes] == ["flan-rnn", "han-rnn"]
+    first, second = sheets[0].axes
+    assert [text.get_text() for text in first.texts] == ["all 11 documents lie at (0.5, 0.25)"]
+    assert not second.texts
 
 
 def test_text_is_legible_in_print(results, plate, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Any
 
 from eraserhead.cli.config import FamiliesConfig
 from eraserhead.comparison.config import CompareConfig
-from eraserhead.erasure.config import EraseConfig, MergeConfig, ShowConfig
+from eraserhead.erasure.config import EraseConfig, MergeConfig, PlotConfig, ShowConfig
 from eraserhead.explanation.config import ExplainConfig, ExploreConfig
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.mapping.config import AtlasConfig
@@ -83,7 +83,7 @@ COMMANDS = {
     "sweep": Command(
         SweepConfig,
         "eraserhead.cli.sweep",
-        "search the options of training that do best on the validation documents, and train with them",
+        "search for the options that do best on the validation documents",
         ("ranges",),
         examples=("sweep ranges.yaml --config data/imdb --config model/flat --trials 20",),
         common=("trials", "output_dir", "data.name", "data.path", "training.metric", "overwrite", "cpu"),
@@ -154,6 +154,14 @@ COMMANDS = {
             "overwrite",
             "cpu",
         ),
+    ),
+    "plot": Command(
+        PlotConfig,
+        "eraserhead.cli.plot",
+        "draw the figures of finished erasure results, several side by side",
+        ("results",),
+        alone=True,
+        examples=("plot runs/imdb", "plot runs/imdb runs/imdb-conv --output figures"),
     ),
     "compare": Command(
         CompareConfig,

@@ -8,7 +8,7 @@ from eraserhead.comparison.compared import Comparison
 from eraserhead.comparison.comparing import compare_sources
 from eraserhead.comparison.config import CompareConfig
 from eraserhead.comparison.sources import Source
-from eraserhead.erasure.api import Erasure
+from eraserhead.erasure.held import Erasure
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import UserError
 from eraserhead.records import read_record, write_record

@@ -1,10 +1,15 @@
-"""The comparison of results on the same documents (METHOD section 16); light imports alone."""
+"""The comparison of results on the same documents (METHOD section 16)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import pandas as pd
+
+from eraserhead.comparison.plotting import draw_differences
+from eraserhead.comparison.table import comparison_html, comparison_latex, difference_columns
 from eraserhead.loading.setup import SiteSetup
 from eraserhead.method.statistics import Estimate
+from eraserhead.showing.figures import Drawing
 
 SIGNIFICANT = 0.05
 
@@ -80,7 +85,7 @@ class ScoreAgreement:
     tau: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Results on the same documents, compared in pairs.
 
@@ -104,3 +109,38 @@ class Comparison:
     def same_units(self) -> bool:
         """Whether components are of one kind in all results, so that counts of them compare too."""
         return len({each.site.components for each in self.results}) == 1
+
+    def __repr__(self) -> str:
+        results = "; ".join(f"{each.name}: {each.model}, site {each.site.site}" for each in self.results)
+        stand_out = sum(each.significant for each in self.differences)
+        return (
+            f"Comparison({results}; {self.analysed:,} documents; {stand_out} of {len(self.differences)} differences "
+            "stand out)"
+        )
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
+
+    def table(self) -> pd.DataFrame:
+        """Return the differences, a row for each: the fields of `Difference`, its interval, and on how many documents.
+
+        NaN is a number that does not exist.
+        """
+        return pd.DataFrame(difference_columns(self))
+
+    def to_latex(self, caption: str | None = None, label: str = "tab:comparison") -> str:
+        r"""Write the differences in LaTeX, for people; it needs ``\usepackage{booktabs}``.
+
+        Args:
+            caption: The caption, in LaTeX; default: what is compared, on how many documents.
+            label: Name to refer to the table by.
+        """
+        return comparison_latex(self, caption, label)
+
+    def plot(self) -> Drawing:
+        """Draw the differences with their intervals, which a notebook shows, and which has a method ``save(folder)``.
+
+        Raises:
+            UserError: No difference has a number.
+        """
+        return draw_differences(self)

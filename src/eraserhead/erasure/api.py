@@ -2,25 +2,20 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-import pyarrow as pa
-from datasets import Dataset
-from datasets.table import InMemoryTable
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.data.given import Content, Given, GivenColumns, check_given, given_content, given_documents
 from eraserhead.erasure.config import CountNeverAs, EraseConfig, MergeConfig
 from eraserhead.erasure.erasing import erase_documents
+from eraserhead.erasure.held import Erasure
 from eraserhead.erasure.merging import merge_folders
 from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
-from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.table import latex_table, table_columns
 from eraserhead.errors import Job, Setting, UserError
 from eraserhead.loading import devices
 from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
@@ -31,74 +26,6 @@ from eraserhead.method.names import CurveSizes, RandomOther, Unit
 from eraserhead.rankings.asked import Given as GivenRanking
 from eraserhead.rankings.asked import asked_rankings
 from eraserhead.settings import as_list, check_effects, check_settings
-
-
-@dataclass(frozen=True, repr=False)
-class Erasure:
-    """The results of an erasure analysis.
-
-    Attributes:
-        tables: ``documents``, ``signals``, ``flips``, ``singles`` and ``curves`` as Arrow tables; absent values
-            are null.
-        summary: The aggregates with their intervals.
-    """
-
-    tables: dict[str, pa.Table]
-    summary: Summary
-
-    def __repr__(self) -> str:
-        rows = ", ".join(f"{name}: {table.num_rows} rows" for name, table in self.tables.items())
-        return f"Erasure({rows}; summary: {', '.join(vars(self.summary))})"
-
-    @property
-    def documents(self) -> pd.DataFrame:
-        """One row for each document: text, decision, components, and what erasing every component alone does."""
-        return self.tables["documents"].to_pandas()
-
-    @property
-    def signals(self) -> pd.DataFrame:
-        """One row for each document and ranking: the scores of its components, such as their attention or gradients."""
-        return self.tables["signals"].to_pandas()
-
-    @property
-    def flips(self) -> pd.DataFrame:
-        """One row for each document, ranking and draw: what is erased until the decision flips."""
-        return self.tables["flips"].to_pandas()
-
-    @property
-    def singles(self) -> pd.DataFrame:
-        """One row for each document and ranking: its top component against a random other."""
-        return self.tables["singles"].to_pandas()
-
-    @property
-    def curves(self) -> pd.DataFrame:
-        """One row for each document and ranking: the decision's probability along it, and what is read off that."""
-        return self.tables["curves"].to_pandas()
-
-    def table(self) -> pd.DataFrame:
-        """Return the main table: a row for each ranking.
-
-        ``flips`` is the share of the documents whose decision flips, ``median_erased`` the fraction of the components
-        that is erased by then, ``extra`` how many more components than the minimum (inside an encoder, than the
-        smallest set found), ``matches`` the share of the documents on which they are as few, and ``naopc`` what
-        ``naopc`` in `curves` is on average. Each has its 95 % interval over documents (``flips_low``, ``flips_high``)
-        and their number (``flips_documents``). NaN is a number that does not exist; infinity is larger than everything:
-        half of the decisions never flip.
-        """
-        return pd.DataFrame(table_columns(self.summary))
-
-    def to_latex(self, caption: str | None = None, label: str = "tab:erasure") -> str:
-        r"""Write the main table in LaTeX, for people; it needs ``\usepackage{booktabs}``.
-
-        Args:
-            caption: The caption, in LaTeX; default: the model, the data, how many documents, and what the columns mean.
-            label: Name to refer to the table by.
-        """
-        return latex_table(self.summary, caption, label)
-
-    def dataset(self, name: str) -> Dataset:
-        """Return one of the tables as a `datasets.Dataset`."""
-        return Dataset(InMemoryTable(self.tables[name]))
 
 
 def erase(

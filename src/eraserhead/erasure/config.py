@@ -114,3 +114,17 @@ class ShowConfig:
     results: str
     details: bool = False
     format: Literal["markdown", "latex", "csv", "json"] | None = None
+
+
+@dataclass(frozen=True)
+class PlotConfig:
+    """The results that are drawn.
+
+    Attributes:
+        results: Folders of finished erasure results; several are drawn side by side.
+        output: Folder of the figures; default: `figures` in the folder of the results, or in the current one where
+            there are several.
+    """
+
+    results: list[str]
+    output: str | None = None

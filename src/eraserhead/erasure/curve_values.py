@@ -1,10 +1,11 @@
 """What the summary says of the curves along rankings (METHOD section 10)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from eraserhead.erasure.flip_values import averager
 from eraserhead.erasure.ranking_summaries import CurveSummary
@@ -21,24 +22,37 @@ Key = tuple[str, ...]
 
 def curve_estimates(results: ResultTables) -> Iterator[tuple[Key, Estimate]]:
     """Yield for each ranking what is read off its curves, a document's decisions averaged first."""
+    for name, fields in values_along(results, [*AREAS, *AT], _read_off):
+        for field, values in fields.items():
+            yield (KEY, name, *field), mean_of(values)
+
+
+def values_along(
+    results: ResultTables, columns: Sequence[str], read: Callable[[pa.Table], Mapping[Key, np.ndarray]]
+) -> Iterator[tuple[str, dict[Key, np.ndarray]]]:
+    """Yield each ranking of the table of curves with values of its documents, whose decisions are averaged.
+
+    Args:
+        results: The results.
+        columns: The columns that are read, beside ``id``, ``ranking`` and ``n``.
+        read: Returns values ``[rows, ...]`` of some rows, by any keys; NaN where there is none.
+    """
     parts: defaultdict[str, defaultdict[Key, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     ids: list[np.ndarray] = []  # of the first ranking; the decisions are the same along every ranking
-    for table in results.batches("curves", ["id", "ranking", "n", *AREAS, *AT]):
-        analysed = is_analysed(table.column("n").to_numpy())
-        names = table.column("ranking").to_numpy()
-        columns = {(name,): table.column(name).to_numpy() for name in AREAS}
-        columns |= {(name, _share(percent)): values for name in AT for percent, values in _at(table.column(name))}
+    for table in results.batches("curves", ["id", "ranking", "n", *columns]):
+        analysed = table.filter(is_analysed(pc.field("n")))
+        names = analysed.column("ranking").to_numpy()
+        fields = read(analysed)
         for name in dict.fromkeys(names):
-            chosen = analysed & (names == name)
+            chosen = names == name
             if name == next(iter(parts), name):
-                ids.append(table.column("id").to_numpy()[chosen])
-            for field, values in columns.items():
+                ids.append(analysed.column("id").to_numpy()[chosen])
+            for field, values in fields.items():
                 parts[name][field].append(values[chosen])
-    average = averager(np.concatenate(ids)) if ids else None
-    for name in list(parts):
-        for field, values in parts.pop(name).items():
-            if average is not None:
-                yield (KEY, name, *field), mean_of(average(np.concatenate(values)))
+    if ids:
+        average = averager(np.concatenate(ids))
+        for name in list(parts):
+            yield name, {field: average(np.concatenate(values)) for field, values in parts.pop(name).items()}
 
 
 def curve_summary(ranking: str, estimates: Mapping[Key, Estimate]) -> CurveSummary | None:
@@ -49,6 +63,11 @@ def curve_summary(ranking: str, estimates: Mapping[Key, Estimate]) -> CurveSumma
     areas = {name: own[name,] for name in AREAS}
     erased, kept = ({share: own[name, share] for share in map(_share, PERCENTS)} for name in AT)
     return CurveSummary(**areas, comprehensiveness_at=erased, sufficiency_at=kept)
+
+
+def _read_off(table: pa.Table) -> dict[Key, np.ndarray]:
+    columns = {(name,): table.column(name).to_numpy() for name in AREAS}
+    return columns | {(name, _share(percent)): values for name in AT for percent, values in _at(table.column(name))}
 
 
 def _share(percent: int) -> str:

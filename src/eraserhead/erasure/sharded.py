@@ -39,11 +39,15 @@ class ResultsLayout:
         setup: What determines the results.
         summary: The aggregates; the folder is complete when they are there.
         shards: Finished shards, until they are joined.
+        figures: Folder of the figures of the results; other results in the folder remove them.
+        page: The page of the results, likewise.
     """
 
     setup: str = "setup.json"
     summary: str = "summary.json"
     shards: str = "shards"
+    figures: str = "figures"
+    page: str = "page.html"
 
     def table(self, name: str) -> str:
         """Return the name of a table's file."""
@@ -260,6 +264,8 @@ class ShardedResults(OutputFolder, Generic[SetupKind, SummaryKind]):
     def _clear(self) -> None:
         (self.path / self.LAYOUT.summary).unlink(missing_ok=True)  # first: without it nothing here counts as finished
         remove_at_once(self.path / self.LAYOUT.shards)
+        remove_at_once(self.path / self.LAYOUT.figures)
+        (self.path / self.LAYOUT.page).unlink(missing_ok=True)
         for name in self._files:
             (self.path / name).unlink(missing_ok=True)
 

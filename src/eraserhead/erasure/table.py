@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from eraserhead.erasure.ranking_summaries import RankingSummary
@@ -16,6 +16,7 @@ from eraserhead.erasure.view import called
 from eraserhead.method.names import BEST_FOUND, MINIMUM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import latex, markdown
+from eraserhead.showing.latex import latex_table
 from eraserhead.showing.terminal import FEW_NOTE, NEVER, interval
 
 YARDSTICK_NAMES = {MINIMUM: "minimum", BEST_FOUND: "smallest set found"}
@@ -129,7 +130,7 @@ def json_table(summary: Summary) -> str:
 
 def markdown_table(summary: Summary) -> str:
     """Write the main table for people as Markdown, with its caption below it."""
-    headings, rows = _cells(summary)
+    headings, rows = cells(summary)
     lines = [
         headings,
         ["---", *["---:"] * (len(headings) - 1)],
@@ -139,7 +140,7 @@ def markdown_table(summary: Summary) -> str:
     return f"{table}\n\n{markdown(caption(summary))}\n"
 
 
-def latex_table(summary: Summary, said: str | None = None, label: str = "tab:erasure") -> str:
+def main_latex(summary: Summary, said: str | None = None, label: str = "tab:erasure") -> str:
     r"""Write the main table for people in LaTeX, which needs ``\usepackage{booktabs}``.
 
     Args:
@@ -147,27 +148,12 @@ def latex_table(summary: Summary, said: str | None = None, label: str = "tab:era
         said: The caption, in LaTeX; default: `caption`.
         label: Name to refer to the table by.
     """
-    headings, rows = _cells(summary)
-    lines = [
-        r"\begin{table*}",
-        r"\centering\small",
-        f"\\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
-        r"\toprule",
-        _latex_row(headings),
-        r"\midrule",
-        *map(_latex_row, rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        f"\\caption{{{latex(caption(summary)) if said is None else said}}}",
-        f"\\label{{{label}}}",
-        r"\end{table*}",
-    ]
-    return "\n".join(lines) + "\n"
+    return latex_table(*cells(summary), latex(caption(summary)) if said is None else said, label)
 
 
 FORMATS: dict[str, Callable[[Summary], str]] = {
     "markdown": markdown_table,
-    "latex": latex_table,
+    "latex": main_latex,
     "csv": csv_table,
     "json": json_table,
 }
@@ -193,12 +179,17 @@ def note(summary: Summary) -> str:
 
 def caption(summary: Summary) -> str:
     """Return what the main table is about, for a reader who sees nothing else of the results."""
+    return f"{title(summary)}: {about(summary)}. {note(summary)}"
+
+
+def about(summary: Summary) -> str:
+    """Return what the results are of: the model, the site, the data, and how many documents are analysed."""
     setup = summary.setup
-    about = f"{setup.model.name}, site {setup.site.site}; {setup.data.named}, {summary.documents.analysed:,} documents"
-    return f"{title(summary)}: {about}. {note(summary)}"
+    documents = f"{summary.documents.analysed:,} documents of two {setup.site.components} or more"
+    return f"{setup.model.name}, site {setup.site.site}; {setup.data.named}, split {setup.data.split}, {documents}"
 
 
-def _cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
+def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
     """Return the headings and the rows of the main table as people read it."""
     measures = shown_measures(summary)
     headings = ["ranking", *(measure.title(summary) for measure in measures)]
@@ -215,7 +206,3 @@ def _numbers(estimate: Estimate | None, quantile: bool) -> tuple[float, float, f
     absent = math.inf if quantile and estimate.has_interval else math.nan
     value, low, high = (absent if end is None else end for end in (estimate.value, estimate.low, estimate.high))
     return value, low, high
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(latex(cell) for cell in cells) + r" \\"

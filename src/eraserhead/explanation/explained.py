@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from eraserhead.explanation.decision_numbers import DecisionNumbers
 from eraserhead.explanation.page import explanation_page
 from eraserhead.loading.setup import SiteSetup
+from eraserhead.method.names import YARDSTICKS
+from eraserhead.showing.notebook import fragment, framed_page, grid, paragraph
+from eraserhead.showing.terminal import NONE
+
+NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class RankingExplained:
     draws: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """One decision and what it rests on.
 
@@ -94,3 +99,23 @@ class Explanation:
             UserError: The explanation has no `numbers`, as one has that `explain` did not make.
         """
         return explanation_page(self)
+
+    def __repr__(self) -> str:
+        share = self.probabilities[self.decision]
+        least = next((each for each in self.rankings if each.ranking in YARDSTICKS and each.removed is not None), None)
+        flips = f"{least.ranking} erases {least.removed:g} to flip it" if least else "nothing found flips it"
+        return f"Explanation({self.decision} ({share:.3f}), {self.components} {self.site.components}; {flips})"
+
+    def _repr_html_(self) -> str:
+        said = f"decision: {self.decision} ({self.probabilities[self.decision]:.3f})"
+        if self.numbers is not None:
+            return fragment([framed_page(self.page(), said)])
+        rows = [
+            (each.ranking, NEVER if each.removed is None else f"{each.removed:g}", each.becomes or NONE)
+            for each in self.rankings
+        ]
+        unit = self.site.components
+        table = grid(
+            f"Erased until the decision flips, of {self.components} {unit}", ("ranking", unit, "becomes"), rows
+        )
+        return fragment([paragraph(said, bold=True), paragraph(self.text), table])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from eraserhead.erasure.results import ResultsFolder
+from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import MOST_DOCUMENTS, ExploreConfig
@@ -22,7 +22,6 @@ from eraserhead.sites.site import POOLING
 
 logger = logging.getLogger("eraserhead")
 
-PAGE = "page.html"  # in the folder of the results
 MANY_BYTES = 60e6  # of a page, above which browsers are slow to open it
 NOT_READ = "The model could not be read again: the page shows stored erasures, and words cannot be erased by hand."
 
@@ -61,7 +60,7 @@ def explore_folders(config: ExploreConfig) -> Path:
     if not 1 <= len(config.results) <= len(NAMES):
         raise UserError(Setting("results", config.results), ": give one folder of results, or two")
     folders = [ResultsFolder(Path(each)) for each in config.results]
-    output = page_file("output", config.output or str(folders[0].path / PAGE))
+    output = page_file("output", config.output or str(folders[0].path / RESULTS.page))
     summaries = [folder.checked_summary() for folder in folders]
     accelerator = devices.start(config.cpu)
     stored = [stored_decisions(folder, config.documents) for folder in folders]

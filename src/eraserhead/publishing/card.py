@@ -51,7 +51,7 @@ def model_card(facts: Facts) -> str:
         ours=facts.ours,
         hierarchical=facts.architecture is not None and facts.architecture.hierarchical,
         texts=facts.texts,
-        figure=FIGURE,
+        figure=FIGURE if facts.summary is not None and facts.summary.rankings else None,
         made=list(_made(facts)),
         scores=_scores(facts),
         metric_names=[METRICS[name].title for name in facts.test],

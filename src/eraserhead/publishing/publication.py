@@ -11,7 +11,8 @@ import pyarrow as pa
 from transformers.dynamic_module_utils import get_relative_import_files
 
 from eraserhead.data.own_columns import OTHERS
-from eraserhead.erasure.flip_values import read_flips
+from eraserhead.erasure.plotted import Plotted
+from eraserhead.erasure.plotting import draw_flips
 from eraserhead.erasure.results import RESULTS, ROWS_AT_A_TIME
 from eraserhead.erasure.schemas import DOCUMENT_ROWS, SCHEMAS
 from eraserhead.errors import UserError
@@ -25,13 +26,13 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
 from eraserhead.parquet import open_parquet, parquet_batches, parquet_writer
 from eraserhead.publishing.card import CARD, FIGURE, model_card
-from eraserhead.publishing.curves import draw_curves
 from eraserhead.publishing.facts import Facts, Options, gather_facts, training_names
 from eraserhead.publishing.leaks import leaks, private
 from eraserhead.publishing.model_folder import Results, Source
 from eraserhead.publishing.public_names import publishable
 from eraserhead.records import write_record
 from eraserhead.showing.escapes import markdown
+from eraserhead.showing.figures import save_png
 
 TRAINING = "training.json"
 FLIPS, DOCUMENTS, SIGNALS = (RESULTS.table(name) for name in ("flips", "documents", "signals"))
@@ -133,7 +134,9 @@ def _write_results(results: Results, facts: Facts, folder: Path) -> None:
     if facts.texts:
         _link(tables.path / SIGNALS, folder / SIGNALS)
         _copy_documents(tables.path / DOCUMENTS, folder / DOCUMENTS)
-    draw_curves(read_flips(tables, setup.count_never_as), folder / FIGURE)
+    if facts.summary is not None and facts.summary.rankings:
+        figure = draw_flips([Plotted(facts.repository, facts.summary, tables)]).figure
+        save_png(figure, folder / FIGURE)
 
 
 def _number_documents(source: Path, target: Path, numbers: Mapping[str, str]) -> None:

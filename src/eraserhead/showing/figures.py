@@ -1,5 +1,6 @@
 """The style of figures, and how a figure is saved with its numbers."""
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # names may contain dollar signs that are not formulas
     "svg.hashsalt": "eraserhead",  # without a salt, identifiers in the SVG are random
 }
+PNG_METADATA = {"Software": None}  # the same bytes whatever matplotlib's version says of itself
 RESOLUTION = 200  # dots per inch of the PNG, and of rasterized points in the SVG
 
 
@@ -69,7 +71,7 @@ class Plate:
 
     def save(self, figure: Figure) -> None:
         """Save the figure; the same figure gives the same bytes."""
-        for file, metadata in {self.svg: {"Date": None, "Creator": None}, self.png: {"Software": None}}.items():
+        for file, metadata in {self.svg: {"Date": None, "Creator": None}, self.png: PNG_METADATA}.items():
             with replacing(self.folder / file) as path:
                 figure.savefig(path, format=Path(file).suffix[1:], dpi=RESOLUTION, metadata=metadata)
 
@@ -81,6 +83,41 @@ class Plate:
         with replacing(self.folder / self.csv) as path, pyarrow.csv.CSVWriter(str(path), schema) as writer:
             for table in tables:
                 writer.write_table(table.select(schema.names).cast(schema))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is drawn, with the numbers in it; a notebook shows it where a cell ends with it.
+
+    Attributes:
+        name: Name of its files.
+        figure: The figure of matplotlib, for changes of your own.
+        numbers: The numbers drawn.
+    """
+
+    name: str
+    figure: Figure
+    numbers: pa.Table
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Save it as an SVG, a PNG and a CSV file of its numbers, and return their paths."""
+        plate = Plate(Path(folder), self.name)
+        with styled():
+            plate.save(self.figure)
+        plate.save_numbers([self.numbers], self.numbers.schema)
+        return [plate.folder / file for file in (plate.svg, plate.png, plate.csv)]
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        with styled():
+            self.figure.savefig(file, format="png", dpi=RESOLUTION, metadata=PNG_METADATA)
+        return file.getvalue()
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Save a figure as a PNG file; the same figure gives the same bytes."""
+    with replacing(path) as unfinished, styled():
+        figure.savefig(unfinished, format="png", dpi=RESOLUTION, metadata=PNG_METADATA)
 
 
 def new_figure(columns: int, rows: int, height: float) -> Figure:
@@ -111,6 +148,8 @@ def share_axis(panel: Axes) -> None:
 
 
 def numbers_table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-    """Return rows of the numbers behind a figure as a table."""
+    """Return rows of the numbers behind a figure as a table, NaN as null."""
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)
+    return pa.table(
+        [pa.array(column, field.type, from_pandas=True) for column, field in zip(columns, schema, strict=True)], schema
+    )

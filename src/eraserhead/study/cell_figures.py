@@ -1,14 +1,17 @@
 """The figures of a study, each saved with the numbers drawn; all numbers come from the cells' results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from eraserhead.erasure.plotted import read_points
+from eraserhead.erasure.scatter import DELTA_ATTENTION, DELTA_JS, SCATTER, counted, draw_points, scale
 from eraserhead.erasure.view import called
-from eraserhead.showing.figures import BLACK, BLUE, SKY_BLUE, VERMILION, Plate, drawn, numbers_table, share_axis, styled
+from eraserhead.showing.figures import BLACK, BLUE, SKY_BLUE, Plate, drawn, numbers_table, share_axis, styled
+from eraserhead.showing.panels import label
 from eraserhead.showing.terminal import NONE
 from eraserhead.study.cell_tables import (
     FRACTION,
@@ -17,16 +20,12 @@ from eraserhead.study.cell_tables import (
     PAPER,
     QUANTILES,
     Box,
-    Points,
     ranking_names,
     read_boxes,
-    read_points,
 )
 from eraserhead.study.cells import CellResults
-from eraserhead.study.sheets import Sheet, new_sheet
+from eraserhead.study.sheets import WIDTH, new_sheet
 
-LINEAR = 1e-5  # the axis of dJS is linear up to here and logarithmic beyond
-POWERS = {-0.1: "-0.1", -1e-3: "-0.001", -LINEAR: "-0.00001", 0: "0", LINEAR: "0.00001", 1e-3: "0.001", 0.1: "0.1"}
 BINS = np.linspace(0, 1, 41).round(3)
 QUANTILE_NAMES = [f"q{100 * quantile:02.0f}" for quantile in QUANTILES]
 CONVENTIONS = {
@@ -35,49 +34,59 @@ CONVENTIONS = {
         edgecolor=BLACK,
         hatch="//////",
         linewidth=0.5,
-        label="as in the paper: without documents that never flip; one random draw",
     ),
     OURS: Patch(
         facecolor=SKY_BLUE,
         edgecolor=BLACK,
         linewidth=0.5,
-        label="ours: all documents; all random draws",
     ),
 }
-AXIS_LABELS = {FRACTION: "fraction of the components removed", MASS: "share of the attention removed"}
+TITLES = {FRACTION: "How many components are erased", MASS: "How much attention is erased"}
+AXIS_LABELS = {FRACTION: "fraction erased", MASS: "attention erased"}
+HISTOGRAM = "da, dJS: as in the scatter. Each vertical axis is as high as its highest bar."
+BOXES = (
+    "Boxes: quartiles and median; whiskers: 5 % and 95 % of the documents; grey zone: decisions that never flip. "
+    "Hatched: as in the paper, without documents that never flip, one random draw. Blue: ours, all documents and draws."
+)
 
 
 def draw_scatter(results: Sequence[CellResults], plate: Plate) -> None:
-    """Draw dJS against da for every document of one data set's cells."""
+    """Draw dJS against da for every document of one data set's cells; no panel is one dot."""
+    points = {found.cell.model: read_points(found.tables) for found in results}
+    with styled():
+        title = "Test 1: erasing the top component by attention against erasing another"
+        sheet = new_sheet(results, title, SCATTER, height=1.5)
+        scale(sheet.panels.values(), points.values())
+        for model, own in points.items():
+            draw_points(sheet.panels[model], own)
+            sheet.title(model, counted(own))
+        label(sheet.rows, [DELTA_ATTENTION if sheet.width > WIDTH else "da"], DELTA_JS)
+        plate.save(sheet.figure)
     schema = pa.schema(
         [("model", pa.string()), ("id", pa.string()), ("delta_attention", pa.float64()), ("delta_js", pa.float64())]
     )
-    with styled():
-        sheet = new_sheet([found.cell.model for found in results], height=1.4)
-        for panel in sheet.panels.values():
-            panel.axhline(0, color=BLACK, linewidth=0.5)
-            panel.set_yscale("symlog", linthresh=LINEAR)
-            panel.set_yticks(list(POWERS), list(POWERS.values()))
-            panel.set_yticks([], minor=True)
-            panel.set(xlim=(-0.02, 1.02), xticks=[0, 0.5, 1], ylim=(-2, 5e3))  # dJS <= ln 2; the counts are above
-        plate.save_numbers(_scattered(results, sheet), schema)
-        sheet.figure.supxlabel("da: attention weight of the top component minus that of the other component")
-        sheet.figure.supylabel("dJS, nats")
-        plate.save(sheet.figure)
+    plate.save_numbers(
+        (
+            pa.table([pa.array([model] * len(own.ids)), *vars(own).values()], schema.names)
+            for model, own in points.items()
+        ),
+        schema,
+    )
 
 
 def draw_histogram(results: Sequence[CellResults], plate: Plate) -> None:
     """Draw the histogram of da over documents with dJS < 0."""
     rows = []
     with styled():
-        sheet = new_sheet([found.cell.model for found in results], height=1.15, sharey=False)
+        title = "How much more the top component weighs where erasing it changes less (dJS < 0)"
+        sheet = new_sheet(results, title, HISTOGRAM, height=1.2, sharey=False)
         for found in results:
-            points = read_points(found)
+            points = read_points(found.tables)
             counts = np.histogram(points.delta_attention[points.negative], BINS)[0]
-            _bars(sheet.panels[found.cell.model], counts, f"{counts.sum():,} of {len(points.ids):,}")
+            _bars(sheet.panels[found.cell.model], counts)
+            sheet.title(found.cell.model, f"{counts.sum():,} of {len(points.ids):,} documents")
             rows += [(found.cell.model, *bar) for bar in zip(BINS[:-1], BINS[1:], counts, strict=True)]
-        sheet.figure.supxlabel("da where dJS < 0")
-        sheet.figure.supylabel("documents")
+        label(sheet.rows, ["da where dJS < 0"], "documents")
         plate.save(sheet.figure)
     schema = pa.schema(
         [("model", pa.string()), ("low", pa.float64()), ("high", pa.float64()), ("documents", pa.int64())]
@@ -89,7 +98,8 @@ def draw_boxes(results: Sequence[CellResults], plate: Plate, quantity: str) -> N
     """Draw box plots of the fraction, or the mass, removed along each ranking, in both conventions."""
     rows = []
     with styled():
-        sheet, names = new_sheet([found.cell.model for found in results], height=1.7), ranking_names(results)
+        title = f"{TITLES[quantity]} until the decision flips"
+        sheet, names = new_sheet(results, title, BOXES, height=1.8), ranking_names(results)
         for found in results:
             boxes = read_boxes(found, quantity)
             for box in boxes:
@@ -98,8 +108,9 @@ def draw_boxes(results: Sequence[CellResults], plate: Plate, quantity: str) -> N
         for panel in sheet.panels.values():
             share_axis(panel)
             panel.set_xticks(range(len(names)), [called(name) for name in names], rotation=90)
-        sheet.figure.supylabel(AXIS_LABELS[quantity])
-        sheet.figure.legend(handles=list(CONVENTIONS.values()), loc="outside lower center", ncols=1, frameon=False)
+        for model in sheet.panels:
+            sheet.title(model, "")
+        label(sheet.rows, [""], AXIS_LABELS[quantity])
         plate.save(sheet.figure)
     texts, numbers = ["model", "ranking", "convention"], [*QUANTILE_NAMES, "never"]
     schema = pa.schema([(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers])
@@ -107,38 +118,10 @@ def draw_boxes(results: Sequence[CellResults], plate: Plate, quantity: str) -> N
     plate.save_numbers([numbers_table(rows, schema)], schema)
 
 
-def _scattered(results: Sequence[CellResults], sheet: Sheet) -> Iterator[pa.Table]:
-    """Draw each cell's points, and yield them as a table."""
-    for found in results:
-        points, panel = read_points(found), sheet.panels[found.cell.model]
-        _dots(panel, points, ~points.negative, BLUE, "o")
-        _dots(panel, points, points.negative, VERMILION, "v")
-        below, none = int(points.negative.sum()), int(points.zero.sum())
-        counts = f"<0: {below:,}   =0: {none:,}\n>0: {len(points.ids) - below - none:,}"
-        panel.text(0.5, 0.97, counts, transform=panel.transAxes, ha="center", va="top")
-        columns = {"id": points.ids, "delta_attention": points.delta_attention, "delta_js": points.delta_js}
-        yield pa.table({"model": [found.cell.model] * len(points.ids), **columns})
-
-
-def _dots(panel: Axes, points: Points, chosen: np.ndarray, colour: str, marker: str) -> None:
-    panel.plot(
-        points.delta_attention[chosen],
-        points.delta_js[chosen],
-        linestyle="none",
-        marker=marker,
-        markersize=2,
-        markeredgewidth=0,
-        color=colour,
-        alpha=0.6,
-        rasterized=True,
-    )
-
-
-def _bars(panel: Axes, counts: np.ndarray, text: str) -> None:
+def _bars(panel: Axes, counts: np.ndarray) -> None:
     panel.bar(BINS[:-1], counts, np.diff(BINS), align="edge", color=BLUE, edgecolor="white", linewidth=0.2)
-    panel.text(0.97, 0.95, text, transform=panel.transAxes, ha="right", va="top")
     highest = max(int(counts.max()), 1)
-    panel.set(xlim=(0, 1), xticks=[0, 0.5, 1], ylim=(0, 1.3 * highest), yticks=[0, highest])
+    panel.set(xlim=(0, 1), xticks=[0, 0.5, 1], ylim=(0, 1.05 * highest), yticks=[0, highest])
 
 
 def _box(panel: Axes, box: Box, place: int) -> None:

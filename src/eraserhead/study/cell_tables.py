@@ -5,47 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from eraserhead.erasure.flip_values import FlipValues
 from eraserhead.erasure.ranking_summaries import RankingSummary
-from eraserhead.method.names import ATTENTION, MINIMUM, RANDOM, YARDSTICKS
+from eraserhead.method.names import MINIMUM, RANDOM, YARDSTICKS
 from eraserhead.method.quantiles import quantiles_of
 from eraserhead.method.statistics import Estimate
-from eraserhead.method.test_one import ZERO_DIFFERENCE
 from eraserhead.rankings.registry import registered
 from eraserhead.study.cells import CellResults
 
 FRACTION, MASS = "fraction", "mass"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 PAPER, OURS = "paper", "ours"  # conventions of the box plots
-
-
-@dataclass(frozen=True)
-class Points:
-    """Test 1 of the top component by attention against one drawn component, for documents of two components or more.
-
-    Attributes:
-        ids: Ids of the documents; each is there once for each seed of the model.
-        delta_attention: Weight of the top component minus that of the other.
-        delta_js: Divergence after erasing the top component minus that after erasing the other.
-    """
-
-    ids: pa.Array
-    delta_attention: Float[np.ndarray, " documents"]
-    delta_js: Float[np.ndarray, " documents"]
-
-    @property
-    def zero(self) -> Bool[np.ndarray, " documents"]:
-        """True where `delta_js` counts as zero."""
-        return np.abs(self.delta_js) < ZERO_DIFFERENCE
-
-    @property
-    def negative(self) -> Bool[np.ndarray, " documents"]:
-        """True where the other component moves the distribution further than the top component."""
-        return (self.delta_js < 0) & ~self.zero
 
 
 @dataclass(frozen=True)
@@ -96,17 +68,6 @@ def ranking_names(results: Iterable[CellResults]) -> list[str]:
     found = dict.fromkeys(name for each in results for name in each.summary.rankings)
     names = list(found) or [RANDOM, *(ranking.name for ranking in registered()), MINIMUM]
     return sorted(names, key=YARDSTICKS.__contains__)
-
-
-def read_points(results: CellResults) -> Points:
-    """Return test 1 of the top component by attention against the one drawn component."""
-    rows = results.tables.analysed("singles", ["id", "ranking", "n", "delta_attention", "delta_js"])
-    rows = rows.filter(pc.field("ranking") == ATTENTION)
-    return Points(
-        rows.column("id").combine_chunks(),
-        rows.column("delta_attention").to_numpy(),
-        rows.column("delta_js").to_numpy(),
-    )
 
 
 def read_boxes(results: CellResults, quantity: str) -> list[Box]:

@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from eraserhead.erasure.flip_values import averager
+from eraserhead.erasure.plotted import read_points
 from eraserhead.erasure.verdict import FEWEST_DOCUMENTS
 from eraserhead.method.intervals import difference_of, difference_of_shares, mean_of
 from eraserhead.method.names import ATTENTION, GRADIENT, MINIMUM, PRODUCT, RANDOM
 from eraserhead.method.statistics import Estimate, compare
 from eraserhead.models.architecture import CONTEXTS
-from eraserhead.study.cell_tables import Fractions, common_rows, read_fractions, read_points
+from eraserhead.study.cell_tables import Fractions, common_rows, read_fractions
 from eraserhead.study.cells import ARCHITECTURES, CellResults, PaperModel, known
 from eraserhead.study.comparisons import Comparison, Finding, bound
 
@@ -83,7 +84,7 @@ def _top_moves(cell: CellResults) -> Comparison | None:
 
 def _negative_is_close(cell: CellResults) -> Comparison | None:
     """Compare the mean difference of the weights on documents with dJS < 0 with that on all others."""
-    points = read_points(cell)
+    points = read_points(cell.tables)
     negative = points.negative
     if not negative.any() or negative.all():
         return None

@@ -19,7 +19,7 @@ from eraserhead.study.cell_figures import draw_boxes, draw_histogram, draw_scatt
 from eraserhead.study.cell_tables import FRACTION, MASS
 from eraserhead.study.cells import Cell, CellResults, DatasetStatistics, ends, read_cells
 from eraserhead.study.comparisons import FEWEST_DIFFERING, Comparison, Finding, Support
-from eraserhead.study.context_figure import draw_context
+from eraserhead.study.context_figure import contexts_of, draw_context
 from eraserhead.study.findings import LATER, findings
 from eraserhead.study.layout import STUDY
 from eraserhead.study.over_seeds import seed_tables
@@ -182,12 +182,13 @@ def _draw(results: Sequence[CellResults], folder: Path) -> dict[str, dict[str, P
 
 
 def _draw_context(results: Sequence[CellResults], folder: Path) -> Plate | None:
-    """Draw the context figure; nothing if no model is on the context axis."""
+    """Draw the context figure; nothing if the models have fewer than two contexts."""
     placed = [found for found in results if found.cell.paper_model is not None]
     plate = Plate(folder, STUDY.context)
-    if placed:
-        draw_context(placed, plate)
-    return plate if placed else None
+    if len(contexts_of(placed)) < 2:
+        return None
+    draw_context(placed, plate)
+    return plate
 
 
 def _save_findings(found: Sequence[Finding], folder: Path) -> Plate:

@@ -1,62 +1,76 @@
 """Figures with one panel for each model of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eraserhead.models.architecture import CONTEXTS
-from eraserhead.showing.escapes import visible
-from eraserhead.showing.figures import new_figure
-from eraserhead.study.cells import ARCHITECTURES, PAPER_MODELS, PaperModel
+from eraserhead.showing.panels import framed, panel_title
+from eraserhead.study.cells import PAPER_MODELS, CellResults
+
+WIDTH = 1.6  # inches of a panel; with few models, panels are wider
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A figure with a panel for each model: rows are architectures, columns contexts; other models are below.
+    """A figure with a panel for each model: rows are architectures, columns contexts, where all of these have results.
 
     Attributes:
         figure: The figure.
-        panels: The panels by model, including models without results.
+        rows: The panels row by row.
+        panels: The panels by model.
+        width: Width of a panel in inches.
     """
 
     figure: Figure
-    panels: Mapping[str, Axes]
+    rows: Sequence[Sequence[Axes]]
+    panels: dict[str, Axes]
+    width: float
+
+    def title(self, model: str, text: str) -> None:
+        """Write the title of a panel: the model, and what is said of it on further lines."""
+        panel_title(self.panels[model], f"{model}\n{text}" if text else model, self.width)
 
 
-def new_sheet(models: Sequence[str], height: float, sharey: bool = True) -> Sheet:
-    """Return a sheet with empty panels, titled by their models; a panel without results says so.
+def new_sheet(
+    results: Sequence[CellResults], title: str, note: str, height: float, sharey: bool = True, beside: float = 0.0
+) -> Sheet:
+    """Return a sheet with empty panels for one data set's models.
 
     Args:
-        models: The models that have results.
+        results: The models that have results, the paper's first.
+        title: What is shown; the data set is added.
+        note: What has to be known to read it, below the data and the number of documents.
         height: Height of a panel in inches.
         sharey: Whether the panels share their vertical axis.
+        beside: Room for a legend beside the panels, in inches.
     """
-    rows = _rows(models)
-    columns = max(len(row) for row in rows)
-    figure = new_figure(columns, len(rows), height)
-    axes = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=sharey)
-    panels = {}
-    for row, names in zip(axes, rows, strict=True):
-        for panel in row[len(names) :]:
-            panel.set_axis_off()
-        for panel, name in zip(row, names, strict=False):
-            panel.set_title(visible(name))
-            if name not in models:
-                panel.text(0.5, 0.5, "no results", transform=panel.transAxes, ha="center", va="center")
-                if not sharey:
-                    panel.set_yticks([])
-            panels[name] = panel
-    return Sheet(figure, panels)
+    models = [found.cell.model for found in results]
+    columns = _columns(models)
+    width = WIDTH if columns > 2 else 2 * WIDTH
+    titled = f"{title}: {results[0].cell.dataset}"
+    figure, rows = framed(
+        (len(models), columns), (width, height), titled, [_about(results), note], beside=beside, sharey=sharey
+    )
+    return Sheet(figure, rows, dict(zip(models, chain(*rows), strict=True)), width)
 
 
-def _rows(models: Sequence[str]) -> list[list[str]]:
-    """Lay out the models: first the paper's, by architecture and context, then the others."""
+def _columns(models: Sequence[str]) -> int:
+    """Return how many panels stand beside each other: one for each context where every architecture has all of them."""
     present = [model for model in PAPER_MODELS if model.name in models]
-    contexts = [context for context in CONTEXTS if any(model.context == context for model in present)]
-    architectures = [each for each in ARCHITECTURES if any(model.architecture == each for model in present)]
-    rows = [[PaperModel(each, context).name for context in contexts] for each in architectures]
-    others = [model for model in models if not any(model in row for row in rows)]
-    columns = max(len(contexts), min(len(CONTEXTS), len(others)))
-    return rows + [others[start : start + columns] for start in range(0, len(others), columns)]
+    contexts = {model.context for model in present}
+    architectures = {model.architecture for model in present}
+    if len(contexts) > 1 and len(present) == len(contexts) * len(architectures) == len(models):
+        return len(contexts)
+    return min(len(models), len(CONTEXTS))
+
+
+def _about(results: Sequence[CellResults]) -> str:
+    """Return the data, how many documents, and where weights are erased."""
+    data = results[0].summary.setup.data
+    counts = sorted({found.summary.documents.analysed for found in results})
+    documents = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return f"{data.named}, split {data.split}: {documents} documents of two components or more for each model."
