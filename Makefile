@@ -20,7 +20,9 @@ demo: $(VENV)/demo  ## train and erase on the built-in corpus with the packaged 
 	$(BIN)/eraserhead train --config configs/demo.yaml --output_dir $(RUN)
 	$(BIN)/eraserhead erase $(RUN) --output_dir $(RUN)/erasure
 	$(BIN)/eraserhead explain $(RUN) --id test/0
+	$(BIN)/eraserhead explore $(RUN)/erasure
 	@echo "model in $(RUN), erasure results in $(RUN)/erasure: \`$(BIN)/eraserhead show $(RUN)\` prints them again"
+	@echo "open $(RUN)/erasure/page.html in a browser, and erase words by hand"
 
 test: $(VENV)/dev  ## the tests, on every core
 	$(BIN)/python -m pytest $(ON_EVERY_CORE) -m "not thorough"
