@@ -86,7 +86,7 @@ COMMANDS = {
         "search for the options that do best on the validation documents",
         ("ranges",),
         examples=("sweep ranges.yaml --config data/imdb --config model/flat --trials 20",),
-        common=("trials", "output_dir", "data.name", "data.path", "training.metric", "overwrite", "cpu"),
+        common=("trials", "output_dir", "data.name", "data.path", "overwrite", "cpu"),
     ),
     "erase": Command(
         EraseConfig,
