@@ -86,6 +86,10 @@ class FunctionError(DocumentError):
     """A function that somebody gave has raised something; the command line shows where, by its traceback."""
 
 
+class DivergedError(UserError):
+    """Training has diverged; other options may do better."""
+
+
 class MissingSplitError(UserError):
     """A data set has no split of the name asked for."""
 

@@ -59,7 +59,7 @@ def moving_into(folder: Path, last: str) -> Iterator[Path]:
         with disk_failures(folder):
             yield unfinished
         for file in sorted(unfinished.iterdir(), key=lambda path: (path.name == last, path.name)):
-            os.replace(file, folder / file.name)
+            _take_place(file, folder / file.name)
     finally:
         remove(unfinished)
 

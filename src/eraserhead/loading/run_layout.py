@@ -28,6 +28,7 @@ class RunLayout:
         best_model: The whole model of the best epoch, during training that pushes it.
         erasure: Erasure results of the model.
         atlas: The atlas of its layers and heads.
+        tracked: Files and folders of experiment trackers.
         hub: The files that a dry run would push.
     """
 
@@ -51,6 +52,7 @@ class RunLayout:
     best_model: str = "checkpoints/best-model"
     erasure: str = "erasure"
     atlas: str = "atlas"
+    tracked: tuple[str, ...] = ("tensorboard", "trackio", "wandb", "mlflow.db")
     hub: str = "hub"
 
 

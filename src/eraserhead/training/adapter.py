@@ -68,6 +68,17 @@ class EncoderAdapter:
         """Number of the adapter's weights."""
         return sum(weight.numel() for weight in self.model.encoder.parameters() if weight.requires_grad)
 
+    def check_targets(self) -> None:
+        """Refuse names of layers that the encoder does not have; peft takes them if it has one of the others.
+
+        Raises:
+            UserError: Naming the first, and the layers that there are.
+        """
+        adapted = [f".{name}" for name in self.tuner.targeted_module_names]
+        for target in self.config.target_modules or ():
+            if target != EVERY_LINEAR and not any(name.endswith(f".{target}") for name in adapted):
+                raise _unknown_layer(self.model, target)
+
     def describe(self) -> str:
         """Return how many weights are trained, in one line."""
         every = sum(weight.numel() for weight in self.model.encoder.parameters())
@@ -126,9 +137,12 @@ def adapt(model: AttentionPoolingForSequenceClassification, method: Method, conf
         made = configs[kind](**options, **inputs)
         made.target_modules = targets
         try:
-            return EncoderAdapter(model, PEFT_TYPE_TO_TUNER_MAPPING[kind](model.encoder, made, "default"), config)
+            adapter = EncoderAdapter(model, PEFT_TYPE_TO_TUNER_MAPPING[kind](model.encoder, made, "default"), config)
         except ValueError as error:
             failed.append(error)
+        else:
+            adapter.check_targets()
+            return adapter
     raise _refused(model, config, failed[-1]) from failed[-1]
 
 
@@ -139,7 +153,16 @@ def _targets(named: list[str]) -> set[str] | str:
 def _refused(model: AttentionPoolingForSequenceClassification, config: AdapterConfig, error: ValueError) -> UserError:
     """Return what to say of layers that cannot be adapted, with those that could."""
     setting = Setting("adapter.target_modules", config.target_modules)
-    linear = {name.rsplit(".", 1)[-1] for name, part in model.encoder.named_modules() if isinstance(part, nn.Linear)}
     if "not found" in str(error):
-        return UserError(setting, f": the encoder has no such layer; its linear layers are {listed(sorted(linear))}")
+        return _unknown_layer(model, *(config.target_modules or ()))
     return UserError(setting, f": {' '.join(str(error).split())}")
+
+
+def _unknown_layer(model: AttentionPoolingForSequenceClassification, *targets: str) -> UserError:
+    names = [name for name, part in model.encoder.named_modules() if isinstance(part, nn.Linear)]
+    # Of an adapted layer, peft holds the layer itself and its own small ones inside.
+    plain = {name.partition(".base_layer")[0].rsplit(".", 1)[-1] for name in names if "lora_" not in name}
+    return UserError(
+        Setting("adapter.target_modules", list(targets)),
+        f": the encoder has no such layer; its linear layers are {listed(sorted(plain))}",
+    )

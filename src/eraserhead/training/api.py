@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.settings import check_effects, check_settings
-from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
+from eraserhead.training.config import AdapterConfig, ModelConfig, TrainConfig, TrainingConfig
 from eraserhead.training.seeds import train_seeds
 from eraserhead.training.training import train as train_to_folder
 
-Section = TypeVar("Section", ModelConfig, TrainingConfig)
+Section = TypeVar("Section", ModelConfig, TrainingConfig, AdapterConfig)
 
 
 def train(
@@ -20,6 +20,7 @@ def train(
     *,
     model: ModelConfig | Mapping[str, Any] | None = None,
     training: TrainingConfig | Mapping[str, Any] | None = None,
+    adapter: AdapterConfig | Mapping[str, Any] | None = None,
     output_dir: str | Path | None = None,
     seeds: Sequence[int] | None = None,
     resume: bool | None = None,
@@ -35,6 +36,7 @@ def train(
         data: The documents; or a whole `TrainConfig`, whose values the other arguments replace.
         model: Fields of `ModelConfig`, such as ``{"encoder": "bert-base-uncased", "context": "rnn"}``.
         training: Fields of `TrainingConfig`, such as ``{"epochs": 3}``.
+        adapter: Fields of `AdapterConfig`, such as ``{"r": 8}``, for ``training={"adapter": "lora"}``.
         output_dir: Folder of the run; default: ``runs/NAME`` with the name of the data.
         seeds: Train once with each of these seeds, into folders of the given one, which is then returned.
         resume: Continue the interrupted run in the folder.
@@ -55,6 +57,7 @@ def train(
     given = {
         "model": _section(config.model, model, "model"),
         "training": _section(config.training, training, "training"),
+        "adapter": _section(config.adapter, adapter, "adapter"),
         "output_dir": None if output_dir is None else str(output_dir),
         "seeds": None if seeds is None else list(seeds),
         "resume": resume,

@@ -135,12 +135,21 @@ class Objective(nn.Module):
         return self._loss(logits.float(), labels), logits
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the sum over documents; a weight is that of the document's own class, or of a label that is on.
+
+        torch's own weights would also weigh the share of the target that smoothing gives to the other classes, so that
+        documents of a common class would be trained towards a rare one.
+        """
+        if labels.ndim == 1 and self.weights is None:
+            return cross_entropy(logits, labels, reduction="sum", label_smoothing=self.smoothing)
         if labels.ndim == 1:
-            return cross_entropy(logits, labels, self.weights, reduction="sum", label_smoothing=self.smoothing)
+            losses = cross_entropy(logits, labels, reduction="none", label_smoothing=self.smoothing)
+            return (losses * self.weights[labels]).sum()
         states = labels * (1 - self.smoothing) + self.smoothing / 2
-        return (
-            binary_cross_entropy_with_logits(logits, states, reduction="sum", pos_weight=self.weights) / labels.shape[1]
-        )
+        losses = binary_cross_entropy_with_logits(logits, states, reduction="none")
+        if self.weights is not None:
+            losses = torch.where(labels == 1, losses * self.weights, losses)
+        return losses.sum() / labels.shape[1]
 
 
 def trained_parameters(

@@ -62,7 +62,8 @@ def _balanced(labels: Tensor, classes: int) -> Float[Tensor, " classes"]:
     if labels.ndim == 2:
         known = labels[(labels >= 0).all(-1)]
         on = known.sum(0).double()
-        return torch.where(on > 0, (len(known) - on) / on.clamp(min=1), 1.0)
+        off = len(known) - on
+        return torch.where((on > 0) & (off > 0), off / on.clamp(min=1), 1.0)
     counts = labels[labels >= 0].bincount(minlength=classes).double()
     present = counts > 0  # the loss of a class that no document has is never asked for
     return torch.where(present, counts.sum() / (present.sum() * counts.clamp(min=1)), 1.0)

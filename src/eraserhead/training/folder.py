@@ -177,7 +177,7 @@ class RunFolder(OutputFolder):
     def _clear(self) -> None:
         """Remove the files of an earlier run, the model's configuration first; folders such as `erasure` stay."""
         records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.chart, RUN.seal)
-        for name in (RUN.config, RUN.checkpoints, RUN.adapter, *records):
+        for name in (RUN.config, RUN.checkpoints, RUN.adapter, *RUN.tracked, *records):
             remove(self.path / name)
         for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
             for file in self.path.glob(pattern):

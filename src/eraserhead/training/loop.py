@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from transformers import get_linear_schedule_with_warmup
 
 from eraserhead.data.batching import buckets, share, training_steps
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import DivergedError, Setting
 from eraserhead.loading import devices
 from eraserhead.loading.waiting import EVERY
 from eraserhead.sites.budget import budget_for
@@ -121,17 +121,17 @@ class Loop:
         """Return the mean losses over all processes of some steps, of which the first has the number `first`.
 
         Raises:
-            UserError: One of them is not finite.
+            DivergedError: One of them is not finite.
         """
         mean: Any = self.accelerator.reduce(torch.stack(losses), "mean")
         found: list[float] = mean.tolist()
         for number, loss in enumerate(found, first + 1):
             if not np.isfinite(loss):
-                raise UserError(
+                of_encoder = "adapter.learning_rate" if self.config.adapter else "training.encoder_learning_rate"
+                raise DivergedError(
                     f"the loss is {loss} in epoch {epoch + 1}, step {number} of {steps}; lower ",
                     Setting("training.learning_rate"),
-                    " and ",
-                    Setting("training.encoder_learning_rate"),
+                    *((" and ", Setting(of_encoder)) if self.config.runs_encoder else ()),
                 )
         return found
 

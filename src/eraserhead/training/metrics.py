@@ -47,7 +47,8 @@ class MacroF1(_ClassMetric):
         self, *, predictions: Any, references: Any, **options: Any
     ) -> dict[str, float]:
         zero: Any = 0.0  # its annotation only allows "warn"
-        return {"macro_f1": float(f1_score(references, predictions, average="macro", zero_division=zero))}
+        found = f1_score(references, predictions, labels=_on(references), average="macro", zero_division=zero)
+        return {"macro_f1": float(found)}
 
 
 class MeanAbsoluteError(_ClassMetric):
@@ -66,7 +67,14 @@ class MicroF1(_ClassMetric):
         self, *, predictions: Any, references: Any, **options: Any
     ) -> dict[str, float]:
         zero: Any = 0.0  # its annotation knows the word "warn" alone
-        return {"micro_f1": float(f1_score(references, predictions, average="micro", zero_division=zero))}
+        found = f1_score(references, predictions, labels=_on(references), average="micro", zero_division=zero)
+        return {"micro_f1": float(found)}
+
+
+def _on(references: Any) -> list[int] | None:
+    """Return the state that counts where there is a single label, which scikit-learn takes for two classes."""
+    shape = np.shape(references)
+    return [1] if len(shape) == 2 and shape[1] == 1 else None
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,10 @@ def class_scores(
         return None
     zero: Any = 0.0  # its annotation only allows "warn"
     found: Any = precision_recall_fscore_support(
-        np.array(references), np.array(predictions), labels=range(len(names)), zero_division=zero
+        np.array(references),
+        np.array(predictions),
+        labels=_on(references) or range(len(names)),
+        zero_division=zero,
     )
     return {
         name: ClassScores(*map(float, scores), documents=int(documents))

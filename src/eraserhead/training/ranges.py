@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass, replace
+from math import isfinite
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
 from eraserhead.errors import Setting, UserError, nearest
-from eraserhead.settings import value_problem
+from eraserhead.settings import idle_settings, value_problem
 from eraserhead.training.config import TrainConfig
 
 SECTIONS = ("model", "training", "adapter")
@@ -29,6 +30,7 @@ class Range:
         high: The largest.
         log: Whether values are drawn evenly over their logarithm.
         step: Distance of neighbouring values; null where all between the ends are allowed, of whole numbers 1.
+        whole: Whether the option takes whole numbers alone.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Range:
     high: float | int | None = None
     log: bool = False
     step: float | int | None = None
+    whole: bool = False
 
     @property
     def extremes(self) -> list[Any]:
@@ -74,6 +77,20 @@ def read_ranges(file: str) -> list[Range]:
     return ranges
 
 
+def check_ranges(base: TrainConfig, ranges: list[Range], file: str) -> None:
+    """Refuse an option that has no effect with the others, unless one that is searched too may give it one.
+
+    Raises:
+        UserError: Naming it, and what would give it an effect.
+    """
+    searched = {each.name for each in ranges}
+    for each in ranges:
+        for value in each.extremes:
+            for idle in idle_settings(with_options(base, {each.name: value})):
+                if idle.setting.name == each.name and not searched & set(idle.owners):
+                    raise UserError(f"{file}: ", idle.problem)
+
+
 def searchable() -> list[str]:
     """Return the names of the options that can be searched."""
     hints = get_type_hints(TrainConfig)
@@ -94,8 +111,12 @@ def with_options(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 
 def _range(file: str, name: str, given: Any) -> Range:
     wrong = UserError(f"{file}: {name} is {given!r}, and must be {EXAMPLE}")
+    kinds = kinds_of(name)
     if isinstance(given, list) and given:
-        return Range(name, values=given)
+        numbers = float in kinds and str not in kinds
+        return Range(name, values=[_number(each) or each if numbers else each for each in given])
+    if not kinds & {int, float}:
+        raise UserError(f"{file}: {name} takes no numbers; give a list of values")
     if not isinstance(given, Mapping) or not {"low", "high"} <= set(given) <= set(KEYS):
         raise wrong
     low, high, step = (_number(given.get(key)) for key in ("low", "high", "step"))
@@ -104,9 +125,19 @@ def _range(file: str, name: str, given: Any) -> Range:
         raise wrong
     if log and (low <= 0 or step is not None):
         raise UserError(f"{file}: {name}: with log, values are above 0, and there is no step")
+    whole = float not in kinds
     if step is not None and step <= 0:
         raise wrong
-    return Range(name, low=low, high=high, log=log, step=step)
+    if whole and any(isinstance(number, float) for number in (low, high, step)):
+        raise UserError(f"{file}: {name} takes whole numbers, and so do its low, high and step")
+    return Range(name, low=low, high=high, log=log, step=step, whole=whole)
+
+
+def kinds_of(name: str) -> set[Any]:
+    """Return the types of an option's values."""
+    group, _, option = name.partition(".")
+    hint = get_type_hints(get_type_hints(TrainConfig)[group])[option]
+    return {hint, *get_args(hint)}
 
 
 def _number(value: Any) -> float | int | None:
@@ -115,10 +146,10 @@ def _number(value: Any) -> float | int | None:
         return None
     if isinstance(value, str):
         try:
-            return float(value)
+            value = float(value)
         except ValueError:
             return None
-    return value if isinstance(value, (int, float)) else None
+    return value if isinstance(value, (int, float)) and isfinite(value) else None
 
 
 def chosen(ranges: list[Range], values: Mapping[str, Any]) -> list[Setting]:

@@ -1,5 +1,7 @@
 """Runs of one configuration with several seeds, and their metrics over seeds."""
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +9,8 @@ from typing import ClassVar
 
 from accelerate import PartialState
 
+from eraserhead.errors import Setting, UserError
+from eraserhead.files import check_folder
 from eraserhead.loading.run_layout import RUN
 from eraserhead.method.seeds import OverSeeds, over_seeds
 from eraserhead.records import write_record
@@ -15,7 +19,10 @@ from eraserhead.training.config import TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.option_checks import check_fit
 from eraserhead.training.records import Metrics
+from eraserhead.training.trackers import writing_into
 from eraserhead.training.training import train
+
+OWN = re.compile(rf"seed-\d+|{re.escape(RUN.seeds)}.*")
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,27 @@ def train_seeds(config: TrainConfig) -> SeedMetrics:
     """
     check_settings(config)
     check_fit(config)
-    found = [_metrics(train(run)) for run in runs_of(config).values()]
+    _check_folder(config.folder)
+    with writing_into(config.training.trackers, config.folder):
+        found = [_metrics(train(run)) for run in runs_of(config).values()]
     over = SeedMetrics.of(config.seeds or (), found)
     if PartialState().is_main_process:
         write_record(Path(config.folder) / RUN.seeds, over)
     return over
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder with files that are not those of seeds, such as of one run.
+
+    Raises:
+        UserError: There are some.
+    """
+    check_folder(folder)
+    names = os.listdir(folder) if folder.is_dir() else []
+    if any(not (OWN.fullmatch(name) or name.startswith(".") or name in RUN.tracked) for name in names):
+        raise UserError(
+            f"{folder}: holds files that are not runs of several seeds; choose another ", Setting("output_dir")
+        )
 
 
 def _metrics(folder: RunFolder) -> Metrics:

@@ -6,21 +6,26 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
+import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import DivergedError, Setting, UserError
 from eraserhead.files import remove
 from eraserhead.folders import OutputFolder
 from eraserhead.loading import devices
+from eraserhead.loading.launcher import training_precision
+from eraserhead.loading.run_layout import RUN
 from eraserhead.records import plain
 from eraserhead.settings import check_settings
 from eraserhead.training.config import SweepConfig, TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.metrics import METRICS, improves
 from eraserhead.training.option_checks import check_fit
-from eraserhead.training.ranges import Range, chosen, read_ranges, with_options
-from eraserhead.training.training import train
+from eraserhead.training.ranges import Range, check_ranges, chosen, read_ranges, with_options
+from eraserhead.training.records import TrainingSetup
+from eraserhead.training.trackers import writing_into
+from eraserhead.training.training import train, with_precision
 
 logger = logging.getLogger("eraserhead")
 
@@ -68,12 +73,14 @@ class Trials:
     Attributes:
         metric: The metric that decides.
         trials: The runs, in order.
+        documents: Fingerprints of their documents by role; null before the first that did not fail.
     """
 
     FORMAT: ClassVar[int] = 1
 
     metric: str
     trials: list[Trial]
+    documents: dict[str, str] | None = None
 
     @property
     def best(self) -> Trial | None:
@@ -118,15 +125,19 @@ def sweep(config: SweepConfig) -> SweepFolder:
         UserError: The configuration, the ranges, the data or the folder cannot be used, or all trials failed.
     """
     check_settings(config)
-    base, ranges = config.base.with_metric(), read_ranges(config.ranges)
+    base = config.base.with_metric()
+    base = with_precision(base, training_precision(base.training.mixed_precision))
+    ranges = read_ranges(config.ranges)
     check_fit(base)
+    check_ranges(base, ranges, config.ranges)
     _check(config)
     metric = base.training.best_by
     folder = SweepFolder(config.folder)
     state = devices.join(config.cpu)
     setup = SweepSetup(_shared(base), ranges, metric)
-    with devices.alone_in(folder.path, state):
+    with devices.alone_in(folder.path, state), writing_into(config.training.trackers, folder.path):
         folder.refuse(folder.differing(folder.MARK, setup), config.overwrite)
+        state.wait_for_everyone()  # until all have looked at the folder
         if state.is_main_process:
             if config.overwrite:
                 remove(folder.path / folder.TRIALS)
@@ -135,15 +146,16 @@ def sweep(config: SweepConfig) -> SweepFolder:
         state.wait_for_everyone()
         found = folder.trials(metric)
         for number in range(len(found.trials), config.trials):
-            found = Trials(metric, [*found.trials, _trial(config, base, ranges, folder, found, number)])
+            found = _with_trial(config, base, ranges, folder, found)
+            state.wait_for_everyone()  # until all have read what the trial came to
             if state.is_main_process:
                 folder.write(folder.TRIALS, found)
                 remove(folder.trial(number).path)
             state.wait_for_everyone()
-    best = found.best
-    if best is None:
-        raise UserError(f"all {len(found.trials)} trials failed, the last with: {found.trials[-1].failed}")
-    _train_best(with_options(base, best.options), folder, len(found.trials))
+        best = found.best
+        if best is None:
+            raise UserError(f"all {len(found.trials)} trials failed, the last with: {found.trials[-1].failed}")
+        _train_best(with_options(base, best.options), folder, len(found.trials))
     return folder
 
 
@@ -180,15 +192,15 @@ def _train_best(config: TrainConfig, folder: SweepFolder, trials: int) -> None:
     train(replace(run, overwrite=bool(changed), resume=not changed and folder.best.started))
 
 
-def _trial(
-    config: SweepConfig,
-    base: TrainConfig,
-    ranges: list[Range],
-    folder: SweepFolder,
-    found: Trials,
-    number: int,
-) -> Trial:
-    state = PartialState()
+def _with_trial(
+    config: SweepConfig, base: TrainConfig, ranges: list[Range], folder: SweepFolder, found: Trials
+) -> Trials:
+    """Return the finished runs with one more, which is trained now.
+
+    Raises:
+        UserError: The documents are not those of the runs before, or cannot be used; that is no trial's failure.
+    """
+    state, number = PartialState(), len(found.trials)
     drawn: list[dict[str, Any]] = [{}]
     if state.is_main_process:
         drawn = [_drawn(ranges, found, config.search_seed + number)]
@@ -201,12 +213,21 @@ def _trial(
     changed = own.changed(run)
     try:
         train(replace(run, overwrite=bool(changed), resume=not changed and own.started), tested=False)
-    except UserError as error:
+    except (DivergedError, MemoryError, torch.OutOfMemoryError) as error:
         logger.warning("trial %s failed: %s", number + 1, error)
-        return Trial(number, options, None, None, str(error))
-    metrics = own.metrics()
+        failed = Trial(number, options, None, None, str(error) or type(error).__name__)
+        return replace(found, trials=[*found.trials, failed])
+    metrics, documents = own.metrics(), own.read(TrainingSetup, RUN.setup).documents
     assert metrics is not None
-    return Trial(number, options, metrics.validation[found.metric], metrics.best_epoch)
+    if found.documents not in (None, documents):
+        raise UserError(
+            f"{folder.path}: the documents have changed since its first trials; choose another ",
+            Setting("output_dir"),
+            ", or start again with ",
+            Setting("overwrite", True),
+        )
+    trial = Trial(number, options, metrics.validation[found.metric], metrics.best_epoch)
+    return replace(found, trials=[*found.trials, trial], documents=documents)
 
 
 def _drawn(ranges: Sequence[Range], found: Trials, seed: int) -> dict[str, Any]:
@@ -238,7 +259,6 @@ def _distribution(each: Range) -> Any:
 
     if each.values is not None:
         return distributions.CategoricalDistribution(tuple(range(len(each.values))))
-    whole = isinstance(each.low, int) and isinstance(each.high, int) and not isinstance(each.step, float)
-    if whole:
+    if each.whole:
         return distributions.IntDistribution(int(each.low or 0), int(each.high or 0), each.log, int(each.step or 1))
     return distributions.FloatDistribution(float(each.low or 0), float(each.high or 0), each.log, each.step)

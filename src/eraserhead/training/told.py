@@ -78,9 +78,9 @@ class LargestClass:
 
     @classmethod
     def of(cls, labels: Int[Tensor, "documents *labels"], names: Sequence[str]) -> "LargestClass | None":
-        """Return the largest class; None where documents may have several labels, or none has a label."""
+        """Return the largest class; None where documents may have several labels, or all have one class."""
         known = labels[labels >= 0]
-        if labels.ndim > 1 or not len(known):
+        if labels.ndim > 1 or len(known.unique()) < 2:
             return None
         counts = known.bincount(minlength=len(names))
         return cls(names[int(counts.argmax())], float(counts.max()) / len(known), int((counts > 0).sum()))

@@ -2,13 +2,16 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker
+from accelerate.utils import LoggerType
 
 from eraserhead.errors import Setting, UserError, nearest
 from eraserhead.records import plain
@@ -44,27 +47,39 @@ def check_trackers(names: list[str] | None) -> None:
             )
 
 
-def prepare_environment(names: list[str] | None, folder: Path) -> None:
-    """Let trackers write into a run's folder, where their own environment variables say nothing else."""
-    for name in names or ():
-        for variable, value in ENVIRONMENT[name].items():
-            os.environ.setdefault(variable, value.format(folder=folder.absolute()))
+@contextmanager
+def writing_into(names: list[str] | None, folder: Path) -> Iterator[None]:
+    """Let trackers write into a folder, where their own environment variables say nothing else.
+
+    Several runs of one process share the outermost folder: a tracker keeps the place that it found first.
+    """
+    wanted = {
+        variable: value.format(folder=folder.absolute())
+        for name in names or ()
+        for variable, value in ENVIRONMENT[name].items()
+        if variable not in os.environ
+    }
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for variable in wanted:
+            os.environ.pop(variable, None)
 
 
 def start(accelerator: Accelerator, config: TrainConfig) -> None:
-    """Start the trackers of a run with its options.
-
-    Raises:
-        UserError: A tracker cannot be started.
-    """
-    if not config.training.trackers:
-        return
+    """Start the trackers of a run with its options; one that cannot be started is left out, with a line."""
     options = dict(_flat(plain(config)))
     project = config.folder.name or "eraserhead"
-    try:
-        accelerator.init_trackers(project, config=options)
-    except Exception as error:  # whatever a tracker raises
-        raise UserError(Setting(OPTION, config.training.trackers), f": cannot be started: {_line(error)}") from error
+    started: list[Any] = []
+    for name in config.training.trackers or ():
+        accelerator.log_with = list[str | LoggerType | GeneralTracker]([name])
+        try:
+            accelerator.init_trackers(project, config=options)
+            started += accelerator.trackers
+        except Exception as error:  # whatever a tracker raises
+            logger.warning("tracker %s cannot be started; training goes on without it: %s", name, _line(error))
+    accelerator.trackers = started
 
 
 def log(accelerator: Accelerator, values: Mapping[str, float], step: int) -> None:

@@ -78,13 +78,16 @@ def train(config: TrainConfig, on_best: OnBest | None = None, tested: bool = Tru
     config = with_precision(config, precision)
     folder = RunFolder(config.folder)
     folder.check(config)
-    trackers.prepare_environment(config.training.trackers, folder.path)
-    accelerator = devices.start_training(
-        config.cpu, precision, config.training.trackers or (), folder.path / "tensorboard", _leaves_unused(config)
-    )
-    with devices.alone_in(folder.path, accelerator):
-        folder.check(config)  # again: another run may just have ended
-        _train(config, folder, accelerator, on_best, tested)
+    with trackers.writing_into(config.training.trackers, folder.path):
+        accelerator = devices.start_training(
+            config.cpu, precision, config.training.trackers or (), folder.path / "tensorboard", _leaves_unused(config)
+        )
+        with devices.alone_in(folder.path, accelerator):
+            folder.check(config)  # again: another run may just have ended
+            try:
+                _train(config, folder, accelerator, on_best, tested)
+            finally:
+                trackers.finish(accelerator)
     return folder
 
 
@@ -222,13 +225,12 @@ def finish(loop: Loop, folder: RunFolder, saver: Saver) -> None:
     largest = LargestClass.of(splits["validation"].labels, labels.names)
     if accelerator.is_main_process:
         saver.model.cpu()
-        saver.save(folder, metrics)
         draw_chart(folder.path / RUN.chart, metrics, chart_title(saver), largest and largest.share)
+        saver.save(folder, metrics)
         folder.tidy()
     if largest is not None and largest.as_good_as(metrics.validation):
         devices.tell(accelerator, largest.warning(metrics.validation))
     accelerator.wait_for_everyone()
-    trackers.finish(accelerator)
 
 
 def _batches(
