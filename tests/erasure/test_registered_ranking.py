@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.figure
+import matplotlib.text
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,7 +123,7 @@ def published(made: Made, folder: Path, monkeypatch) -> tuple[str, list[str]]:
     save = matplotlib.figure.Figure.savefig
 
     def saved(figure, *arguments, **options):
-        legends.extend(figure.axes[0].get_legend_handles_labels()[1])
+        legends.extend(text.get_text() for text in figure.findobj(matplotlib.text.Text))
         save(figure, *arguments, **options)
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", saved)

@@ -6,9 +6,10 @@ from math import inf
 import numpy as np
 import pytest
 
+from eraserhead.erasure.plotted import read_points
 from eraserhead.erasure.verdict import VerdictKind
 from eraserhead.method.statistics import Estimate
-from eraserhead.study.cell_tables import common_rows, read_boxes, read_fractions, read_points
+from eraserhead.study.cell_tables import common_rows, read_boxes, read_fractions
 from eraserhead.study.cells import Cell, PaperModel, ends, read_cells
 from eraserhead.study.comparisons import Comparison, Finding, Support, bound
 from eraserhead.study.findings import findings
@@ -248,7 +249,7 @@ def test_boxes_follow_both_conventions(quantity, never, tmp_path):
 def test_points_leave_out_documents_of_one_component_and_differences_without_a_sign(tmp_path):
     documents = random_documents(67, seed=5)
     (cell,) = read_cells([made_up(tmp_path, "imdb", "flan-rnn", documents)])
-    points = read_points(cell)
+    points = read_points(cell.tables)
     analysed = {name: document.single for name, document in documents.items() if document.n > 1}
     assert points.ids.to_pylist() == list(analysed)
     assert points.delta_js.tolist() == [single.delta_js for single in analysed.values()]
@@ -267,7 +268,7 @@ def test_fractions_are_infinite_where_nothing_flips(tmp_path):
 def test_common_rows_pair_documents_by_id(tmp_path):
     orders = {"one": "badc", "two": "xcab"}
     one, two = (
-        read_points(read_cells([made_up(tmp_path, "imdb", name, dict.fromkeys(order, Document()))])[0]).ids
+        read_points(read_cells([made_up(tmp_path, "imdb", name, dict.fromkeys(order, Document()))])[0].tables).ids
         for name, order in orders.items()
     )
     first, second = common_rows(one, two)

@@ -59,7 +59,7 @@ def read_ranges(file: str) -> list[Range]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{file}: cannot be read as YAML ({' '.join(str(error).split())})") from error
     if not isinstance(found, Mapping) or not found:
-        raise UserError(f"{file}: must map names of options to ranges, as training.learning_rate: {EXAMPLE}")
+        raise UserError(f"{file}: must map names of options to ranges, each of them {EXAMPLE}")
     known = searchable()
     ranges = []
     for name, given in found.items():

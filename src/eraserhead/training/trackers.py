@@ -126,4 +126,4 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> "list[tuple[str, bool 
 
 
 def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join([f"{type(error).__name__}:", *str(error).split()])
