@@ -124,7 +124,7 @@ def _decision(
 ) -> DecisionNumbers:
     by_label = row[TARGET] is not None
     probabilities = row["probabilities"].tolist()
-    single = row["single_decision"].astype(np.uint8)
+    single = row["single_decision"].astype(np.int32)
     rankings = [
         RankingNumbers(
             name,
@@ -148,7 +148,7 @@ def _decision(
         truncated=row["truncated_tokens"],
         percentile=row["percentile"],
         rankings=tuple(rankings),
-        singles=SingleNumbers((ON - single).astype(np.uint8) if by_label else single, row["single_js"]),
+        singles=SingleNumbers(ON - single if by_label else single, row["single_js"]),
     )
 
 
