@@ -1,5 +1,6 @@
 """`explore`: the page of results of every kind has the numbers of their tables, and of their models where they are."""
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers import BertForSequenceClassification
 
 import eraserhead
 from eraserhead.cli.main import main
+from eraserhead.data.config import DataConfig
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain as explain_config
 from eraserhead.explanation.page_file import page_file
@@ -197,6 +199,28 @@ def test_some_documents_of_two_results(tmp_path, caplog):
         eraserhead.explore([folders[0], tmp_path / "x"], cpu=True)
     with pytest.raises(eraserhead.UserError, match="one folder of results, or two"):
         eraserhead.explore([*folders, folders[0]], cpu=True)
+
+
+def test_the_second_results_are_read_by_the_ids_of_the_first(tmp_path):
+    """The same model on the same documents in another order: what stands side by side is the same."""
+    model, pages = inside(tmp_path), []
+    for name, step in (("first", 1), ("second", -1)):
+        rows = [json.dumps({"name": f"d{at}", "text": text}) for at, text in enumerate(TEXTS)][::step]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))
+        data = DataConfig(path=str(tmp_path / f"{name}.jsonl"), id_column="name")
+        eraserhead.erase(model, data, output_dir=tmp_path / name, site="layer:-1", **FRAMED)
+        pages.append(tmp_path / name)
+    page = eraserhead.explore(pages, output=tmp_path / "two.html", documents=3, cpu=True)
+    (_, index, first), (_, other, second) = unpacked(page, "A"), unpacked(page, "B")
+    assert index["id"] == ["d0", "d1", "d2"]
+    assert other["id"] == ["d2", "d1", "d0"]
+    for a, b in zip(first, second[::-1], strict=True):
+        assert a.text == b.text
+        assert a.ranking(1).tolist() == b.ranking(1).tolist()
+        assert a.row["rankings"][1]["removed"] == b.row["rankings"][1]["removed"]
+        for name in ("curve", "scores"):
+            each = [found.array(found.row["rankings"][1][name]).astype(np.int16) for found in (a, b)]
+            np.testing.assert_allclose(*each, atol=3)  # batches of another make-up round otherwise
 
 
 def test_the_commands_write_pages(tmp_path, capfd):
