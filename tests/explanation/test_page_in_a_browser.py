@@ -1,10 +1,13 @@
 """The page in a real browser: what one does with hands, keyboard and address, and that its numbers are the method's."""
 
+import csv
 import html
+import io
 import json
 import re
 import time
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -214,6 +217,35 @@ def test_numbers_and_pictures_are_saved(started, path, decisions, tmp_path):
     assert files["PNG"].startswith(b"\x89PNG")
     assert b"<svg" in files["SVG"]
     assert b"word22" in files["SVG"]
+
+
+SAVED = "a \x00\x0b\ufffe 😀b 👩‍👩‍👧 good"
+
+
+def test_texts_of_any_characters_are_saved_with_offsets_in_characters(started, tmp_path):
+    """XML has no place for some characters, and JavaScript counts two for others."""
+    words = SAVED.split(" ")
+    made = decisions_of(head_reading([len(words)]), texts=[SAVED])
+    path = written_page(tmp_path / "page.html", page_of(made))
+    files = {}
+    with opened(started, path) as page:
+        for button in ("SVG", "PNG", "Words, CSV"):
+            with page.page.expect_download(timeout=10_000) as waiting:
+                page.page.get_by_role("button", name=button, exact=True).click()
+            waiting.value.save_as(tmp_path / "saved")
+            files[button] = (tmp_path / "saved").read_bytes()
+    assert files["PNG"].startswith(b"\x89PNG")
+    assert "".join(ElementTree.fromstring(files["SVG"]).itertext()).count("\ufffd") >= 2
+    rows = list(csv.DictReader(io.StringIO(files["Words, CSV"].decode().replace("\x00", ""))))
+    assert [SAVED[int(row["start"]) : int(row["end"])] for row in rows] == words
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_of(started, path):
+    with opened(started, path) as page:
+        page.page.evaluate("() => { XMLSerializer.prototype.serializeToString = () => '<'; }")
+        page.page.get_by_role("button", name="PNG", exact=True).click()
+        page.until("!document.getElementById('failed').hidden")
+        assert page.text("#failed") == "This browser cannot draw the picture as PNG; save it as SVG."
 
 
 HOSTILE = [
