@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from eraserhead.method import paired
-from eraserhead.method.paired import exact_sign_flip_p_values, sign_flip_p_values
+from eraserhead.method.paired import bounded_sign_flip_p_values, exact_sign_flip_p_values, sign_flip_p_values
 
 
 def test_p_values_are_those_of_all_signs():
@@ -77,3 +77,23 @@ def test_exact_p_values_are_far_below_what_random_signs_can_tell():
     assert np.isnan(exact_sign_flip_p_values(np.zeros((7, 1)), 0.5)[0])
     with pytest.raises(ValueError, match=r"not multiples of 0\.5"):
         exact_sign_flip_p_values(np.array([[0.25]]), 0.5)
+
+
+def test_where_counting_takes_too_long_the_bound_is_never_too_small(monkeypatch):
+    """Of 20 equal differences all signs alike: exactly 2 / 2^20; the bound 2 exp(-10) is above it, and below 1e-4."""
+    column = np.ones((20, 1))
+    exact = exact_sign_flip_p_values(column, 1.0)[0]
+    assert exact == pytest.approx(2 / 2**20)
+    monkeypatch.setattr(paired, "MOST_PRODUCTS", 1)
+    bounded = exact_sign_flip_p_values(column, 1.0)[0]
+    assert bounded == pytest.approx(min(2 * np.exp(-10), 1 / 10_001))
+    assert exact < bounded
+    many = bounded_sign_flip_p_values(np.ones((60, 1)))[0]
+    assert many == pytest.approx(2 * np.exp(-30))
+    mixed = np.array([[1.0], [1.0], [-1.0], [1.0], [0.5]])
+    assert bounded_sign_flip_p_values(mixed)[0] == pytest.approx(sign_flip_p_values(mixed)[0])
+
+
+def test_products_of_the_count_over_all_signs():
+    """Three steps of 1 and one of 2: lengths 1, 7 and then 5: 1 x 7 + 7 x 5 products."""
+    assert paired._products(np.array([1, -1, 1, 2])) == 42

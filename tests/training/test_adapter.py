@@ -142,6 +142,12 @@ def test_layers_that_are_named_are_adapted(sources, tmp_path):
     ("method", "adapter", "changes", "said"),
     [
         ("lora", AdapterConfig(target_modules=["querry"]), {}, "its linear layers are dense, key, query, value"),
+        (
+            "lora",
+            AdapterConfig(target_modules=["query", "valeu"]),
+            {},
+            "adapter.target_modules=['valeu']: the encoder has",
+        ),
         ("ia3", AdapterConfig(r=4), {}, "adapter.r=4: has no effect with training.adapter='ia3'"),
         (None, AdapterConfig(alpha=4.0), {}, "adapter.alpha=4.0: has no effect without training.adapter='lora'"),
         ("lora", None, {"freeze_encoder": False}, "leaves the encoder's own weights as they are"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.testing import assert_close
 
 from eraserhead.errors import UserError
@@ -77,16 +77,14 @@ class Fixed(torch.nn.Module):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 def test_the_loss_is_that_of_the_weighted_and_smoothed_target(smoothing):
-    """Target probabilities 1 - s + s/3 of the class and s/3 of the others, each term times its class's weight."""
+    """Target probabilities 1 - s + s/3 of the class and s/3 of the others; all terms times the weight of the class."""
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels, weights = torch.tensor([0, 2, 1, 2, 0]), torch.tensor([0.5, 2.0, 3.0], dtype=torch.float64)
     objective = Objective(Fixed(), False, weights, smoothing)
     found, _ = objective({"logits": logits}, labels)
     target = torch.full((5, 3), smoothing / 3, dtype=torch.float64)
     target[torch.arange(5), labels] += 1 - smoothing
-    expected = -(target * weights * logits.log_softmax(-1)).sum() if smoothing else cross_entropy(
-        logits, labels, weights, reduction="sum"
-    )  # fmt: skip
+    expected = -(target * weights[labels, None] * logits.log_softmax(-1)).sum()
     assert_close(found.double(), expected, rtol=1e-6, atol=1e-6)
     assert not objective.state_dict()  # weights come from the options, not from a checkpoint
 
@@ -96,5 +94,18 @@ def test_the_loss_of_labels_weighs_those_that_should_be_on_and_is_their_mean():
     states, weights = torch.randint(0, 2, (5, 3)), torch.tensor([0.5, 2.0, 3.0])
     found, _ = Objective(Fixed(), False, weights, 0.2)({"logits": logits}, states)
     smoothed = states * 0.8 + 0.1
-    expected = binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights) * 5
-    assert_close(found, expected)
+    losses = binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
+    assert_close(found, (losses * (states * weights + 1 - states)).sum() / 3)
+
+
+def test_a_document_of_a_common_class_is_trained_towards_it():
+    """99 to 1, balanced, smoothed by .1: its loss is least where its own class has .95, as without weights."""
+    weights = class_weights(["balanced"], ("common", "rare"), torch.tensor([0] * 99 + [1]))
+    share = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
+    objective = Objective(Fixed(), False, weights, 0.1)
+    losses = [float(objective({"logits": torch.stack([p, 1 - p]).log()[None]}, torch.tensor([0]))[0]) for p in share]
+    assert share[losses.index(min(losses))] == pytest.approx(0.95)
+
+
+def test_a_label_that_is_always_on_still_counts():
+    assert class_weights(["balanced"], ("x", "y"), torch.tensor([[1, 0], [1, 1]])).tolist() == [1.0, 1.0]

@@ -63,3 +63,10 @@ def test_seeds_that_cannot_be_are_refused_before_any_work(config, changes, said)
     with pytest.raises(UserError, match=re.escape(said)):
         train_seeds(replace(config, **changes))
     assert not Path(config.output_dir).exists()
+
+
+def test_a_folder_of_something_else_is_refused(config):
+    Path(config.output_dir).mkdir()
+    Path(config.output_dir, "thesis.tex").write_text("")
+    with pytest.raises(UserError, match="holds files that are not runs of several seeds"):
+        train_seeds(config)

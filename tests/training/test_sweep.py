@@ -6,13 +6,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from eraserhead.cli.main import main
 from eraserhead.data.config import DataConfig
-from eraserhead.errors import UserError
+from eraserhead.errors import DivergedError, UserError
 from eraserhead.training import sweep as sweep_module
 from eraserhead.training.config import ModelConfig, SweepConfig, TrainConfig, TrainingConfig
-from eraserhead.training.ranges import Range, read_ranges, searchable, with_options
+from eraserhead.training.ranges import Range, check_ranges, read_ranges, searchable, with_options
 from eraserhead.training.sweep import Trial, Trials, _drawn, sweep
 from tiny import labelled_file, tiny_encoder
 
@@ -77,9 +78,19 @@ def test_the_best_trial_is_trained_again_and_tested_and_more_trials_can_be_added
     again = sweep(cut).trials("accuracy")
     assert again == found
     assert [name for name, _ in asked] == ["trial-001", "trial-002", "best"]
+    before = (again_folder(cut) / "model.safetensors").stat().st_mtime_ns
+    sweep(cut)  # a finished search does nothing
+    assert (again_folder(cut) / "model.safetensors").stat().st_mtime_ns == before
     asked.clear()
     sweep(replace(cut, trials=4))
     assert asked[0] == ("trial-003", False)
+    labelled_file(Path(config.data.path) / "train.jsonl", 70, seed=5)
+    with pytest.raises(UserError, match="the documents have changed since its first trials"):
+        sweep(replace(cut, trials=5))
+
+
+def again_folder(config) -> Path:
+    return Path(config.output_dir) / "best"
 
 
 @pytest.mark.slow
@@ -88,7 +99,7 @@ def test_a_trial_that_fails_is_one_trial_less(config, monkeypatch, capsys):
 
     def some_fail(run, **options):
         if Path(run.output_dir).name == "trial-000":
-            raise UserError("the loss is nan")
+            raise DivergedError("the loss is nan")
         return train(run, **options)
 
     monkeypatch.setattr(sweep_module, "train", some_fail)
@@ -103,7 +114,7 @@ def test_a_trial_that_fails_is_one_trial_less(config, monkeypatch, capsys):
 
 def test_where_all_trials_fail_the_last_reason_is_said(config, monkeypatch):
     def fails(run, **options):
-        raise UserError("the loss is nan")
+        raise torch.OutOfMemoryError("the loss is nan")
 
     monkeypatch.setattr(sweep_module, "train", fails)
     with pytest.raises(UserError, match="all 3 trials failed, the last with: the loss is nan"):
@@ -131,9 +142,15 @@ def test_ranges_are_read_as_they_are_written(tmp_path):
     assert read_ranges(str(file)) == [
         Range("training.learning_rate", low=1e-3, high=1e-1, log=True),
         Range("model.attention_size", values=[3, 5]),
-        Range("training.batch_size", low=8, high=64, step=8),
-        Range("adapter.r", low=2, high=16),
+        Range("training.batch_size", low=8, high=64, step=8, whole=True),
+        Range("adapter.r", low=2, high=16, whole=True),
     ]
+    file.write_text("training.warmup: {low: 0, high: 1}\ntraining.learning_rate: [1e-3, 0.01]\n")
+    warmup, rate = read_ranges(str(file))
+    assert not warmup.whole
+    assert rate.values == [1e-3, 0.01]
+    drawn = _drawn([warmup], Trials("accuracy", []), 0)["training.warmup"]
+    assert 0 < drawn < 1
 
 
 @pytest.mark.parametrize(
@@ -148,6 +165,9 @@ def test_ranges_are_read_as_they_are_written(tmp_path):
         ("training.learning_rate: {low: 1.0, high: 2.0, lg: true}", "must be {low:"),
         ("training.learning_rate: {low: 1.0, high: 2.0, log: true, step: 0.1}", "there is no step"),
         ("training.learning_rate: 1.0", "must be {low:"),
+        ("training.learning_rate: {low: 1.0, high: .inf}", "must be {low:"),
+        ("training.epochs: {low: 1, high: 4, step: 0.5}", "takes whole numbers"),
+        ("model.context: {low: 1, high: 4}", "takes no numbers"),
         ("- training.learning_rate", "must map names of options to ranges"),
         ("{", "cannot be read as YAML"),
     ],
@@ -179,3 +199,12 @@ def test_every_option_that_can_be_searched_is_one_of_training():
         assert option in {each.name for each in fields(getattr(config, section))}
     changed = with_options(config, {"model.dropout": 0.25, "training.epochs": 3})
     assert (changed.model.dropout, changed.training.epochs) == (0.25, 3)
+
+
+def test_an_option_without_an_effect_is_not_searched_unless_another_may_give_it_one(config, tmp_path):
+    file = tmp_path / "idle.yaml"
+    file.write_text("training.encoder_learning_rate: {low: 1e-5, high: 1e-3, log: true}\n")
+    ranges = read_ranges(str(file))
+    with pytest.raises(UserError, match=r"has no effect without training\.freeze_encoder=False"):
+        check_ranges(config.base, ranges, str(file))
+    check_ranges(config.base, [*ranges, Range("training.freeze_encoder", values=[True, False])], str(file))

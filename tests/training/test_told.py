@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from eraserhead.training.loop import Progress
-from eraserhead.training.metrics import class_scores, score
+from eraserhead.training.metrics import class_scores, score, score_labels
 from eraserhead.training.records import ClassScores, Epoch, Metrics
 from eraserhead.training.told import LargestClass, epoch_line
 from eraserhead.training.view import metrics_view
@@ -53,6 +53,14 @@ def test_scores_of_labels_by_hand():
     assert found == {"x": ClassScores(0.5, 1.0, pytest.approx(2 / 3), 1), "y": ClassScores(1.0, 1.0, 1.0, 1)}
 
 
+def test_a_single_label_is_scored_as_one_that_is_on():
+    """On in 1 of 4, said of 2: precision 1/2, recall 1, of the one document."""
+    found = class_scores([[1], [1], [0], [0]], [[1], [0], [0], [0]], ("toxic",))
+    assert found == {"toxic": ClassScores(0.5, 1.0, pytest.approx(2 / 3), 1)}
+    scores = score_labels([[1], [1], [0], [0]], [[1], [0], [0], [0]])
+    assert scores == pytest.approx({"accuracy": 0.75, "macro_f1": 2 / 3, "micro_f1": 2 / 3})
+
+
 def test_a_model_that_answers_one_class_has_learnt_nothing():
     """Three of four documents are 'no': .75 by always answering it, and .5 in balanced accuracy."""
     largest = LargestClass.of(torch.tensor([1, 1, 0, 1, -1]), ("yes", "no"))
@@ -64,6 +72,7 @@ def test_a_model_that_answers_one_class_has_learnt_nothing():
     assert "always answering 'no' (validation accuracy 0.7500" in largest.warning({"accuracy": 0.75})
     assert LargestClass.of(torch.tensor([[1, 0]]), ("yes", "no")) is None
     assert LargestClass.of(torch.tensor([-1]), ("yes", "no")) is None
+    assert LargestClass.of(torch.tensor([1, 1]), ("yes", "no")) is None  # there is nothing else to answer
 
 
 def test_of_many_classes_the_worst_are_shown():

@@ -29,7 +29,7 @@ from eraserhead.training.loop import Loop
 from eraserhead.training.metrics import improves, score
 from eraserhead.training.states import States
 from eraserhead.training.stored_vectors import VECTORS
-from eraserhead.training.trackers import prepare_environment
+from eraserhead.training.trackers import writing_into
 from eraserhead.training.training import train
 from eraserhead.training.vectors import cache_root
 from tiny import labelled_file, tiny_encoder, tiny_tokenizer
@@ -566,13 +566,35 @@ def test_trackers_that_are_not_there_are_refused_before_any_work(tmp_path, monke
 
 
 def test_what_trackers_write_stays_in_the_run_unless_the_environment_says_otherwise(tmp_path, monkeypatch):
-    for name in ("WANDB_MODE", "WANDB_DIR", "WANDB_SILENT", "MLFLOW_TRACKING_URI"):
-        monkeypatch.setenv(name, "")  # so that what is set here is undone
-        monkeypatch.delenv(name)
+    """Of nested runs the outermost folder counts, and afterwards the environment is as it was."""
+    for name in ("WANDB_DIR", "WANDB_SILENT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WANDB_MODE", "online")
-    prepare_environment(["wandb", "mlflow"], tmp_path)
-    assert (os.environ["WANDB_MODE"], os.environ["WANDB_DIR"]) == ("online", str(tmp_path))
-    assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{tmp_path}/mlflow.db"
+    before = dict(os.environ)
+    with writing_into(["wandb", "mlflow"], tmp_path), writing_into(["wandb", "mlflow"], tmp_path / "inner"):
+        assert (os.environ["WANDB_MODE"], os.environ["WANDB_DIR"]) == ("online", str(tmp_path))
+        assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{tmp_path}/mlflow.db"
+    assert dict(os.environ) == before
+
+
+def test_a_tracker_that_cannot_start_is_left_out_and_one_of_a_failed_run_is_closed(tmp_path, monkeypatch, caplog):
+    closed = []
+    finish = TensorBoardTracker.finish
+    monkeypatch.setattr(TensorBoardTracker, "finish", lambda self: (closed.append(1), finish(self)))
+    monkeypatch.setattr(Loop, "epoch", lambda self, epoch: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(config(tmp_path, "failed", trackers=["tensorboard"]))
+    assert closed == [1]
+    monkeypatch.undo()
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+
+    def refused(self):
+        raise OSError("read-only")
+
+    monkeypatch.setattr(TensorBoardTracker, "start", refused)
+    with caplog.at_level("WARNING", "eraserhead"):
+        assert train(config(tmp_path, epochs=1, trackers=["tensorboard"])).complete
+    assert "tracker tensorboard cannot be started; training goes on without it: OSError: read-only" in caplog.text
 
 
 def test_a_run_has_a_chart_and_the_scores_of_each_class(tmp_path):

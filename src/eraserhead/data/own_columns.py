@@ -66,7 +66,7 @@ def as_struct(batch: pa.Table, columns: Iterable[str]) -> pa.StructArray:
 
 def _is_plain(feature: FeatureType) -> bool:
     if isinstance(feature, dict):
-        return all(map(_is_plain, feature.values()))
+        return bool(feature) and all(map(_is_plain, feature.values()))  # Parquet has no object without keys
     if isinstance(feature, List | LargeList):
         return _is_plain(feature.feature)
     return isinstance(feature, Value | ClassLabel)

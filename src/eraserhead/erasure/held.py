@@ -78,7 +78,7 @@ class Erasure:
         smallest set found), ``matches`` the share of the documents on which they are as few, and ``naopc`` what
         ``naopc`` in `curves` is on average. Each has its 95 % interval over documents (``flips_low``, ``flips_high``)
         and their number (``flips_documents``). NaN is a number that does not exist; infinity is larger than everything:
-        half of the decisions never flip.
+        more than half of the decisions never flip.
         """
         return pd.DataFrame(table_columns(self.summary))
 

@@ -94,8 +94,13 @@ class ShardedResults(OutputFolder, Generic[SetupKind, SummaryKind]):
 
     @property
     def complete(self) -> bool:
-        """True when all tables and the summary are written."""
-        return all(map(self.has, (self.LAYOUT.summary, *self._files)))
+        """True when all tables and the summary are written; what is made of them can be made again."""
+        return all(map(self.has, (self.LAYOUT.summary, *map(self.LAYOUT.table, self.TABLES))))
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a file is missing that is made of the tables and the summary."""
+        return not all(map(self.has, self.DERIVED))
 
     @property
     def _files(self) -> tuple[str, ...]:

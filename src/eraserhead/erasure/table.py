@@ -21,8 +21,9 @@ from eraserhead.showing.terminal import FEW_NOTE, NEVER, interval
 
 YARDSTICK_NAMES = {MINIMUM: "minimum", BEST_FOUND: "smallest set found"}
 NOTE = (
-    "Of the documents whose decisions flip, some do so with no attention left. Median erased: never where half of the "
-    "decisions never flip. Extra: {components} erased beyond the {yardstick}, mean over the documents that flip along "
+    "Of the documents whose decisions flip, some do so with no attention left. Median erased: never where more than "
+    "half of the decisions never flip. Extra: {components} erased beyond the {yardstick}, mean over the documents that "
+    "flip along "
     "the ranking; matches: share, of those that flip with any set, on which there are none. {naopc}In brackets: 95 % "
     "intervals over documents.{few}"
 )

@@ -13,7 +13,7 @@ from eraserhead.mapping.folder import REMOVED
 from eraserhead.mapping.summary import AtlasSetup, PlaceSummary
 from eraserhead.method.intervals import difference_of, mean_of, share_of
 from eraserhead.method.names import ATTENTION, BEST_FOUND, RANDOM
-from eraserhead.method.paired import exact_sign_flip_p_values, sign_flip_p_values
+from eraserhead.method.paired import bounded_sign_flip_p_values, exact_sign_flip_p_values
 from eraserhead.method.statistics import compare, holm
 
 FINEST = 1000  # parts of 1 that a document's difference may come in for its p-value to be counted over all signs
@@ -37,7 +37,7 @@ def places_of(flips: pa.Table, setup: AtlasSetup) -> tuple[PlaceSummary, ...]:
     measured["advantage"] = measured["fewer"] - measured["more"]
     advantages = measured["advantage"]
     exact = unit >= 1 / (FINEST + 0.5)
-    p_values = exact_sign_flip_p_values(advantages, unit) if exact else sign_flip_p_values(advantages)
+    p_values = exact_sign_flip_p_values(advantages, unit) if exact else bounded_sign_flip_p_values(advantages)
     # A place at which no document differs is a comparison too: it counts in the correction of the others.
     corrected = holm(np.where(np.isnan(p_values), 1.0, p_values))
     of_places = [{name: own[:, number] for name, own in measured.items()} for number in range(len(places))]

@@ -36,9 +36,9 @@ PREFIXES = (
 )
 
 
-def sentences(summary: AtlasSummary) -> tuple[str, str]:
+def sentences(summary: AtlasSummary) -> tuple[str, ...]:
     """Return the answer: how many places stand out, and which places matter most when they are erased."""
-    return _standing_out(summary), _largest_effects(summary.places)
+    return tuple(filter(None, (_standing_out(summary), _largest_effects(summary.places))))
 
 
 def standing_out(summary: AtlasSummary) -> list[PlaceSummary]:
@@ -115,7 +115,10 @@ def _standing_out(summary: AtlasSummary) -> str:
     )
 
 
-def _largest_effects(places: Sequence[PlaceSummary]) -> str:
+def _largest_effects(places: Sequence[PlaceSummary]) -> str | None:
+    """Return where erasing all attention flips most decisions; None where nothing was analysed."""
+    if not any(place.whole_flips.count for place in places):
+        return None
     parts = []
     for what, own in (
         ("layer", [place for place in places if place.head is None]),

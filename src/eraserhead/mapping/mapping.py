@@ -129,6 +129,8 @@ def map_documents(
     if folder.complete:
         accelerator.wait_for_everyone()  # until all have seen it
         if accelerator.is_main_process:
+            if folder.lacking:
+                write_pictures(folder, folder.summary())
             folder.tidy()
         devices.tell(accelerator, f"{folder.path}: already complete, nothing to do")
         return folder

@@ -140,9 +140,9 @@ class Objective(nn.Module):
         torch's own weights would also weigh the share of the target that smoothing gives to the other classes, so that
         documents of a common class would be trained towards a rare one.
         """
-        if labels.ndim == 1 and self.weights is None:
-            return cross_entropy(logits, labels, reduction="sum", label_smoothing=self.smoothing)
         if labels.ndim == 1:
+            if self.weights is None:
+                return cross_entropy(logits, labels, reduction="sum", label_smoothing=self.smoothing)
             losses = cross_entropy(logits, labels, reduction="none", label_smoothing=self.smoothing)
             return (losses * self.weights[labels]).sum()
         states = labels * (1 - self.smoothing) + self.smoothing / 2
