@@ -79,7 +79,7 @@ def decisions_of(
             ),
             RankingNumbers(MINIMUM, minimum.order[row, :n].numpy(), (_flip(minimum.flips, row),)),
         ]
-        singles = reading.singles().decision[row, :n].numpy().astype(np.uint8)
+        singles = reading.singles().decision[row, :n].numpy().astype(np.int32)
         made.append(
             DecisionNumbers(
                 id=f"{prefix}{row}",
@@ -142,7 +142,7 @@ def made_up(count: int, seed: int = 0) -> list[DecisionNumbers]:
             DecisionNumbers(
                 *(f"test/{number}", None, text, number % 2, 0, (0.75, 0.25), text.split(" "), starts, ends, 0, 50.0),
                 rankings=tuple(rankings),
-                singles=SingleNumbers(np.zeros(n, np.uint8), np.zeros(n)),
+                singles=SingleNumbers(np.zeros(n, np.int32), np.zeros(n)),
                 affine=AffineNumbers(generator.dirichlet(np.ones(n)), generator.normal(size=(n, 2)), np.zeros(2)),
                 limits=LimitNumbers(lower, upper),
             )

@@ -1,6 +1,8 @@
 """`explore`: the page of results of every kind has the numbers of their tables, and of their models where they are."""
 
+import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,11 @@ from transformers import BertForSequenceClassification
 
 import eraserhead
 from eraserhead.cli.main import main
+from eraserhead.data.config import DataConfig
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain as explain_config
 from eraserhead.explanation.page_file import page_file
-from explored import unpacked
+from explored import decisions_of, head_reading, page_of, unpacked, written_page
 from labels import multi_label
 from test_pairs import pair_tokenizer
 from tiny import (
@@ -122,6 +125,37 @@ def test_where_nothing_is_affine_stored_erasures_are_shown(tmp_path, site, save)
         assert single.tolist() == result.documents.single_decision[row].tolist()
 
 
+def test_more_classes_than_a_byte_numbers_are_told_apart(tmp_path):
+    """Of 300 classes those below 256 are out of reach, so every decision is one that a byte cannot number."""
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(tiny_bert_config([f"class{number}" for number in range(300)]))
+    with torch.no_grad():
+        model.classifier.weight.mul_(50)
+        model.classifier.bias[:256] = -1e3
+    model.save_pretrained(tmp_path / "model")
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    options = {"site": "layer:-1", "cpu": True, "draws": 1}
+    result = eraserhead.erase(str(tmp_path / "model"), TEXTS[:2], output_dir=tmp_path / "results", **options)
+    _, _, decisions = unpacked(eraserhead.explore(tmp_path / "results", cpu=True))
+    for row, decision in enumerate(decisions):
+        single = result.documents.single_decision[row].tolist()
+        assert min(single) > 255
+        assert decision.array(decision.row["singleDecision"]).tolist() == single
+    numbers = eraserhead.explain(str(tmp_path / "model"), TEXTS[0], **options).numbers
+    assert numbers is not None
+    assert numbers.singles.decision.tolist() == result.documents.single_decision[0].tolist()
+
+
+@pytest.mark.parametrize("n", [2**8, 2**8 + 1, 2**16, 2**16 + 1])
+def test_orders_of_any_length_are_packed_whole(tmp_path, n):
+    [made] = decisions_of(head_reading([5]))
+    order = np.arange(n)[::-1]
+    rankings = [replace(each, order=order, scores=None) for each in made.rankings]
+    long = replace(made, affine=None, limits=None, names=["x"] * n, starts=None, ends=None, rankings=tuple(rankings))
+    _, _, [found] = unpacked(written_page(tmp_path / "long.html", page_of([long])))
+    assert found.ranking(1).tolist() == order.tolist()
+
+
 def gone(model: Path) -> str:
     for file in model.iterdir():
         file.unlink()
@@ -165,6 +199,28 @@ def test_some_documents_of_two_results(tmp_path, caplog):
         eraserhead.explore([folders[0], tmp_path / "x"], cpu=True)
     with pytest.raises(eraserhead.UserError, match="one folder of results, or two"):
         eraserhead.explore([*folders, folders[0]], cpu=True)
+
+
+def test_the_second_results_are_read_by_the_ids_of_the_first(tmp_path):
+    """The same model on the same documents in another order: what stands side by side is the same."""
+    model, pages = inside(tmp_path), []
+    for name, step in (("first", 1), ("second", -1)):
+        rows = [json.dumps({"name": f"d{at}", "text": text}) for at, text in enumerate(TEXTS)][::step]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))
+        data = DataConfig(path=str(tmp_path / f"{name}.jsonl"), id_column="name")
+        eraserhead.erase(model, data, output_dir=tmp_path / name, site="layer:-1", **FRAMED)
+        pages.append(tmp_path / name)
+    page = eraserhead.explore(pages, output=tmp_path / "two.html", documents=3, cpu=True)
+    (_, index, first), (_, other, second) = unpacked(page, "A"), unpacked(page, "B")
+    assert index["id"] == ["d0", "d1", "d2"]
+    assert other["id"] == ["d2", "d1", "d0"]
+    for a, b in zip(first, second[::-1], strict=True):
+        assert a.text == b.text
+        assert a.ranking(1).tolist() == b.ranking(1).tolist()
+        assert a.row["rankings"][1]["removed"] == b.row["rankings"][1]["removed"]
+        for name in ("curve", "scores"):
+            each = [found.array(found.row["rankings"][1][name]).astype(np.int16) for found in (a, b)]
+            np.testing.assert_allclose(*each, atol=3)  # batches of another make-up round otherwise
 
 
 def test_the_commands_write_pages(tmp_path, capfd):

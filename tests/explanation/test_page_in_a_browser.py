@@ -1,10 +1,13 @@
 """The page in a real browser: what one does with hands, keyboard and address, and that its numbers are the method's."""
 
+import csv
 import html
+import io
 import json
 import re
 import time
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -139,6 +142,9 @@ def test_an_address_names_the_document_the_ranking_and_what_is_erased(started, p
         assert len(page.words(erased=True)) == 1
     with opened(started, path, "#id=no/such") as page:
         assert "no document no/such" in page.text("#failed")
+        page.page.keyboard.press("]")
+        page.until("document.getElementById('name').textContent === 'test/1'")
+        assert not page.page.locator("#failed").is_visible()
 
 
 def test_the_list_is_sorted_and_searched(started, path, decisions):
@@ -214,6 +220,35 @@ def test_numbers_and_pictures_are_saved(started, path, decisions, tmp_path):
     assert files["PNG"].startswith(b"\x89PNG")
     assert b"<svg" in files["SVG"]
     assert b"word22" in files["SVG"]
+
+
+SAVED = "a \x00\x0b\ufffe 😀b 👩‍👩‍👧 good"
+
+
+def test_texts_of_any_characters_are_saved_with_offsets_in_characters(started, tmp_path):
+    """XML has no place for some characters, and JavaScript counts two for others."""
+    words = SAVED.split(" ")
+    made = decisions_of(head_reading([len(words)]), texts=[SAVED])
+    path = written_page(tmp_path / "page.html", page_of(made))
+    files = {}
+    with opened(started, path) as page:
+        for button in ("SVG", "PNG", "Words, CSV"):
+            with page.page.expect_download(timeout=10_000) as waiting:
+                page.page.get_by_role("button", name=button, exact=True).click()
+            waiting.value.save_as(tmp_path / "saved")
+            files[button] = (tmp_path / "saved").read_bytes()
+    assert files["PNG"].startswith(b"\x89PNG")
+    assert "".join(ElementTree.fromstring(files["SVG"]).itertext()).count("\ufffd") >= 2
+    rows = list(csv.DictReader(io.StringIO(files["Words, CSV"].decode().replace("\x00", ""))))
+    assert [SAVED[int(row["start"]) : int(row["end"])] for row in rows] == words
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_of(started, path):
+    with opened(started, path) as page:
+        page.page.evaluate("() => { XMLSerializer.prototype.serializeToString = () => '<'; }")
+        page.page.get_by_role("button", name="PNG", exact=True).click()
+        page.until("!document.getElementById('failed').hidden")
+        assert page.text("#failed") == "This browser cannot draw the picture as PNG; save it as SVG."
 
 
 HOSTILE = [
@@ -369,6 +404,52 @@ def test_stored_erasures_are_shown_and_words_cannot_be_erased_where_there_is_no_
         page.page.keyboard.press("m")
         assert len(page.words(erased=True)) == whole.rankings[-1].flips[0].removed
         assert page.page.locator(".band").count() == 0
+
+
+def test_the_mean_over_random_orders_is_not_the_probability_of_the_first(started, tmp_path, decisions):
+    whole = decisions[1]
+    curve = CurveNumbers(np.arange(12), np.linspace(0.9, 0.3, 12))
+    along = replace(whole.rankings[0], curve=curve)
+    bare = replace(whole, affine=None, limits=None, rankings=(along, *whole.rankings[1:]))
+    path = written_page(tmp_path / "stored.html", page_of([bare]))
+    with opened(started, path, "#ranking=random&id=test/1") as page:
+        assert page.probabilities()[CLASSES[whole.decision]] == whole.probabilities[whole.decision]
+        assert page.page.locator("polyline.curve").count() == 1
+        page.slide(1)
+        assert not any(re.search(r"\d", each) for each in page.page.locator(".bars .value").all_text_contents())
+        assert page.page.locator("circle.here").get_attribute("visibility") == "hidden"
+        assert "Probabilities of this order, the first of 3, were not stored." in page.text(".readout")
+        assert "mean of 3 orders" in page.text(".legend")
+
+
+def test_no_single_random_order_is_drawn_as_the_mean(started, path, decisions):
+    """Three rankings have no stored curve; the page draws the two whose only order it knows."""
+    assert all(each.curve is None for each in decisions[0].rankings)
+    with opened(started, path, "#ranking=random&id=test/0") as page:
+        assert page.page.locator("polyline.curve").count() == 2
+        assert "mean of" not in page.text(".legend")
+        assert "first of 3 orders; their mean curve was not stored" in page.text(".legend")
+        with page.page.expect_download() as waiting:
+            page.page.get_by_role("button", name="Curves, CSV", exact=True).click()
+        assert waiting.value.path().read_text().startswith("erased,attention,product,lowest,highest")
+
+
+def test_an_address_restores_the_smallest_set_with_and_without_a_closed_form(started, tmp_path, decisions):
+    whole = decisions[1]
+    least = whole.rankings[-1]
+    expected = {f"word{number}" for number in least.order[: least.flips[0].removed]}
+    for made in (whole, replace(whole, affine=None, limits=None)):
+        path = written_page(tmp_path / "page.html", page_of([made]))
+        with opened(started, path, "#id=test/1&ranking=attention") as page:
+            page.page.keyboard.press("m")
+            page.until("location.hash.includes('set=smallest')")
+            address = page.page.evaluate("location.hash")
+        with opened(started, path, address) as page:
+            assert set(page.words(erased=True)) == expected
+            assert "the smallest set" in page.text(".readout")
+            page.page.locator("#beside").select_option("0:product")
+            page.until("document.querySelectorAll('.pane').length === 2")
+            assert set(page.words(erased=True)) == expected
 
 
 def test_a_label_has_an_address_of_its_own(started, tmp_path, decisions):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Int32
 
 from eraserhead.method.names import RANDOM, YARDSTICKS
 
@@ -120,7 +120,7 @@ class SingleNumbers:
         js: Jensen-Shannon divergence from the original distribution, in nats.
     """
 
-    decision: UInt8[np.ndarray, " components"]
+    decision: Int32[np.ndarray, " components"]
     js: Float[np.ndarray, " components"]
 
 

@@ -60,7 +60,7 @@ def explained_numbers(
         percentile=None,
         rankings=tuple(_rankings(ranked, analysis, _curves(reading, analysis), n)),
         singles=SingleNumbers(
-            analysis.singles.decision[0, :n].numpy(force=True).astype(np.uint8),
+            analysis.singles.decision[0, :n].numpy(force=True).astype(np.int32),
             analysis.singles.js[0, :n].numpy(force=True),
         ),
         affine=None if affine is None else affine.affine,

@@ -63,11 +63,13 @@ def explore_folders(config: ExploreConfig) -> Path:
     output = page_file("output", config.output or str(folders[0].path / RESULTS.page))
     summaries = [folder.checked_summary() for folder in folders]
     accelerator = devices.start(config.cpu)
-    stored = [stored_decisions(folder, config.documents) for folder in folders]
+    stored = [stored_decisions(folders[0], config.documents)]
     if not stored[0]:
         raise UserError(f"{folders[0].path}: has no documents; erase some")
-    if len(stored) > 1:
-        stored[1] = _same_documents(config.results, *stored)
+    if len(folders) > 1:
+        ids = {each.id for each in stored[0]}
+        second = stored_decisions(folders[1], len(ids), ids)
+        stored.append(_same_documents(config.results, stored[0], second))
     found = []
     for summary, decisions in zip(summaries, stored, strict=True):
         found.append(of_summary(summary, *_with_numbers(summary, decisions, accelerator)))
@@ -77,21 +79,20 @@ def explore_folders(config: ExploreConfig) -> Path:
 
 
 def _same_documents(
-    results: Sequence[str], first: Sequence[DecisionNumbers], second: Sequence[DecisionNumbers]
+    results: Sequence[str], first: list[DecisionNumbers], second: list[DecisionNumbers]
 ) -> list[DecisionNumbers]:
-    """Return the second results' decisions on documents that the first ones have.
+    """Return the second results' decisions, which are on documents that the first ones have.
 
     Raises:
         UserError: There are none, or a text differs.
     """
     texts = {each.id: each.text for each in first}
-    shared = [each for each in second if each.id in texts]
-    other = next((each.id for each in shared if each.text != texts[each.id]), None)
+    other = next((each.id for each in second if each.text != texts[each.id]), None)
     if other is not None:
         raise UserError(f"{' and '.join(results)}: document {other} has another text; erase the same documents")
-    if not shared:
+    if not second:
         raise UserError(f"{' and '.join(results)}: have no document in common; erase the same documents with both")
-    return shared
+    return second
 
 
 def _with_numbers(

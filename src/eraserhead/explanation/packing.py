@@ -139,7 +139,7 @@ def _row(decision: DecisionNumbers, arrays: _Arrays) -> dict[str, Any]:
         **_offsets(decision, arrays),
     }
     if affine is None:
-        row["singleDecision"] = arrays.add(decision.singles.decision, "u1")
+        row["singleDecision"] = arrays.add(decision.singles.decision, _numbering(len(decision.probabilities)))
         row["singleJs"] = arrays.add(decision.singles.js, "f4")
         return row
     row["weights"] = arrays.add(affine.weights, "f8")
@@ -169,7 +169,7 @@ def _offsets(decision: DecisionNumbers, arrays: _Arrays) -> dict[str, Any]:
 def _ranking(ranking: RankingNumbers, arrays: _Arrays, n: int, affine: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": ranking.name,
-        "order": arrays.add(ranking.order, "u1" if n <= 2**8 else "u2"),
+        "order": arrays.add(ranking.order, _numbering(n)),
         "removed": [flip.removed for flip in ranking.flips],
     }
     if ranking.scores is not None and not (affine and ranking.name == ATTENTION):  # which are the weights themselves
@@ -181,6 +181,11 @@ def _ranking(ranking: RankingNumbers, arrays: _Arrays, n: int, affine: bool) -> 
             row["k"] = arrays.add(ranking.curve.k, "i4")
         row["curve"] = arrays.add(_steps(ranking.curve.probability), "u2")
     return row
+
+
+def _numbering(count: int) -> str:
+    """Return the smallest type that numbers so many classes or components from 0."""
+    return "u1" if count <= 2**8 else "u2" if count <= 2**16 else "i4"
 
 
 def _steps(probability: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Decisions as the tables of results store them, without a model."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from eraserhead.explanation.decision_numbers import (
 from eraserhead.method.cases import ON
 from eraserhead.method.names import SHUFFLES, YARDSTICKS
 
+Wanted = dict[str, bool]  # of each document up to the last one that is read: whether it is
 ID, TARGET = "id", "target"
 OF_DOCUMENTS = (
     *(ID, TARGET, "text", "label", "prediction", "probabilities", "components", "starts", "ends"),
@@ -38,18 +39,20 @@ class _Along:
     order: np.ndarray
 
 
-def stored_decisions(results: ResultsFolder, documents: int) -> list[DecisionNumbers]:
+def stored_decisions(
+    results: ResultsFolder, documents: int, ids: Collection[str] | None = None
+) -> list[DecisionNumbers]:
     """Read the decisions on the first documents of finished results.
 
     Args:
         results: The results.
         documents: Most documents; all labels of a document are read with it.
+        ids: Only documents with these ids are read; default: any.
 
     Raises:
         UserError: A table is damaged.
     """
-    rows = _document_rows(results, documents)
-    wanted = {(row[ID], row[TARGET]) for row in rows}
+    rows, wanted = _document_rows(results, documents, ids)
     flips: dict[Key, dict[str, _Along]] = defaultdict(dict)
     for key, row in _rows(results, "flips", OF_FLIPS, wanted, _without_shuffles):
         flip = FlipNumbers(row["removed"], row["mass"], row["outcome"], row["percentile"])
@@ -62,29 +65,40 @@ def stored_decisions(results: ResultsFolder, documents: int) -> list[DecisionNum
     ]
 
 
-def _document_rows(results: ResultsFolder, documents: int) -> list[dict[str, Any]]:
-    """Return the rows of the first documents."""
-    every = groupby(_converted(results.batches("documents", OF_DOCUMENTS)), key=lambda row: row[ID])
-    return [row for _, rows in islice(every, documents) for row in rows]
+def _document_rows(
+    results: ResultsFolder, documents: int, ids: Collection[str] | None
+) -> tuple[list[dict[str, Any]], Wanted]:
+    """Return the rows of the first documents, and which of the documents up to the last one they are."""
+    found: list[dict[str, Any]] = []
+    wanted: Wanted = {}
+    left = documents
+    for name, rows in groupby(_converted(results.batches("documents", OF_DOCUMENTS)), key=lambda row: row[ID]):
+        wanted[name] = ids is None or name in ids
+        if wanted[name]:
+            found.extend(rows)
+            left -= 1
+        if not left:
+            break
+    return found, wanted
 
 
 def _rows(
     results: ResultsFolder,
     table: str,
     columns: Sequence[str],
-    wanted: set[Key],
+    wanted: Wanted,
     chosen: Callable[[pa.Table], pa.Table] = lambda rows: rows,
 ) -> Iterator[tuple[Key, dict[str, Any]]]:
-    """Yield the rows of some decisions; they come first in every table, which is not read any further."""
+    """Yield the rows on wanted documents; every table has these in one order, and is read up to the last."""
     for row in _converted(map(chosen, results.batches(table, columns))):
-        key = row[ID], row[TARGET]
-        if key not in wanted:
+        if row[ID] not in wanted:
             return
-        yield key, row
+        if wanted[row[ID]]:
+            yield (row[ID], row[TARGET]), row
 
 
 def _by_ranking(
-    results: ResultsFolder, table: str, columns: Sequence[str], wanted: set[Key]
+    results: ResultsFolder, table: str, columns: Sequence[str], wanted: Wanted
 ) -> dict[Key, dict[str, dict[str, Any]]]:
     found: dict[Key, dict[str, dict[str, Any]]] = defaultdict(dict)
     for key, row in _rows(results, table, columns, wanted):
@@ -124,7 +138,7 @@ def _decision(
 ) -> DecisionNumbers:
     by_label = row[TARGET] is not None
     probabilities = row["probabilities"].tolist()
-    single = row["single_decision"].astype(np.uint8)
+    single = row["single_decision"].astype(np.int32)
     rankings = [
         RankingNumbers(
             name,
@@ -148,7 +162,7 @@ def _decision(
         truncated=row["truncated_tokens"],
         percentile=row["percentile"],
         rankings=tuple(rankings),
-        singles=SingleNumbers((ON - single).astype(np.uint8) if by_label else single, row["single_js"]),
+        singles=SingleNumbers(ON - single if by_label else single, row["single_js"]),
     )
 
 

@@ -81,10 +81,15 @@ function rankingOf(decision, own, about, array) {
       probability.unshift(decision.probabilities[decision.decided]);
     }
     ranking.curve = { k, probability };
-  } else if (decision.affine) {
+  } else if (decision.affine && !isMean(ranking)) {
     ranking.curve = along(decision, order);
   }
   return ranking;
+}
+
+/** Tell whether the curve of a ranking is a mean over orders, of which only the first is on the page. */
+function isMean(ranking) {
+  return ranking.kind === "random" && ranking.draws > 1;
 }
 
 /** Return `a_i (u_i + b)` of each component and class, and behind these `a_i` itself, all lifted. */
@@ -140,15 +145,16 @@ function along(decision, order) {
 /**
  * Return what is known of a decision without closed forms, along a ranking with the first k erased: the probability
  * where it was measured, and whether the decision is another one. That is stored up to the first flip; behind it, it
- * follows from a probability above a half, or, of two classes, below. Null where it is not known.
+ * follows from a probability above a half, or, of two classes, below. Null where it is not known: a mean over orders
+ * says nothing of the one order whose words are erased.
  */
 function storedAlong(decision, ranking, k) {
   const { first, curve } = ranking;
-  const at = curve ? curve.k.indexOf(k) : -1;
+  const at = curve && !isMean(ranking) ? curve.k.indexOf(k) : -1;
   const measured = at >= 0 ? curve.probability[at] : null;
   const probability = k === 0 ? decision.probabilities[decision.decided] : measured;
   if (first === null || k <= first) return { probability, flipped: k === first };
-  if (ranking.kind === "random" || probability === null) return { probability, flipped: null };
+  if (probability === null) return { probability, flipped: null };
   if (probability > 0.5 + 1 / FINE) return { probability, flipped: false };
   return { probability, flipped: decision.classes.length === 2 && probability < 0.5 - 1 / FINE ? true : null };
 }

@@ -25,8 +25,8 @@ function newPane(parent, changed, slid) {
   return pane;
 }
 
-/** Show a decision along a ranking with the first k erased, or with the components in `erased`. */
-function showDecision(pane, results, decision, { ranking, k, erased }) {
+/** Show a decision along a ranking with the first k erased, or the components in `erased`, or the smallest set. */
+function showDecision(pane, results, decision, { ranking, k, erased, smallest }) {
   Object.assign(pane, { results, decision, ranking, k: 0, byHand: false, erased: new Uint8Array(decision.n) });
   pane.words = showWords(pane.part("words"), decision, (which, erase) => erasedByHand(pane, which, erase), (i) => look(pane, i));
   pane.part("words").classList.toggle("by-name", !decision.starts);
@@ -38,7 +38,8 @@ function showDecision(pane, results, decision, { ranking, k, erased }) {
   pane.part("smallest").textContent = decision.smallest ? capital(smallestCalled(decision)) : "";
   pane.width = 0;
   choose(pane, ranking);
-  if (erased && decision.affine) erasedByHand(pane, erased.filter((i) => i < decision.n), true);
+  if (smallest && decision.smallest) toSmallest(pane);
+  else if (erased && decision.affine) erasedByHand(pane, erased.filter((i) => i < decision.n), true);
   else eraseFirst(pane, Math.min(k, decision.n));
 }
 
@@ -197,9 +198,11 @@ function sentence(pane, unit) {
 
 /** Say where probabilities were measured, if not here. */
 function unstored({ decision, now, ranking, byHand }) {
-  const { curve, first } = decision.rankings[ranking];
+  const chosen = decision.rankings[ranking];
+  const { curve, first, draws } = chosen;
   if (now.probability !== null || byHand) return "";
   const before = now.flipped === null ? ` It first flips with ${first}.` : "";
+  if (isMean(chosen)) return `${before} Probabilities of this order, the first of ${draws}, were not stored.`;
   return curve ? `${before} Probabilities were measured with ${curve.k.filter((k) => k).join(", ")} erased.` : before;
 }
 
@@ -273,8 +276,9 @@ function legend(pane) {
   if (decision.smallest) said.push(`${decision.affine ? "Dot" : "Black mark"}: the ${smallestCalled(decision)} (${decision.smallest.removed}).`);
   const exact = decision.classes.length === 2;
   if (decision.limits) said.push(`Band: ${exact ? "all that sets of each size can reach" : "no set of any size leaves it"}.`);
-  const random = decision.rankings.find((ranking) => ranking.kind === "random");
-  if (random && random.draws > 1) said.push(`Random: mean of ${random.draws} orders; its words are the first order's.`);
+  const random = decision.rankings.find(isMean);
+  if (random && random.curve) said.push(`Random: mean of ${random.draws} orders; its words are the first order's.`);
+  if (random && !random.curve) said.push(`Random: its words are the first of ${random.draws} orders; their mean curve was not stored.`);
   if (decision.percentile !== null) said.push(ordinary(pane));
   pane.part("legend").textContent = said.join(" ");
 }

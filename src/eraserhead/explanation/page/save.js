@@ -2,6 +2,7 @@
 
 const COPIED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "fill-opacity", "font-size", "font-family"];
 const MARGIN = 16;
+const NO_PNG = "This browser cannot draw the picture as PNG; save it as SVG.";
 
 /** Hand a file to the browser. */
 function hand(name, content, kind) {
@@ -90,13 +91,18 @@ function styledCopy(chart) {
   return copy;
 }
 
+/** Write a picture as XML, which has no place for most control characters; a sign stands for each. */
+function xml(svg) {
+  return new XMLSerializer().serializeToString(svg).replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd");
+}
+
 function saveSvg(pane) {
-  hand(fileName(pane, ".svg"), new XMLSerializer().serializeToString(picture(pane).svg), "image/svg+xml");
+  hand(fileName(pane, ".svg"), xml(picture(pane).svg), "image/svg+xml");
 }
 
 function savePng(pane) {
   const { svg, width, height } = picture(pane);
-  const source = new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" });
+  const source = new Blob([xml(svg)], { type: "image/svg+xml" });
   const image = new Image();
   image.onload = () => {
     const canvas = document.createElement("canvas");
@@ -104,22 +110,38 @@ function savePng(pane) {
     const context = canvas.getContext("2d");
     context.scale(2, 2);
     context.drawImage(image, 0, 0);
-    canvas.toBlob((png) => hand(fileName(pane, ".png"), png, "image/png"));
+    canvas.toBlob((png) => (png ? hand(fileName(pane, ".png"), png, "image/png") : fail(NO_PNG)));
+    URL.revokeObjectURL(image.src);
+  };
+  image.onerror = () => {
+    fail(NO_PNG);
     URL.revokeObjectURL(image.src);
   };
   image.src = URL.createObjectURL(source);
 }
 
-/** Save a row for each component: what it is, its scores and places by ranking, and what an affine head adds of it. */
+/** Return how many characters stand before each place in a text; of some characters JavaScript counts two places. */
+function charactersBefore(text) {
+  const before = new Int32Array(text.length + 1);
+  for (let i = 0; i < text.length; i++) before[i + 1] = before[i] + (text.codePointAt(i) > 0xffff ? 0 : 1);
+  return before;
+}
+
+/**
+ * Save a row for each component: what it is, its scores and places by ranking, and what an affine head adds of it.
+ * Offsets are in characters, as in the tables of results.
+ */
 function saveWords(pane) {
   const { decision, erased } = pane;
   const scored = decision.rankings.filter((each) => each.scores);
+  const before = charactersBefore(decision.text);
+  const [starts, ends] = [decision.starts, decision.ends].map((places) => places && places.map((place) => before[place]));
   const places = decision.rankings.map((each) => placesOf(each.order));
   const head = ["component", "text", "start", "end", "erased"];
   head.push(...scored.map((each) => `${each.name}_score`), ...decision.rankings.map((each) => `${each.name}_place`));
   if (decision.affine) head.push("weight", ...decision.classes.map((name) => `logit_${name}`));
   const rows = Array.from({ length: decision.n }, (_, i) => {
-    const row = [i, written(decision, i), decision.starts ? decision.starts[i] : "", decision.ends ? decision.ends[i] : "", erased[i]];
+    const row = [i, written(decision, i), starts ? starts[i] : "", ends ? ends[i] : "", erased[i]];
     row.push(...scored.map((each) => each.scores[i]), ...places.map((each) => each[i]));
     if (decision.affine) row.push(decision.weights[i], ...decision.classes.map((_, c) => decision.logits[c * decision.n + i]));
     return row;

@@ -89,8 +89,9 @@ function offerBeside() {
 }
 
 /** Show a row of the first results, and what stands beside it. */
-async function show(row, { ranking = null, k = 0, erased = null } = {}) {
+async function show(row, { ranking = null, k = 0, erased = null, smallest = false } = {}) {
   const showing = ++page.showing;
+  element("failed").hidden = true;
   const wanted = ranking ?? (panes.length ? panes[0].ranking : ranking0());
   const asked = [{ results: page.results[0], row, ranking: wanted }];
   if (page.beside) asked.push(besideOf(row));
@@ -105,7 +106,7 @@ async function show(row, { ranking = null, k = 0, erased = null } = {}) {
   page.quiet = true;
   found.forEach(({ results, decision, ranking: number }, i) => {
     panes[i].part("of").textContent = page.results.length > 1 ? `Results ${results.name}` : "";
-    showDecision(panes[i], results, decision, { ranking: number, k, erased: i === 0 ? erased : null });
+    showDecision(panes[i], results, decision, { ranking: number, k, erased: i === 0 ? erased : null, smallest: i === 0 && smallest });
   });
   page.quiet = false;
   tellDocument(panes[0].decision);
@@ -157,7 +158,8 @@ function writeAddress() {
   const asked = new URLSearchParams({ id: decision.id });
   if (decision.target !== null) asked.set("target", decision.target);
   asked.set("ranking", decision.rankings[ranking].name);
-  if (byHand) asked.set("erased", Array.from(erased, (is, i) => (is ? i : -1)).filter((i) => i >= 0).join("."));
+  if (byHand === "smallest") asked.set("set", "smallest");
+  else if (byHand) asked.set("erased", Array.from(erased, (is, i) => (is ? i : -1)).filter((i) => i >= 0).join("."));
   else asked.set("k", k);
   if (page.beside) asked.set("beside", page.beside);
   page.address = `#${asked}`;
@@ -173,12 +175,14 @@ async function fromAddress() {
   }
   element("beside").value = page.beside;
   const row = first.rows.get(key(asked.get("id"), asked.get("target")));
-  if (asked.has("id") && row === undefined) fail(`There is no document ${asked.get("id")} on this page.`);
   const ranking = first.about.rankings.findIndex((each) => each.name === asked.get("ranking") && each.kind !== "smallest");
   const k = Math.max(0, Number.parseInt(asked.get("k"), 10) || 0);
   const erased = asked.has("erased") ? asked.get("erased").split(".").filter((i) => /^\d+$/.test(i)).map(Number) : null;
+  const smallest = asked.get("set") === "smallest";
   const shown = row ?? list.rows[0];
-  if (shown !== undefined) await show(shown, { ranking: ranking < 0 ? null : ranking, k, erased });
+  const showing = shown === undefined ? null : show(shown, { ranking: ranking < 0 ? null : ranking, k, erased, smallest });
+  if (asked.has("id") && row === undefined) fail(`There is no document ${asked.get("id")} on this page.`); // until another is shown
+  await showing;
 }
 
 function listen() {
@@ -215,7 +219,8 @@ function listen() {
 /** Return what is shown in the first pane now. */
 function kept() {
   const { ranking, k, byHand, erased } = panes[0];
-  return { ranking, k, erased: byHand ? Array.from(erased, (is, i) => (is ? i : -1)).filter((i) => i >= 0) : null };
+  const smallest = byHand === "smallest";
+  return { ranking, k, smallest, erased: byHand && !smallest ? Array.from(erased, (is, i) => (is ? i : -1)).filter((i) => i >= 0) : null };
 }
 
 function turn(step) {
