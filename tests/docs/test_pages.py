@@ -141,7 +141,7 @@ def test_few_blocks_are_not_run_and_each_says_why():
 @pytest.mark.parametrize("page", PAGES)
 def test_a_block_says_what_it_is(page):
     languages = {block.language for block in blocks_of(page)}
-    assert languages <= {"bash", "python", "text", "yaml", "bibtex"}
+    assert languages <= {"bash", "python", "text", "yaml"}
 
 
 @pytest.mark.parametrize("page", PAGES)
