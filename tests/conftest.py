@@ -2,6 +2,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on busy cores are slower than one
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no hub can be reached: fail at once, not after half a minute
+os.environ.pop("COLUMNS", None)  # output that is no terminal's is as wide as by default, whoever runs the tests
 
 import logging
 import sys

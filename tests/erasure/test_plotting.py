@@ -31,7 +31,7 @@ from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.errors import UserError
 from eraserhead.method.intervals import mean_of, share_of
-from eraserhead.showing.panels import looks
+from eraserhead.showing.panels import looks, shortened
 from studies import Document, Single, made_up, random_documents
 
 pytestmark = pytest.mark.slow
@@ -258,3 +258,16 @@ def test_results_without_documents_say_so(name, tmp_path):
     empty = made_up(tmp_path, "imdb", "flan-none", random_documents(3, 5, (1,))).results
     with pytest.raises(NothingToDrawError):
         draw(name, [plotted(empty)])
+
+
+def test_long_names_leave_room_for_the_panels(folder, other):
+    """Names such as paths are shortened in the middle; with warnings as errors, a panel without room would fail."""
+    names = [f"/a/{'very/' * 40}long/{end}" for end in ("first", "second")]
+    for figure in ("flips", "rankings", "minimum"):
+        drawing = draw(figure, [plotted(folder, names[0]), plotted(other, names[1])])
+        drawing.figure.draw_without_rendering()
+        for panel in drawing.figure.axes:
+            box = panel.get_window_extent()
+            assert not panel.axison or min(box.width, box.height) > 40
+    assert shortened("abcdefghij", 7) == "ab…ghij"
+    assert shortened("abcdefg", 7) == "abcdefg"

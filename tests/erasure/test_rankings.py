@@ -108,12 +108,12 @@ def test_every_table_and_the_summary_have_what_was_asked_for(made):
 def test_show_tells_where_scores_come_from_and_what_they_cost(made, capsys):
     erase_to_folder(config("shown", ASKED))
     assert main(["show", "shown"]) == 0
-    shown = capsys.readouterr().out
-    assert "ranking    last_first is from own:last_first\n" in shown
-    assert re.search(r"ranking    theirs is from table \w{32}; 1 of its spans lie on no component\n", shown)
-    costs = re.search(r"cost       seconds a document: (.*)", shown)
+    shown = " ".join(capsys.readouterr().out.split())  # long lines are wrapped
+    assert "ranking last_first is from own:last_first " in shown
+    assert re.search(r"ranking theirs is from table \w{32}; 1 of its spans lie on no component ", shown)
+    costs = re.search(r"cost seconds a document: (.*)", shown)
     assert costs is not None
-    assert re.findall(r"(\w+) [<.\d]", costs[1]) == NAMES[1:]
+    assert [name for name in re.findall(r"(\w+) [<.\d]", costs[1]) if name in NAMES] == NAMES[1:]
 
 
 def test_the_command_line_and_python_have_the_same_results(made, monkeypatch):

@@ -31,6 +31,7 @@ from eraserhead.showing.figures import (
 BAND, FAINT, MANY = 0.18, 0.08, 6  # opacity of a band, and where there are more than so many lines
 LEGEND, LINE_HEIGHT = 1.25, 0.13  # inches: width of a legend beside panels, height of a line of text
 CHARACTER, BOLD = 0.053, 0.072  # inches, mean width of a character of running text, and of a title
+NAME = 24  # characters of a name in a legend
 ALONE = 1.4  # times as wide is a panel that has none beside it
 COLOURS = (BLACK, VERMILION, SKY_BLUE, BLUE, GREEN, ORANGE, PURPLE)
 DASHES: tuple[Any, ...] = (":", "-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
@@ -117,7 +118,7 @@ def legend(figure: Figure, styles: Looks, names: Mapping[str, str], title: str) 
         title: Title of the legend.
     """
     handles = [
-        Line2D([], [], label=visible(names.get(name, name)), **{**style, "markevery": None})
+        Line2D([], [], label=shortened(visible(names.get(name, name)), NAME), **{**style, "markevery": None})
         for name, style in styles.items()
     ]
     figure.legend(
@@ -181,9 +182,22 @@ def wrapped(text: str, width: float, character: float = CHARACTER) -> list[str]:
 
 
 def panel_title(panel: Axes, text: str, width: float) -> None:
-    """Write a title of one line or several above a panel of this width in inches; an empty one takes no room."""
+    """Write a title above a panel of this width in inches; an empty one takes no room.
+
+    Each of its lines is written in two at most, so that a long name, such as a path, leaves room for the panel.
+    """
     if text:
-        panel.set_title("\n".join(line for each in text.split("\n") for line in wrapped(each, width)), loc="left")
+        room = 2 * max(int(width / CHARACTER) - 2, 8)
+        lines = [line for each in text.split("\n") for line in wrapped(shortened(visible(each), room), width)]
+        panel.set_title("\n".join(lines), loc="left")
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; of a longer one the beginning and, more of it, the end."""
+    if len(text) <= most:
+        return text
+    begin = most // 3
+    return f"{text[:begin]}…{text[begin + 1 - most :]}"
 
 
 def percent_axis(panel: Axes, highest: float) -> None:
