@@ -18,8 +18,8 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import METHODS, AdapterConfig, ModelConfig, TrainConfig, TrainingConfig
-from eraserhead.training.loop import Loop
 from eraserhead.training.training import train
+from interruptions import interrupt_training
 from tiny import labelled_file, tiny_encoder, tiny_tokenizer
 
 TEXTS = ["a good film", "the cast was dull and bad", "never fine"]
@@ -99,22 +99,12 @@ def test_a_fresh_process_gives_the_same_logits_bit_for_bit(sources, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_resumes_with_its_adapter(sources, tmp_path, monkeypatch):
+def test_an_interrupted_run_resumes_with_its_adapter(sources, tmp_path):
     adapter = AdapterConfig(r=3, dropout=0.3, learning_rate=2e-2)
     whole = config(sources, tmp_path / "whole", adapter=adapter, epochs=3, patience=9)
     train(whole)
     cut = replace(whole, output_dir=str(tmp_path / "cut"))
-    epoch = Loop.epoch
-
-    def interrupted(self, number):
-        if number == 1:
-            raise KeyboardInterrupt
-        return epoch(self, number)
-
-    monkeypatch.setattr(Loop, "epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(cut)
-    monkeypatch.setattr(Loop, "epoch", epoch)
+    interrupt_training(cut, epochs=1)
     train(replace(cut, resume=True))
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -32,6 +32,7 @@ from eraserhead.training.stored_vectors import VECTORS
 from eraserhead.training.trackers import writing_into
 from eraserhead.training.training import train
 from eraserhead.training.vectors import cache_root
+from interruptions import interrupt_training
 from tiny import labelled_file, tiny_encoder, tiny_tokenizer
 
 pytestmark = pytest.mark.slow
@@ -117,23 +118,13 @@ def test_best_epoch_is_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_resumed_training_ends_where_uninterrupted_training_does(tmp_path, monkeypatch, frozen):
+def test_resumed_training_ends_where_uninterrupted_training_does(tmp_path, frozen):
     """Dropout and erasure draw, so the random state must come back too; the interruption falls into the third epoch."""
     run = config(tmp_path, "whole", freeze_encoder=frozen, epochs=4, patience=9, erase_attention=0.5)
     run = replace(run, model=replace(run.model, dropout=0.3))
     train(run)
     cut = replace(run, output_dir=str(tmp_path / "cut"))
-    epoch = Loop.epoch
-
-    def interrupted(self, number):
-        if number == 2:
-            raise KeyboardInterrupt
-        return epoch(self, number)
-
-    monkeypatch.setattr(Loop, "epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(cut)
-    monkeypatch.setattr(Loop, "epoch", epoch)
+    interrupt_training(cut, epochs=2)
     with pytest.raises(UserError, match="resume=True"):
         train(cut)
     train(replace(cut, resume=True))

@@ -171,9 +171,7 @@ def _help(arguments: Sequence[str]) -> str:
     if not names or names[0] in (HELP, COMPLETION):
         return help_pages.main_page()
     if names[0] not in COMMANDS:
-        raise UserError(
-            f"no command '{names[0]}'", nearest(names[0], KNOWN) or f"; the commands are {', '.join(KNOWN)}"
-        )
+        raise _no_command(names[0])
     return help_pages.command_page(names[0], "--help_all" in arguments)
 
 

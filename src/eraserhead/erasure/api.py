@@ -9,7 +9,7 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.given import Content, Given, GivenColumns, check_given, given_content, given_documents
+from eraserhead.data.given import Given, GivenColumns
 from eraserhead.erasure.config import CountNeverAs, EraseConfig, MergeConfig
 from eraserhead.erasure.erasing import erase_documents
 from eraserhead.erasure.held import Erasure
@@ -18,10 +18,9 @@ from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.errors import Job, Setting, UserError
 from eraserhead.loading import devices
-from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
-from eraserhead.loading.opened import documents_for
+from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel
+from eraserhead.loading.given_inputs import given_inputs
 from eraserhead.loading.site_table import check_site
-from eraserhead.loading.targets import decides_by_label, label_setup
 from eraserhead.method.names import CurveSizes, RandomOther, Unit
 from eraserhead.rankings.asked import Given as GivenRanking
 from eraserhead.rankings.asked import asked_rankings
@@ -165,23 +164,12 @@ def erase(
     if config.asked_part is not None and output_dir is None:
         raise UserError(Setting("part", part), ": give ", Setting("output_dir"), " too, which ", Job("merge"), " reads")
     columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()), rationale_column)
-    content = content_of(data, columns, split, config.label_map)
-    checkpoint = given_checkpoint(
-        *(model, tokenizer, revision, dtype, trust_remote_code), lambda found, name: label_setup(found, config, name)
-    )
-    if content is None:
-        documents = documents_for(checkpoint, asked, config.label_map)
-    else:
-        names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
-        documents = given_documents(
-            content, columns, len(names), names=names, label_map=config.label_map, by_label=by_label
-        )
+    given = given_inputs(model, tokenizer, data, columns, split, config, config.label_map, dtype, max_length)
     with tempfile.TemporaryDirectory() as scratch:
-        config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
-        config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "results"))
+        config = replace(given.config, output_dir=given.config.output_dir or str(Path(scratch) / "results"))
         accelerator = devices.start(cpu)
         with devices.alone_in(config.folder, accelerator):
-            results = erase_documents(checkpoint, documents, config, accelerator, asked_for)
+            results = erase_documents(given.checkpoint, given.documents, config, accelerator, asked_for)
         return Erasure({name: results.table(name) for name in SCHEMAS}, results.summary())
 
 
@@ -201,28 +189,6 @@ def merge(parts: Sequence[str | Path], output_dir: str | Path, *, overwrite: boo
     if isinstance(parts, (str, Path)):
         raise UserError("parts is one folder; give a list of all parts' folders")
     return read(merge_folders(MergeConfig(list(map(str, parts)), str(output_dir), overwrite)).path)
-
-
-def content_of(
-    data: Given | DataConfig, columns: GivenColumns, split: str | None, label_map: Sequence[str] | None
-) -> Content | None:
-    """Return what is in hand; null of a `DataConfig`, whose documents are loaded when the model is.
-
-    Raises:
-        UserError: It cannot be used, or an argument belongs to the other kind of data.
-    """
-    if isinstance(data, DataConfig):
-        for argument in (*columns.named, *(["split"] if split is not None else [])):
-            raise UserError(f"{argument}: belongs to rows in memory; a DataConfig names its own columns and splits")
-        return None
-    content = given_content(data, columns, split)
-    check_given(content, columns)
-    if label_map and not content.names_classes:
-        raise UserError(
-            Setting("label_map"),
-            ": belongs to a DataConfig, or to labels that are names; these are the model's class indices",
-        )
-    return content
 
 
 def read(folder: str | Path) -> Erasure:

@@ -181,16 +181,9 @@ def erase_documents(
         size = partial(automatic_size, opened, documents=len(documents.rows), orders=draws + len(scoring.rankings))
         work = work_of(opened, documents, config.shard_size, size, part)
     setup = _setup(opened, documents, config, scoring.rankings, work.size)
-    results.check(setup, config.overwrite)
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        results.open(setup)
-    accelerator.wait_for_everyone()
+    results.prepare(setup, config.overwrite, accelerator)
     if results.complete:
-        accelerator.wait_for_everyone()  # until all have seen it
-        if accelerator.is_main_process:
-            results.tidy()
-        devices.tell(accelerator, f"{results.path}: already complete, nothing to do")
+        results.leave_complete(accelerator)
         return results
     if part is not None:
         devices.tell(accelerator, f"part {part}: {work.documents:,} of {len(documents.rows):,} documents")

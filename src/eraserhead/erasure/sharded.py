@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 import pyarrow as pa
+from accelerate import Accelerator
 
 from eraserhead.digests import changed_file, digests
 from eraserhead.erasure.joining import DOCUMENTS_AT_ONCE, in_order, with_others
@@ -18,6 +19,7 @@ from eraserhead.erasure.schemas import DOCUMENT_ROWS
 from eraserhead.errors import Job, UserError
 from eraserhead.files import damaged, remove_at_once, replacing
 from eraserhead.folders import OutputFolder
+from eraserhead.loading import devices
 from eraserhead.parquet import parquet_writer, read_parquet, write_parquet
 from eraserhead.records import Numbered, read_record
 from eraserhead.seals import check_seal, seal
@@ -139,6 +141,25 @@ class ShardedResults(OutputFolder, Generic[SetupKind, SummaryKind]):
             self._clear()
         self.write(self.LAYOUT.setup, setup)
         self._remove_damaged_shards()
+
+    def prepare(self, setup: SetupKind, overwrite: bool, accelerator: Accelerator) -> None:
+        """Check the folder on every process, then let the main one open it; see `check` and `open`.
+
+        Raises:
+            UserError: These results may not use the folder.
+        """
+        self.check(setup, overwrite)
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            self.open(setup)
+        accelerator.wait_for_everyone()
+
+    def leave_complete(self, accelerator: Accelerator) -> None:
+        """Tidy a folder whose results are complete, and say that there is nothing to do."""
+        accelerator.wait_for_everyone()  # until all have seen it
+        if accelerator.is_main_process:
+            self.tidy()
+        devices.tell(accelerator, f"{self.path}: already complete, nothing to do")
 
     def finished_shards(self) -> set[int]:
         """Return the numbers of the shards that are finished."""

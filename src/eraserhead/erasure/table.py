@@ -17,6 +17,7 @@ from eraserhead.method.names import BEST_FOUND, MINIMUM, Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.showing.escapes import latex, markdown
 from eraserhead.showing.latex import latex_table
+from eraserhead.showing.markdown_tables import markdown_table
 from eraserhead.showing.terminal import FEW_NOTE, NEVER, interval
 
 YARDSTICK_NAMES = {MINIMUM: "minimum", BEST_FOUND: "smallest set found"}
@@ -129,16 +130,9 @@ def json_table(summary: Summary) -> str:
     return json.dumps(rows, indent=1, allow_nan=False) + "\n"
 
 
-def markdown_table(summary: Summary) -> str:
+def main_markdown(summary: Summary) -> str:
     """Write the main table for people as Markdown, with its caption below it."""
-    headings, rows = cells(summary)
-    lines = [
-        headings,
-        ["---", *["---:"] * (len(headings) - 1)],
-        *([markdown(row[0]), *row[1:]] for row in rows),
-    ]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{markdown(caption(summary))}\n"
+    return f"{markdown_table(*cells(summary))}\n\n{markdown(caption(summary))}\n"
 
 
 def main_latex(summary: Summary, said: str | None = None, label: str = "tab:erasure") -> str:
@@ -153,7 +147,7 @@ def main_latex(summary: Summary, said: str | None = None, label: str = "tab:eras
 
 
 FORMATS: dict[str, Callable[[Summary], str]] = {
-    "markdown": markdown_table,
+    "markdown": main_markdown,
     "latex": main_latex,
     "csv": csv_table,
     "json": json_table,

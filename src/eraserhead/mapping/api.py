@@ -11,13 +11,12 @@ import pyarrow as pa
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
-from eraserhead.data.given import Given, GivenColumns, given_documents
-from eraserhead.erasure.api import content_of
+from eraserhead.data.given import Given, GivenColumns
 from eraserhead.erasure.schemas import DOCUMENT_ROWS, FLIP_ROWS
 from eraserhead.loading import devices
-from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel, for_given, given_checkpoint
-from eraserhead.loading.opened import documents_for
-from eraserhead.loading.targets import check_threshold, decides_by_label, label_setup
+from eraserhead.loading.given import IN_MEMORY, Dtype, GivenModel
+from eraserhead.loading.given_inputs import given_inputs
+from eraserhead.loading.targets import check_threshold
 from eraserhead.mapping.answer import standing_out
 from eraserhead.mapping.config import AtlasConfig, Heads
 from eraserhead.mapping.folder import ATLAS, SCHEMAS, AtlasFolder
@@ -155,23 +154,12 @@ def atlas(
     check_settings(config)
     check_threshold(config)
     columns = GivenColumns(text_column, pair_column, label_column, tuple(label_columns or ()))
-    content = content_of(data, columns, split, config.label_map)
-    checkpoint = given_checkpoint(
-        *(model, tokenizer, revision, dtype, trust_remote_code), lambda found, name: label_setup(found, config, name)
-    )
-    if content is None:
-        documents = documents_for(checkpoint, asked, config.label_map)
-    else:
-        names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
-        documents = given_documents(
-            content, columns, len(names), names=names, label_map=config.label_map, by_label=by_label
-        )
+    given = given_inputs(model, tokenizer, data, columns, split, config, config.label_map, dtype, max_length)
     with tempfile.TemporaryDirectory() as scratch:
-        config = for_given(config, checkpoint, asked if content is None else checkpoint.data, max_length)
-        config = replace(config, output_dir=config.output_dir or str(Path(scratch) / "atlas"))
+        config = replace(given.config, output_dir=given.config.output_dir or str(Path(scratch) / "atlas"))
         accelerator = devices.start(cpu)
         with devices.alone_in(config.folder, accelerator):
-            return read_atlas(map_documents(checkpoint, documents, config, accelerator))
+            return read_atlas(map_documents(given.checkpoint, given.documents, config, accelerator))
 
 
 def read_atlas(folder: AtlasFolder) -> Atlas:

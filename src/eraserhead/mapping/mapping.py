@@ -121,18 +121,11 @@ def map_documents(
         size = partial(shard_size, opened, documents=len(documents.rows), heads=config.heads, draws=config.draws)
         work = work_of(opened.opened, documents, config.shard_size, size)
     setup = _setup(opened, documents, config, work.size)
-    folder.check(setup, config.overwrite)
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        folder.open(setup)
-    accelerator.wait_for_everyone()
+    folder.prepare(setup, config.overwrite, accelerator)
     if folder.complete:
-        accelerator.wait_for_everyone()  # until all have seen it
-        if accelerator.is_main_process:
-            if folder.lacking:
-                write_pictures(folder, folder.summary())
-            folder.tidy()
-        devices.tell(accelerator, f"{folder.path}: already complete, nothing to do")
+        if accelerator.is_main_process and folder.lacking:
+            write_pictures(folder, folder.summary())
+        folder.leave_complete(accelerator)
         return folder
     earlier = len(folder.finished_shards())
     accelerator.wait_for_everyone()

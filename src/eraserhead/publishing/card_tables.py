@@ -1,14 +1,12 @@
 """Tables of the model card, in Markdown; views of a `Summary`, never a computation."""
 
-from collections.abc import Sequence
-
 from eraserhead.erasure.ranking_summaries import CurveSummary, Distribution
 from eraserhead.erasure.summary import Agreement, Summary
 from eraserhead.erasure.view import CEILING, CURVE_HEADINGS, called
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.publishing.label_scores import label_rows
-from eraserhead.showing.escapes import markdown
+from eraserhead.showing.markdown_tables import markdown_table
 from eraserhead.showing.terminal import NEVER, interval, percent
 
 ORDER = "order of erasure"
@@ -20,7 +18,7 @@ NOTHING_LEFT = {Outcome.BIAS_ONLY: "only when no attention is left"}
 def fractions(summary: Summary) -> str:
     """Return the fraction of the components erased at the first flip, for each ranking."""
     rows = [[called(name), *_fractions(found.fraction)] for name, found in summary.rankings.items()]
-    return _table(FRACTIONS, rows)
+    return markdown_table(FRACTIONS, rows)
 
 
 def outcomes(summary: Summary) -> str:
@@ -30,7 +28,7 @@ def outcomes(summary: Summary) -> str:
         [called(name), *(percent(found.share(outcome)) for outcome in Outcome)]
         for name, found in summary.rankings.items()
     ]
-    return _table(headings, rows)
+    return markdown_table(headings, rows)
 
 
 def curves(summary: Summary) -> str | None:
@@ -41,7 +39,7 @@ def curves(summary: Summary) -> str | None:
     found = {name: ranking.curves for name, ranking in summary.rankings.items() if ranking.curves is not None}
     columns = [name for name in CURVE_HEADINGS if any(_measure(each, name).count for each in found.values())]
     rows = [[called(name), *(interval(_measure(each, column)) for column in columns)] for name, each in found.items()]
-    return _table([ORDER, *(CURVE_HEADINGS[name] for name in columns)], rows) if rows else None
+    return markdown_table([ORDER, *(CURVE_HEADINGS[name] for name in columns)], rows) if rows else None
 
 
 def people(summary: Summary) -> str | None:
@@ -49,7 +47,7 @@ def people(summary: Summary) -> str | None:
     if summary.people is None:
         return None
     found = summary.people.rankings | ({} if summary.people.ceiling is None else {CEILING: summary.people.ceiling})
-    return _table(["", *AGREEMENT], [[called(name), *_agreement(each)] for name, each in found.items()])
+    return markdown_table(["", *AGREEMENT], [[called(name), *_agreement(each)] for name, each in found.items()])
 
 
 def marked(summary: Summary) -> str | None:
@@ -62,7 +60,7 @@ def marked(summary: Summary) -> str | None:
 def label_table(summary: Summary) -> str | None:
     """Return how often each label's state is right; None where the model does not decide label by label."""
     rows = label_rows(summary)
-    return _table(["label", "accuracy of its state"], rows) if rows else None
+    return markdown_table(["label", "accuracy of its state"], rows) if rows else None
 
 
 def _measure(found: CurveSummary, name: str) -> Estimate:
@@ -76,8 +74,3 @@ def _agreement(found: Agreement) -> list[str]:
 def _fractions(found: Distribution) -> list[str]:
     quartiles = [interval(quartile, NEVER) for quartile in (found.q25, found.median, found.q75)]
     return [*quartiles, interval(found.mean), interval(found.mean_of_flips), str(found.mean_of_flips.count)]
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *([markdown(name), *cells] for name, *cells in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -7,16 +7,7 @@ from eraserhead.showing.escapes import markdown, visible
 
 def template(package: str, name: str) -> Template:
     """Return a template from the folder ``templates`` of a package; its filter ``markdown`` escapes untrusted text."""
-    environment = Environment(
-        loader=PackageLoader(package),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # it would escape for HTML
-    )
-    environment.filters["markdown"] = markdown
-    return environment.get_template(name)
+    return _environment(package, html=False).get_template(name)
 
 
 def html_template(package: str, name: str) -> Template:
@@ -24,13 +15,17 @@ def html_template(package: str, name: str) -> Template:
 
     What it shows is escaped, and its filter ``visible`` makes control characters visible.
     """
+    return _environment(package, html=True).get_template(name)
+
+
+def _environment(package: str, html: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader(package),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=True,
+        autoescape=html,  # for HTML, which would be wrong in Markdown
     )
-    environment.filters["visible"] = visible
-    return environment.get_template(name)
+    environment.filters |= {"markdown": markdown, "visible": visible}
+    return environment

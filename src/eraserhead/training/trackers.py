@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -92,26 +91,14 @@ def finish(accelerator: Accelerator) -> None:
     _each(accelerator, lambda tracker: tracker.finish())
 
 
-@dataclass(frozen=True)
-class _Failure:
-    tracker: Any
-    error: Exception
-
-
 def _each(accelerator: Accelerator, act: Callable[[Any], None]) -> None:
-    failed: list[_Failure] = []
-    for tracker in accelerator.trackers:
+    for tracker in list(accelerator.trackers):
         try:
             act(tracker)
         except Exception as error:  # whatever a tracker raises
-            failed.append(_Failure(tracker, error))
-    for failure in failed:
-        logger.warning(
-            "tracker %s failed, and gets no more numbers; training goes on: %s",
-            failure.tracker.name,
-            _line(failure.error),
-        )
-        accelerator.trackers.remove(failure.tracker)
+            why = _line(error)
+            logger.warning("tracker %s failed, and gets no more numbers; training goes on: %s", tracker.name, why)
+            accelerator.trackers.remove(tracker)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> "list[tuple[str, bool | int | float | str]]":
