@@ -14,6 +14,7 @@ from tiny import saved_classifier, tiny_tokenizer
 PUBLIC = {
     *(
         "erase",
+        "export",
         "explain",
         "explore",
         "merge",

@@ -24,6 +24,7 @@ if _TYPE_CHECKING:  # the table below again, for type checkers; a test compares 
     from eraserhead.explanation.api import explain as explain
     from eraserhead.explanation.explained import Explanation as Explanation
     from eraserhead.explanation.exploring import explore as explore
+    from eraserhead.exporting.api import export as export
     from eraserhead.mapping.api import Atlas as Atlas
     from eraserhead.mapping.api import atlas as atlas
     from eraserhead.method.reading import Reading as Reading
@@ -58,6 +59,7 @@ _HOMES = {
     "erase": "eraserhead.erasure.api",
     "explain": "eraserhead.explanation.api",
     "explore": "eraserhead.explanation.exploring",
+    "export": "eraserhead.exporting.api",
     "merge": "eraserhead.erasure.api",
     "plot": "eraserhead.erasure.figure_files",
     "push": "eraserhead.publishing.api",

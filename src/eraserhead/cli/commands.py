@@ -8,6 +8,7 @@ from eraserhead.cli.config import FamiliesConfig
 from eraserhead.comparison.config import CompareConfig
 from eraserhead.erasure.config import EraseConfig, MergeConfig, PlotConfig, ShowConfig
 from eraserhead.explanation.config import ExplainConfig, ExploreConfig
+from eraserhead.exporting.config import ExportConfig
 from eraserhead.loading.defaults import erase_defaults
 from eraserhead.mapping.config import AtlasConfig
 from eraserhead.publishing.config import PushConfig
@@ -202,6 +203,14 @@ COMMANDS = {
         ("model", "repository"),
         alone=True,
         examples=("push runs/imdb user/imdb-attention-pooling", "push runs/imdb user/imdb --dry_run"),
+    ),
+    "export": Command(
+        ExportConfig,
+        "eraserhead.cli.export",
+        "write a classifier as an ONNX graph, which runs without torch",
+        ("model",),
+        alone=True,
+        examples=("export runs/imdb", "export user/imdb-attention-pooling --weights --output_dir runs/imdb-onnx"),
     ),
     "reproduce": Command(
         ReproduceConfig,

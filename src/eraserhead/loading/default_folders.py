@@ -39,6 +39,11 @@ def atlas_folder(model: str, options: ReadingConfig, layers: Sequence[int] | Non
     return _of_model(model, options, [RUN.atlas, *some, *_components(options)])
 
 
+def onnx_folder(model: str, revision: str | None) -> Path:
+    """Return the folder of a model's ONNX graph, likewise."""
+    return _of_model(model, ReadingConfig(revision=revision), [RUN.onnx])
+
+
 def _of_model(model: str, options: ReadingConfig, parts: Sequence[str]) -> Path:
     name = "-".join(map(_safe, [*parts, *_what_is_decided(options)]))
     if Path(model).is_dir():

@@ -29,6 +29,7 @@ class RunLayout:
         erasure: Erasure results of the model.
         atlas: The atlas of its layers and heads.
         tracked: Files and folders of experiment trackers.
+        onnx: The model as an ONNX graph.
         hub: The files that a dry run would push.
     """
 
@@ -53,6 +54,7 @@ class RunLayout:
     erasure: str = "erasure"
     atlas: str = "atlas"
     tracked: tuple[str, ...] = ("tensorboard", "trackio", "wandb", "mlflow.db")
+    onnx: str = "onnx"
     hub: str = "hub"
 
 

@@ -59,10 +59,24 @@ class RecurrentContext(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return both directions' states ``[batch, components, 2 x size]``; none starts at padding."""
+        if torch.compiler.is_compiling():  # or exporting: a graph has no packed sequences
+            return _masked(self._padded(_masked(vectors, mask), mask.sum(-1, keepdim=True)), mask)
         lengths = mask.sum(-1).clamp(min=1).cpu()  # a row of padding alone runs one step, and is masked
         packed = pack_padded_sequence(_masked(vectors, mask), lengths, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.network(packed)[0], batch_first=True, total_length=mask.shape[1])
         return _masked(states, mask)
+
+    def _padded(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Return the same of padded rows: the second direction reads each row's components in reverse order."""
+        places = torch.arange(vectors.shape[1], device=vectors.device).expand(vectors.shape[:2])
+        mirrored = torch.where(places < lengths, lengths - 1 - places, places)
+        start = vectors.new_zeros(1, vectors.shape[0], self.network.hidden_size)
+        states = []
+        for order, weights in ((places, self.network.all_weights[0]), (mirrored, self.network.all_weights[1])):
+            read = vectors.gather(1, order.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
+            found, _ = torch.gru(read, start, tuple(weights), True, 1, 0.0, False, False, True)
+            states.append(found.gather(1, order.unsqueeze(-1).expand(-1, -1, self.network.hidden_size)))
+        return torch.cat(states, dim=-1)
 
 
 class TransformerContext(nn.Module):

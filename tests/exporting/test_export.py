@@ -1,0 +1,186 @@
+"""The graph computes what the model does, for every shape; and what is refused leaves nothing behind."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+from transformers import AutoTokenizer
+
+import eraserhead
+from eraserhead.cli.main import main
+from eraserhead.errors import UserError
+from eraserhead.exporting import exporting, onnx_graph
+from eraserhead.exporting.graph import SentenceGraph
+from eraserhead.exporting.onnx_graph import PACKAGES
+from eraserhead.models.architecture import Architecture
+from eraserhead.models.context import RecurrentContext
+from families import new_model
+from tiny import (
+    AttentionPoolingForSequenceClassification,
+    saved_classifier,
+    saved_hierarchical,
+    tiny_encoder,
+    tiny_hierarchical,
+    tiny_tokenizer,
+)
+
+MISSING = [name for name in PACKAGES if find_spec(name) is None]
+needs_onnx = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (eraserhead[onnx])")
+TEXTS = ["a fine cast wasted on a script that never wakes up", "good", "it was not bad but dull"]
+
+
+def run(folder: Path, inputs: dict) -> dict[str, torch.Tensor]:
+    """Run the graph on tensors, all outputs by name."""
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+    return {out.name: torch.from_numpy(value) for out, value in zip(session.get_outputs(), found, strict=True)}
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_a_grid_of_sentences_gives_what_groups_of_them_give(tmp_path, layers):
+    """Also where a document is shorter than another, and where a sentence between others has no components."""
+    model = tiny_hierarchical(tmp_path, "rnn", encoder_layers=layers)
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, 27, (3, 5, 7), generator=generator)
+    mask = torch.ones_like(ids)
+    mask[0, 2] = 0  # between others
+    mask[1, 3:] = 0
+    mask[2, :, 4:] = 0
+    ids[2, 1, :4] = torch.tensor([2, 3, 2, 3])  # special tokens alone
+    with torch.no_grad():
+        logits, weights, inside = SentenceGraph(model)(ids, mask)
+        expected = model(input_ids=ids, attention_mask=mask)
+    assert_close(logits, expected.logits)
+    assert_close(weights, expected.pooling_weights)
+    assert_close(inside, expected.word_weights)
+    assert weights[0, 2] == weights[2, 1] == 0
+    assert inside[0, 1].sum() > 0.99
+
+
+def test_padded_rows_give_the_states_that_packed_ones_give():
+    torch.manual_seed(2)
+    context = RecurrentContext(3, Architecture(recurrent_size=5)).double()
+    lengths = torch.tensor([[7], [2], [0], [5]])
+    mask = torch.arange(7) < lengths
+    vectors = torch.randn(4, 7, 3, dtype=torch.float64) * mask.unsqueeze(-1)
+    padded = context._padded(vectors, lengths) * mask.unsqueeze(-1)
+    assert_close(padded, context(vectors, mask))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A flat model with a recurrent context, exported by the command line with its weights."""
+    folder = tmp_path_factory.mktemp("flat")
+    architecture = Architecture(context="rnn", recurrent_size=5)
+    encoder = tiny_encoder(folder / "encoder", layers=2)
+    torch.manual_seed(3)
+    model = AttentionPoolingForSequenceClassification.from_encoder(encoder, ("neg", "pos"), architecture).eval()
+    model.save_pretrained(folder / "model")
+    tiny_tokenizer().save_pretrained(folder / "model")
+    assert main(["export", str(folder / "model"), "--weights"]) == 0
+    return model, folder / "model" / "onnx"
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_a_program_without_torch_reads_the_same_decisions(exported):
+    model, folder = exported
+    assert {"model.onnx", "config.json", "tokenizer.json"} <= {file.name for file in folder.iterdir()}
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for texts in (TEXTS, TEXTS[1:2], [" ".join(TEXTS)] * 5):
+        inputs = tokenizer(texts, return_tensors="pt", padding=True)
+        inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        with torch.no_grad():
+            expected = model(**inputs)
+        found = run(folder, inputs)
+        assert list(found) == ["logits", "pooling_weights"]
+        assert_close(found["logits"], expected.logits, atol=1e-5, rtol=0)
+        assert_close(found["pooling_weights"], expected.pooling_weights, atol=1e-5, rtol=0)
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_an_earlier_export_is_replaced_only_where_asked_for(exported, capsys):
+    _, folder = exported
+    before = (folder / "model.onnx").stat().st_mtime_ns
+    assert main(["export", str(folder.parent)]) == 2
+    assert f"{folder}: holds an exported model" in capsys.readouterr().err
+    assert main(["export", str(folder.parent), "--output_dir", str(folder.parent)]) == 2
+    assert "holds files that are not an exported model" in capsys.readouterr().err
+    assert (folder / "model.onnx").stat().st_mtime_ns == before
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_a_hierarchical_model_is_exported_with_both_levels(tmp_path):
+    name = saved_hierarchical(tmp_path)
+    done = eraserhead.export(name, tmp_path / "graph", weights=True)
+    assert done.outputs == ("logits", "pooling_weights", "word_weights")
+    assert done.difference < 1e-5
+    ids = tiny_tokenizer()(TEXTS, return_tensors="pt", padding=True)["input_ids"].unsqueeze(0)
+    inputs = {"input_ids": ids, "attention_mask": (ids > 0).long()}
+    with torch.no_grad():
+        expected = AttentionPoolingForSequenceClassification.from_pretrained(name).eval()(**inputs)
+    found = run(tmp_path / "graph", inputs)
+    for output in done.outputs:
+        assert_close(found[output], expected[output], atol=1e-5, rtol=0)
+
+
+class Shifted(nn.Module):
+    """Another module's first output, and a little more."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs):
+        return (self.module(*inputs)[0] + 3e-4,)
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_a_graph_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
+    name = saved_hierarchical(tmp_path)
+    graph_of = exporting.graph_of
+    monkeypatch.setattr(
+        exporting, "graph_of", lambda *given: replace(found := graph_of(*given), module=Shifted(found.module))
+    )
+    with pytest.raises(UserError, match=r"the exported graph differs from the model by 3\.0e-04, and 1e-04 is allowed"):
+        eraserhead.export(name, tmp_path / "graph")
+    assert not (tmp_path / "graph").exists()
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_what_the_exporter_cannot_follow_is_one_line(tmp_path, monkeypatch):
+    name = saved_classifier(tmp_path)
+
+    def depends_on_values(self, scores):
+        return torch.ones(scores.shape[0], int(scores.sum()))
+
+    monkeypatch.setattr(AttentionPoolingForSequenceClassification, "_classify_tokens", depends_on_values)
+    with pytest.raises(UserError, match="model: torch cannot export this model to ONNX") as caught:
+        eraserhead.export(name)
+    assert "\n" not in str(caught.value)
+    assert not (Path(name) / "onnx").exists()
+
+
+@needs_onnx
+def test_a_model_without_an_attention_pooling_head_is_refused(tmp_path):
+    new_model("bert").float().save_pretrained(tmp_path / "bert")
+    tiny_tokenizer().save_pretrained(tmp_path / "bert")
+    with pytest.raises(UserError, match=r"has no attention-pooling head.*`optimum-cli export onnx`"):
+        eraserhead.export(tmp_path / "bert")
+    assert not (tmp_path / "bert" / "onnx").exists()
+
+
+def test_a_missing_library_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_graph, "find_spec", lambda name: None if name == "onnxscript" else object())
+    with pytest.raises(UserError, match=r"onnxscript is not installed; `pip install 'eraserhead\[onnx\]'`"):
+        eraserhead.export(tmp_path)
