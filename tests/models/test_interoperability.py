@@ -1,13 +1,17 @@
 """What other tools ask of a model of transformers: embeddings in and out, attention weights, their own trainer."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.testing import assert_close
 from transformers import Trainer, TrainingArguments
 
 from eraserhead.data.config import DataConfig
+from eraserhead.errors import UserError
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
@@ -95,6 +99,85 @@ def test_the_embedding_table_can_be_replaced(tmp_path, layers):
     with torch.no_grad():
         first, second = model(**batch(["good bad"])).logits, model(**batch(["dull film"])).logits
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+@pytest.mark.parametrize("size", [31, 25])
+def test_a_model_with_a_resized_vocabulary_is_saved_and_loads(tmp_path, layers, size):
+    """As tools do after they have added tokens: the ids that both have keep their vectors."""
+    model = AttentionPoolingForSequenceClassification.from_encoder(
+        tiny_encoder(tmp_path / "encoder"), ("neg", "pos"), Architecture(encoder_layers=layers)
+    ).eval()
+    expected = model(**batch(["good bad"])).logits
+    assert model.config.vocab_size == 27
+    model.resize_token_embeddings(size)
+    model.save_pretrained(tmp_path / "model")
+    assert "vocab_size" not in json.loads((tmp_path / "model" / "config.json").read_text())
+    loaded = AttentionPoolingForSequenceClassification.from_pretrained(tmp_path / "model").eval()
+    assert loaded.get_input_embeddings().weight.shape == (size, 16)
+    assert loaded.config.encoder_config.vocab_size == size
+    assert_close(loaded(**batch(["good bad"])).logits, expected)
+    last = torch.tensor([[2, size - 1, 3]])
+    assert torch.equal(loaded(input_ids=last).logits, model(input_ids=last).logits)
+
+
+def sentence_transformers_folder(folder: Path, transformer: str = "") -> Path:
+    """A folder as sentence-transformers writes it, with a pooling layer and a normalisation behind the encoder."""
+    tiny_encoder(folder / transformer)
+    modules = [("Transformer", transformer), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
+    (folder / "modules.json").write_text(
+        json.dumps(
+            [
+                {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+                for index, (kind, path) in enumerate(modules)
+            ]
+        )
+    )
+    (folder / "1_Pooling").mkdir()
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": {}, "similarity_fn_name": None}))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64, "do_lower_case": False}))
+    return folder
+
+
+def training_on(encoder: Path, output: Path) -> TrainConfig:
+    labelled_file(output.with_suffix(".jsonl"), 30)
+    return TrainConfig(
+        output_dir=str(output),
+        data=DataConfig(path=str(output.with_suffix(".jsonl")), max_length=32, train_size=20, validation_size=10),
+        model=ModelConfig(encoder=str(encoder)),
+        training=TrainingConfig(epochs=1),
+        cpu=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_model_of_sentence_transformers_is_an_encoder_without_its_own_pooling(tmp_path, caplog):
+    """The run's weights are those of a run on the encoder alone, and the log says once what is left out."""
+    whole = sentence_transformers_folder(tmp_path / "whole")
+    alone = tiny_encoder(tmp_path / "alone")
+    with caplog.at_level("INFO", logger="eraserhead"):
+        found = train(training_on(whole, tmp_path / "found"))
+    assert caplog.text.count(f"{whole}: attention takes the place of its own Pooling, Normalize") == 1
+    expected = train(training_on(Path(alone), tmp_path / "expected"))
+    one, other = (load_file(folder.path / "model.safetensors") for folder in (found, expected))
+    assert all(torch.equal(one[name], other[name]) for name in other)
+    assert one.keys() == other.keys()
+
+
+def test_the_encoders_own_folder_is_named_where_it_has_one(tmp_path):
+    """As older releases of sentence-transformers wrote it; the folder of the pooling layer has a config.json, too."""
+    folder = sentence_transformers_folder(tmp_path / "older", "0_Transformer")
+    with pytest.raises(UserError, match=r"there is one in .*older/0_Transformer: give that folder"):
+        train(training_on(folder, tmp_path / "run"))
+
+
+def test_a_damaged_list_of_modules_is_named(tmp_path):
+    folder = sentence_transformers_folder(tmp_path / "damaged")
+    (folder / "modules.json").write_text('["Transformer", "Pooling"]')
+    with pytest.raises(UserError, match=r"damaged/modules\.json: damaged"):
+        train(training_on(folder, tmp_path / "run"))
 
 
 @pytest.mark.slow

@@ -65,6 +65,27 @@ def test_a_flat_model_reads_as_much_as_in_training(tmp_path):
     assert classify("good " * 500)  # beyond the encoder's window
 
 
+def test_a_flat_models_scores_are_the_softmax_of_its_logits_in_any_batch(tmp_path):
+    """Every class with `top_k=None`, highest first; one answer without it; truncation as usual."""
+    folder = saved_classifier(tmp_path, ("a", "b", "c"))
+    texts = ["a fine cast", "bad", "it was not dull but very good and the script wakes up", "good"]
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        logits = torch.cat([model(**tiny_tokenizer()(text, return_tensors="pt")).logits for text in texts])
+    expected = logits.double().softmax(-1)
+    classify = pipeline("text-classification", model=folder, device="cpu")
+    for size in (1, 3):
+        answers = classify(texts, top_k=None, batch_size=size)
+        assert [len(each) for each in answers] == [3] * 4
+        assert all(each == sorted(each, key=lambda answer: -answer["score"]) for each in answers)
+        assert_close(probabilities(answers, ("a", "b", "c")), expected, rtol=0, atol=1e-6)
+    best = classify(texts, batch_size=2)
+    assert [answer["label"] for answer in best] == ["abc"[index] for index in expected.argmax(-1)]
+    cut = classify(texts[2], truncation=True, max_length=5, top_k=None)
+    assert cut == classify("it was not", top_k=None)
+    assert cut != classify(texts[2], top_k=None)
+
+
 def test_pairs_are_refused_by_models_that_read_one_text(tmp_path):
     classify = pipeline("text-classification", model=saved_hierarchical(tmp_path))
     assert classify([{"text": "good"}]) == classify(["good"])

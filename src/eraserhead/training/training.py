@@ -43,11 +43,11 @@ from eraserhead.training.batches import (
 )
 from eraserhead.training.chart import draw_chart
 from eraserhead.training.class_weights import class_weights
-from eraserhead.training.config import TrainConfig
+from eraserhead.training.config import PACKAGED, TrainConfig
 from eraserhead.training.folder import RunFolder, Saver, Split
 from eraserhead.training.loop import Loop, Progress, schedule
 from eraserhead.training.metrics import improves
-from eraserhead.training.new_classifier import locate_encoder, new_classifier
+from eraserhead.training.new_classifier import locate_encoder, new_classifier, other_modules
 from eraserhead.training.option_checks import check_fit, check_metric, measures_distance
 from eraserhead.training.records import EncoderSource, Epoch, TrainingSetup
 from eraserhead.training.splits import load_splits
@@ -102,6 +102,7 @@ def _train(
         assert labels is not None
         check_metric(config, labels)
         encoder = locate_encoder(config.model)
+        replaced = other_modules(encoder.folder)
         model = new_classifier(config.model, encoder, labels.names)
         tokenizer = load_tokenizer(encoder.folder, config.model.encoder, config=model.config.encoder_config)
         reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
@@ -125,6 +126,8 @@ def _train(
     adapter = None if config.training.adapter is None else adapt(model, config.training.adapter, config.adapter)
     for line in announced(splits, labels, config.training.batch_size, weights):
         devices.tell(accelerator, line)
+    if replaced and config.model.encoder != PACKAGED:
+        devices.tell(accelerator, f"{config.model.encoder}: attention takes the place of its own {', '.join(replaced)}")
     if adapter is not None:
         devices.tell(accelerator, adapter.describe())
     accelerator.wait_for_everyone()
