@@ -9,7 +9,7 @@ SOURCES := src tests examples docs
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test quick thorough lint check docs bench clean
+.PHONY: help demo test quick thorough lint check audit docs bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -41,6 +41,9 @@ lint: $(VENV)/dev  ## style, types and the order of the rooms
 
 check: lint test  ## lint and test: what CI runs, together with demo
 
+audit: $(VENV)/audit  ## look the pinned packages up in the advisory database, where it can be reached
+	@$(PYTHON) .ci/audit.py $(VENV)/audit/bin/pip-audit constraints.txt
+
 docs: $(VENV)/dev  ## write the generated parts of README.md, docs/ and its pictures again
 	$(BIN)/python docs/generate.py
 
@@ -61,3 +64,7 @@ $(VENV)/dev: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/demo
+
+$(VENV)/audit:
+	@$(PYTHON) -m venv $@
+	@$@/bin/python -m pip install --quiet 'pip-audit>=2.9,<3' || echo "audit: pip-audit cannot be installed from here"

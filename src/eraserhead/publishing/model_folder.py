@@ -196,6 +196,7 @@ def read_source(folder: Path, results: Results | None) -> Source:
         raise UserError(f"{folder}: no such folder; give the folder of a finished run")
     check_finished(str(folder))
     check_undamaged(folder)
+    _refuse_links_outside(folder)
     run = RunFolder(folder)
     return Source(
         folder=folder,
@@ -207,3 +208,19 @@ def read_source(folder: Path, results: Results | None) -> Source:
         environment=run.environment(),
         results=results,
     )
+
+
+def _refuse_links_outside(folder: Path) -> None:
+    """Refuse a folder whose links would publish files from elsewhere; the hub's own cache links to files beside it.
+
+    Raises:
+        UserError: Naming the first.
+    """
+    own = (folder.resolve(), folder.resolve().parents[1] / "blobs")
+    for file in sorted(folder.iterdir()):
+        target = file.resolve()
+        if file.is_symlink() and file.is_file() and not any(target.is_relative_to(place) for place in own):
+            raise UserError(
+                f"{folder}: {file.name} is a link to {target}, outside of the folder, and a push would publish that; "
+                "put the file itself there"
+            )
