@@ -361,6 +361,7 @@ def test_mixed_precision_is_the_studys(configs, tmp_path, capsys):
     assert "one process can only use one, not fp16 and no" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
     """A data set of one class fails on both; its model's other cell is done, and the paper written once."""
     file = tmp_path / "data/first/train.jsonl"
