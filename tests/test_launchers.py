@@ -127,6 +127,20 @@ def test_precision_and_dynamo_of_the_file_count_where_no_option_is_given(tmp_pat
     assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "whole"), rel=1e-2)
 
 
+def test_a_file_that_splits_the_model_is_refused_before_anything_is_written(tmp_path, training):
+    """Accelerate itself would train on CPUs without splitting anything, and say nothing."""
+    split = {"fsdp_version": 2, "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP", "fsdp_offload_params": False}
+    launcher = config_file(
+        tmp_path, distributed_type="FSDP", num_processes=2, mixed_precision="no", fsdp_config=split, gpu_ids="all"
+    )
+    done = launched(launcher, *training, "--output_dir", str(tmp_path / "out"))
+    assert done.returncode == 1
+    line = next(line for line in done.stderr.splitlines() if "eraserhead: error: " in line)
+    assert "the launcher asks for FSDP (ACCELERATE_USE_FSDP), which splits a model over devices" in line
+    assert line.endswith("train with --training.gradient_checkpointing or --training.adapter lora")
+    assert not (tmp_path / "out").exists()
+
+
 def test_accelerate_launch_shows_the_line_alone_when_it_is_quiet(tmp_path):
     launcher = config_file(tmp_path, distributed_type="NO", num_processes=1, use_cpu=True, mixed_precision="no")
     done = launched([*launcher, "-q"], "erase", str(tmp_path / "nothing"), "--output_dir", str(tmp_path / "out"))

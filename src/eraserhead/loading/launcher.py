@@ -72,7 +72,11 @@ def launcher(environment: Mapping[str, str] | None = None) -> Launcher:
         if _is_on(given, variable):
             raise UserError(
                 f"the launcher asks for {what} ({variable}), which splits a model over devices; here every device has "
-                "the whole model: choose multi_gpu in `accelerate config`, or another file"
+                "the whole model: choose multi_gpu in `accelerate config`, or another file; if memory is short, train "
+                "with ",
+                Setting("training.gradient_checkpointing", True),
+                " or ",
+                Setting("training.adapter", "lora"),
             )
     if given.get(ACCUMULATION, "1") not in ("0", "1", "auto"):
         raise UserError(
