@@ -305,7 +305,7 @@ def listing(commit: Commit) -> dict[str, dict[str, Any]]:
 
 def card_of(text: str) -> Any:
     """The metadata at the top of a README; None where there is none."""
-    match = re.match(r"\s*---[ \t]*\r?\n(.*?)(^---[ \t]*$|\Z)", text, re.DOTALL | re.MULTILINE)
+    match = re.match(r"\s*---[ \t]*\r?\n(.*?)(^---[ \t]*\r?$|\Z)", text, re.DOTALL | re.MULTILINE)
     return yaml.safe_load(match[1]) if match else None
 
 

@@ -13,6 +13,7 @@ from eraserhead.loading.given import for_given
 from eraserhead.loading.setup import SiteSetup
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import decides_by_label, label_setup
+from eraserhead.sites.site import is_inside
 
 
 def explain_texts(
@@ -55,7 +56,7 @@ def _config(model: str, site: SiteSetup | None, trust_remote_code: bool) -> Expl
         data=DataConfig(),
         site=site.site,
         heads=None if site.heads is None else list(site.heads),
-        special_tokens=site.special_tokens,
+        special_tokens=site.special_tokens if is_inside(site.site) else None,
         threshold=None if asked is None else asked.threshold,
         threshold_on="probability" if asked is None or asked.threshold_on == "probability" else "logit",
         dtype=site.dtype,  # pyright: ignore[reportArgumentType] - one of the option's own
