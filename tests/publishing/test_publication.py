@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from huggingface_hub import ModelCard
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
 from markdown_it import MarkdownIt
 from safetensors.numpy import save_file
 
@@ -38,11 +39,12 @@ from eraserhead.publishing.card import _options, model_card
 from eraserhead.publishing.facts import Facts, Options, PublicConfig, Training, gather_facts
 from eraserhead.publishing.layout import OWN_FILES
 from eraserhead.publishing.leaks import Private, leaks, private
-from eraserhead.publishing.licenses import License
+from eraserhead.publishing.licenses import License, given_license
 from eraserhead.publishing.model_folder import Results, check_source, find_results, read_source
 from eraserhead.publishing.public_names import is_local, publishable
 from eraserhead.publishing.publication import write_publication
 from eraserhead.publishing.publisher import Publisher
+from eraserhead.publishing.results_metadata import eval_files
 from eraserhead.publishing.target import Pushed, check_reference
 from eraserhead.records import write_record
 from eraserhead.remote.downloads import MODEL_FILES
@@ -505,6 +507,62 @@ def test_the_data_set_of_a_metric_is_the_one_it_was_measured_on(study):
         setup = dataclasses.replace(summary.setup, data=dataclasses.replace(DATA, **changes))
         card = ModelCard(model_card(facts(study, summary=dataclasses.replace(summary, setup=setup))))
         assert {each.dataset_type for each in card.data.eval_results} == {kind}
+
+
+def test_scores_in_the_files_that_the_hub_reads(study):
+    """Accuracy and fractions of imdb, which is on the hub, in files of their own; nothing of a data set that is not."""
+    given = facts(study, repository="user/model")
+    assert given.summary is not None
+    files = eval_files(given)
+    entries = {path: parse_eval_result_entries(yaml.safe_load(text)) for path, text in files.items()}
+    (accuracy,) = entries[".eval_results/accuracy.yaml"]
+    assert (accuracy.dataset_id, accuracy.task_id) == ("stanfordnlp/imdb", "default")
+    assert accuracy.value == round(given.summary.accuracy.value, 3)
+    assert accuracy.source_url is not None
+    assert accuracy.source_url.endswith("/user/model")
+    assert accuracy.notes == "test, 41 of 50 rows"
+    fractions = {each.task_id: each.value for each in entries[".eval_results/erased_fraction.yaml"]}
+    medians = {name: ranking.fraction.median.value for name, ranking in given.summary.rankings.items()}
+    expected = {f"erased_fraction_{name}": round(value, 3) for name, value in medians.items() if value is not None}
+    assert fractions == expected
+    assert expected
+    assert {*eval_files(given, accuracy=False)} == {".eval_results/erased_fraction.yaml"}
+
+    metrics = Metrics(1, [Epoch(1, 0.5, {"accuracy": 0.5}, 1.0)], {"accuracy": 0.75}, "cpu", {"accuracy": 0.625})
+    data = TrainingData(LabelTable(("a", "b"), {"a": 0, "b": 1}), {"train": DATA, "test": DATA}, {}, {"test": 7})
+    text = eval_files(facts(study, training=Training(data=data, metrics=metrics), summary=None))
+    (accuracy,) = yaml.safe_load(text[".eval_results/accuracy.yaml"])
+    assert accuracy["value"] == 0.625
+    assert accuracy["notes"] == "test, 41 of 50 rows, over the documents that training did not see"
+
+    setup = dataclasses.replace(given.summary.setup, data=dataclasses.replace(DATA, **PLACE))
+    assert eval_files(facts(study, summary=dataclasses.replace(given.summary, setup=setup))) == {}
+
+
+def test_the_metadata_say_how_the_model_relates_to_its_base(study):
+    assert ModelCard(model_card(facts(study))).data.to_dict()["base_model_relation"] == "finetune"
+    without = ModelCard(model_card(facts(study, base_model=None))).data.to_dict()
+    assert not {"base_model", "base_model_relation"} & without.keys()
+
+
+def test_a_licence_of_its_own_name_is_kept_on_the_next_push(study):
+    text = model_card(facts(study, license=License("other", "house-rules-1.0", "LICENSE")))
+    card = ModelCard(text).data.to_dict()
+    assert (card["license"], card["license_name"], card["license_link"]) == ("other", "house-rules-1.0", "LICENSE")
+    assert Options("user/x").or_as_in(card).license == License("other", "house-rules-1.0", "LICENSE")
+    assert Options("user/x", License("mit")).or_as_in(card).license == License("mit")
+    assert Options("user/x").or_as_in({"license": ["mit"]}).license == License("mit")
+
+
+@pytest.mark.parametrize(
+    ("given", "suggested"),
+    [("MIT", "'mit'"), ("apache2", "'apache-2.0'"), ("gpl-v3", "'gpl-3.0'"), ("cc-by", "'odc-by' or 'cc-by-4.0'")],
+)
+def test_unknown_licences_are_refused_with_the_nearest_ones(given, suggested):
+    with pytest.raises(UserError, match=re.escape(f"did you mean {suggested}")):
+        given_license(given, None, None)
+    with pytest.raises(UserError, match="the hub has no licence of this identifier; for one that is not in its list"):
+        given_license("zzzz", None, None)
 
 
 def test_without_results_the_card_claims_nothing(study):

@@ -116,7 +116,7 @@ def _write(work: _Work, folder: Path, options: Options) -> Pushed:
         _refuse_changed(folder)
         with replacing(folder) as unfinished:
             work.write(unfinished, options)
-            seal(unfinished)
+            seal(unfinished, nested=True)
     return Pushed(None, False, str(folder))
 
 
