@@ -41,7 +41,7 @@ def explain_texts(
     )
     config = for_given(config, checkpoint, checkpoint.data, None)
     names, by_label = checkpoint.class_names, decides_by_label(checkpoint.model.config)
-    ids = [f"example/{number}" for number in range(len(texts))]
+    ids = [f"example/{number}" for number in range(1, len(texts) + 1)]
     rows = given_documents(content, columns, len(names), ids, names, by_label=by_label).rows
     accelerator = devices.start(True)
     return [explain_row(checkpoint, rows.select([place]), config, accelerator) for place in range(len(texts))]

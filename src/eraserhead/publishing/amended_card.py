@@ -88,14 +88,19 @@ def _merged(index: Any, facts: Facts, name: str) -> list[dict[str, Any]] | None:
 
 def _is_index(index: Any) -> bool:
     """Tell whether a `model-index` has models with lists of results that have a data set and metrics."""
-    models = index if isinstance(index, list) and index else [None]
-    return all(isinstance(model, dict) and isinstance(model.get("results"), list) for model in models) and all(
+    if not isinstance(index, list) or not index:
+        return False
+    if not all(isinstance(model, dict) and isinstance(model.get("results"), list) for model in index):
+        return False
+    return all(map(_is_result, (result for model in index for result in model["results"])))
+
+
+def _is_result(result: Any) -> bool:
+    return (
         isinstance(result, dict)
         and isinstance(result.get("dataset"), dict)
         and isinstance(result.get("metrics"), list)
         and all(isinstance(metric, dict) for metric in result["metrics"])
-        for model in models
-        for result in model["results"]
     )
 
 

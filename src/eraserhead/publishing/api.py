@@ -54,8 +54,8 @@ def push(
         language: One or more languages of the documents, as ISO 639 codes, such as ``en``.
         trust_remote_code: Push a model that is Python code of its folder together with that code, which runs here to
             check it.
-        dry_run: Push nothing; write the files into the folder ``hub`` in the model's folder, or in that of the results
-            where the model is on the hub.
+        dry_run: Push nothing; write the files into the folder ``hub`` in the model's folder, or beside the results
+            where these alone are pushed (``erasure-hub``).
 
     Returns:
         The commit, whether it is new, and its address; after a dry run no commit, and the folder as the address.

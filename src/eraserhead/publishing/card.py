@@ -15,7 +15,7 @@ from eraserhead.showing.templates import template
 from eraserhead.training.config import ModelConfig, TrainingConfig
 from eraserhead.training.metrics import METRICS
 
-TEMPLATE = "model_card.md.j2"
+TEMPLATE, UNMEASURED = "model_card.md.j2", "unmeasured.md.j2"
 RELATION = "finetune"  # of a model to its encoder, or to an adapter's base model, in the words of the hub
 TAGS = ("attention", "interpretability", "erasure", "eraserhead")
 
@@ -51,12 +51,10 @@ def model_card(facts: Facts) -> str:
 
 def section_of(facts: Facts) -> str:
     """Return the section on what the attention is worth."""
-    unmeasured = (
-        "Nobody has measured it yet: no erasure results were published with this model, so do not read its attention "
-        f"weights as an\nexplanation of its decisions. `eraserhead erase {facts.repository} {erase_options(facts)}` "
-        "measures it."
+    unmeasured = template(PACKAGE, UNMEASURED).render(repository=facts.repository, erase_options=erase_options(facts))
+    return attention_section(facts.summaries, facts.texts, facts.page, facts.explained, unmeasured.rstrip()).rstrip(
+        "\n"
     )
-    return attention_section(facts.summaries, facts.texts, facts.page, facts.explained, unmeasured).rstrip("\n")
 
 
 def card_data(facts: Facts) -> ModelCardData:

@@ -29,7 +29,8 @@ class PushConfig:
         language: Languages of the documents, as ISO 639 codes, such as ``en``.
         trust_remote_code: Push a model that is Python code of its folder together with that code, which runs here to
             check it, with all your rights on this machine; read it first.
-        dry_run: Push nothing; write the files into the folder ``hub`` in the model's folder, and print the card.
+        dry_run: Push nothing; write the files into the folder ``hub`` in the model's folder, or beside the results
+            where these alone are pushed (``erasure-hub``), and print the card.
     """
 
     model: str

@@ -17,7 +17,7 @@ from eraserhead.publishing.dataset_publication import results_to_publish, write_
 from eraserhead.publishing.facts import Options
 from eraserhead.publishing.hub import Hub
 from eraserhead.publishing.layout import AMENDED_FILES, OWN_FILES
-from eraserhead.publishing.model_folder import Source, check_source, find_results, read_source, source_of
+from eraserhead.publishing.model_folder import Results, Source, check_source, find_results, read_source, source_of
 from eraserhead.publishing.publication import write_amendment, write_publication
 from eraserhead.publishing.push_checks import checked_options, is_hub_id, target_of
 from eraserhead.publishing.target import MAIN, Pushed
@@ -25,7 +25,7 @@ from eraserhead.records import read_record
 from eraserhead.remote.downloads import locate_model
 from eraserhead.seals import SEAL, Seal, is_sealed, seal
 
-PUBLICATION = "hub"  # folder to push; a dry run leaves it in the model's folder
+PUBLICATION = "hub"  # folder to push; a dry run leaves it in the model's folder, or beside the results
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class _Work:
 
     Attributes:
         write: Writes the folder to push, with these options.
-        beside: Where a dry run leaves that folder.
+        left_by_dry_run: Where a dry run leaves that folder.
         owned: Files in the repository that a push removes where the folder lacks them.
         base: The commit that the folder amends; null where it does not amend any.
     """
 
     write: Callable[[Path, Options], None]
-    beside: Path
+    left_by_dry_run: Path
     owned: re.Pattern[str] = OWN_FILES
     base: str | None = None
 
@@ -56,7 +56,7 @@ def push_to_hub(config: PushConfig) -> Pushed:
     with _work(config, hub, options) as work:
         if config.dry_run:
             with waiting("writing the folder to push"):
-                return _write(work, work.beside / PUBLICATION, options)
+                return _write(work, work.left_by_dry_run, options)
         with waiting("pushing"):
             return _push(work, hub, options)
 
@@ -66,16 +66,14 @@ def _work(config: PushConfig, hub: Hub, options: Options) -> Iterator[_Work]:
     folder = Path(config.model)
     if config.dataset:
         results = results_to_publish(config.model, config.erasure)
-        yield _Work(
-            lambda to, options: write_dataset(results, to, options), results[0].folder.path, owned=AMENDED_FILES
-        )
+        yield _Work(lambda to, options: write_dataset(results, to, options), _beside(results[0]), AMENDED_FILES)
     elif is_hub_id(config):
         yield _amendment(config, hub)
     else:
         with source_of(folder, find_results(folder, config.erasure), config.trust_remote_code) as source:
             check_source(source)
             _check_shown(source, options)
-            yield _Work(lambda to, options: write_publication(source, to, options), folder)
+            yield _Work(lambda to, options: write_publication(source, to, options), folder / PUBLICATION)
 
 
 def _amendment(config: PushConfig, hub: Hub) -> _Work:
@@ -91,10 +89,15 @@ def _amendment(config: PushConfig, hub: Hub) -> _Work:
     card = hub.card_at(located.commit)
     return _Work(
         lambda to, options: write_amendment(source, to, options, card),
-        results[0].folder.path,
+        _beside(results[0]),
         AMENDED_FILES,
         located.commit,
     )
+
+
+def _beside(results: Results) -> Path:
+    folder = results.folder.path
+    return folder.with_name(f"{folder.name}-{PUBLICATION}")
 
 
 def _check_shown(source: Source, options: Options) -> None:
