@@ -175,6 +175,10 @@ def test_a_model_of_own_code_is_refused_or_pushed_with_its_code(tmp_path, capfd)
         for place in (folder, hub)
     ]
     assert torch.equal(*logits)
+    (Path(folder) / "a\n\x1b[31m.py").write_text("")
+    capfd.readouterr()
+    assert main(["push", folder, "user/own", "--dry_run", "--trust_remote_code"]) == 2
+    assert r"'a\n\x1b[31m.py' is no name of a Python module; rename the file" in capfd.readouterr().err
 
 
 def test_examples_of_a_model_of_pairs_are_refused(model):

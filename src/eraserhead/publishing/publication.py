@@ -1,5 +1,6 @@
 """Write the folder that is pushed to the hub, and decide what is left out of it."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -32,10 +33,11 @@ from eraserhead.publishing.public_names import publishable
 from eraserhead.publishing.results_files import link, write_results
 from eraserhead.publishing.results_metadata import eval_files
 from eraserhead.records import write_record
-from eraserhead.showing.escapes import markdown
+from eraserhead.showing.escapes import markdown, visible
 from eraserhead.showing.figures import save_png
 
 PIPELINES = "custom_pipelines"  # key in config.json that names the classes of pipelines
+MODULE = re.compile(r"[A-Za-z_]\w*\.py", re.ASCII)
 SHOWN, EXCERPT = 5, 60  # leaks that a message names; characters of a text in one
 
 
@@ -145,6 +147,8 @@ def _write_code(source: Source, folder: Path) -> dict[str, Any]:
     """Copy the code that a model needs beside transformers; return the entries of config.json that name it."""
     if source.own_code:
         for file in sorted(source.folder.glob("*.py")):
+            if not MODULE.fullmatch(file.name):
+                raise UserError(f"{source.name}: '{visible(file.name)}' is no name of a Python module; rename the file")
             shutil.copyfile(file, folder / file.name)
         return {key: source.config_content[key] for key in (CODE, PIPELINES) if key in source.config_content}
     return _write_our_code(folder) if source.ours else {}
