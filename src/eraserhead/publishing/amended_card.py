@@ -5,6 +5,7 @@ Everything else stays as it was, byte for byte: comments, the order of the metad
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -21,6 +22,8 @@ from eraserhead.showing.escapes import markdown
 
 INDEX = "model-index"
 KEY = re.compile(r"^[^\s#-]")  # the first line of a key at the top of the metadata
+INDEX_KEY = re.compile(rf"^(['\"]?){INDEX}\1\s*:")
+REMARK = re.compile(r"^(#|\s*$)")
 FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 SECTION_ENDS = re.compile(r"^ {0,3}#{1,2}\s")  # at a heading of the same height or higher
 Identity = tuple[Any, ...]
@@ -60,9 +63,10 @@ def _with_results(metadata: str, facts: Facts) -> str:
         return metadata
     expected = {**content, INDEX: index}
     written = _replaced(metadata, yaml.safe_dump({INDEX: index}, sort_keys=False, allow_unicode=True).rstrip("\n"))
-    if yaml.safe_load(written) != expected:
-        raise UserError(f"{name}: its metadata are written in a way that cannot be amended; write one key in each line")
-    return written
+    with suppress(yaml.YAMLError):
+        if yaml.safe_load(written) == expected:
+            return written
+    raise UserError(f"{name}: its metadata are written in a way that cannot be amended; write each key on a line")
 
 
 def _merged(index: Any, facts: Facts, name: str) -> list[dict[str, Any]] | None:
@@ -116,8 +120,10 @@ def _identity(result: Mapping[str, Any], metric: Mapping[str, Any]) -> Identity:
 def _replaced(metadata: str, block: str) -> str:
     """Return the text of the metadata with the block of the `model-index` replaced, or at the end."""
     lines = metadata.split("\n") if metadata.strip() else []
-    begin = next((place for place, line in enumerate(lines) if line.startswith(f"{INDEX}:")), len(lines))
+    begin = next((place for place, line in enumerate(lines) if INDEX_KEY.match(line)), len(lines))
     end = next((place for place in range(begin + 1, len(lines)) if KEY.match(lines[place])), len(lines))
+    while end > begin + 1 and REMARK.match(lines[end - 1]):  # which belongs to the next key
+        end -= 1
     return "\n".join([*lines[:begin], block, *lines[end:]])
 
 

@@ -105,7 +105,7 @@ def _card(results: Sequence[Results], summaries: Sequence[Summary], options: Opt
         model=model,
         model_link=f"{constants.ENDPOINT}/{model}" if on_hub else None,
         classes=summaries[0].setup.model.classes,
-        evaluated=" and ".join(describe(summary.setup.data) for summary in summaries),
+        evaluated=" and ".join(dict.fromkeys(describe(summary.setup.data) for summary in summaries)),
         section=attention_section(summaries, options.include_texts, options.page).rstrip("\n"),
         configurations=[each["config_name"] for each in configurations],
         limits=list(_limits(summaries, options)),
@@ -149,7 +149,7 @@ def _limits(summaries: Sequence[Summary], options: Options) -> Iterator[str]:
     if options.include_texts:
         yield "The texts are those of the data set that was erased on, whose licence holds for them."
     else:
-        yield "The texts of the documents are not in it: `id` names the row of the data set that was erased on."
+        yield "The texts of the documents are not in it; ids name the rows of the data set that was erased on."
     if any(summary.documents.trained_on is None for summary in summaries):
         yield "It is not recorded which documents the model was trained on: some of these may be among them."
     if not options.license:
