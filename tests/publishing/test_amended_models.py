@@ -167,6 +167,7 @@ def test_what_cannot_be_amended_is_one_line(hub, owner, warm, results, files, ru
     hub.add("somebody/index", files=files | {"README.md": b"---\nmodel-index: 3\n---\n"})
     weights = files["model.safetensors"]
     hub.add("somebody/other", files=files | {"model.safetensors": weights[:-1] + bytes([weights[-1] ^ 1])})
+    hub.add("somebody/no-model", files={"README.md": b"# theirs"})
     hub.add("somebody/readable", files=files)
     reader = Client(hub, tmp_path / "reader", hub.read_token, warm)
 
@@ -183,6 +184,7 @@ def test_what_cannot_be_amended_is_one_line(hub, owner, warm, results, files, ru
         push("somebody/model", "--as_pull_request", "--license", "mit", "--tag", "v1", "--revision", "x"),
         ["push", "somebody/model", "user/elsewhere", "--erasure", results],
         ["push", run, "user/not-there", "--as_pull_request"],
+        push("somebody/no-model", "--as_pull_request"),
     )
     lines = [each.line for each in ended] + [reader.run(push("somebody/readable", "--as_pull_request"))[0].line]
     for line, words in zip(
@@ -197,6 +199,7 @@ def test_what_cannot_be_amended_is_one_line(hub, owner, warm, results, files, ru
             "--license mit: has no effect on a model on the hub, which keeps its own; leave it out; --tag v1",
             "leave user/elsewhere out",
             "user/not-there: not on the hub",
+            "error: somebody/no-model: not a model (no config.json in it)",
             "403",
         ),
         strict=True,

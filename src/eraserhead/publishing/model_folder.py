@@ -225,24 +225,34 @@ def source_of(folder: Path, results: Sequence[Results], trust_remote_code: bool 
         yield replace(merged, adapter=folder, base=checkpoint.base)
 
 
-def read_source(folder: Path, results: Sequence[Results] = (), trust_remote_code: bool = False) -> Source:
+def read_source(
+    folder: Path, results: Sequence[Results] = (), trust_remote_code: bool = False, hub_id: str | None = None
+) -> Source:
     """Read what a model's folder says about it; see `source_of`.
+
+    Args:
+        folder: Folder of the model.
+        results: Its erasure results.
+        trust_remote_code: Whether the model may be Python code of its folder.
+        hub_id: Its name on the hub, where the folder is in the hub's cache.
 
     Raises:
         UserError: There is no model, or a file is damaged.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder of a finished run, or the id of a model on the hub")
-    check_finished(str(folder))
+    name = hub_id or str(folder)
+    check_finished(str(folder), name)
     check_undamaged(folder)
     run = RunFolder(folder)
     return Source(
         folder=folder,
-        config=read_config(str(folder), str(folder), classifier=True, trust_remote_code=trust_remote_code),
+        config=read_config(str(folder), name, classifier=True, trust_remote_code=trust_remote_code),
         config_content=read_mapping(folder / RUN.config, "save the model again"),
         run=run.config(),
         data=run.data(),
         metrics=run.metrics(),
         environment=run.environment(),
         results=tuple(results),
+        hub_id=hub_id,
     )

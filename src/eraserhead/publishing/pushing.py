@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from eraserhead.digests import changed_file
@@ -83,8 +83,7 @@ def _amendment(config: PushConfig, hub: Hub) -> _Work:
     results = find_results(Path(config.model), config.erasure)
     if not results:
         raise UserError(f"{config.model}: no document could be analysed; there is nothing to publish")
-    read = read_source(Path(located.folder), results, config.trust_remote_code)
-    source = replace(read, hub_id=config.model)
+    source = read_source(Path(located.folder), results, config.trust_remote_code, config.model)
     check_source(source)
     card = hub.card_at(located.commit)
     return _Work(
