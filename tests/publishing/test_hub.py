@@ -22,6 +22,7 @@ from huggingface_hub import ModelCard
 from transformers import BertConfig, BertForSequenceClassification
 
 from eraserhead.cli.main import main
+from eraserhead.erasure.finding import found_results
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from hub_clients import DRIVER, Client
 from hub_server import Fault, Hub
@@ -534,6 +535,7 @@ def test_a_dry_run_prints_the_card_and_asks_nobody(run, capfd):
     assert card.strip() in out
     assert f"nothing was pushed; the folder to push is {run / 'hub'}" in out
     assert (run / "hub" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+    assert found_results(run).path == run / "erasure"  # what was left to push is passed over
 
 
 def test_a_dry_run_replaces_what_it_wrote_and_nothing_else(run, tmp_path, capfd):

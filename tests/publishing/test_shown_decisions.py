@@ -77,6 +77,7 @@ def test_examples_are_widget_explained_decision_picture_and_page(pushed, model):
     assert "](decision.png)" in section
     assert "[page.html](page.html) shows such decisions" in section
     assert texts_in(pushed / "page.html") == EXAMPLES
+    assert dict(unpacked(pushed / "page.html")[0]["facts"])["model"] == "user/shown"
 
 
 def test_several_results_stand_beside_each_other_and_in_folders(pushed):

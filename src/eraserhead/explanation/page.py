@@ -79,8 +79,9 @@ def explanations_page(explanations: "Sequence[Explanation]", title: str) -> Iter
         UserError: One has no numbers, as an explanation has that `explain` did not make.
     """
     first, numbers = explanations[0], [_numbers(each) for each in explanations]
+    facts = {"model": first.model, "site": site_line(first.site).removeprefix("site: ")}
     results = PageResults(
-        facts=(("site", site_line(first.site).removeprefix("site: ")),),
+        facts=tuple((keyword, said) for keyword, said in facts.items() if said is not None),
         sentences=(),
         notes=(),
         classes=tuple(first.probabilities),

@@ -96,7 +96,7 @@ def _explained(source: Source, facts: Facts, options: Options) -> Facts:
         )
     site = source.results[0].summary.setup.site if source.results else None
     explained = explain_texts(str(source.folder), options.examples, site, source.own_code)
-    return replace(facts, explained=explained)
+    return replace(facts, explained=[replace(each, model=facts.repository) for each in explained])
 
 
 def _write_shown(source: Source, facts: Facts, folder: Path, accuracy: bool) -> None:
