@@ -1,7 +1,8 @@
 """A hub of one's own on 127.0.0.1: real HTTP, so that the real, unmodified clients can be driven against it.
 
 It speaks what `huggingface_hub`, `transformers` and `datasets` ask of the Hugging Face hub when they read and push
-models and data sets, with the statuses and headers of the real one (no Xet, no pull requests, no pages of a listing).
+models and data sets, with the statuses and headers of the real one (no Xet, no merging of pull requests, no pages of a
+listing).
 What it cannot stand in for: a CDN on another host, to which the real hub redirects the download of LFS files.
 
 By hand::
@@ -90,12 +91,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Request:
-    """A request that came in; status 0 where the connection was closed without an answer."""
+    """A request that came in; status 0 where the connection was closed without an answer.
+
+    `sent` is how many bytes its body has.
+    """
 
     method: str
     path: str
     status: int
     authorization: bool
+    sent: int
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,19 @@ class Commit:
     date: str
 
 
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request; its commits are on the branch ``refs/pr/NUMBER``."""
+
+    title: str
+    description: str
+    date: str
+    status: str = "open"
+
+
 @dataclass
 class Repository:
-    """A repository; `commits` has those of all branches, newest last."""
+    """A repository; `commits` has those of all branches and pull requests, newest last."""
 
     name: str
     kind: str
@@ -120,6 +135,7 @@ class Repository:
     commits: list[Commit] = field(default_factory=list)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    requests: dict[int, PullRequest] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
 
     def head(self, revision: str = "main") -> Commit:
@@ -289,7 +305,7 @@ def listing(commit: Commit) -> dict[str, dict[str, Any]]:
 
 def card_of(text: str) -> Any:
     """The metadata at the top of a README; None where there is none."""
-    match = re.match(r"\s*---[ \t]*\r?\n(.*?)(^---[ \t]*$|\Z)", text, re.DOTALL | re.MULTILINE)
+    match = re.match(r"\s*---[ \t]*\r?\n(.*?)(^---[ \t]*\r?$|\Z)", text, re.DOTALL | re.MULTILINE)
     return yaml.safe_load(match[1]) if match else None
 
 
@@ -361,6 +377,11 @@ class Call:
     def owns(self, name: str) -> bool:
         return self.role is not None and name.startswith(f"{self.hub.user}/")
 
+    @property
+    def proposes(self) -> bool:
+        """Whether a pull request is opened, for which nobody needs to own the repository."""
+        return self.query.get("create_pr") == ["1"]
+
     def find(self, kind: str, name: str) -> Repository:
         """The repository if whoever asks may know of it."""
         repository = self.hub.repositories.get((kind, name))
@@ -379,6 +400,13 @@ class Call:
     def find_to_write(self, kind: str, name: str) -> Repository:
         repository = self.find(kind, name)
         self.may_write(name)
+        return repository
+
+    def find_to_propose(self, kind: str, name: str) -> Repository:
+        """The repository if whoever asks may open a pull request there: anybody with a write token who sees it."""
+        repository = self.find(kind, name)
+        if self.role != "write":
+            raise RefusalError(403 if self.role else 401, "you must use a write token to open a pull request.")
         return repository
 
 
@@ -480,7 +508,8 @@ def list_refs(call: Call, kind: str, name: str) -> Answer:
         return [{"name": ref, "ref": f"refs/{prefix}/{ref}", "targetCommit": sha} for ref, sha in names.items()]
 
     repository = call.find(kind, name)
-    branches, tags = refs("heads", repository.branches), refs("tags", repository.tags)
+    heads = {name: sha for name, sha in repository.branches.items() if not name.startswith("refs/")}
+    branches, tags = refs("heads", heads), refs("tags", repository.tags)
     return reply({"branches": branches, "tags": tags, "converts": [], "pullRequests": []})
 
 
@@ -516,7 +545,8 @@ def check_access(call: Call, kind: str, name: str) -> Answer:
 
 def choose_uploads(call: Call, kind: str, name: str, revision: str) -> Answer:
     """Say how each file is to be uploaded, and what the branch has in its place, which the client skips if equal."""
-    present = commit_at(call.find_to_write(kind, name), revision).files
+    find = call.find_to_propose if call.proposes else call.find_to_write
+    present = commit_at(find(kind, name), revision).files
     chosen = []
     for file in call.json["files"]:
         path = file["path"]
@@ -527,7 +557,8 @@ def choose_uploads(call: Call, kind: str, name: str, revision: str) -> Answer:
 
 
 def plan_lfs(call: Call, kind: str | None, name: str) -> Answer:
-    repository = call.find_to_write(kind or "model", name)
+    find = call.find_to_write if "ref" in call.json else call.find_to_propose  # a pull request has none yet
+    repository = find(kind or "model", name)
     objects = []
     for asked in call.json["objects"]:
         href = f"{call.hub.url}/lfs/{repository.kind}/{name}/{asked['oid']}"
@@ -545,14 +576,14 @@ def store_lfs(call: Call, kind: str, name: str, oid: str) -> Answer:
 
 
 def make_commit(call: Call, kind: str, name: str, revision: str) -> Answer:
-    repository = call.find_to_write(kind, name)
+    repository = call.find_to_propose(kind, name) if call.proposes else call.find_to_write(kind, name)
     if revision not in repository.branches:
         raise RefusalError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-    if "create_pr" in call.query:
-        raise RefusalError(400, "this hub has no pull requests")
     lines = [json.loads(line) for line in call.body.splitlines() if line.strip()]
     header, head = lines[0]["value"], repository.head(revision)
-    if not head.sha.startswith(header.get("parentCommit") or ""):
+    if call.proposes:  # of the commit that it says, however far the branch is by now
+        head = commit_at(repository, header.get("parentCommit") or revision)
+    elif not head.sha.startswith(header.get("parentCommit") or ""):
         raise RefusalError(412, "A commit has happened since. Please refresh and try again.")
     files = dict(head.files)
     for line in lines[1:]:
@@ -561,9 +592,37 @@ def make_commit(call: Call, kind: str, name: str, revision: str) -> Answer:
         errors = card_errors(files.get("README.md", b"").decode("utf-8", "replace"))
         if errors:
             raise RefusalError(400, f"Invalid metadata in README.md: {'; '.join(errors)}")
+    opened: dict[str, str] = {}
+    if call.proposes:
+        number = len(repository.requests) + 1
+        revision = f"refs/pr/{number}"
+        repository.branches[revision] = head.sha
+        opened = {"pullRequestUrl": f"{page_of(call.hub, repository)}/discussions/{number}"}
     sha = repository.record(files, header["summary"], revision).sha
+    if call.proposes:
+        date = repository.head(revision).date
+        repository.requests[number] = PullRequest(header["summary"], header.get("description", ""), date)
     url = f"{page_of(call.hub, repository)}/commit/{sha}"
-    return reply({"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""})
+    return reply({"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""} | opened)
+
+
+def list_discussions(call: Call, kind: str, name: str) -> Answer:
+    """The pull requests, which are all discussions that there are."""
+    repository, wanted = call.find(kind, name), call.query.get("status", [None])[0]
+    found = [
+        {
+            "num": number,
+            "title": request.title,
+            "status": request.status,
+            "isPullRequest": True,
+            "author": {"name": call.hub.user},
+            "createdAt": request.date,
+            "repo": {"name": name, "type": kind},
+        }
+        for number, request in repository.requests.items()
+        if wanted in (None, request.status)
+    ]
+    return reply({"discussions": found, "count": len(found), "start": 0})
 
 
 def put_file(_: Repository, files: dict[str, bytes], path: str, content: str, encoding: str) -> None:
@@ -631,6 +690,7 @@ ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", rf"{REPOSITORY}/tree/{REVISION}(?:/(?P<path>.+))?", list_tree),
     ("POST", rf"{REPOSITORY}/paths-info/{REVISION}", describe_paths),
     ("GET", rf"{REPOSITORY}/refs", list_refs),
+    ("GET", rf"{REPOSITORY}/discussions", list_discussions),
     ("POST", rf"{REPOSITORY}/branch/(?P<branch>[^/]+)", create_branch),
     ("POST", rf"{REPOSITORY}/tag/{REVISION}", create_tag),
     ("DELETE", rf"{REPOSITORY}/tag/(?P<tag>[^/]+)", delete_tag),
@@ -678,7 +738,8 @@ class Handler(BaseHTTPRequestHandler):
             answer = self.answer(body, fault)
             silent = fault is not None and fault.silent
             status = 0 if silent else answer.status
-            hub.requests.append(Request(self.command, self.path, status, "Authorization" in self.headers))
+            known = "Authorization" in self.headers
+            hub.requests.append(Request(self.command, self.path, status, known, len(body)))
         if silent:
             self.close_connection = True
         else:

@@ -17,7 +17,7 @@ class Seal:
     """The files of a folder as they were written.
 
     Attributes:
-        files: Digest of each file by name.
+        files: Digest of each file by its path in the folder.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -25,10 +25,16 @@ class Seal:
     files: dict[str, str]
 
 
-def seal(folder: Path) -> None:
-    """Record the digests of all files in a folder; write nothing into it afterwards."""
-    files = sorted(file.name for file in folder.iterdir() if file.is_file() and file.name != SEAL)
-    write_record(folder / SEAL, Seal(digests(folder, files)))
+def seal(folder: Path, nested: bool = False) -> None:
+    """Record the digests of all files in a folder; write nothing into it afterwards.
+
+    Args:
+        folder: The folder.
+        nested: Whether files of the folders inside it are recorded too.
+    """
+    files = folder.rglob("*") if nested else folder.iterdir()
+    names = sorted(file.relative_to(folder).as_posix() for file in files if file.is_file())
+    write_record(folder / SEAL, Seal(digests(folder, (name for name in names if name != SEAL))))
 
 
 def is_sealed(folder: Path) -> bool:

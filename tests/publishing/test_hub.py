@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 import venv
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,26 +22,15 @@ from huggingface_hub import ModelCard
 from transformers import BertConfig, BertForSequenceClassification
 
 from eraserhead.cli.main import main
+from eraserhead.erasure.finding import found_results
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from hub_clients import DRIVER, Client
 from hub_server import Fault, Hub
-from interpreters import WarmInterpreter
-from tiny import labelled_file, saved_hierarchical, tiny_encoder, tiny_tokenizer
+from tiny import saved_hierarchical, tiny_encoder, tiny_tokenizer
 
 pytestmark = pytest.mark.hub
 
 TEXTS = ["a fine cast but the script was never good", "dull"]
-# Commands one after another in one process, for each start costs seconds; the mark tells their output apart. Whoever
-# tries again does so soon.
-DRIVER = """
-import json, sys
-from eraserhead.cli.main import main
-from eraserhead.remote import failures
-failures.LONGEST_WAIT = 0.05
-for arguments in json.loads(sys.argv[1]):
-    code = main(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        print(f"\\x1e{code}\\x1e", file=stream, flush=True)
-"""
 LOGITS = f"""
 import torch
 from transformers import AutoTokenizer
@@ -54,104 +42,6 @@ def logits(model, name, **options):
         for given in ({{}}, {{"keep": keep}}):
             print(model.eval()(**inputs, **given).logits.numpy().tobytes().hex())
 """
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """The one line that says why it failed."""
-        assert self.code == 2, self
-        lines = [line for line in self.err.splitlines() if line.startswith("eraserhead: error: ")]
-        assert len(lines) == 1, self
-        assert "Traceback" not in self.err
-        return lines[0]
-
-
-class Client:
-    """Somebody with a token, or without one, and a cache of their own."""
-
-    def __init__(self, hub: Hub, home: Path, token: str | None, warm: WarmInterpreter | None = None) -> None:
-        """Someone whose processes are those of `warm` where these will do."""
-        self.hub, self.home, self.token, self.warm = hub, home, token, warm
-        self.environment = hub.environment(home, token)
-
-    def run(self, *commands: list[object], **environment: str) -> list[Ended]:
-        """Run commands of the command line in one process."""
-        arguments = json.dumps([[str(argument) for argument in command] for command in commands])
-        done = self.python(DRIVER, arguments, **environment)
-        outs, errs = (re.split("\x1e(\\d+)\x1e\n", stream) for stream in (done.stdout, done.stderr))
-        assert len(outs) == len(errs) == 2 * len(commands) + 1, done
-        return [Ended(int(code), out, err) for out, err, code in zip(outs[:-1:2], errs[:-1:2], outs[1::2], strict=True)]
-
-    def python(self, code: str, *arguments: str, executable: str = sys.executable, **environment: str):
-        """Run Python code; neither it nor anything else may show a token."""
-        if self.warm is not None and executable == sys.executable and not environment:
-            done = self.warm.run(code, *arguments, environment=self.environment)
-        else:
-            done = subprocess.run(
-                [executable, "-c", code, *arguments],
-                check=False,
-                env=self.environment | environment,
-                capture_output=True,
-                text=True,
-                timeout=500,
-            )
-        for token in (self.hub.write_token, self.hub.read_token):
-            assert token not in done.stdout + done.stderr
-        return done
-
-    @property
-    def blobs(self) -> list[Path]:
-        """What this client's cache keeps of large and small files."""
-        return [path for path in (self.home / "hub").glob("*/blobs/*") if path.is_file()]
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with Hub() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def warm(hub, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("warm")
-    with WarmInterpreter(hub.environment(folder / "home"), folder) as warm:
-        yield warm
-
-
-@pytest.fixture
-def owner(hub, tmp_path, warm):
-    return Client(hub, tmp_path / "home", hub.write_token, warm)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("somewhere") / "data"
-    folder.mkdir()
-    for split, seed, size in (("train", 0, 60), ("test", 9, 20)):
-        labelled_file(folder / f"{split}.jsonl", size, seed)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, data):
-    """A run of the tiny encoder and its erasure results, in a folder whose path must stay private."""
-    folder = tmp_path_factory.mktemp("private") / "run"
-    encoder = tiny_encoder(folder.parent / "encoder")
-    options = ["--data.path", data, "--model.encoder", encoder, "--training.epochs", 2, "--cpu"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ERASERHEAD_CACHE", str(folder.parent / "cache"))
-        patch.setenv("HF_DATASETS_CACHE", str(folder.parent / "datasets"))
-        assert main([str(each) for each in ("train", *options, "--output_dir", folder)]) == 0
-        assert main(["erase", str(folder), "--output_dir", str(folder / "erasure"), "--cpu"]) == 0
-    return folder
 
 
 def expected(folder: Path) -> list[str]:
@@ -645,6 +535,7 @@ def test_a_dry_run_prints_the_card_and_asks_nobody(run, capfd):
     assert card.strip() in out
     assert f"nothing was pushed; the folder to push is {run / 'hub'}" in out
     assert (run / "hub" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+    assert found_results(run).path == run / "erasure"  # what was left to push is passed over
 
 
 def test_a_dry_run_replaces_what_it_wrote_and_nothing_else(run, tmp_path, capfd):

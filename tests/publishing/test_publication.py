@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from huggingface_hub import ModelCard
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
 from markdown_it import MarkdownIt
 from safetensors.numpy import save_file
 
@@ -32,16 +33,19 @@ from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
 from eraserhead.models.architecture import Limits
 from eraserhead.publishing import leaks as leaks_module
-from eraserhead.publishing import model_folder, publication
+from eraserhead.publishing import model_folder, results_files
 from eraserhead.publishing import publisher as publisher_module
 from eraserhead.publishing.card import _options, model_card
 from eraserhead.publishing.facts import Facts, Options, PublicConfig, Training, gather_facts
-from eraserhead.publishing.hub import Pushed, check_reference
+from eraserhead.publishing.layout import OWN_FILES
 from eraserhead.publishing.leaks import Private, leaks, private
+from eraserhead.publishing.licenses import License, given_license
 from eraserhead.publishing.model_folder import Results, check_source, find_results, read_source
 from eraserhead.publishing.public_names import is_local, publishable
-from eraserhead.publishing.publication import OWN_FILES, write_publication
+from eraserhead.publishing.publication import write_publication
 from eraserhead.publishing.publisher import Publisher
+from eraserhead.publishing.results_metadata import eval_files
+from eraserhead.publishing.target import Pushed, check_reference
 from eraserhead.records import write_record
 from eraserhead.remote.downloads import MODEL_FILES
 from eraserhead.settings import unused
@@ -221,7 +225,7 @@ def study(tmp_path):
     return folder, cell.results
 
 
-def with_setup(results: ResultsFolder, folder: Path, devices: str = "cpu") -> Results:
+def with_setup(results: ResultsFolder, folder: Path, devices: str = "cpu") -> tuple[Results, ...]:
     """Results that name a model and its data."""
     summary = results.summary()
     setup = dataclasses.replace(
@@ -230,7 +234,7 @@ def with_setup(results: ResultsFolder, folder: Path, devices: str = "cpu") -> Re
         data=dataclasses.replace(DATA, name=None, path=str(folder)),
     )
     results.finish(dataclasses.replace(summary, setup=setup, run=dataclasses.replace(summary.run, devices=devices)))
-    return Results(results, results.summary())
+    return (Results(results, results.summary()),)
 
 
 def write_run(folder: Path, encoder: EncoderSource, devices: str = "cpu", epochs: int = 1) -> None:
@@ -260,7 +264,7 @@ def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(t
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "acme" / "reviews").mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
-    write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+    write_publication(read_source(folder), tmp_path / "published", Options("user/x"))
     training = json.loads((tmp_path / "published" / "training.json").read_text())["config"]
     assert training["model"]["encoder"] == "encoder"
     assert training["data"]["path"] == "data.csv (sha256 0123456789abcdef)"
@@ -268,11 +272,11 @@ def test_relative_paths_of_a_run_are_not_published_wherever_the_command_is_run(t
         file.read_text(errors="replace") for file in (tmp_path / "published").iterdir() if file.suffix != ".safetensors"
     )
     write_run(folder, EncoderSource("acme/reviews", "0" * 40))  # on the hub, whatever lies in this folder
-    write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+    write_publication(read_source(folder), tmp_path / "published", Options("user/x"))
     assert "base_model: acme/reviews" in (tmp_path / "published" / "README.md").read_text()
     write_run(folder, EncoderSource("acme/reviews", "0" * 40), devices="see clients/acme/run")
     with pytest.raises(UserError, match=r"training\.json: the local path clients/acme/run"):
-        write_publication(read_source(folder, None), tmp_path / "published", Options("user/x"))
+        write_publication(read_source(folder), tmp_path / "published", Options("user/x"))
 
 
 def test_vocabularies_of_every_tokenizer_are_downloaded_and_replaced():
@@ -323,10 +327,10 @@ def test_ids_that_are_not_rows_of_a_split_are_numbered(tmp_path):
 
 def test_results_are_found_where_they_belong_or_where_they_are_said_to_be(study):
     folder, results = study
-    assert find_results(folder) is None
-    assert find_results(folder, str(results.path)) == Results(results, results.summary())
+    assert find_results(folder) == ()
+    assert find_results(folder, [str(results.path)]) == (Results(results, results.summary()),)
     with pytest.raises(UserError, match="no erasure results"):
-        find_results(folder, str(folder))
+        find_results(folder, [str(folder)])
     with pytest.raises(UserError, match="another model"):
         check_source(read_source(folder, with_setup(results, folder)))
 
@@ -334,9 +338,9 @@ def test_results_are_found_where_they_belong_or_where_they_are_said_to_be(study)
 def facts(study, **changes) -> Facts:
     folder, results = study
     source = read_source(folder, with_setup(results, folder))
-    summary = source.results.summary
+    summary = source.results[0].summary
     setup = dataclasses.replace(summary.setup, data=DATA)
-    found = gather_facts(source, Options("user/model", "mit", ("en",)))
+    found = gather_facts(source, Options("user/model", License("mit"), ("en",)))
     given = {"base_model": "base/encoder", "datasets": ("stanfordnlp/imdb",)}
     given |= {"summary": dataclasses.replace(summary, setup=setup)}
     return dataclasses.replace(found, **(given | changes))
@@ -505,6 +509,62 @@ def test_the_data_set_of_a_metric_is_the_one_it_was_measured_on(study):
         assert {each.dataset_type for each in card.data.eval_results} == {kind}
 
 
+def test_scores_in_the_files_that_the_hub_reads(study):
+    """Accuracy and fractions of imdb, which is on the hub, in files of their own; nothing of a data set that is not."""
+    given = facts(study, repository="user/model")
+    assert given.summary is not None
+    files = eval_files(given)
+    entries = {path: parse_eval_result_entries(yaml.safe_load(text)) for path, text in files.items()}
+    (accuracy,) = entries[".eval_results/accuracy.yaml"]
+    assert (accuracy.dataset_id, accuracy.task_id) == ("stanfordnlp/imdb", "default")
+    assert accuracy.value == round(given.summary.accuracy.value, 3)
+    assert accuracy.source_url is not None
+    assert accuracy.source_url.endswith("/user/model")
+    assert accuracy.notes == "test, 41 of 50 rows"
+    fractions = {each.task_id: each.value for each in entries[".eval_results/erased_fraction.yaml"]}
+    medians = {name: ranking.fraction.median.value for name, ranking in given.summary.rankings.items()}
+    expected = {f"erased_fraction_{name}": round(value, 3) for name, value in medians.items() if value is not None}
+    assert fractions == expected
+    assert expected
+    assert {*eval_files(given, accuracy=False)} == {".eval_results/erased_fraction.yaml"}
+
+    metrics = Metrics(1, [Epoch(1, 0.5, {"accuracy": 0.5}, 1.0)], {"accuracy": 0.75}, "cpu", {"accuracy": 0.625})
+    data = TrainingData(LabelTable(("a", "b"), {"a": 0, "b": 1}), {"train": DATA, "test": DATA}, {}, {"test": 7})
+    text = eval_files(facts(study, training=Training(data=data, metrics=metrics), summary=None))
+    (accuracy,) = yaml.safe_load(text[".eval_results/accuracy.yaml"])
+    assert accuracy["value"] == 0.625
+    assert accuracy["notes"] == "test, 41 of 50 rows, over the documents that training did not see"
+
+    setup = dataclasses.replace(given.summary.setup, data=dataclasses.replace(DATA, **PLACE))
+    assert eval_files(facts(study, summary=dataclasses.replace(given.summary, setup=setup))) == {}
+
+
+def test_the_metadata_say_how_the_model_relates_to_its_base(study):
+    assert ModelCard(model_card(facts(study))).data.to_dict()["base_model_relation"] == "finetune"
+    without = ModelCard(model_card(facts(study, base_model=None))).data.to_dict()
+    assert not {"base_model", "base_model_relation"} & without.keys()
+
+
+def test_a_licence_of_its_own_name_is_kept_on_the_next_push(study):
+    text = model_card(facts(study, license=License("other", "house-rules-1.0", "LICENSE")))
+    card = ModelCard(text).data.to_dict()
+    assert (card["license"], card["license_name"], card["license_link"]) == ("other", "house-rules-1.0", "LICENSE")
+    assert Options("user/x").or_as_in(card).license == License("other", "house-rules-1.0", "LICENSE")
+    assert Options("user/x", License("mit")).or_as_in(card).license == License("mit")
+    assert Options("user/x").or_as_in({"license": ["mit"]}).license == License("mit")
+
+
+@pytest.mark.parametrize(
+    ("given", "suggested"),
+    [("MIT", "'mit'"), ("apache2", "'apache-2.0'"), ("gpl-v3", "'gpl-3.0'"), ("cc-by", "'odc-by' or 'cc-by-4.0'")],
+)
+def test_unknown_licences_are_refused_with_the_nearest_ones(given, suggested):
+    with pytest.raises(UserError, match=re.escape(f"did you mean {suggested}")):
+        given_license(given, None, None)
+    with pytest.raises(UserError, match="the hub has no licence of this identifier; for one that is not in its list"):
+        given_license("zzzz", None, None)
+
+
 def test_without_results_the_card_claims_nothing(study):
     text = model_card(facts(study, summary=None))
     assert "do not read its attention weights as an" in " ".join(text.split("\n"))
@@ -581,21 +641,21 @@ def test_results_of_the_folders_own_weights_are_published_without_loading_the_mo
     loaded = []
     load = model_folder.load_checkpoint
     monkeypatch.setattr(model_folder, "load_checkpoint", lambda *a, **k: loaded.append(a) or load(*a, **k))
-    found = with_setup(results, folder)
+    found = with_setup(results, folder)[0]
     setup = found.summary.setup
     right = dataclasses.replace(setup, model=dataclasses.replace(setup.model, weights=own))
-    check_source(read_source(folder, Results(results, dataclasses.replace(found.summary, setup=right))))
+    check_source(read_source(folder, [Results(results, dataclasses.replace(found.summary, setup=right))]))
     assert loaded == []
     with pytest.raises(UserError, match="another model"):
-        check_source(read_source(folder, found))
+        check_source(read_source(folder, [found]))
     assert len(loaded) == 1
 
 
 def test_the_picture_says_the_public_names_alone_and_is_the_same_every_time(study, tmp_path, monkeypatch):
     """The pixels are no text that is searched for leaks, so what is drawn is looked at."""
     drawn = []
-    real = publication.draw_flips
-    monkeypatch.setattr(publication, "draw_flips", lambda results: drawn.append(real(results)) or drawn[-1])
+    real = results_files.draw_flips
+    monkeypatch.setattr(results_files, "draw_flips", lambda results: drawn.append(real(results)) or drawn[-1])
     source = read_source(study[0], with_setup(study[1], study[0]))
     for name in ("a", "b"):
         write_publication(source, tmp_path / name, Options("user/name"))

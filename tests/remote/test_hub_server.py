@@ -426,7 +426,7 @@ def test_a_status_comes_with_its_headers_and_message_as_often_as_said(faulty):
     assert ask(faulty, "GET", PAGE)[2] == WEIGHTS
     assert [fault.hits for fault in faulty.faults] == [2, 0]
     assert [request.status for request in faulty.requests] == [200, 403, 403, 200]
-    assert faulty.requests[-1] == Request("GET", PAGE, 200, authorization=False)
+    assert faulty.requests[-1] == Request("GET", PAGE, 200, authorization=False, sent=0)
 
 
 def test_faults_come_one_after_the_other_and_one_may_last(faulty):

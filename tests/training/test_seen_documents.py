@@ -42,7 +42,7 @@ def erased(folder, data: DataConfig, to: str):
 
 
 def published(folder, results, to: Path) -> tuple[ModelCard, str]:
-    write_publication(read_source(folder.path, find_results(folder.path, str(results.path))), to, Options("user/x"))
+    write_publication(read_source(folder.path, find_results(folder.path, [str(results.path)])), to, Options("user/x"))
     text = (to / "README.md").read_text()
     return ModelCard(text), " ".join(text.split())
 

@@ -201,8 +201,14 @@ COMMANDS = {
         "eraserhead.cli.push",
         "push a classifier and its erasure results to the hub, with a card that says what its attention is worth",
         ("model", "repository"),
+        optional=("repository",),
         alone=True,
-        examples=("push runs/imdb user/imdb-attention-pooling", "push runs/imdb user/imdb --dry_run"),
+        examples=(
+            "push runs/imdb user/imdb-attention-pooling --license apache-2.0 --language en",
+            "push runs/imdb user/imdb --dry_run",
+            "push somebody/classifier --erasure runs/theirs --as_pull_request",
+            "push runs/imdb user/imdb-erasure --dataset",
+        ),
     ),
     "export": Command(
         ExportConfig,

@@ -7,8 +7,9 @@ from datasets import disable_progress_bars
 from eraserhead.errors import UserError
 from eraserhead.loading import devices
 from eraserhead.publishing.facts import Options
-from eraserhead.publishing.hub import Hub, Target, check_name, pushed_line
+from eraserhead.publishing.hub import Hub
 from eraserhead.publishing.publisher import Publisher
+from eraserhead.publishing.target import Target, check_name, pushed_line
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.terminal import console
 from eraserhead.training.config import TrainConfig

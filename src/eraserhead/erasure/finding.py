@@ -9,14 +9,15 @@ from eraserhead.errors import UserError, listed
 def found_results(folder: Path) -> ResultsFolder:
     """Return the results in a folder, or the only ones in the folders directly inside it, as in that of a run.
 
-    Where there are none, those of the folder itself are returned, for whoever reads them to say so.
+    Where there are none, those of the folder itself are returned, for whoever reads them to say so. What a dry run of
+    `push` has left has no setup, and is passed over.
 
     Raises:
         UserError: There are several.
     """
     if _has_results(folder) or not folder.is_dir():
         return ResultsFolder(folder)
-    inside = sorted(filter(_has_results, folder.iterdir()))
+    inside = sorted(each for each in folder.iterdir() if _has_results(each) and (each / RESULTS.setup).is_file())
     if len(inside) > 1:
         raise UserError(f"{folder}: holds several erasure results; give one of {listed(map(str, inside))}")
     return ResultsFolder(inside[0] if inside else folder)

@@ -2,13 +2,13 @@
 
 import logging
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from accelerate import Accelerator
 
 from eraserhead.erasure.finding import found_results
-from eraserhead.erasure.results import RESULTS
+from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import MOST_DOCUMENTS, ExploreConfig
@@ -77,6 +77,22 @@ def explore_folders(config: ExploreConfig) -> Path:
     if accelerator.is_main_process:
         _write(output, found, config)
     return output
+
+
+def documents_page(folder: ResultsFolder, shown: Summary, title: str) -> Iterator[str]:
+    """Yield the parts of the page of the documents of results, as HTML; computed on the CPU.
+
+    Args:
+        folder: The results.
+        shown: Their summary as the page may show it, such as without local paths.
+        title: Title of the page.
+
+    Raises:
+        UserError: The results are damaged.
+    """
+    decisions = stored_decisions(folder, MOST_DOCUMENTS)
+    found = of_summary(shown, *_with_numbers(folder.summary(), decisions, devices.start(True)))
+    return results_page([found], title)
 
 
 def _same_documents(

@@ -69,21 +69,34 @@ def explanation_page(explanation: "Explanation") -> str:
     Raises:
         UserError: It has no numbers, as an explanation has that `explain` did not make.
     """
-    numbers, site = explanation.numbers, explanation.site
-    if numbers is None:
-        raise UserError("this explanation has no numbers for a page; take one that ", Job("explain"), " returns")
-    facts = {"model": explanation.model, "site": site_line(site).removeprefix("site: ")}
+    return "".join(explanations_page([explanation], "eraserhead: one decision"))
+
+
+def explanations_page(explanations: "Sequence[Explanation]", title: str) -> Iterator[str]:
+    """Yield the parts of the page of explained decisions of one model at one site, as HTML.
+
+    Raises:
+        UserError: One has no numbers, as an explanation has that `explain` did not make.
+    """
+    first, numbers = explanations[0], [_numbers(each) for each in explanations]
+    facts = {"model": first.model, "site": site_line(first.site).removeprefix("site: ")}
     results = PageResults(
         facts=tuple((keyword, said) for keyword, said in facts.items() if said is not None),
         sentences=(),
         notes=(),
-        classes=tuple(explanation.probabilities),
-        unit=site.components,
-        decisions=(numbers,),
-        total=1,
-        by_hand=CLOSED_FORM_ELSEWHERE if numbers.affine is None else "",
+        classes=tuple(first.probabilities),
+        unit=first.site.components,
+        decisions=numbers,
+        total=len(numbers),
+        by_hand=CLOSED_FORM_ELSEWHERE if numbers[0].affine is None else "",
     )
-    return "".join(results_page([results], "eraserhead: one decision"))
+    return results_page([results], title)
+
+
+def _numbers(explanation: "Explanation") -> DecisionNumbers:
+    if explanation.numbers is None:
+        raise UserError("this explanation has no numbers for a page; take one that ", Job("explain"), " returns")
+    return explanation.numbers
 
 
 def results_page(results: Sequence[PageResults], title: str) -> Iterator[str]:

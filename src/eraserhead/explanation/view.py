@@ -171,11 +171,21 @@ def _words(explanation: "Explanation", count: int) -> Grid:
 
 
 def _explained(explanation: "Explanation") -> Grid:
-    headings = (explanation.site.components, "fraction", "attention erased", "decision becomes")
-    table = Grid("Erased until the decision flips", "ranking", *headings)
-    for ranking in explanation.rankings:
-        table.add_row(*_explained_row(ranking, explanation.components, _inside(explanation)))
+    table = Grid("Erased until the decision flips", *explained_headings(explanation))
+    for row in explained_rows(explanation):
+        table.add_row(*row)
     return table
+
+
+def explained_headings(explanation: "Explanation") -> tuple[str, ...]:
+    """Return the headings of the table of what each ranking erases until the decision flips."""
+    return "ranking", explanation.site.components, "fraction", "attention erased", "decision becomes"
+
+
+def explained_rows(explanation: "Explanation") -> list[tuple[str, ...]]:
+    """Return the rows of that table."""
+    inside = _inside(explanation)
+    return [_explained_row(ranking, explanation.components, inside) for ranking in explanation.rankings]
 
 
 def _explained_row(ranking: "RankingExplained", components: int, inside: bool) -> tuple[str, ...]:

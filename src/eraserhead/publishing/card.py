@@ -1,39 +1,23 @@
 """The model card: what a classifier is, what its attention is worth, how to load it, and where its limits are."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import ModelCard, ModelCardData
 
-from eraserhead.data.provenance import Provenance
-from eraserhead.erasure.conditions import labels_line, loading_line, seen_in_training
-from eraserhead.erasure.config import CountNeverAs
-from eraserhead.erasure.header import LABELS_NOTE, site_line
-from eraserhead.erasure.summary import Summary
-from eraserhead.erasure.verdict import caveats
-from eraserhead.erasure.view import CURVE_NOTES, MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
-from eraserhead.method.names import TOKENS
-from eraserhead.publishing.card_tables import curves, fractions, label_table, marked, outcomes, people
-from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
+from eraserhead.erasure.conditions import labels_line, loading_line
+from eraserhead.publishing.attention_section import PACKAGE, attention_section
+from eraserhead.publishing.data_names import describe
 from eraserhead.publishing.example import erase_note, erase_options
 from eraserhead.publishing.facts import Facts
-from eraserhead.publishing.label_scores import accuracy_text
-from eraserhead.publishing.told import answer, further_rankings, ordinary
+from eraserhead.publishing.results_metadata import TASK, card_results
 from eraserhead.settings import unused
 from eraserhead.showing.templates import template
-from eraserhead.showing.terminal import FEW_NOTE
 from eraserhead.training.config import ModelConfig, TrainingConfig
 from eraserhead.training.metrics import METRICS
 
-CARD, FIGURE, TEMPLATE = "README.md", "erasure.png", "model_card.md.j2"
-TASK = "text-classification"
-NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
-    "beyond_all": "`never`: the decision does not flip, however much is erased.",
-    "all": "A decision that never flips counts here as one that flips when everything is erased.",
-}
-# In the name of the metric: the metadata keep one name of a data set for all its metrics.
-UNSEEN_ALONE = ", over the documents that training did not see"
-ACCURACY = METRICS["accuracy"]
+TEMPLATE, UNMEASURED = "model_card.md.j2", "unmeasured.md.j2"
+RELATION = "finetune"  # of a model to its encoder, or to an adapter's base model, in the words of the hub
+TAGS = ("attention", "interpretability", "erasure", "eraserhead")
 
 
 def model_card(facts: Facts) -> str:
@@ -42,16 +26,16 @@ def model_card(facts: Facts) -> str:
     Raises:
         ValueError: Its metadata are not valid for the hub.
     """
-    body = template("eraserhead.publishing", TEMPLATE).render(
+    body = template(PACKAGE, TEMPLATE).render(
         title=facts.title,
         repository=facts.repository,
         what=_what(facts),
         classes=facts.classes,
         tells=_tells(facts),
         ours=facts.ours,
+        own_code=facts.own_code,
         hierarchical=facts.architecture is not None and facts.architecture.hierarchical,
-        texts=facts.texts,
-        figure=FIGURE if facts.summary is not None and facts.summary.rankings else None,
+        section=section_of(facts),
         made=list(_made(facts)),
         scores=_scores(facts),
         metric_names=[METRICS[name].title for name in facts.test],
@@ -59,69 +43,39 @@ def model_card(facts: Facts) -> str:
         example=_example(facts),
         erase_options=erase_options(facts),
         erase_note=erase_note(facts),
-        summary=facts.summary,
-        **({} if facts.summary is None else _erasure(facts.summary)),
     )
     card = f"---\n{card_data(facts).to_yaml()}\n---\n\n{body}"
     ModelCard(card)  # parses the metadata again, and raises if the hub would not accept them
     return card
 
 
+def section_of(facts: Facts) -> str:
+    """Return the section on what the attention is worth."""
+    unmeasured = template(PACKAGE, UNMEASURED).render(repository=facts.repository, erase_options=erase_options(facts))
+    return attention_section(facts.summaries, facts.texts, facts.page, facts.explained, unmeasured.rstrip()).rstrip(
+        "\n"
+    )
+
+
 def card_data(facts: Facts) -> ModelCardData:
     """Return the metadata: task, data, metrics and where the model comes from, in the hub's format."""
-    results = list(_eval_results(facts))
+    results = list(card_results(facts))
     metrics = list(dict.fromkeys(METRICS[name].hub_name for name in facts.test))
     return ModelCardData(
         base_model=facts.base_model,
+        base_model_relation=None if facts.base_model is None else RELATION,
         datasets=list(facts.datasets) or None,
         eval_results=results or None,
         language=list(facts.language) or None,
         library_name="transformers",
-        license=facts.license,
+        license=facts.license and facts.license.id,
+        license_name=facts.license and facts.license.name,
+        license_link=facts.license and facts.license.link,
         metrics=metrics or None,
         model_name=facts.title if results else None,
         pipeline_tag=TASK,
-        tags=["attention", "interpretability", "erasure", "eraserhead"],
-    )
-
-
-def _eval_results(facts: Facts) -> Iterator[EvalResult]:
-    test = facts.documents.get("test")
-    if test is not None:
-        note = UNSEEN_ALONE if facts.test_overlaps else ""
-        for name, value in facts.test_unseen.items():
-            yield _result(test, METRICS[name].hub_name, METRICS[name].title + note, value)
-    if facts.summary is None:
-        return
-    data, documents, accuracy = facts.summary.setup.data, facts.summary.documents, facts.summary.fair_accuracy.value
-    if not facts.test_unseen and accuracy is not None:
-        note = UNSEEN_ALONE if documents.unseen < documents.analysed else ""
-        yield _result(data, ACCURACY.hub_name, ACCURACY.title + note, accuracy)
-    if not facts.test_unseen and facts.summary.labels is not None and documents.unseen == documents.analysed:
-        for name in ("micro_f1", "macro_f1"):
-            value = getattr(facts.summary.labels, name).value
-            if value is not None:
-                yield _result(data, METRICS[name].hub_name, METRICS[name].title, value)
-    seen = f"; {documents.trained_on:,} of {documents.analysed:,} trained on" if documents.trained_on else ""
-    for name, ranking in facts.summary.rankings.items():
-        median = ranking.fraction.median.value
-        if median is not None:
-            metric = f"Median fraction erased before the decision flips ({called(name)}{seen})"
-            yield _result(data, f"erased_fraction_{name}", metric, median)
-
-
-def _result(data: Provenance, kind: str, name: str, value: float) -> EvalResult:
-    return EvalResult(
-        task_type=TASK,
-        task_name="Text classification",
-        dataset_type=hub_name(data.name) or str(data.name or place(data) or OWN),
-        dataset_name=f"{source(data)}, {rows(data)}",
-        dataset_config=data.subset,
-        dataset_split=data.split,
-        dataset_revision=data.revision,
-        metric_type=kind,
-        metric_name=name,
-        metric_value=round(value, 3),
+        tags=list(TAGS),
+        widget=[{"text": text} for text in facts.examples] or None,
     )
 
 
@@ -142,38 +96,6 @@ def _tells(facts: Facts) -> str:
     if not facts.by_label:
         return f"It tells {count} classes apart"
     return f"It decides on {count} labels, each by itself" if count > 1 else "It gives one score"
-
-
-def _erasure(summary: Summary) -> dict[str, Any]:
-    setup = summary.setup
-    notes = (
-        LABELS_NOTE if summary.labels else None,
-        YARDSTICK_NOTES.get(summary.yardstick or ""),
-        NEVERS[setup.count_never_as],
-        MEANS[setup.count_never_as],
-        FEW_NOTE,
-        ordinary(summary),
-        SHUFFLED_NOTE if summary.shuffled else None,
-        CURVE_NOTES if any(ranking.curves for ranking in summary.rankings.values()) else None,
-        *caveats(summary),
-    )
-    return {
-        "answer": answer(summary),
-        "further": further_rankings(summary),
-        "site": site_line(setup.site),
-        "documents": f"{summary.documents.analysed:,} documents",
-        "evaluated": describe(setup.data),
-        "fractions": fractions(summary),
-        "outcomes": outcomes(summary),
-        "curves": curves(summary),
-        "people": people(summary),
-        "marked": marked(summary),
-        "notes": " ".join(filter(None, notes)),
-        "components": "tokens (word pieces)" if setup.site.components == TOKENS else setup.site.components,
-        "accuracy": accuracy_text(summary),
-        "labels": label_table(summary),
-        "seen": seen_in_training(summary.documents),
-    }
 
 
 def _made(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -267,6 +189,8 @@ def _limits(facts: Facts) -> Iterator[str]:
         yield "This is one training run with one seed: another seed gives other weights and another attention."
     if not facts.language:
         yield "The language of the documents is not stated."
+    if facts.own_code:
+        yield "It is Python code of its repository, which transformers runs with all the rights of whoever loads it."
     if not facts.license:
         yield "No licence is stated: ask the owner about any use beyond what the law allows."
     yield "It has the biases of its training documents and of its encoder; nobody has examined them."

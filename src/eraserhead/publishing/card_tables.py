@@ -1,13 +1,16 @@
 """Tables of the model card, in Markdown; views of a `Summary`, never a computation."""
 
+from collections.abc import Sequence
+
 from eraserhead.erasure.ranking_summaries import CurveSummary, Distribution
 from eraserhead.erasure.summary import Agreement, Summary
 from eraserhead.erasure.view import CEILING, CURVE_HEADINGS, called
 from eraserhead.method.names import Outcome
 from eraserhead.method.statistics import Estimate
+from eraserhead.publishing.data_names import source
 from eraserhead.publishing.label_scores import label_rows
 from eraserhead.showing.markdown_tables import markdown_table
-from eraserhead.showing.terminal import NEVER, interval, percent
+from eraserhead.showing.terminal import NEVER, NONE, interval, percent
 
 ORDER = "order of erasure"
 FRACTIONS = (ORDER, "1st quartile", "median", "3rd quartile", "mean", "mean of flips", "n")
@@ -19,6 +22,21 @@ def fractions(summary: Summary) -> str:
     """Return the fraction of the components erased at the first flip, for each ranking."""
     rows = [[called(name), *_fractions(found.fraction)] for name, found in summary.rankings.items()]
     return markdown_table(FRACTIONS, rows)
+
+
+def medians(summaries: Sequence[Summary]) -> str:
+    """Return the medians of that fraction in several results beside each other, a row for each."""
+    rankings = list(dict.fromkeys(name for summary in summaries for name in summary.rankings))
+    rows = [
+        [
+            f"{summary.setup.site.site}, {source(summary.setup.data)}",
+            summary.setup.site.components,
+            f"{summary.documents.analysed:,}",
+            *(_median(summary, name) for name in rankings),
+        ]
+        for summary in summaries
+    ]
+    return markdown_table(["site, data", "components", "documents", *map(called, rankings)], rows)
 
 
 def outcomes(summary: Summary) -> str:
@@ -61,6 +79,11 @@ def label_table(summary: Summary) -> str | None:
     """Return how often each label's state is right; None where the model does not decide label by label."""
     rows = label_rows(summary)
     return markdown_table(["label", "accuracy of its state"], rows) if rows else None
+
+
+def _median(summary: Summary, ranking: str) -> str:
+    found = summary.rankings.get(ranking)
+    return NONE if found is None else interval(found.fraction.median, NEVER)
 
 
 def _measure(found: CurveSummary, name: str) -> Estimate:

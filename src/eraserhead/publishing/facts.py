@@ -9,12 +9,14 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.named_sets import NAMED
 from eraserhead.data.provenance import Provenance
 from eraserhead.erasure.summary import Summary
+from eraserhead.explanation.explained import Explanation
 from eraserhead.loading.checkpoints import class_names
 from eraserhead.loading.targets import decides_by_label
 from eraserhead.loading.training_data import TrainingData
 from eraserhead.models.architecture import Architecture, Limits
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
 from eraserhead.publishing.data_names import hub_name
+from eraserhead.publishing.licenses import License
 from eraserhead.publishing.model_folder import Source
 from eraserhead.publishing.public_names import last_part, publishable
 from eraserhead.records import checked, plain
@@ -32,21 +34,25 @@ class Options:
 
     Attributes:
         repository: Its name on the hub.
-        license: Licence of the model, by the hub's identifier.
+        license: Its licence.
         language: Languages of the documents, as ISO 639 codes.
         include_texts: Whether the documents' texts are published too.
+        examples: Texts of the publisher's, whose decisions are shown.
+        page: Whether the page is published on which one erases words by hand.
     """
 
     repository: str
-    license: str | None = None
+    license: License | None = None
     language: Sequence[str] = ()
     include_texts: bool = False
+    examples: Sequence[str] = ()
+    page: bool = False
 
     def or_as_in(self, card: Mapping[str, Any]) -> "Options":
         """Return these options, with a missing licence or missing languages taken from an existing card."""
         stated = card.get("language") or ()
         languages = (stated,) if isinstance(stated, str) else tuple(stated)
-        return replace(self, license=self.license or card.get("license"), language=self.language or languages)
+        return replace(self, license=self.license or License.of_card(card), language=self.language or languages)
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,15 @@ class Facts:
         reads: How much of a document it reads; null for the same models.
         training: How it was trained.
         summary: Its erasure results, if there are any.
+        further: Results at other sites, or on other data.
         base_model: The encoder, or the base model of an adapter, if it is on the hub.
         datasets: Ids of its data sets on the hub.
-        license: Licence of the model, by the hub's identifier.
+        license: Its licence.
         language: Languages of the documents.
         texts: Whether the documents' texts are published.
+        own_code: Whether it is Python code of its repository, other than ours.
+        page: Whether the page is published on which one erases words by hand.
+        explained: Decisions on texts of the publisher's; the card shows the first.
     """
 
     repository: str
@@ -114,9 +124,23 @@ class Facts:
     summary: Summary | None
     base_model: str | None
     datasets: Sequence[str]
-    license: str | None
+    license: License | None
     language: Sequence[str]
     texts: bool
+    own_code: bool = False
+    page: bool = False
+    further: Sequence[Summary] = ()
+    explained: Sequence[Explanation] = ()
+
+    @property
+    def examples(self) -> Sequence[str]:
+        """Texts of the publisher's."""
+        return [each.text for each in self.explained]
+
+    @property
+    def summaries(self) -> Sequence[Summary]:
+        """All its erasure results."""
+        return () if self.summary is None else (self.summary, *self.further)
 
     @property
     def ours(self) -> bool:
@@ -166,6 +190,7 @@ def gather_facts(source: Source, options: Options) -> Facts:
         environment=source.environment,
     )
     documents = {} if source.data is None else source.data.documents
+    summaries = [public_summary(results.summary, options.repository) for results in source.results]
     sets = dict.fromkeys(hub_name(found.name) for found in documents.values() if found.name)
     return Facts(
         repository=options.repository,
@@ -176,12 +201,15 @@ def gather_facts(source: Source, options: Options) -> Facts:
         encoder_family=None if ours is None else ours.encoder_config.model_type,
         reads=None if ours is None else ours.reads,
         training=public(training, names),
-        summary=None if source.results is None else _public_summary(source.results.summary, options.repository),
+        summary=next(iter(summaries), None),
+        further=tuple(summaries[1:]),
         base_model=_base_model(source),
         datasets=tuple(name for name in sets if name),
         license=options.license,
         language=tuple(options.language),
         texts=options.include_texts,
+        own_code=source.own_code,
+        page=options.page,
     )
 
 
@@ -200,7 +228,7 @@ def training_names(source: Source) -> dict[str, str]:
     return names if source.encoder is None else {**names, source.encoder: last_part(source.encoder)}
 
 
-def _public_summary(summary: Summary, repository: str) -> Summary:
+def public_summary(summary: Summary, repository: str) -> Summary:
     """Return a summary of results without local paths, and without the digests of tables that may be left out."""
     model, data = summary.setup.model, summary.setup.data
     names = {model.name: repository, **_data_name(data.name, data.path, data.fingerprint)}

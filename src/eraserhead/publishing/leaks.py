@@ -96,7 +96,7 @@ def _leaks_of(file: Path, kept: Private) -> Iterator[str]:
     rest = _without(text, kept.public)
     yield from (f"the name '{name}' of this user or machine" for name in kept.names if _names(name, file)(rest))
     # In code and in binary files such as pictures, something that looks like a path may be anything.
-    if file.name in VOCABULARIES or file.suffix == ".py" or _is_binary(file):
+    if file.name in VOCABULARIES or file.suffix in (".py", ".html") or _is_binary(file):
         return
     rest = _without(text, filter(LOCAL_PATH.search, kept.classes))
     yield from (f"a local path ('{match[0][:EXCERPT]}')" for match in LOCAL_PATH.finditer(rest))

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,8 @@ from eraserhead.publishing.public_names import is_local
 from eraserhead.training.config import PACKAGED, TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.records import Metrics, TrainingEnvironment
+
+CODE = "auto_map"  # key in config.json that names the classes of a model's own code
 
 logger = logging.getLogger("eraserhead")
 
@@ -58,7 +60,8 @@ class Source:
         data: The documents that it was trained on.
         metrics: The metrics of that run.
         environment: Versions, and the encoder's commit.
-        results: Its erasure results.
+        results: Its erasure results, those that the card tells of first in front.
+        hub_id: Its name on the hub, where it was given by that.
         adapter: The folder that was given, of an adapter; `folder` then has the model that it was merged into.
         base: The base model of that.
     """
@@ -70,7 +73,8 @@ class Source:
     data: TrainingData | None
     metrics: Metrics | None
     environment: TrainingEnvironment | None
-    results: Results | None
+    results: tuple[Results, ...] = ()
+    hub_id: str | None = None
     adapter: Path | None = None
     base: BaseSetup | None = None
 
@@ -80,9 +84,19 @@ class Source:
         return self.adapter or self.folder
 
     @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.hub_id or str(self.given)
+
+    @property
     def ours(self) -> bool:
         """Whether it is an attention-pooling classifier."""
         return isinstance(self.config, AttentionPoolingConfig)
+
+    @property
+    def own_code(self) -> bool:
+        """Whether it is Python code of its folder, other than ours."""
+        return not self.ours and bool(self.config_content.get(CODE))
 
     @property
     def weights(self) -> list[str]:
@@ -94,8 +108,8 @@ class Source:
     def published_as_stored(self) -> bool:
         """Whether its files are safetensors whose weights have the model's own names."""
         files = find_weights(str(self.folder), str(self.folder))
-        if files.pickled:
-            return False
+        if files.pickled or self.own_code:
+            return not files.pickled
         kind = class_for(self.config, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING)
         return kind is None or not check_fit(self.config, kind, files, str(self.folder)).prefix
 
@@ -117,15 +131,27 @@ class Source:
         return [path for path in named if path]
 
 
-def find_results(folder: Path, erasure: str | None = None) -> Results | None:
+def find_results(folder: Path, erasure: Sequence[str] | None = None) -> tuple[Results, ...]:
     """Return the erasure results to publish: the named ones, else finished ones in the model's folder.
 
     Raises:
-        UserError: The results are a part of some, the named ones are not finished, or one of the files is damaged.
+        UserError: Results are a part of some, named ones are not finished or named twice, or a file is damaged.
     """
-    results = ResultsFolder(folder / RUN.erasure if erasure is None else Path(erasure))
-    if erasure is None and not results.complete:
-        return None
+    if erasure is None:
+        results = ResultsFolder(folder / RUN.erasure)
+        return tuple(filter(None, [_checked(results)])) if results.complete else ()
+    twice = [name for name in erasure if list(map(_place, erasure)).count(_place(name)) > 1]
+    if twice:
+        raise UserError(Setting("erasure", list(erasure)), f": name {twice[0]} once")
+    return tuple(filter(None, (_checked(ResultsFolder(Path(name))) for name in erasure)))
+
+
+def _place(name: str) -> Path:
+    return Path(name).resolve()
+
+
+def _checked(results: ResultsFolder) -> Results | None:
+    """Return finished results; null, with a line that says so, where no document could be analysed."""
     summary = results.checked_summary()
     if summary.setup.part is not None:
         raise UserError(
@@ -140,6 +166,12 @@ def find_results(folder: Path, erasure: str | None = None) -> Results | None:
     return Results(results, summary)
 
 
+def texts_of(results: Sequence[Results]) -> list[str]:
+    """Return the texts of all documents in results."""
+    tables = (each.folder.table("documents", ["text"]) for each in results)
+    return [text for table in tables for text in table.column("text").to_pylist()]
+
+
 def check_source(source: Source) -> None:
     """Refuse an incomplete classifier, and erasure results of another model.
 
@@ -148,65 +180,82 @@ def check_source(source: Source) -> None:
     Raises:
         UserError: The model is incomplete, or the results belong to another model.
     """
-    name = str(source.given)
-    if source.results is None:
-        if source.adapter is None:  # `source_of` has loaded an adapter
-            load_checkpoint(name)
+    if not source.results and source.adapter is None:  # `source_of` has loaded an adapter
+        load_checkpoint(str(source.given), trust_remote_code=source.own_code)
+    for results in source.results:
+        _check_same_model(source, results)
+
+
+def _check_same_model(source: Source, results: Results) -> None:
+    """Refuse erasure results of another model."""
+    name, setup = str(source.given), results.summary.setup
+    plain = source.adapter is None and not source.own_code
+    if plain and load(name, lambda: stored_fingerprint(source.folder, setup.site.dtype)) == setup.model.weights:
         return
-    setup = source.results.summary.setup
-    if (
-        source.adapter is None
-        and load(name, lambda: stored_fingerprint(source.folder, setup.site.dtype)) == setup.model.weights
-    ):
-        return
-    checkpoint = load_checkpoint(name, dtype=setup.site.dtype)
+    checkpoint = load_checkpoint(name, dtype=setup.site.dtype, trust_remote_code=source.own_code)
     if weights_fingerprint(checkpoint.model) != setup.model.weights:
         raise UserError(
-            f"{source.results.folder.path}: erasure results of another model than {name} (its weights "
+            f"{results.folder.path}: erasure results of another model than {source.name} (its weights "
             "differ); erase again, or name the right ones with ",
             Setting("erasure"),
         )
 
 
 @contextmanager
-def source_of(folder: Path, results: Results | None) -> Iterator[Source]:
+def source_of(folder: Path, results: Sequence[Results], trust_remote_code: bool = False) -> Iterator[Source]:
     """Read what a model's folder says of it; an adapter is merged into its base model in a folder for the while.
+
+    Args:
+        folder: Folder of the model.
+        results: Its erasure results.
+        trust_remote_code: Whether the model may be Python code of its folder.
 
     Raises:
         UserError: There is no model, or a file is damaged.
     """
     if not is_adapter(folder):
-        yield read_source(folder, results)
+        yield read_source(folder, results, trust_remote_code)
         return
-    checkpoint = load_checkpoint(str(folder))
+    checkpoint = load_checkpoint(str(folder), trust_remote_code=trust_remote_code)
     with tempfile.TemporaryDirectory() as scratch, disk_failures(Path(scratch)):
         with quiet():
             checkpoint.model.save_pretrained(scratch)
         checkpoint.tokenizer.save_pretrained(scratch)
-        yield replace(read_source(Path(scratch), results), adapter=folder, base=checkpoint.base)
+        merged = read_source(Path(scratch), results, trust_remote_code)
+        yield replace(merged, adapter=folder, base=checkpoint.base)
 
 
-def read_source(folder: Path, results: Results | None) -> Source:
-    """Read what a model's folder says about it.
+def read_source(
+    folder: Path, results: Sequence[Results] = (), trust_remote_code: bool = False, hub_id: str | None = None
+) -> Source:
+    """Read what a model's folder says about it; see `source_of`.
+
+    Args:
+        folder: Folder of the model.
+        results: Its erasure results.
+        trust_remote_code: Whether the model may be Python code of its folder.
+        hub_id: Its name on the hub, where the folder is in the hub's cache.
 
     Raises:
         UserError: There is no model, or a file is damaged.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give the folder of a finished run")
-    check_finished(str(folder))
+        raise UserError(f"{folder}: no such folder; give the folder of a finished run, or the id of a model on the hub")
+    name = hub_id or str(folder)
+    check_finished(str(folder), name)
     check_undamaged(folder)
     _refuse_links_outside(folder)
     run = RunFolder(folder)
     return Source(
         folder=folder,
-        config=read_config(str(folder), str(folder), classifier=True),
+        config=read_config(str(folder), name, classifier=True, trust_remote_code=trust_remote_code),
         config_content=read_mapping(folder / RUN.config, "save the model again"),
         run=run.config(),
         data=run.data(),
         metrics=run.metrics(),
         environment=run.environment(),
-        results=results,
+        results=tuple(results),
+        hub_id=hub_id,
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from eraserhead.errors import UserError
 from eraserhead.loading.run_layout import RUN
 from eraserhead.publishing.facts import Options
-from eraserhead.publishing.hub import Hub, Pushed
+from eraserhead.publishing.hub import Hub
 from eraserhead.publishing.model_folder import check_source, find_results, read_source
 from eraserhead.publishing.publication import write_publication
+from eraserhead.publishing.target import Pushed
 from eraserhead.training.folder import RunFolder
 
 logger = logging.getLogger("eraserhead")
@@ -44,7 +45,7 @@ class Publisher:
         """Copy a model, push the copy in the background, and return: the hub neither delays nor ends training."""
         try:
             scratch = tempfile.TemporaryDirectory()
-            source = read_source(folder.path, None)
+            source = read_source(folder.path)
             write_publication(source, Path(scratch.name) / RUN.hub, self._options)
         except (UserError, OSError, ValueError) as error:
             logger.warning("the best model so far is not pushed, training goes on: %s", error)
@@ -69,10 +70,10 @@ class Publisher:
         try:
             check_source(source)
         except UserError as error:
-            if source.results is None:
+            if not source.results:
                 raise
             logger.info("pushed without erasure results: %s", error)
-            source = replace(source, results=None)
+            source = replace(source, results=())
         with tempfile.TemporaryDirectory() as scratch:
             write_publication(source, Path(scratch) / "hub", self._options)
             return self._hub.push(Path(scratch) / RUN.hub)

@@ -1,7 +1,10 @@
-"""Push one finished model to the hub, or only write the folder to push."""
+"""Push one finished model or its results to the hub, or only write the folder to push."""
 
 import re
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from eraserhead.digests import changed_file
@@ -10,42 +13,112 @@ from eraserhead.files import replacing
 from eraserhead.loading.waiting import waiting
 from eraserhead.locks import holding
 from eraserhead.publishing.config import PushConfig
-from eraserhead.publishing.hub import Hub, Pushed, Target, check_name, check_reference
-from eraserhead.publishing.model_folder import Source, check_source, find_results, source_of
-from eraserhead.publishing.publication import Options, write_publication
+from eraserhead.publishing.dataset_publication import results_to_publish, write_dataset
+from eraserhead.publishing.facts import Options
+from eraserhead.publishing.hub import Hub
+from eraserhead.publishing.layout import AMENDED_FILES, OWN_FILES
+from eraserhead.publishing.model_folder import Results, Source, check_source, find_results, read_source, source_of
+from eraserhead.publishing.publication import write_amendment, write_publication
+from eraserhead.publishing.push_checks import checked_options, is_hub_id, target_of
+from eraserhead.publishing.target import MAIN, Pushed
 from eraserhead.records import read_record
+from eraserhead.remote.downloads import locate_model
 from eraserhead.seals import SEAL, Seal, is_sealed, seal
-from eraserhead.settings import check_settings
 
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*|code|multilingual")
-PUBLICATION = "hub"  # folder to push; a dry run leaves it in the model's folder
+PUBLICATION = "hub"  # folder to push; a dry run leaves it in the model's folder, or beside the results
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is pushed.
+
+    Attributes:
+        write: Writes the folder to push, with these options.
+        left_by_dry_run: Where a dry run leaves that folder.
+        owned: Files in the repository that a push removes where the folder lacks them.
+        base: The commit that the folder amends; null where it does not amend any.
+    """
+
+    write: Callable[[Path, Options], None]
+    left_by_dry_run: Path
+    owned: re.Pattern[str] = OWN_FILES
+    base: str | None = None
 
 
 def push_to_hub(config: PushConfig) -> Pushed:
-    """Push a model with its erasure results; with `dry_run`, only write the folder to push.
+    """Push a model with its erasure results, or these alone; with `dry_run`, only write the folder to push.
 
     Raises:
         UserError: A name is not valid, the model may not be published, or the hub refuses.
     """
-    _check(config)
-    folder = Path(config.model)
-    options = Options(config.repository, config.license, tuple(config.language or ()), config.include_texts)
-    with source_of(folder, find_results(folder, config.erasure)) as source:
-        check_source(source)
+    options = checked_options(config)
+    hub = Hub(target_of(config))
+    with _work(config, hub, options) as work:
         if config.dry_run:
             with waiting("writing the folder to push"):
-                return _write(source, folder / PUBLICATION, options)
+                return _write(work, work.left_by_dry_run, options)
         with waiting("pushing"):
-            return _push(source, options, Target(config.repository, config.private, config.revision, config.tag))
+            return _push(work, hub, options)
 
 
-def _write(source: Source, folder: Path, options: Options) -> Pushed:
+@contextmanager
+def _work(config: PushConfig, hub: Hub, options: Options) -> Iterator[_Work]:
+    folder = Path(config.model)
+    if config.dataset:
+        results = results_to_publish(config.model, config.erasure)
+        yield _Work(lambda to, options: write_dataset(results, to, options), _beside(results[0]), AMENDED_FILES)
+    elif is_hub_id(config):
+        yield _amendment(config, hub)
+    else:
+        with source_of(folder, find_results(folder, config.erasure), config.trust_remote_code) as source:
+            check_source(source)
+            _check_shown(source, options)
+            yield _Work(lambda to, options: write_publication(source, to, options), folder / PUBLICATION)
+
+
+def _amendment(config: PushConfig, hub: Hub) -> _Work:
+    """Return what is pushed to a model on the hub, whose card is read at the commit that is amended."""
+    located = locate_model(config.model, None if config.revision == MAIN else config.revision)
+    assert located.commit is not None
+    results = find_results(Path(config.model), config.erasure)
+    if not results:
+        raise UserError(f"{config.model}: no document could be analysed; there is nothing to publish")
+    source = read_source(Path(located.folder), results, config.trust_remote_code, config.model)
+    check_source(source)
+    card = hub.card_at(located.commit)
+    return _Work(
+        lambda to, options: write_amendment(source, to, options, card),
+        _beside(results[0]),
+        AMENDED_FILES,
+        located.commit,
+    )
+
+
+def _beside(results: Results) -> Path:
+    folder = results.folder.path
+    return folder.with_name(f"{folder.name}-{PUBLICATION}")
+
+
+def _check_shown(source: Source, options: Options) -> None:
+    """Refuse examples and a page that cannot be made."""
+    run = source.run
+    if options.examples and run is not None and run.data.pair_column is not None:
+        raise UserError(
+            Setting("examples", list(options.examples)), ": the model reads pairs of texts, and these are single ones"
+        )
+    if options.page and not options.examples and not source.results:
+        raise UserError(
+            Setting("page", True), ": there are no results to show documents of; give ", Setting("examples")
+        )
+
+
+def _write(work: _Work, folder: Path, options: Options) -> Pushed:
     """Write the folder to push, sealed; it takes the place of an earlier one as a dry run wrote it."""
     with holding(folder.with_name(f".{folder.name}.lock"), str(folder)):
         _refuse_changed(folder)
         with replacing(folder) as unfinished:
-            write_publication(source, unfinished, options)
-            seal(unfinished)
+            work.write(unfinished, options)
+            seal(unfinished, nested=True)
     return Pushed(None, False, str(folder))
 
 
@@ -67,22 +140,12 @@ def _refuse_changed(folder: Path) -> None:
         )
 
 
-def _push(source: Source, options: Options, target: Target) -> Pushed:
-    hub = Hub(target)
+def _push(work: _Work, hub: Hub, options: Options) -> Pushed:
     hub.check_login()
-    options = options.or_as_in(hub.card())
+    if work.base is None:
+        options = options.or_as_in(hub.card())
     with tempfile.TemporaryDirectory() as scratch:
-        write_publication(source, Path(scratch) / PUBLICATION, options)
-        hub.open()  # after the checks, so that a refused model leaves no empty repository
-        return hub.push(Path(scratch) / PUBLICATION)
-
-
-def _check(config: PushConfig) -> None:
-    """Refuse names that are not valid, before any work is done."""
-    check_settings(config)
-    check_name(config.repository)
-    check_reference(Setting("revision", config.revision))
-    check_reference(Setting("tag", config.tag))
-    wrong = [code for code in config.language or () if not LANGUAGE.fullmatch(code)]
-    if wrong:
-        raise UserError(Setting("language", wrong), ": give ISO 639 codes such as en")
+        work.write(Path(scratch) / PUBLICATION, options)
+        if work.base is None:
+            hub.open()  # after the checks, so that a refused model leaves no empty repository
+        return hub.push(Path(scratch) / PUBLICATION, work.owned, work.base)
