@@ -12,7 +12,9 @@ from eraserhead.erasure.header import LABELS_NOTE, site_line
 from eraserhead.erasure.summary import Summary
 from eraserhead.erasure.verdict import caveats
 from eraserhead.erasure.view import CURVE_NOTES, MEANS, SHUFFLED_NOTE, YARDSTICK_NOTES, called
+from eraserhead.loading.setup import read_at_most
 from eraserhead.method.names import TOKENS
+from eraserhead.models.architecture import WINDOWS
 from eraserhead.publishing.card_tables import curves, fractions, label_table, marked, outcomes, people
 from eraserhead.publishing.data_names import OWN, describe, hub_name, place, rows, source
 from eraserhead.publishing.example import erase_note, erase_options
@@ -215,12 +217,10 @@ def _options(options: ModelConfig | TrainingConfig) -> str:
 
 def _reads(facts: Facts) -> str:
     """Return how much of a document the model reads."""
-    reads = facts.reads
-    if reads is not None and facts.architecture is not None and facts.architecture.hierarchical:
-        return f"at most {reads.sentences} sentences of a document, {reads.sentence_tokens} tokens of each"
-    if reads is not None and reads.tokens:
-        return f"at most {reads.tokens} tokens of a document"
-    return "as much of a document as its encoder takes"
+    hierarchical = facts.architecture is not None and facts.architecture.hierarchical
+    if facts.reads is None or (facts.reads.tokens is None and not hierarchical):
+        return "as much of a document as its encoder takes"
+    return read_at_most(facts.reads)
 
 
 def _scores(facts: Facts) -> list[tuple[str, list[str]]]:
@@ -258,7 +258,8 @@ def _limits(facts: Facts) -> Iterator[str]:
     if facts.test_trained_on:
         yield f"{facts.test_trained_on:,} of the {facts.documents['test'].documents:,} test documents were trained on."
     if facts.ours:
-        yield f"It reads {_reads(facts)}; the rest is ignored."
+        whole = facts.reads is not None and facts.reads.long_documents == WINDOWS and facts.reads.windows is None
+        yield f"It reads {_reads(facts)}{'' if whole else '; the rest is ignored'}."
         yield (
             "Erasure measures how much the layers above the attention layer rely on its weights. It does not measure "
             "what the encoder has already mixed into each token vector."
