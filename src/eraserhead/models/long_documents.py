@@ -5,7 +5,7 @@ This module is pushed as remote code: it imports torch and its neighbours alone,
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -65,7 +65,9 @@ class Windows:
     def count(self, length: Number) -> Number:
         """Return how many windows a document of `length` tokens has, special tokens included; 1 or more."""
         further = -((self.tokens - length) // self.stride)
-        return further.clamp(min=0) + 1 if isinstance(further, Tensor) else max(further, 0) + 1
+        # `max` would tie a graph to the number of windows that it was made with.
+        least: Any = further.clamp(min=0) if isinstance(further, Tensor) else torch.sym_max(further, 0)
+        return least + 1
 
     def encoded(self, length: int) -> int:
         """Return how many tokens the encoder reads of a document; those in several windows count in each."""
@@ -84,16 +86,19 @@ class Windows:
         positions, _ = components_first(exist)
         lengths = exist.sum(-1, keepdim=True)
         last = (lengths - self.tokens).clamp(min=0)  # where the last window begins
-        numbers = torch.arange(self.count(positions.shape[1]), device=exist.device)
+        most = self.count(positions.shape[1])
+        if torch.compiler.is_compiling():
+            most = torch.sym_max(most, 2)  # a graph that is made for one of something is for no more of it
+        numbers = torch.arange(most, device=exist.device)
         columns = torch.arange(self.tokens, device=exist.device)
         starts = torch.minimum(numbers * self.stride, last).unsqueeze(-1)
         inner = torch.where(columns < self.tokens - self.after, starts, last.unsqueeze(-1))
         places = torch.where(columns < self.before, 0, inner) + columns
         present = (numbers < self.count(lengths)).unsqueeze(-1) & (places < lengths.unsqueeze(-1))
         places = places.clamp(max=positions.shape[1] - 1).flatten(1)
-        rows = torch.arange(len(exist), device=exist.device).unsqueeze(-1) * exist.shape[1]
+        rows = torch.arange(exist.shape[0], device=exist.device).unsqueeze(-1) * exist.shape[1]
         places = (positions.gather(1, places) + rows).view(-1, self.tokens)
-        laid = LaidWindows(places, present.view(places.shape), self._sources(exist, lengths, last, len(numbers)))
+        laid = LaidWindows(places, present.view(places.shape), self._sources(exist, lengths, last, numbers.shape[0]))
         return laid if torch.compiler.is_compiling() else laid.without_empty()  # a graph's shapes depend on no mask
 
     def _sources(self, exist: Tensor, lengths: Tensor, last: Tensor, most: int) -> Tensor:
@@ -107,7 +112,7 @@ class Windows:
         nearer = (twice > own * self.stride + following) & (own + 1 < self.count(lengths))
         own = own + nearer
         columns = tokens - torch.minimum(own * self.stride, last)
-        documents = torch.arange(len(exist), device=exist.device).unsqueeze(-1)
+        documents = torch.arange(exist.shape[0], device=exist.device).unsqueeze(-1)
         return ((documents * most + own) * self.tokens + columns) * exist
 
 
@@ -153,8 +158,11 @@ class LaidWindows:
         """
         ids = None if input_ids is None else self.ids(input_ids, padding)
         beside = [None if each is None else self.over(each) for each in (token_type_ids, inputs_embeds)]
-        inputs, (count, width) = [ids, self.present.long(), *beside], self.present.shape
-        together = count if torch.is_grad_enabled() or torch.compiler.is_compiling() else max(1, AT_ONCE // width)
+        inputs = [ids, self.present.long(), *beside]
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self.joined(encode(*inputs))
+        count, width = self.present.shape
+        together = max(1, AT_ONCE // width)
         parts = [
             [None if each is None else each[first : first + together] for each in inputs]
             for first in range(0, count, together)

@@ -160,7 +160,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         """Return vectors ``[batch, tokens, hidden]`` of ids ``[batch, tokens]`` or embeddings, also in windows."""
         windows, given = self.config.windows, input_ids if inputs_embeds is None else inputs_embeds[..., 0]
         assert given is not None
-        if windows is None or (given.shape[1] <= windows.tokens and not torch.compiler.is_compiling()):
+        if windows is None or (not torch.compiler.is_compiling() and given.shape[1] <= windows.tokens):
             return self.encoder_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
         exist = torch.ones_like(given, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         inputs = (input_ids, token_type_ids, inputs_embeds)
