@@ -1,7 +1,7 @@
 """Accuracy on long documents: cut at the end, without their middle, and read in windows that overlap.
 
-``python tests/benchmarks/windows.py [--train_size N] [--test_size N] [--json FILE]``: a head on the frozen packaged
-encoder is trained on IMDB reviews once in each way, with the options of ``configs/model/flat.yaml`` and
+``python tests/benchmarks/windows.py [--train_size N] [--test_size N] [--encoder_layers N] [--json FILE]``: a head on the
+frozen packaged encoder is trained on IMDB reviews once in each way, with the options of ``configs/model/flat.yaml`` and
 ``--data.max_length 256``. With 1,000 documents to train on and 500 to test, about 10 minutes of one core.
 """
 
@@ -56,11 +56,11 @@ class Measured:
     seconds: float
 
 
-def measure(way: LongDocuments, data: DataConfig, folder: Path, test: Documents) -> Measured:
+def measure(way: LongDocuments, data: DataConfig, model: ModelConfig, folder: Path, test: Documents) -> Measured:
     """Train a head on documents that are read in one way, and classify the test documents as users would."""
     started = time.process_time()
     config = TrainConfig(
-        data=replace(data, long_documents=way), model=MODEL, training=TRAINING, output_dir=str(folder), cpu=True
+        data=replace(data, long_documents=way), model=model, training=TRAINING, output_dir=str(folder), cpu=True
     )
     train(config, tested=False)
     spent = time.process_time() - started
@@ -100,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train_size", type=int)
     parser.add_argument("--test_size", type=int)
+    parser.add_argument("--encoder_layers", type=int, help="layers of the encoder that are kept; default: all")
     parser.add_argument("--json", type=Path, default=Path("windows.json"), help="file to write (%(default)s)")
     options = parser.parse_args()
     data = DataConfig(
@@ -111,7 +112,8 @@ def main() -> None:
     )
     with fresh_caches() as scratch:
         test = load_documents(data, "test")
-        found = [measure(way, data, scratch / way, test) for way in WAYS]
+        model = replace(MODEL, encoder_layers=options.encoder_layers)
+        found = [measure(way, data, model, scratch / way, test) for way in WAYS]
         tokenizer = AutoTokenizer.from_pretrained(scratch / WAYS[0])
         long = np.array([len(ids) > LENGTH for ids in tokenizer(list(test.rows["text"]), verbose=False)["input_ids"]])
     Console().print(shown(found, long))
