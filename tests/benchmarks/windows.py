@@ -1,7 +1,7 @@
 """Accuracy on long documents: cut at the end, without their middle, and read in windows that overlap.
 
-``python tests/benchmarks/windows.py [--train_size N] [--test_size N] [--encoder_layers N] [--json FILE]``: a head on the
-frozen packaged encoder is trained on IMDB reviews once in each way, with the options of ``configs/model/flat.yaml`` and
+``python tests/benchmarks/windows.py [--train_size N] [--test_size N] [--encoder_layers N] [--json FILE]``: a head on
+the frozen packaged encoder is trained on IMDB reviews in each way, with the options of ``configs/model/flat.yaml`` and
 ``--data.max_length 256``. With 1,000 documents to train on and 500 to test, about 10 minutes of one core.
 """
 
