@@ -56,6 +56,7 @@ def losses(folder: Path) -> list[float]:
     return [epoch.loss for epoch in metrics.epochs]
 
 
+@pytest.mark.thorough
 def test_a_file_for_gpus_that_are_not_there_shares_the_work_on_the_cpu(tmp_path, training):
     """Two processes train one model: the losses are those of one process."""
     launcher = config_file(tmp_path, distributed_type="MULTI_GPU", num_processes=2, mixed_precision="no", gpu_ids="all")
@@ -102,6 +103,7 @@ def test_two_processes_add_the_draws_that_one_adds(tmp_path, monkeypatch):
     assert_frame_equal(found.flips, expected.flips, rtol=0, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_precision_and_dynamo_of_the_file_count_where_no_option_is_given(tmp_path, training):
     launcher = config_file(
         tmp_path,
@@ -135,6 +137,7 @@ def test_accelerate_launch_shows_the_line_alone_when_it_is_quiet(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.thorough
 def test_torchrun_ends_with_the_line_and_prints_it_once_before(tmp_path, training):
     done = launched(
         TORCHRUN, *training, "--data.path", str(tmp_path / "none.jsonl"), "--output_dir", str(tmp_path / "out")

@@ -60,7 +60,13 @@ def test_importing_is_quick_and_brings_neither_torch_nor_transformers():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", ["import eraserhead, transformers", "import transformers.pipelines, eraserhead"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param("import eraserhead, transformers", marks=pytest.mark.thorough),
+        "import transformers.pipelines, eraserhead",
+    ],
+)
 def test_the_pipeline_of_other_models_is_transformers_own(tmp_path, order):
     """A plain BERT gets the pipeline class itself, not a subclass; our model still gets ours."""
     new_model("bert").float().save_pretrained(tmp_path / "bert")

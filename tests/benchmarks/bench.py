@@ -54,6 +54,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "host": host.work,
     "summary": host.summary,
     "memory": processes.memory,
+    "memory-of-many": processes.memory_of_many,
     "help": processes.help_text,
     "hierarchy": hierarchy.throughput,
     "inside-opening": inside_passes.opening,

@@ -1,4 +1,4 @@
-"""Erase some planted reviews and print the peak memory of this process in KiB: the child of the memory benchmark.
+"""Erase some planted reviews and print the peak memory of this process in KiB: the child of the memory benchmarks.
 
 The peak is the kernel's ``VmHWM`` where there is one: ``ru_maxrss`` starts from what the parent occupied.
 """
@@ -14,11 +14,19 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 
 
-def main(model: str, folder: str, documents: str) -> None:
-    """Analyse `documents` planted reviews with the model, and print ``ru_maxrss``."""
+def main(model: str, folder: str, documents: str, kind: str = "whole") -> None:
+    """Analyse `documents` planted reviews with the model; `kind` ``short``: cut ones, 3 draws, no curves."""
     torch.set_num_threads(1)
-    data = DataConfig(name="planted", test_size=int(documents), max_length=64)
-    erase_to_folder(EraseConfig(model=model, output_dir=str(Path(folder) / "results"), data=data, cpu=True))
+    short = kind == "short"
+    config = EraseConfig(
+        model=model,
+        output_dir=str(Path(folder) / "results"),
+        data=DataConfig(name="planted", test_size=int(documents), max_length=16 if short else 64),
+        cpu=True,
+        draws=3 if short else None,
+        curves="none" if short else None,
+    )
+    erase_to_folder(config)
     print(peak())
 
 

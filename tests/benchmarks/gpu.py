@@ -36,6 +36,7 @@ from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
 from eraserhead.erasure.shard_size import parameters
 from eraserhead.loading.boundary import quiet
+from eraserhead.loading.given import Dtype
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.sites.site import POOLING
 from eraserhead.training.config import ModelConfig, TrainConfig, TrainingConfig
@@ -129,7 +130,7 @@ class Bench:
                 file.write(json.dumps({"text": text, "label": CLASSES[number % len(CLASSES)]}) + "\n")
         return str(path)
 
-    def erase(self, site: str, dtype: str, count: int) -> None:
+    def erase(self, site: str, dtype: Dtype, count: int) -> None:
         """Analyse so many documents at a site."""
         data = DataConfig(path=self.documents(count), max_length=256)
         model = str(self.folder / (POOLING if site == POOLING else "plain"))
@@ -196,7 +197,7 @@ def work(size: Size) -> float:
     return 2 * parameters(model) * lengths.mean() + attention
 
 
-def erasing(bench: Bench, site: str, dtype: str, few: int) -> list[Result]:
+def erasing(bench: Bench, site: str, dtype: Dtype, few: int) -> list[Result]:
     """Measure the rate of an analysis; of the pooling site also what that is of the limit, and of all of Amazon."""
     size = bench.size
     found, figures = rate(partial(bench.erase, site, dtype), few, size)
@@ -254,7 +255,7 @@ def result(
 
 def main() -> None:
     """Measure, print the table with the device's name, and write it as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, default=Path("gpu.json"), help="file to write (%(default)s)")
     parser.add_argument("--seconds", type=float, default=WHOLE.seconds, help="of a measured call (%(default)g)")
     parser.add_argument("--quick", action="store_true", help="try everything on a tiny model and a few documents")

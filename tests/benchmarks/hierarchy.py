@@ -69,10 +69,10 @@ def throughput(rounds: int = 5) -> list[Result]:
 
 def compare(name: str, what: str, flat: Work, deep: Work, rounds: int) -> Result:
     """Time both models in turns."""
-    sides = [work.predict if what == "prediction" else work.train for work in (flat, deep)]
-    for side in sides:
-        side()  # warms up
-    pair = in_turns(*(partial(seconds, side) for side in sides), rounds)
+    first, second = (work.predict if what == "prediction" else work.train for work in (flat, deep))
+    first()  # warms up
+    second()
+    pair = in_turns(partial(seconds, first), partial(seconds, second), rounds)
     scale = deep.tokens / flat.tokens
     low, high = (scale * ratio for ratio in pair.spread)
     return Result(

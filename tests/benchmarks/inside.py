@@ -63,7 +63,7 @@ def analysis() -> list[Result]:
     model, batches = classifier(), documents(TOKENS, ANALYSED)
     decided = copy.deepcopy(model)
     with torch.no_grad():
-        decided.classifier.bias[0] += FAR_AHEAD
+        decided.get_parameter("classifier.bias")[0] += FAR_AHEAD
     return [
         _against_prediction(model, batches, "", draws=FEW, wanted=2.0, rounds=5),
         _against_prediction(model, batches, "", draws=MANY, wanted=2.6, rounds=5),
@@ -261,7 +261,7 @@ def _singles(name: str, layer: int, wanted: float, ours_a_round: int = 1) -> Res
     model, [batch] = classifier(), documents(TOKENS, 1)
     site = SelfAttentionSite(model, InsideName(layer))
     reading = site.read(batch, ())
-    keep, masks = single_keeps(reading.mask), partial(read_out_row, site.name.layer)
+    keep, masks = single_keeps(reading.mask), partial(read_out_row, layer)
 
     def theirs() -> Tensor:
         with erasable(model):

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from statistics import median
+from typing import Any
 
 import torch
 from inside import TOKENS, against_passes, classifier, documents
@@ -22,7 +23,12 @@ from eraserhead.sites.inside.site import SelfAttentionSite
 from eraserhead.sites.site import parse_inside
 from readings import analysed
 
-WIDTH = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 12}
+WIDTH: dict[str, Any] = {
+    "hidden_size": 384,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+}
 COUNTED, COUNTED_TOKENS = 16, 32  # documents of one batch in which waits are counted, and their length
 
 
@@ -104,7 +110,7 @@ def waiting() -> list[Result]:
             measured=sum(lines.values()) / COUNTED,
             wanted=None,
             at_least=False,
-            spread=(sum(lines.values()) / COUNTED,) * 2,
+            spread=(sum(lines.values()) / COUNTED, sum(lines.values()) / COUNTED),
             figures=dict(lines.most_common(3)),
             unit="",
             notes=f"one batch of {COUNTED} documents of {COUNTED_TOKENS} tokens, under a CPU's budget of tokens",

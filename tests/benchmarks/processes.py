@@ -12,7 +12,7 @@ from timing import Result, seconds
 
 from eraserhead.data.config import DataConfig
 
-SMALL, LARGE = 200, 2000
+SMALL, LARGE, HUGE = 200, 2000, 100_000
 HELP = [sys.executable, "-m", "eraserhead", "--help"]
 
 
@@ -37,6 +37,25 @@ def memory(rounds: int = 2) -> list[Result]:
     ]
 
 
+def memory_of_many() -> list[Result]:
+    """Peak memory of an analysis of very many short documents."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = save_classifier(Path(folder) / "model", DataConfig(name="planted"), encoder_layers=1)
+        huge, large = (_peak(model, documents, "short") for documents in (HUGE, LARGE))
+    return [
+        Result(
+            name="memory-of-many",
+            what=f"peak memory of erasing {HUGE} / {LARGE} short planted reviews",
+            measured=huge / large,
+            wanted=1.2,
+            at_least=False,
+            spread=(huge / large, huge / large),
+            figures={f"{HUGE} documents, MB": huge, f"{LARGE} documents, MB": large},
+            notes="1 encoder layer, 16 tokens, 3 draws, no curves; 10 minutes",
+        )
+    ]
+
+
 def help_text(rounds: int = 7) -> list[Result]:
     """The whole process of ``python -m eraserhead --help``."""
     taken = [seconds(lambda: subprocess.run(HELP, check=True, capture_output=True)) for _ in range(rounds)]
@@ -56,10 +75,10 @@ def help_text(rounds: int = 7) -> list[Result]:
     ]
 
 
-def _peak(model: str, documents: int) -> float:
+def _peak(model: str, documents: int, kind: str = "whole") -> float:
     """Return the megabytes that one analysis in a fresh process occupies at most."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "HF_DATASETS_CACHE": str(Path(folder) / "datasets")}
-        command = [sys.executable, str(Path(__file__).with_name("footprint.py")), model, folder, str(documents)]
+        command = [sys.executable, str(Path(__file__).with_name("footprint.py")), model, folder, str(documents), kind]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return float(done.stdout.splitlines()[-1]) / 1024

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-import datasets
 import torch
-from datasets import Dataset
+from datasets import Dataset, config
 from timing import Result, in_turns, seconds
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, pipeline
 
@@ -92,14 +92,14 @@ def predict(loaded: Loaded, rows: Dataset) -> list[int]:
 @contextmanager
 def fresh_caches() -> Iterator[Path]:
     """Give a temporary folder, in which `datasets` and the token vectors of training keep what they keep."""
-    datasets_cache, vectors_cache = datasets.config.HF_DATASETS_CACHE, os.environ.get("ERASERHEAD_CACHE")
+    datasets_cache, vectors_cache = config.HF_DATASETS_CACHE, os.environ.get("ERASERHEAD_CACHE")
     with tempfile.TemporaryDirectory() as folder:
-        datasets.config.HF_DATASETS_CACHE = Path(folder) / "datasets"
+        config.HF_DATASETS_CACHE = Path(folder) / "datasets"
         os.environ["ERASERHEAD_CACHE"] = str(Path(folder) / "vectors")
         try:
             yield Path(folder)
         finally:
-            datasets.config.HF_DATASETS_CACHE = datasets_cache
+            config.HF_DATASETS_CACHE = datasets_cache
             del os.environ["ERASERHEAD_CACHE"]
             if vectors_cache is not None:
                 os.environ["ERASERHEAD_CACHE"] = vectors_cache
@@ -149,11 +149,13 @@ def pipelines(rounds: int = 3) -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
         loaded = load_plainly(save_classifier(Path(folder), data))
     texts: list[str] = list(load_documents(data, "test").rows["text"])
-    classify = pipeline("text-classification", model=loaded.model, tokenizer=loaded.tokenizer, device="cpu")
+    tokenizer: Any = loaded.tokenizer
+    classify: Any = pipeline("text-classification", model=loaded.model, tokenizer=tokenizer, device="cpu")
 
     def piped() -> list[int]:
         found = classify(texts, batch_size=16, truncation=True, max_length=MAX_LENGTH)
-        return [loaded.model.config.label2id[answer["label"]] for answer in found]
+        names: Any = loaded.model.config.label2id or {}
+        return [names[answer["label"]] for answer in found]
 
     def bucketed() -> list[int]:
         return predict(loaded, Dataset.from_dict({"text": texts}))  # in memory, so that nothing is found in a cache

@@ -43,13 +43,15 @@ TRAINED = {
     "han-rnn": ["--model.hierarchical", "true", "--model.encoder_layers", "0", "--model.context", "rnn"],
     "han-transformer": ["--model.hierarchical", "true", "--model.encoder_layers", "1", "--data.classes", "3"],
 }
-WIDTH = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
+WIDTH: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
+TWO: dict[str, Any] = {"num_labels": 2}
+THREE: dict[str, Any] = {"num_labels": 3}
 INSIDE: dict[str, PreTrainedConfig] = {
-    "bert": BertConfig(**WIDTH, num_labels=3, initializer_range=0.3),
-    "llama": LlamaConfig(**WIDTH, num_key_value_heads=2, num_labels=3, initializer_range=0.3),
-    "gpt2": GPT2Config(n_embd=32, n_layer=3, n_head=4, num_labels=2, initializer_range=0.3),
-    "modernbert": ModernBertConfig(**WIDTH, classifier_pooling="mean", num_labels=3, initializer_range=0.3),
-    "deberta": DebertaV2Config(**WIDTH, num_labels=3, initializer_range=0.3),
+    "bert": BertConfig(**WIDTH, **THREE, initializer_range=0.3),
+    "llama": LlamaConfig(**WIDTH, num_key_value_heads=2, **THREE, initializer_range=0.3),
+    "gpt2": GPT2Config(n_embd=32, n_layer=3, n_head=4, **TWO, initializer_range=0.3),
+    "modernbert": ModernBertConfig(**WIDTH, classifier_pooling="mean", **THREE, initializer_range=0.3),
+    "deberta": DebertaV2Config(**WIDTH, **THREE, initializer_range=0.3),
 }
 ERASED = {
     "flat": ["flat"],
@@ -182,7 +184,7 @@ def differences(before: Path, after: Path) -> list[str]:
 
 def main() -> int:
     """Compare; exit code 1 where anything differs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("revision", nargs="?")
     parser.add_argument("--work", type=Path, help="folder to keep everything in")
     parser.add_argument("--make", nargs=2, type=Path, metavar=("MODELS", "RESULTS"), help="make one tree's results")

@@ -63,7 +63,8 @@ def counting() -> Iterator[Counter[str]]:
 
         return call
 
-    with patch.multiple(Tensor, **{name: noting(getattr(Tensor, name)) for name in TO_HOST}), mode:
+    replaced: dict[str, Any] = {name: noting(getattr(Tensor, name)) for name in TO_HOST}
+    with patch.multiple(Tensor, **replaced), mode:
         yield mode.lines
 
 

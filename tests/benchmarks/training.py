@@ -83,7 +83,7 @@ def whole() -> list[Result]:
 
 
 def _loop(config: TrainConfig, folder: Path) -> tuple[Loop, Trainer]:
-    accelerator = devices.start_training(True, "no", None, True)
+    accelerator = devices.start_training(True, "no", leaves_unused=True)
     documents = load_splits(config)
     labels = documents["train"].labels
     assert labels is not None
@@ -110,7 +110,7 @@ def _loop(config: TrainConfig, folder: Path) -> tuple[Loop, Trainer]:
         use_cpu=True,
         disable_tqdm=True,
     )
-    dataset: Any = [{"input_ids": row["input_ids"], "labels": row["label"]} for row in rows]
+    dataset: Any = [{"input_ids": row["input_ids"], "labels": row["label"]} for row in rows.to_list()]
     return loop, Trainer(theirs, arguments, DataCollatorWithPadding(tokenizer), dataset, processing_class=tokenizer)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -55,6 +56,18 @@ def test_differences_are_those_of_the_documents(erased, ranking):
     assert own["flip"].difference.value == pytest.approx(shares[1] - shares[0])
     areas = [each.tables["curves"].to_pandas().query(f"ranking == '{ranking}' and n > 1").aopc for each in results[:2]]
     assert own["aopc"].difference.value == pytest.approx(areas[1].mean() - areas[0].mean())
+
+
+def test_results_are_found_inside_runs(erased, tmp_path):
+    _, folder = erased
+    for number in range(2):
+        shutil.copytree(folder / f"r{number}", tmp_path / f"run{number}" / "erasure")
+    runs = [tmp_path / f"run{number}" for number in range(2)]
+    inside = [run / "erasure" for run in runs]
+    assert eraserhead.compare(runs) == eraserhead.compare(inside)
+    assert eraserhead.read(runs[0]).summary == eraserhead.read(inside[0]).summary
+    assert eraserhead.explore(runs, cpu=True) == inside[0] / "page.html"
+    assert {file.parent for file in eraserhead.plot(runs[0], output=tmp_path)} == {tmp_path}
 
 
 def test_scores_agree_by_the_mean_of_kendalls_tau(erased):

@@ -48,7 +48,14 @@ def near_ties(tmp_path, kind) -> str:
     return str(tmp_path / "model")
 
 
-@pytest.mark.parametrize(("kind", "dtype"), [("pooling", "bfloat16"), ("inside", "bfloat16"), ("inside", "float16")])
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        ("pooling", "bfloat16"),
+        ("inside", "bfloat16"),
+        pytest.param("inside", "float16", marks=pytest.mark.thorough),
+    ],
+)
 def test_decisions_in_half_precision_are_compared_with_those_in_float32(tmp_path, caplog, kind, dtype):
     model = near_ties(tmp_path, kind)
     (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))

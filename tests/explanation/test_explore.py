@@ -230,15 +230,16 @@ def test_the_commands_write_pages(tmp_path, capfd):
     assert f"page in {tmp_path / 'all.html'}" in capfd.readouterr().out
     assert main(["explain", model, "a good film", "--html", str(tmp_path / "one.html"), "--cpu"]) == 0
     assert f"page in {tmp_path / 'one.html'}" in capfd.readouterr().out
-    _, index, [decision] = unpacked(tmp_path / "one.html")
+    about, index, [decision] = unpacked(tmp_path / "one.html")
     assert index["id"] == ["text"]
+    assert ["model", model] in about["facts"]
     explanation = explain_config(ExplainConfig(model=model, text="a good film", cpu=True))
     assert explanation.page() == (tmp_path / "one.html").read_text(encoding="utf-8")
     removed = {each.ranking: each.removed for each in explanation.rankings if each.draws is None}
     for at, ranking in enumerate(decision.row["rankings"]):
         if ranking["name"] in removed:
             assert decision.flips(at) == removed[ranking["name"]] == ranking["removed"][0]
-    assert main(["explore", str(tmp_path), "--cpu"]) == 2
+    assert main(["explore", str(tmp_path / "none"), "--cpu"]) == 2
     assert "no erasure results" in capfd.readouterr().err
 
 

@@ -473,6 +473,7 @@ def test_a_page_works_inside_the_frame_of_a_notebook(started, path, tmp_path):
         time.sleep(0.3)  # the address would be written by now
 
 
+@pytest.mark.thorough
 def test_ten_thousand_documents_are_there_in_three_seconds(started, tmp_path):
     """Of 90 words on average; the numbers are made up, and only their amount is as in real results."""
     path = written_page(tmp_path / "many.html", page_of(made_up(10_000), classes=CLASSES[:2]))

@@ -53,7 +53,13 @@ def test_our_own_model_refuses_them_too(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", ["import eraserhead, transformers", "import transformers.modeling_utils, eraserhead"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param("import eraserhead, transformers", marks=pytest.mark.thorough),
+        "import transformers.modeling_utils, eraserhead",
+    ],
+)
 def test_importing_the_package_is_enough_to_be_refused(order):
     code = (
         f"{order}\nfrom transformers import AutoModel, BertConfig\nimport torch\n"

@@ -14,13 +14,13 @@ import yaml
 
 from eraserhead.cli.main import main
 from eraserhead.cli.parsing import config_of
-from eraserhead.cli.reproduce import plan
+from eraserhead.cli.reproduce import failed, plan
 from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.errors import UserError
 from eraserhead.loading.run_layout import RUN
 from eraserhead.locks import locked
 from eraserhead.study import paper, reproduction
-from eraserhead.study.cells import SplitStatistics
+from eraserhead.study.cells import Cell, SplitStatistics
 from eraserhead.study.config import ReproduceConfig
 from eraserhead.study.layout import STUDY
 from eraserhead.training.config import TrainConfig
@@ -361,6 +361,7 @@ def test_mixed_precision_is_the_studys(configs, tmp_path, capsys):
     assert "one process can only use one, not fp16 and no" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_two_processes_go_past_a_cell_that_both_refuse(configs, tmp_path):
     """A data set of one class fails on both; its model's other cell is done, and the paper written once."""
     file = tmp_path / "data/first/train.jsonl"
@@ -458,3 +459,12 @@ def test_statistics_count_words_and_sentences(configs, tmp_path):
     assert found.splits["test"] == SplitStatistics(3, 3.0, 4 / 3)
     assert found.splits["train"].documents == 33
     assert found.splits["validation"].documents == 10
+
+
+def test_of_many_failed_cells_the_first_are_named_and_the_paper_lists_the_others():
+    failures = {Cell("imdb", f"m{number}", Path()): UserError(f"why {number}") for number in range(5)}
+    assert str(failed(failures, 32)) == (
+        "5 of 32 cells failed: imdb-m0 (why 0); imdb-m1 (why 1); imdb-m2 (why 2); and 2 more, which the paper lists; "
+        "mend that and run the same command again"
+    )
+    assert "more" not in str(failed(dict(list(failures.items())[:3]), 32))

@@ -1,8 +1,9 @@
 """``eraserhead reproduce``."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from eraserhead.study.paper import write_paper
 from eraserhead.study.reproduction import ANALYSIS, Plan, check, reproduce
 from eraserhead.training.config import TrainConfig
 
+SHOWN = 3  # failed cells whose reasons stand in the last line
+
 
 def run(config: ReproduceConfig) -> None:
     """Train and erase every cell, write the paper's tables and figures, and list the cells that failed.
@@ -55,12 +58,16 @@ def run(config: ReproduceConfig) -> None:
     PartialState().wait_for_everyone()  # a process that ends with an error takes the others with it
     PartialState().destroy_process_group()
     if study.failures:
-        reasons = UserError.joined(UserError(f"{cell.name} (", why, ")") for cell, why in study.failures.items())
-        raise UserError(
-            f"{len(study.failures)} of {len(plans)} cells failed: ",
-            reasons,
-            "; mend that and run the same command again",
-        )
+        raise failed(study.failures, len(plans))
+
+
+def failed(failures: Mapping[Cell, UserError], cells: int) -> UserError:
+    """Return the error that says how many cells failed, and why the first ones did."""
+    reasons = UserError.joined(UserError(f"{cell.name} (", why, ")") for cell, why in islice(failures.items(), SHOWN))
+    more = f"; and {len(failures) - SHOWN} more, which the paper lists" if len(failures) > SHOWN else ""
+    return UserError(
+        f"{len(failures)} of {cells} cells failed: ", reasons, more, "; mend that and run the same command again"
+    )
 
 
 def plan(config: ReproduceConfig) -> list[Plan]:

@@ -8,8 +8,8 @@ from eraserhead.comparison.compared import Comparison
 from eraserhead.comparison.comparing import compare_sources
 from eraserhead.comparison.config import CompareConfig
 from eraserhead.comparison.sources import Source
+from eraserhead.erasure.finding import found_results
 from eraserhead.erasure.held import Erasure
-from eraserhead.erasure.results import ResultsFolder
 from eraserhead.errors import UserError
 from eraserhead.records import read_record, write_record
 
@@ -51,5 +51,5 @@ def _source(name: str, results: Erasure | str | Path) -> Source:
         return Source(name, f"results {name}", results.summary, lambda table, columns: tables[table].select(columns))
     if not isinstance(results, (str, Path)):
         raise UserError(f"results {name} is a {type(results).__name__}; give what erase returns, or its folder")
-    folder = ResultsFolder(Path(results))
-    return Source(name, str(results), folder.checked_summary(), folder.table)
+    folder = found_results(Path(results))
+    return Source(name, str(folder.path), folder.checked_summary(), folder.table)

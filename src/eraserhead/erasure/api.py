@@ -12,9 +12,9 @@ from eraserhead.data.config import DataConfig
 from eraserhead.data.given import Given, GivenColumns
 from eraserhead.erasure.config import CountNeverAs, EraseConfig, MergeConfig
 from eraserhead.erasure.erasing import erase_documents
+from eraserhead.erasure.finding import found_results
 from eraserhead.erasure.held import Erasure
 from eraserhead.erasure.merging import merge_folders
-from eraserhead.erasure.results import ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.errors import Job, Setting, UserError
 from eraserhead.loading import devices
@@ -192,13 +192,13 @@ def merge(parts: Sequence[str | Path], output_dir: str | Path, *, overwrite: boo
 
 
 def read(folder: str | Path) -> Erasure:
-    """Read the finished results in a folder.
+    """Read the finished results in a folder, or in that of a run.
 
     Raises:
         UserError: The folder holds no finished results, or a damaged file, or `folder` is not a path.
     """
     if not isinstance(folder, (str, Path)):
         raise UserError(f"folder is a {type(folder).__name__}; give the folder that the results are kept in")
-    results = ResultsFolder(Path(folder))
+    results = found_results(Path(folder))
     summary = results.checked_summary()
     return Erasure({name: results.table(name) for name in SCHEMAS}, summary)

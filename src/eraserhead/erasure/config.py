@@ -121,7 +121,7 @@ class PlotConfig:
     """The results that are drawn.
 
     Attributes:
-        results: Folders of finished erasure results; several are drawn side by side.
+        results: Folders of finished erasure results, or of the runs that hold them; several are drawn side by side.
         output: Folder of the figures; default: `figures` in the folder of the results, or in the current one where
             there are several.
     """

@@ -125,4 +125,4 @@ def _opened(results: Erasure | str | Path) -> Opened:
         return Opened("given results", results.summary, TablesInMemory(results.tables))
     if not isinstance(results, (str, Path)):
         raise UserError(f"results: a {type(results).__name__}; give what erase returns, or its folder")
-    return opened_folder(ResultsFolder(Path(results)))
+    return opened_folder(found_results(Path(results)))

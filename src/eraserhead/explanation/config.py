@@ -41,7 +41,8 @@ class ExploreConfig:
     """A page on which one erases words by hand.
 
     Attributes:
-        results: Folder of finished erasure results; or two, on the same documents, which are then shown side by side.
+        results: Folder of finished erasure results, or of the run that holds them; or two, on the same documents,
+            which are then shown side by side.
         output: The page, one HTML file; default: ``page.html`` in the folder of the (first) results.
         documents: Most documents on the page.
         open: Open the page in the browser.

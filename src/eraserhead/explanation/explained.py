@@ -72,6 +72,7 @@ class Explanation:
         second: Offset in the text at which the second of a pair begins, after a newline; null for one text.
         target: The label whose state is the decision, of a model that decides label by label; null for other models.
         on: All labels that are on, of such a model.
+        model: Folder or hub id of the model; null where it is not known.
         numbers: The same decision in numbers: what a page of it shows.
     """
 
@@ -88,6 +89,7 @@ class Explanation:
     second: int | None = None
     target: str | None = None
     on: tuple[str, ...] = ()
+    model: str | None = None
     numbers: DecisionNumbers | None = field(default=None, compare=False, repr=False)
 
     def page(self) -> str:

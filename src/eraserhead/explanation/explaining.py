@@ -112,6 +112,7 @@ def explain_row(checkpoint: Checkpoint, row: Dataset, config: ExplainConfig, acc
         second=document.get("second"),
         target=target,
         on=() if cases is None else tuple(compress(checkpoint.class_names, cases.on[0].tolist())),
+        model=checkpoint.name,
         numbers=explained_numbers(document, components, reading, ranked, analysis, (target, label)),
     )
 

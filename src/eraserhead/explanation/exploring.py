@@ -7,7 +7,8 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from eraserhead.erasure.results import RESULTS, ResultsFolder
+from eraserhead.erasure.finding import found_results
+from eraserhead.erasure.results import RESULTS
 from eraserhead.erasure.summary import Summary
 from eraserhead.errors import Setting, UserError
 from eraserhead.explanation.config import MOST_DOCUMENTS, ExploreConfig
@@ -36,8 +37,8 @@ def explore(
     """Write the page on which one erases by hand: one HTML file, which needs no server and no network.
 
     Args:
-        results: Folder of finished erasure results; or two of them, on the same documents, whose decisions then stand
-            side by side.
+        results: Folder of finished erasure results, or of a run that holds them; or two of them, on the same documents,
+            whose decisions then stand side by side.
         output: The file; default: ``page.html`` in the folder of the (first) results.
         documents: Most documents on the page.
         cpu: Use the CPU even where there is an accelerator.
@@ -59,7 +60,7 @@ def explore_folders(config: ExploreConfig) -> Path:
     check_settings(config)
     if not 1 <= len(config.results) <= len(NAMES):
         raise UserError(Setting("results", config.results), ": give one folder of results, or two")
-    folders = [ResultsFolder(Path(each)) for each in config.results]
+    folders = [found_results(Path(each)) for each in config.results]
     output = page_file("output", config.output or str(folders[0].path / RESULTS.page))
     summaries = [folder.checked_summary() for folder in folders]
     accelerator = devices.start(config.cpu)

@@ -72,8 +72,9 @@ def explanation_page(explanation: "Explanation") -> str:
     numbers, site = explanation.numbers, explanation.site
     if numbers is None:
         raise UserError("this explanation has no numbers for a page; take one that ", Job("explain"), " returns")
+    facts = {"model": explanation.model, "site": site_line(site).removeprefix("site: ")}
     results = PageResults(
-        facts=(("site", site_line(site).removeprefix("site: ")),),
+        facts=tuple((keyword, said) for keyword, said in facts.items() if said is not None),
         sentences=(),
         notes=(),
         classes=tuple(explanation.probabilities),

@@ -1,8 +1,15 @@
 """Tables in LaTeX."""
 
-from collections.abc import Sequence
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from eraserhead.showing.escapes import latex
+
+HEADING = 13  # characters of a line of a heading, so that five columns with intervals fit on the page of an article
+NEW_LINE = r"\\"
+THIN_COMMA = r",\,"
+INTERVAL = re.compile(r"(?<=\S) (\[[^\]]*\])$")
 
 
 def latex_table(
@@ -19,12 +26,12 @@ def latex_table(
     """
     lines = [
         r"\begin{table*}",
-        r"\centering\small",
-        f"\\begin{{tabular}}{{{'l' * names}{'r' * (len(headings) - names)}}}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{2pt}",
+        f"\\begin{{tabular}}{{@{{}}{'l' * names}{'r' * (len(headings) - names)}@{{}}}}",
         r"\toprule",
-        _row(headings),
+        _row(map(_heading, headings)),
         r"\midrule",
-        *map(_row, rows),
+        *(_row(map(_cell, row)) for row in rows),
         r"\bottomrule",
         r"\end{tabular}",
         f"\\caption{{{caption}}}",
@@ -34,5 +41,19 @@ def latex_table(
     return "\n".join(lines) + "\n"
 
 
-def _row(cells: Sequence[str]) -> str:
-    return " & ".join(latex(cell) for cell in cells) + r" \\"
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _heading(text: str) -> str:
+    """Break a long heading into lines above each other."""
+    lines = [latex(line) for line in textwrap.wrap(text, HEADING, break_long_words=False)]
+    return "".join(lines) if len(lines) < 2 else rf"\shortstack[r]{{{NEW_LINE.join(lines)}}}"
+
+
+def _cell(text: str) -> str:
+    """Write a number's interval in smaller type."""
+    number, *interval = INTERVAL.split(text)
+    if not interval:
+        return latex(text)
+    return rf"{latex(number)} {{\scriptsize {latex(interval[0]).replace(', ', THIN_COMMA)}}}"

@@ -104,7 +104,7 @@ def draw_context(results: Sequence[CellResults], plate: Plate) -> None:
                 drawn_rows = [each for name in architectures for each in _line(panel, quantity, name, cells, contexts)]
                 rows += drawn_rows
                 highest = max([highest, *(each[-2] or each[-4] or 0.0 for each in drawn_rows)])
-                panel.set_xticks(range(len(contexts)), contexts)
+                panel.set_xticks(range(len(contexts)), contexts, rotation=90)
                 panel.set_xlim(-0.5, len(contexts) - 0.5)
             for panel in row:
                 panel.set_ylim(0, min(max(1.15 * highest, 5.0), 105)) if quantity.percent else share_axis(panel)
