@@ -5,6 +5,8 @@ import json
 
 import pytest
 import torch
+from accelerate import Accelerator
+from datasets import Dataset
 from torch import nn
 from torch.testing import assert_close
 from transformers import AutoModelForSequenceClassification, pipeline
@@ -16,6 +18,7 @@ from eraserhead.models.configuration_attention_pooling import AttentionPoolingCo
 from eraserhead.models.long_documents import Windows, head_and_tail
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import framing
+from eraserhead.training.vectors import vector_store
 from interpreters import fresh_interpreter
 from tiny import random_texts, tiny_classifier, tiny_encoder, tiny_tokenizer
 
@@ -175,6 +178,19 @@ def test_without_gradients_a_few_windows_run_at_a_time(tmp_path, monkeypatch):
     with torch.no_grad():
         assert_close(model(**batch).logits, expected, rtol=0, atol=1e-12)
     assert runs[1:] == [3] * (runs[0] // 3) + [runs[0] % 3] * (runs[0] % 3 > 0)
+
+
+def test_kept_vectors_are_those_of_the_models_own_windows(tmp_path, monkeypatch):
+    """Two overlaps, one cache: the same ids in other windows have other vectors."""
+    monkeypatch.setenv("ERASERHEAD_CACHE", str(tmp_path / "cache"))
+    model, rows = tiny_windows(tmp_path).float(), Dataset.from_dict({"input_ids": documents()})
+    rows = rows.add_column("tokens", list(map(len, documents())))
+    for overlap in (3, 1):
+        with_windows(model, 11, overlap)
+        store = vector_store(model, rows, Accelerator(cpu=True), budget=50, limit=1.0)
+        logits, _ = model.head(**store.batch(range(len(TEXTS))))
+        assert_close(logits, model(**inputs()).logits, rtol=0, atol=1e-5)
+    assert len(list((tmp_path / "cache" / "vectors").iterdir())) == 2
 
 
 @pytest.mark.slow
