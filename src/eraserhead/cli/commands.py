@@ -66,7 +66,6 @@ COMMANDS = {
             "data.train_size",
             "data.test_size",
             "data.max_length",
-            "data.long_documents",
             "model.encoder",
             "model.hierarchical",
             "model.context",
