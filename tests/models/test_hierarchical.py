@@ -2,7 +2,7 @@
 
 import copy
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -490,7 +490,7 @@ def test_loss_falls_and_the_encoder_moves_only_when_it_may(run, context, layers,
     assert torch.equal(found, start[key]) == frozen
     saved = AttentionPoolingForSequenceClassification.from_pretrained(config.output_dir).config
     assert saved.architecture == config.model.architecture
-    assert asdict(saved.reads) == {"tokens": None, "sentences": 5, "sentence_tokens": 13, "language": "en"}
+    assert saved.reads == Limits(tokens=None, sentences=5, sentence_tokens=13, language="en")
 
 
 def test_kept_vectors_train_the_same_as_computed_ones(run):

@@ -21,16 +21,18 @@ import torch
 from huggingface_hub import ModelCard
 from transformers import BertConfig, BertForSequenceClassification
 
+import eraserhead
 from eraserhead.cli.main import main
 from eraserhead.erasure.finding import found_results
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from hub_clients import DRIVER, Client
 from hub_server import Fault, Hub
-from tiny import saved_hierarchical, tiny_encoder, tiny_tokenizer
+from tiny import saved_classifier, saved_hierarchical, tiny_encoder, tiny_tokenizer
 
 pytestmark = pytest.mark.hub
 
 TEXTS = ["a fine cast but the script was never good", "dull"]
+LONG = "it was a fine cast but never good " * 10
 LOGITS = f"""
 import torch
 from transformers import AutoTokenizer
@@ -111,10 +113,13 @@ def bare(tmp_path_factory):
 
 
 def test_without_the_package_the_same_logits_to_the_last_bit(hub, owner, run, bare, tmp_path):
-    flat, deep = "user/flat", "user/deep"
-    folder = saved_hierarchical(tmp_path / "deep", "rnn")
-    done = owner.run(["push", run, flat], ["push", folder, deep])
-    assert [each.code for each in done] == [0, 0], done
+    flat, deep, long = "user/flat", "user/deep", "user/long"
+    folder, windowed = saved_hierarchical(tmp_path / "deep", "rnn"), Path(saved_classifier(tmp_path / "long"))
+    config = json.loads((windowed / "config.json").read_text())
+    config["limits"] |= {"tokens": 5, "long_documents": "windows", "window_overlap": 1}
+    (windowed / "config.json").write_text(json.dumps(config))
+    done = owner.run(["push", run, flat], ["push", folder, deep], ["push", windowed, long])
+    assert [each.code for each in done] == [0, 0, 0], done
     code = f"""
 from importlib.util import find_spec
 assert find_spec("eraserhead") is None and find_spec("sentencex") is None
@@ -133,6 +138,8 @@ try:
     AutoModelForSequenceClassification.from_pretrained(name, trust_remote_code=False)
 except ValueError as error:
     print("refused", "trust_remote_code" in str(error))
+logits(AutoModelForSequenceClassification.from_pretrained({long!r}, **options), {long!r}, **options)
+print(pipeline("text-classification", model={long!r}, **options)({LONG!r}, top_k=None)[0]["score"])
 """
     stranger = Client(hub, tmp_path / "stranger", None)
     done = stranger.python(code, executable=bare, PYTHONPATH="")  # which may lead to this package
@@ -142,6 +149,10 @@ except ValueError as error:
     assert lines[2].startswith("AttentionPoolingPipeline 0.")
     assert "pip install sentencex" in lines[3]
     assert lines[4] == "refused True"
+    assert lines[5:7] == expected(windowed)
+    own = eraserhead.erase(str(windowed), [LONG], draws=1, cpu=True).documents
+    assert float(lines[7]) == pytest.approx(max(own.probabilities[0]), abs=1e-5)
+    assert own.n[0] == len(LONG.split()) > 64  # beyond what the encoder reads at once
 
 
 def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
@@ -157,6 +168,7 @@ def test_what_is_published_and_what_is_not(hub, owner, run, data, tmp_path):
             "context.py",
             "encoders.py",
             "heads.py",
+            "long_documents.py",
             "outputs.py",
             "special_tokens.py",
         ),

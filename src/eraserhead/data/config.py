@@ -56,9 +56,17 @@ class DataConfig:
         train_size: Documents used for training, stratified by class; default: all.
         validation_size: Documents held out for validation, stratified by class.
         test_size: Documents used for testing, stratified by class; default: all.
-        max_length: Most tokens of a document, special tokens included, for models that read it as a whole; tokens that
-            are cut off are counted; default: the model's own limit, in training 256 or the encoder's window if that is
-            less.
+        max_length: Most tokens of a document, special tokens included, for models that read it as a whole, or of each
+            of its windows; tokens that are cut off are counted; default: the model's own limit, in training 256 or the
+            encoder's window if that is less.
+        long_documents: What happens to documents of more than ``max_length`` tokens, where a model reads them as a
+            whole: they are cut at the end (``cut``); their middle is cut out (``head_tail``), so that the first quarter
+            of what is left comes from the beginning; or the encoder reads all of them in windows that overlap, and one
+            attention pools the tokens of all windows (``windows``); default: the model's own way, in training ``cut``.
+        window_overlap: Tokens of the text that neighbouring windows share; default: the model's own, in training a
+            quarter of ``max_length``.
+        max_windows: Most windows of a document; tokens behind them are cut off and counted; default: the model's own
+            limit, in training none.
         max_sentences: Most sentences of a document, for models that read it sentence by sentence; sentences that are
             cut off are counted; default: the model's own limit, 100 in training.
         max_sentence_length: Most tokens of a sentence, special tokens included; default: the model's own limit, in
@@ -96,6 +104,9 @@ class DataConfig:
     validation_size: int | None = option(None, low=1)
     test_size: int | None = option(None, low=1)
     max_length: int | None = option(None, low=1)
+    long_documents: Literal["cut", "head_tail", "windows"] | None = None
+    window_overlap: int | None = option(None, low=0)
+    max_windows: int | None = option(None, low=1)
     max_sentences: int | None = option(None, low=1)
     max_sentence_length: int | None = option(None, low=1)
     language: str | None = None

@@ -11,6 +11,7 @@ from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.units import Units, unit_keys
+from eraserhead.models.long_documents import head_and_tail
 
 NO_WINDOW = 10**30  # what transformers itself writes for a tokenizer without a window
 TYPES = "token_type_ids"
@@ -81,11 +82,12 @@ class Sequences:
 
 
 def encode(
-    sequences: list[Sequences], tokenizer: NeutralTokenizer, max_length: int, units: Units | None = None
+    sequences: list[Sequences], tokenizer: NeutralTokenizer, max_length: int | None, units: Units | None = None
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
     """Return the `data.tokens.TOKEN_COLUMNS` of sequences, and their token types; `tokenizer` comes from `neutral`.
 
-    With `units`, which a fast tokenizer alone can tell, there is a column more, the `UNIT_KEYS` of the tokens.
+    With `units`, which a fast tokenizer alone can tell, there is a column more, the `UNIT_KEYS` of the tokens. A
+    `max_length` of None cuts nothing.
     """
     if isinstance(tokenizer, FastTokenizer):
         return _fast_batch(sequences, tokenizer, max_length, units)
@@ -93,11 +95,32 @@ def encode(
     return _slow_batch(sequences, tokenizer, max_length)
 
 
+def without_middle(columns: dict[str, list[Any]], max_length: int, framing: tuple[int, int]) -> dict[str, list[Any]]:
+    """Return the columns of texts that `encode` did not cut, without the middle of those above `max_length` tokens.
+
+    Args:
+        columns: What `encode` returns.
+        max_length: Most tokens that are kept, special tokens included.
+        framing: How many special tokens stand before and after each text.
+    """
+    whole = [len(ids) for ids in columns["input_ids"]]
+    kept = [head_and_tail(length, max_length, framing) for length in whole]
+    of_tokens = [name for name in ("input_ids", "starts", "ends", UNIT_KEYS) if name in columns]
+    left = {
+        name: [values and [values[place] for place in own] for values, own in zip(columns[name], kept, strict=True)]
+        for name in of_tokens
+    }
+    return columns | left | _counts(whole, map(len, kept))
+
+
 def _fast_batch(
-    sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int, units: Units | None
+    sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int | None, units: Units | None
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
-    pairs = any(each.second is not None for each in sequences)
-    encodings, whole = (_cut_pairs if pairs else _cut)(sequences, tokenizer, max_length)
+    if any(each.second is not None for each in sequences):
+        assert max_length is not None
+        encodings, whole = _cut_pairs(sequences, tokenizer, max_length)
+    else:
+        encodings, whole = _cut(sequences, tokenizer, max_length)
     offsets = [_offsets(encoding, each.start) for encoding, each in zip(encodings, sequences, strict=True)]
     columns = {
         "input_ids": [encoding.ids for encoding in encodings],
@@ -112,10 +135,13 @@ def _fast_batch(
     return columns, [encoding.type_ids for encoding in encodings]
 
 
-def _cut(sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int) -> tuple[list[Encoding], list[int]]:
+def _cut(
+    sequences: list[Sequences], tokenizer: FastTokenizer, max_length: int | None
+) -> tuple[list[Encoding], list[int]]:
     """Return the encodings of texts, cut, and how many tokens each would have: what is cut off comes along."""
     backend, framing = tokenizer.backend, tokenizer.num_special_tokens_to_add(pair=False)
-    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    if max_length is not None:
+        backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
     encodings: list[Encoding] = backend.encode_batch([each.first for each in sequences])
     backend.no_truncation()
     beyond = (sum(len(part) - framing for part in encoding.overflowing) for encoding in encodings)
@@ -149,11 +175,11 @@ def _offsets(encoding: Encoding, second: int) -> list[tuple[int, int]]:
 
 
 def _slow_batch(
-    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int
+    sequences: list[Sequences], tokenizer: PreTrainedTokenizerBase, max_length: int | None
 ) -> tuple[dict[str, list[Any]], list[list[int]]]:
     encoded = [_encoded(tokenizer, each) for each in sequences]
     whole = [len(of_text["input_ids"]) for of_text in encoded]
-    too_long = [place for place, length in enumerate(whole) if length > max_length]
+    too_long = [place for place, length in enumerate(whole) if max_length is not None and length > max_length]
     for place in too_long:
         encoded[place] = _encoded(tokenizer, sequences[place], truncation=True, max_length=max_length)
     ids = [of_text["input_ids"] for of_text in encoded]

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.arrow import arrow_table
 from eraserhead.data.columns import processes
-from eraserhead.data.encoding import TYPES, UNIT_KEYS, NeutralTokenizer, Sequences, encode, neutral
+from eraserhead.data.encoding import TYPES, UNIT_KEYS, NeutralTokenizer, Sequences, encode, neutral, without_middle
 from eraserhead.data.provenance import Truncation
 from eraserhead.data.units import UNIT_COLUMN, UNITS, Units, numbered
 from eraserhead.errors import Setting, UserError
@@ -30,31 +30,46 @@ COUNTS = ("tokens", "truncated_tokens", "sentences", "truncated_sentences")
 TYPE_COLUMN = {TYPES: List(Value("int32"))}
 
 
-def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, units: Units | None = None) -> Dataset:
+def tokenize(
+    rows: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int | None,
+    units: Units | None = None,
+    framing: tuple[int, int] | None = None,
+) -> Dataset:
     """Add the tokens of every text; `rows` may have any other columns, which are kept.
 
     Where `rows` has a column ``second``, the text holds two sequences: the second begins there, after a newline, and
     the tokenizer gets them as a pair.
 
     New columns:
-        input_ids: Token ids, special tokens included, at most `max_length`.
+        input_ids: Token ids, special tokens included, at most `max_length`, where that is a number.
         token_type_ids: For pairs alone, where the tokenizer's model takes them: the sequence that each token belongs
             to.
         starts, ends: Code-point offsets of each token in the text, 0 and 0 for special tokens; null where the tokenizer
             knows no offsets.
         tokens: How many tokens the model sees.
-        truncated_tokens: How many were cut off; 0 where the text fits.
+        truncated_tokens: How many were cut off, or out; 0 where the text fits.
         units: Only where `units` are given, and the tokenizer knows offsets: the number of each token's word or
             sentence, from 0 in each document.
 
     The result is kept in the cache of `datasets`; the same rows, tokenizer and length find it again, in any process.
     The tokenizer itself is left as it is.
 
+    Args:
+        rows: Documents with a column ``text``.
+        tokenizer: The tokenizer.
+        max_length: Most tokens of a text; None for no limit.
+        units: What tokens are grouped to.
+        framing: Cut out the middle of long texts, and keep their beginning and end; how many special tokens stand
+            before and after a text. None: cut the end off.
+
     Raises:
         UserError: If `max_length` leaves no room beside the special tokens.
     """
     pairs = "second" in rows.column_names
-    check_room(tokenizer, max_length, pairs, "max_length")
+    if max_length is not None:
+        check_room(tokenizer, max_length, pairs, "max_length")
     typed = pairs and TYPES in tokenizer.model_input_names
     with parallel_once(processes(len(rows))) as count:
         return rows.map(
@@ -67,6 +82,7 @@ def tokenize(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int,
                 "max_length": max_length,
                 "typed": typed,
                 "units": units,
+                "framing": framing,
                 "version": (TOKENIZE_VERSION, units and units.version),
             },
             features=Features(
@@ -123,9 +139,10 @@ def _tokenize_batch(
     seconds: list[int] | None = None,
     *,
     tokenizer: NeutralTokenizer,
-    max_length: int,
+    max_length: int | None,
     typed: bool,
     units: Units | None,
+    framing: tuple[int, int] | None,
     version: tuple[int, str | None],
 ) -> dict[str, list[Any]]:
     del version  # only part of the cache key
@@ -134,7 +151,10 @@ def _tokenize_batch(
         sequences = [
             Sequences(text[: second - 1], text[second:], second) for text, second in zip(texts, seconds, strict=True)
         ]
-    columns, types = encode(sequences, tokenizer, max_length, units)
+    columns, types = encode(sequences, tokenizer, max_length if framing is None else None, units)
+    if framing is not None:
+        assert max_length is not None
+        columns = without_middle(columns, max_length, framing)
     if units is not None:
         columns[UNITS] = list(map(numbered, columns.pop(UNIT_KEYS)))
     return columns | ({TYPES: types} if typed else {})

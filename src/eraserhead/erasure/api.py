@@ -84,8 +84,8 @@ def erase(
         rationale_column: Column in rows of what people marked as evidence: spans of each text, in characters, as pairs
             or objects of start and end; or one 0 or 1 for each word (run without white space); or a list of these, one
             entry for each annotator.
-        max_length: Most tokens of a document, for models that read it as a whole; default: what the `DataConfig` or the
-            run says, else what the model was trained on, else its window.
+        max_length: Most tokens of a document, for models that read it as a whole, or of each of its windows; default:
+            what the `DataConfig` or the run says, else what the model was trained on, else its window.
         draws: Number of random orders tried for each document; default: 10 where erasures have closed forms; elsewhere
             3, and up to 10 where so few would widen an interval by a tenth or more.
         seed: Seed of all draws.

@@ -35,7 +35,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.opened import OpenedModel, documents_for, open_model
 from eraserhead.loading.progress import LONG_RUN, Progress, written_bytes
-from eraserhead.loading.reader import check_limits, is_hierarchical
+from eraserhead.loading.reader import check_limits, is_hierarchical, own_limits
 from eraserhead.loading.site_table import check_site
 from eraserhead.loading.targets import label_setup
 from eraserhead.loading.waiting import waiting
@@ -156,7 +156,8 @@ def erase_to_folder(config: EraseConfig) -> ResultsFolder:
             config.trust_remote_code,
             lambda found, name: label_setup(found, config, name),
         )
-        check_limits(is_hierarchical(checkpoint.model), config.data, by_sentence=config.components == SENTENCES)
+        own, by_sentence = own_limits(checkpoint.model).long_documents, config.components == SENTENCES
+        check_limits(is_hierarchical(checkpoint.model), config.data, by_sentence, own)
     with devices.alone_in(folder, accelerator):
         with devices.main_first(accelerator), waiting("reading the documents"):
             documents = documents_for(checkpoint, config.data, config.label_map)

@@ -8,8 +8,9 @@ from eraserhead.erasure.conditions import half_precision_line, labels_line, load
 from eraserhead.erasure.setup import Setup
 from eraserhead.erasure.summary import Summary
 from eraserhead.loading.config import ALL, LARGEST, PREDICTED
-from eraserhead.loading.setup import LabelSetup, SiteSetup
+from eraserhead.loading.setup import LabelSetup, SiteSetup, read_at_most
 from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT, TOKENS
+from eraserhead.models.architecture import CUT, HEAD_TAIL, WINDOWS
 from eraserhead.showing.terminal import interval, percent
 
 SHORTEST = 0.001  # seconds that are written out
@@ -67,6 +68,8 @@ def header(summary: Summary) -> Iterable[str]:
     }
     if any(left_out.values()):
         yield "left out   " + ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
+    if setup.limits.long_documents != CUT:
+        yield f"read       {read_at_most(setup.limits)}"
     if summary.truncation.truncated_documents:
         yield _cut_off(summary.truncation, setup)
     if documents.decided_otherwise_by_model:
@@ -147,9 +150,14 @@ def _fair(summary: Summary) -> str:
 def _cut_off(cut: Truncation, setup: Setup) -> str:
     whole = f"{cut.truncated_sentences:,} whole sentences among them, " if cut.truncated_sentences else ""
     limits = setup.limits
-    by_sentence = f"{limits.sentences} sentences of {limits.sentence_tokens} tokens"
-    limit = by_sentence if limits.tokens is None else limits.tokens
+    limit = f"the limit of {limits.tokens}"
+    if limits.tokens is None:
+        limit = f"the limit of {limits.sentences} sentences of {limits.sentence_tokens} tokens"
+    elif limits.long_documents == WINDOWS:
+        limit = f"the limit of {limits.windows} windows"
+    elif limits.long_documents == HEAD_TAIL:
+        limit += ", from the middle"
     return (
         f"cut off    {cut.truncated_tokens:,} tokens ({100 * cut.share:.1f} %) of {cut.truncated_documents} documents, "
-        f"{whole}beyond the limit of {limit}"
+        f"{whole}beyond {limit}"
     )

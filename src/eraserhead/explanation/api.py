@@ -54,8 +54,8 @@ def explain(
         text_column: Column of the text in a row; default: ``text``.
         pair_column: Column of a second sequence in a row.
         label_column: Column of the gold class in a row, as an index or a name; default: ``label``, where there is one.
-        max_length: Largest number of tokens, for models that read the text as a whole; default: as in
-            `eraserhead.erase`.
+        max_length: Largest number of tokens, for models that read the text as a whole, or of each of its windows;
+            default: as in `eraserhead.erase`.
         draws: Number of random orders tried.
         seed: Seed of all draws.
         site: Where weights are erased, as in `eraserhead.erase`.

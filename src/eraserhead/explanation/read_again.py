@@ -116,6 +116,9 @@ def reopened(setup: Setup, accelerator: Accelerator) -> OpenedModel:
     by_sentence = hierarchical or site.components == SENTENCES
     data = DataConfig(
         max_length=limits.tokens,
+        long_documents=None if hierarchical else limits.long_documents,
+        window_overlap=limits.window_overlap,
+        max_windows=limits.windows,
         max_sentences=limits.sentences if hierarchical else None,
         max_sentence_length=limits.sentence_tokens if hierarchical else None,
         language=limits.language if by_sentence else None,

@@ -39,7 +39,7 @@ def explanation_view(
     cut = f"; {explanation.truncated_tokens} tokens cut off" if explanation.truncated_tokens else ""
     least = "smallest set found (an upper bound of the minimum)" if _inside(explanation) else "smallest set"
     legend = f"{_legend(explanation, shading)} ⟦…⟧: the {least} whose erasure flips the decision."
-    legend += " ✂: the model did not see the text after it." if explanation.truncated_tokens else ""
+    legend += _unseen_legend(explanation)
     return Group(
         literal(f"decision: {explanation.decision}{gold} ({probabilities}); {_counted(explanation)}{cut}"),
         *([] if explanation.target is None else [literal(_target(explanation, explanation.target))]),
@@ -51,6 +51,18 @@ def explanation_view(
         prose(legend, "dim"),
         Padding(Beside(_explained(explanation), _words(explanation, verbose_words)), (1, 0, 0, 0)),
     )
+
+
+def _unseen_legend(explanation: "Explanation") -> str:
+    """Return what the marks mean between which, or after which, the model did not see the text."""
+    if not explanation.truncated_tokens:
+        return ""
+    words = [word for word in explanation.words if word.start != word.end]
+    ends = [0, *(word.end for word in words)]
+    gaps = [explanation.text[end : word.start] for end, word in zip(ends, words, strict=False)]
+    if explanation.inside is None and any(gap.strip() for gap in gaps):
+        return " ✂…✂: the model did not see the text between the two."
+    return " ✂: the model did not see the text after it."
 
 
 def _legend(explanation: "Explanation", shading: Shading) -> str:
@@ -83,7 +95,8 @@ def shaded(explanation: "Explanation", shading: Shading) -> Text:
     if explanation.inside is not None:
         return _sentences(explanation, explanation.inside, shading)
     if explanation.second is None:
-        text, position = _shaded_words(explanation.text, explanation.words, 0, shading)
+        cut = explanation.truncated_tokens > 0
+        text, position = _shaded_words(explanation.text, explanation.words, 0, shading, cut)
         return _with_rest(text, explanation, position)
     return _pair(explanation, explanation.second, shading)
 
@@ -121,12 +134,18 @@ def _sentences(explanation: "Explanation", inside: "list[list[Word]]", shading: 
 
 def _with_rest(text: Text, explanation: "Explanation", position: int) -> Text:
     """Append what the model did not see."""
-    mark = "✂" if explanation.truncated_tokens else ""
-    return text.append(mark).append(_passage(explanation.text[position:]), style="dim")
+    rest = explanation.text[position:]
+    cut = explanation.truncated_tokens and (rest.strip() or explanation.inside is not None)
+    return text.append("✂" if cut else "").append(_passage(rest), style="dim")
 
 
-def _shaded_words(whole: str, words: "list[Word]", position: int, shading: Shading) -> tuple[Text, int]:
-    """Return the text from `position` to the last word, shaded, and where that ends."""
+def _shaded_words(
+    whole: str, words: "list[Word]", position: int, shading: Shading, cut: bool = False
+) -> tuple[Text, int]:
+    """Return the text from `position` to the last word, shaded, and where that ends.
+
+    Where the text is `cut`, the model did not see what is written between two words; it is pale, between two marks.
+    """
     text, strongest = Text(), _strongest(words)
     for word in words:
         strength = word.attention / strongest
@@ -135,7 +154,12 @@ def _shaded_words(whole: str, words: "list[Word]", position: int, shading: Shadi
         if word.start == word.end:  # such as [CLS], which is not part of the text
             text.append(" " * bool(text)).append(written, style=style).append(" " * (position == 0))
             continue
-        text.append(_passage(whole[position : word.start])).append(written, style=style)
+        between = whole[position : word.start]
+        if cut and between.strip():
+            text.append("✂").append(_passage(between), style="dim").append("✂")
+        else:
+            text.append(_passage(between))
+        text.append(written, style=style)
         position = word.end
     return text, position
 

@@ -14,7 +14,11 @@ LABEL = "label:"  # in front of one of these words that is the name of a label, 
 
 EACH_HEAD = "each"  # of an atlas: every head alone, along a grid of prefixes
 
-LIMITS = ("max_length", "max_sentences", "max_sentence_length", "language")  # in `DataConfig`
+OF_WINDOWS = ("window_overlap", "max_windows")
+LIMITS = (  # in `DataConfig`
+    *("max_length", "long_documents", *OF_WINDOWS),
+    *("max_sentences", "max_sentence_length", "language"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """Defaults taken from the folder of a run; light imports only, as in `config`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from eraserhead.data.config import DataConfig
-from eraserhead.loading.config import LIMITS
+from eraserhead.loading.config import LIMITS, OF_WINDOWS
 from eraserhead.loading.run_options import read_options
+from eraserhead.models.architecture import WINDOWS
 
 
 def stored_data(model: str) -> DataConfig | None:
@@ -43,4 +44,6 @@ def erase_defaults(config: ReadsDocuments) -> dict[str, Any]:
     other_path = config.data.path is not None and stored.name is None and config.data.path != stored.path
     if config.data.name not in (None, stored.name) or other_path:
         stored = DataConfig(**{name: getattr(stored, name) for name in LIMITS})
+    if config.data.long_documents not in (None, WINDOWS):
+        stored = replace(stored, **dict.fromkeys(OF_WINDOWS))
     return {f"data.{name}": value for name, value in asdict(stored).items()}

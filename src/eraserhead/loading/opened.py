@@ -28,14 +28,14 @@ from eraserhead.loading.checks import check_ends, check_types, check_vocabulary
 from eraserhead.loading.components_choice import over_sentences
 from eraserhead.loading.config import ONE_TEXT, SiteConfig
 from eraserhead.loading.fingerprints import weights_fingerprint
-from eraserhead.loading.reader import DocumentReader, largest, reader_for
+from eraserhead.loading.reader import WHOLE_PAIRS, DocumentReader, largest, reader_for, reading_as
 from eraserhead.loading.setup import ModelSetup, SiteSetup
 from eraserhead.loading.site_table import open_site
 from eraserhead.method.groups import grouped
 from eraserhead.method.names import TOKENS
 from eraserhead.method.reading import Reading
 from eraserhead.method.signals import GRADIENTS
-from eraserhead.models.architecture import MULTI_LABEL
+from eraserhead.models.architecture import CUT, MULTI_LABEL
 from eraserhead.sites.budget import budget_for
 from eraserhead.sites.site import Site
 
@@ -94,6 +94,8 @@ class OpenedModel:
         model, name = self.checkpoint.model, self.checkpoint.name
         if "second" in rows.column_names and self.reader.hierarchical:
             raise UserError(f"the documents are pairs, and {ONE_TEXT}")
+        if "second" in rows.column_names and self.reader.limits.long_documents != CUT:
+            raise UserError(f"the documents are pairs, and {WHOLE_PAIRS}; give ", Setting("data.long_documents", CUT))
         tokenized = self.reader.tokenize(rows, self.checkpoint.tokenizer)
         check_inputs(model, tokenized, name)
         if model.config.is_encoder_decoder:
@@ -122,7 +124,7 @@ class OpenedModel:
             rows: What `rows` returns of them.
             budget: Most tokens of a batch, padding included; default: what suits the device.
         """
-        lengths = documents.column("tokens").to_pylist()
+        lengths = self.reader.encoded(documents.column("tokens").to_pylist())
         return buckets(range(len(lengths)), lengths, budget or budget_for(self.device).tokens, self.kinds(rows))
 
     def inputs(self, rows: Mapping[str, Sequence[Any]], batch: Sequence[int]) -> dict[str, Tensor]:
@@ -185,10 +187,12 @@ def open_model(checkpoint: Checkpoint, config: SiteConfig, data: DataConfig, acc
         UserError: The model has no such site, options have no effect at it, or the padding token has no embedding.
     """
     check_vocabulary(checkpoint.model, checkpoint.padding, checkpoint.name)
+    asked = config.components or TOKENS
+    reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True, unit=asked)
+    checkpoint = replace(checkpoint, model=reading_as(checkpoint.model, reader))
     at = open_site(checkpoint, config, accelerator)
     unit = TOKENS if over_sentences(checkpoint.model, at.setup.site) else at.setup.components
-    reader = reader_for(checkpoint.model, checkpoint.tokenizer, data, cut_to_window=True, unit=unit)
-    return OpenedModel(checkpoint, at.site, at.setup, at.device, reader, at.kind_of)
+    return OpenedModel(checkpoint, at.site, at.setup, at.device, replace(reader, unit=unit), at.kind_of)
 
 
 def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[str] | None = None) -> Documents:

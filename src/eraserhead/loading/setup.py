@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eraserhead.method.names import TOKENS, Unit
+from eraserhead.models.architecture import HEAD_TAIL, WINDOWS, Limits
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,15 @@ class SiteSetup:
     dtype: str
     targets: LabelSetup | None = None
     words_by: str | None = None
+
+
+def read_at_most(limits: Limits) -> str:
+    """Return how much of a document a model reads, in words."""
+    if limits.tokens is None:
+        return f"at most {limits.sentences} sentences of a document, {limits.sentence_tokens} tokens of each"
+    if limits.long_documents == HEAD_TAIL:
+        return f"at most {limits.tokens} tokens of a document, from its beginning and its end"
+    if limits.long_documents != WINDOWS:
+        return f"at most {limits.tokens} tokens of a document"
+    most = "windows" if limits.windows is None else f"at most {limits.windows:,} windows"
+    return f"documents in {most} of {limits.tokens} tokens, of which neighbours share {limits.window_overlap}"

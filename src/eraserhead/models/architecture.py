@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 ContextKind = Literal["none", "conv", "rnn", "transformer"]
+LongDocuments = Literal["cut", "head_tail", "windows"]
+CUT, HEAD_TAIL, WINDOWS = get_args(LongDocuments)
 CONTEXTS: tuple[str, ...] = get_args(ContextKind)  # ordered by how far they mix context
 # Values of `problem_type`, which transformers reads too: its pipeline gives sigmoids of a multi-label model's logits.
 SINGLE_LABEL, MULTI_LABEL = "single_label_classification", "multi_label_classification"
@@ -72,13 +74,21 @@ class Limits:
     """How much of a document a model reads; the rest is cut off.
 
     Attributes:
-        tokens: Most tokens of a document that is read as a whole, special tokens included; null for no limit.
+        tokens: Most tokens of a document that is read as a whole, or of each of its windows, special tokens included;
+            null for no limit.
         sentences: Most sentences of a document that is read sentence by sentence.
         sentence_tokens: Most tokens of each sentence, special tokens included.
         language: ISO 639 code of the language whose rules split texts into sentences.
+        long_documents: What happens to longer documents that are read as a whole: ``cut``, at the end; ``head_tail``,
+            the middle is cut out; ``windows``, the encoder reads them in windows that overlap.
+        window_overlap: Tokens of the text that neighbouring windows share; null without windows.
+        windows: Most windows of a document; null for no limit.
     """
 
     tokens: int | None = None
     sentences: int = 100
     sentence_tokens: int = 128
     language: str = "en"
+    long_documents: LongDocuments = "cut"
+    window_overlap: int | None = None
+    windows: int | None = None

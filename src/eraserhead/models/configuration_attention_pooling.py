@@ -7,11 +7,12 @@ import copy
 import inspect
 from dataclasses import asdict, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from .architecture import CONTEXTS, Architecture, Limits
+from .architecture import CONTEXTS, WINDOWS, Architecture, Limits, LongDocuments
+from .long_documents import Windows
 from .special_tokens import ROLES
 
 FORMAT_VERSION = 2
@@ -33,6 +34,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
         encoder_config: Configuration of the encoder, a config object or its dictionary.
         vector_size: Size of the token vectors; by default that of the encoder's output.
         special_token_ids: Ids of tokens such as [CLS] and [SEP].
+        framing: How many special tokens the tokenizer puts before and after a text; windows need it.
         limits: Fields of `Limits`: how much of a document the model was trained to read.
         format_version: Format that the model was saved in; only the current one is read.
 
@@ -50,6 +52,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
         encoder_config: PreTrainedConfig | dict[str, Any] | None = None,
         vector_size: int | None = None,
         special_token_ids: list[int] | None = None,
+        framing: list[int] | None = None,
         limits: dict[str, Any] | None = None,
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,
@@ -68,12 +71,14 @@ class AttentionPoolingConfig(PreTrainedConfig):
         self.encoder_config: Any = encoder_config
         self.vector_size: Any = vector_size if vector_size is not None else output_size(encoder_config)
         self.special_token_ids = sorted(int(token) for token in special_token_ids or [])
-        self.limits = asdict(Limits(**_known(Limits, limits or {})))
+        self.framing = None if framing is None else list(framing)
+        self.limits = asdict(Limits(**_known(limits or {})))
         self.format_version = FORMAT_VERSION
         names = {option.name for option in fields(Architecture)}
         architecture = _checked(Architecture(**{name: kwargs.pop(name) for name in sorted(names & set(kwargs))}))
         for name, value in asdict(architecture).items():
             setattr(self, name, value)
+        _check_windows(self)
         _refuse_unknown(kwargs, [*inspect.signature(AttentionPoolingConfig).parameters, *names])
         super().__init__(**kwargs)
 
@@ -96,6 +101,16 @@ class AttentionPoolingConfig(PreTrainedConfig):
         """How much of a document the model reads."""
         return Limits(**self.limits)
 
+    @property
+    def windows(self) -> Windows | None:
+        """The windows in which the encoder reads long documents; null for a model that cuts them."""
+        reads = self.reads
+        if reads.long_documents != WINDOWS:
+            return None
+        assert reads.tokens is not None
+        assert self.framing is not None
+        return Windows(reads.tokens, reads.window_overlap or 0, *self.framing)
+
 
 def _refuse_unknown(given: dict[str, Any], own: list[str]) -> None:
     """Refuse keywords that transformers would keep as attributes without a meaning."""
@@ -108,17 +123,38 @@ def _refuse_unknown(given: dict[str, Any], own: list[str]) -> None:
         raise ValueError(f"AttentionPoolingConfig: no setting '{unknown[0]}'{hint}")
 
 
-def _known(of: type, given: dict[str, Any]) -> dict[str, Any]:
-    known = [option.name for option in fields(of)]
+def _known(given: dict[str, Any]) -> dict[str, Any]:
+    known = {option.name: option.default for option in fields(Limits)}
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ValueError(f"limits: unknown key '{unknown[0]}'; there are {', '.join(known)}")
     for name, value in given.items():
-        wanted = "a language code" if name == "language" else "a whole number from 1"
-        right = isinstance(value, str) if name == "language" else isinstance(value, int) and value >= 1
-        if not right and not (name == "tokens" and value is None):
+        least = 0 if name == "window_overlap" else 1
+        if name == "language":
+            right, wanted = isinstance(value, str), "a language code"
+        elif name == "long_documents":
+            right, wanted = value in get_args(LongDocuments), f"one of {', '.join(get_args(LongDocuments))}"
+        else:
+            right, wanted = isinstance(value, int) and value >= least, f"a whole number from {least}"
+        if not right and not (value is None and known[name] is None):
             raise ValueError(f"limits: {name} is {value!r}, and must be {wanted}")
     return given
+
+
+def _check_windows(config: AttentionPoolingConfig) -> None:
+    reads, architecture = config.reads, config.architecture
+    if reads.long_documents != WINDOWS:
+        return
+    if architecture.hierarchical or architecture.encoder_layers == 0:
+        raise ValueError("limits: windows are for models whose encoder reads a document as a whole")
+    framing = config.framing
+    if reads.tokens is None or framing is None or len(framing) != 2:
+        raise ValueError("limits: windows need `tokens`, and the config's `framing`")
+    if config.windows is not None and config.windows.stride < 1:
+        raise ValueError(
+            f"limits: windows of {reads.tokens} tokens, of which {sum(framing)} are special, cannot share "
+            f"{reads.window_overlap}"
+        )
 
 
 def _checked(architecture: Architecture) -> Architecture:

@@ -31,7 +31,7 @@ from .heads import (
 )
 from .outputs import AttentionPoolingOutput, checked_shape
 from .pooling import components_first
-from .special_tokens import structural_token_ids
+from .special_tokens import framing, padding_id, structural_token_ids
 
 
 class AttentionPoolingForSequenceClassification(PreTrainedModel):
@@ -125,6 +125,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             encoder_config=encoder_config,
             vector_size=loaded.embedding_dim if isinstance(loaded, nn.Embedding) else None,
             special_token_ids=structural_token_ids(tokenizer),
+            framing=list(framing(tokenizer)),
             limits=asdict(limits or Limits()),
             pad_token_id=tokenizer.pad_token_id,
             problem_type=None if problem_type == SINGLE_LABEL else problem_type,
@@ -156,7 +157,23 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Return the encoder's vectors ``[batch, tokens, hidden]`` of ids ``[batch, tokens]`` or embeddings."""
+        """Return vectors ``[batch, tokens, hidden]`` of ids ``[batch, tokens]`` or embeddings, also in windows."""
+        windows, given = self.config.windows, input_ids if inputs_embeds is None else inputs_embeds[..., 0]
+        assert given is not None
+        if windows is None or (not torch.compiler.is_compiling() and given.shape[1] <= windows.tokens):
+            return self.encoder_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        exist = torch.ones_like(given, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        inputs = (input_ids, token_type_ids, inputs_embeds)
+        return windows.laid_over(exist).encoded(self.encoder_vectors, padding_id(self.config), *inputs)
+
+    def encoder_vectors(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """Return what the encoder itself gives: vectors ``[batch, tokens, hidden]`` of ids or embeddings."""
         if isinstance(self.encoder, nn.Embedding):
             return self.encoder(input_ids) if inputs_embeds is None else inputs_embeds
         given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}

@@ -9,38 +9,49 @@ import torch
 from torch import Tensor
 from transformers import TextClassificationPipeline
 
-from .special_tokens import padding_id
+from .architecture import CUT, WINDOWS
+from .long_documents import head_and_tail
+from .special_tokens import framing, padding_id
 from .splitting import sentence_spans
 
 
 class AttentionPoolingPipeline(TextClassificationPipeline):
-    """Text classification that cuts texts as in the model's training, by sentence for hierarchical models."""
+    """Text classification that reads long texts as in the model's training, by sentence for hierarchical models."""
 
     def preprocess(self, inputs: Any, **tokenizer_kwargs: Any) -> Any:
         """Return the model's inputs for one text; tokenizer options apply to models that read a text as a whole.
 
         Raises:
-            ValueError: A pair of texts was given to a model that reads a single text by sentence.
+            ValueError: A pair of texts was given to a model that reads a single text.
         """
         config: Any = self.model.config  # an AttentionPoolingConfig
+        reads, windows = config.reads, config.windows
         if config.architecture.hierarchical:
-            return self._sentences(inputs, config)
-        if config.reads.tokens is not None:
-            tokenizer_kwargs = {"truncation": True, "max_length": config.reads.tokens, **tokenizer_kwargs}
-        return super().preprocess(inputs, **tokenizer_kwargs)
+            return self._sentences(_one_text(inputs, "sentence by sentence"), config)
+        if reads.long_documents == CUT:
+            cut = {} if reads.tokens is None else {"truncation": True, "max_length": reads.tokens}
+            return super().preprocess(inputs, **{**cut, **tokenizer_kwargs})
+        # The tokenizer would warn of texts beyond the encoder's own limit.
+        text, options = _one_text(inputs, "in parts where it is long"), {"verbose": False}
+        if windows is not None and reads.windows is not None:
+            options |= {"truncation": True, "max_length": windows.longest(reads.windows)}
+        found: Any = super().preprocess(text, **{**options, **tokenizer_kwargs})
+        length = found["input_ids"].shape[1]
+        if reads.long_documents == WINDOWS or reads.tokens is None:
+            return found
+        tokenizer: Any = self.tokenizer
+        kept = head_and_tail(length, reads.tokens, config.framing or framing(tokenizer))
+        return {name: values[:, kept] for name, values in found.items()}
 
-    def _sentences(self, inputs: Any, config: Any) -> dict[str, Tensor]:
-        text = inputs.get("text") if isinstance(inputs, dict) and "text_pair" not in inputs else inputs
-        if not isinstance(text, str):
-            raise ValueError("this model reads one text, sentence by sentence: give a string")
+    def _sentences(self, text: str, config: Any) -> dict[str, Tensor]:
         tokenizer: Any = self.tokenizer
         limits = config.reads
         sentences = [text[start:end] for start, end in sentence_spans(text, limits.language)]
         encoded = (
             tokenizer(sentences, truncation=True, max_length=limits.sentence_tokens)["input_ids"] if sentences else []
         )
-        framing = tokenizer.num_special_tokens_to_add(pair=False)
-        kept = [ids for ids in encoded if len(ids) > framing][: limits.sentences]
+        special = tokenizer.num_special_tokens_to_add(pair=False)
+        kept = [ids for ids in encoded if len(ids) > special][: limits.sentences]
         # All of one width, so that transformers can put several documents into a batch.
         ids = torch.full((1, max(1, len(kept)), limits.sentence_tokens), padding_id(config, tokenizer))
         mask = torch.zeros_like(ids)
@@ -48,3 +59,10 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
             ids[0, row, : len(sentence)] = torch.tensor(sentence)
             mask[0, row, : len(sentence)] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+
+def _one_text(inputs: Any, how: str) -> str:
+    text = inputs.get("text") if isinstance(inputs, dict) and "text_pair" not in inputs else inputs
+    if not isinstance(text, str):
+        raise ValueError(f"this model reads one text, {how}: give a string")
+    return text

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from huggingface_hub import ModelCard, ModelCardData
 
 from eraserhead.erasure.conditions import labels_line, loading_line
+from eraserhead.loading.setup import read_at_most
+from eraserhead.models.architecture import WINDOWS
 from eraserhead.publishing.attention_section import PACKAGE, attention_section
 from eraserhead.publishing.data_names import describe
 from eraserhead.publishing.example import erase_note, erase_options
@@ -137,12 +139,10 @@ def _options(options: ModelConfig | TrainingConfig) -> str:
 
 def _reads(facts: Facts) -> str:
     """Return how much of a document the model reads."""
-    reads = facts.reads
-    if reads is not None and facts.architecture is not None and facts.architecture.hierarchical:
-        return f"at most {reads.sentences} sentences of a document, {reads.sentence_tokens} tokens of each"
-    if reads is not None and reads.tokens:
-        return f"at most {reads.tokens} tokens of a document"
-    return "as much of a document as its encoder takes"
+    hierarchical = facts.architecture is not None and facts.architecture.hierarchical
+    if facts.reads is None or (facts.reads.tokens is None and not hierarchical):
+        return "as much of a document as its encoder takes"
+    return read_at_most(facts.reads)
 
 
 def _scores(facts: Facts) -> list[tuple[str, list[str]]]:
@@ -180,7 +180,8 @@ def _limits(facts: Facts) -> Iterator[str]:
     if facts.test_trained_on:
         yield f"{facts.test_trained_on:,} of the {facts.documents['test'].documents:,} test documents were trained on."
     if facts.ours:
-        yield f"It reads {_reads(facts)}; the rest is ignored."
+        whole = facts.reads is not None and facts.reads.long_documents == WINDOWS and facts.reads.windows is None
+        yield f"It reads {_reads(facts)}{'' if whole else '; the rest is ignored'}."
         yield (
             "Erasure measures how much the layers above the attention layer rely on its weights. It does not measure "
             "what the encoder has already mixed into each token vector."

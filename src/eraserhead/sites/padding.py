@@ -18,8 +18,8 @@ def sees_padding(model: AttentionPoolingForSequenceClassification) -> bool:
     if isinstance(encoder, nn.Embedding):
         return False
     (ids, mask), short = dry_inputs(encoder).values(), DRY_LENGTHS[1]
-    alone = model.token_vectors(ids[1:, :short], mask[1:, :short])
-    return not same_logits(model.token_vectors(ids, mask)[1:, :short], alone)
+    alone = model.encoder_vectors(ids[1:, :short], mask[1:, :short])
+    return not same_logits(model.encoder_vectors(ids, mask)[1:, :short], alone)
 
 
 def kind_without_padding(

@@ -15,7 +15,7 @@ from eraserhead.method.signals import OF_EMBEDDINGS, Signals
 from eraserhead.models.heads import Group, HierarchicalHead, Sentences, length_groups
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.pooling import components_first
-from eraserhead.models.special_tokens import named_padding
+from eraserhead.models.special_tokens import named_padding, padding_id
 from eraserhead.sites.budget import Budget
 from eraserhead.sites.embeddings import WordEmbeddings, embedded, input_table, margins_of
 
@@ -115,7 +115,12 @@ def pooled_embeddings(
 def _tokens(
     model: Model, inputs: Mapping[str, Tensor], vectors: Float[Tensor, "rows tokens hidden"]
 ) -> Float[Tensor, "rows outputs"]:
-    with embedded(input_table(model.encoder), inputs["input_ids"], vectors):
+    ids, windows = inputs["input_ids"], model.config.windows
+    if windows is not None and ids.shape[1] > windows.tokens:
+        laid = windows.laid_over(inputs["attention_mask"].bool())
+        ids, vectors = laid.ids(ids, padding_id(model.config)), laid.over(vectors)
+    # With gradients all windows are encoded at once, also where captum asks for values alone.
+    with torch.enable_grad(), embedded(input_table(model.encoder), ids, vectors):
         return model(**inputs).logits
 
 

@@ -106,7 +106,7 @@ def _train(
         model = new_classifier(config.model, encoder, labels.names)
         tokenizer = load_tokenizer(encoder.folder, config.model.encoder, config=model.config.encoder_config)
         reader = reader_for(model, tokenizer, config.data, cut_to_window=False)
-        model.config.limits = asdict(reader.limits)
+        model.config.limits = asdict(reader.limits)  # its `framing` is that of the same tokenizer
         splits = {role: Split(found, reader.tokenize(found.rows, tokenizer)) for role, found in documents.items()}
         weights = class_weights(config.training.class_weights, labels.names, splits["train"].labels)
         for split in splits.values():
@@ -245,7 +245,7 @@ def _batches(
     split: Split,
     accelerator: Accelerator,
 ) -> Batches:
-    lengths, labels = list(split.rows["tokens"]), split.labels
+    lengths, labels = reader.encoded(split.rows["tokens"]), split.labels
     embeddings_alone = config.model.encoder_layers == 0
     tokens = TokenBatches(
         split.rows.select_columns([name for name in INPUTS if name in split.rows.column_names]),

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -119,6 +120,7 @@ def _key_and_counts(model: AttentionPoolingForSequenceClassification, rows: Data
         "layers": config.architecture.encoder_layers,
         "special": special,
         "versions": [version("torch"), version("transformers")],
+        **({} if config.windows is None else {"windows": asdict(config.windows)}),
     }
     digest = blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16)
     counts = [np.zeros(0, dtype=np.int64)]
@@ -189,7 +191,10 @@ def _write(
 def _encoded(
     model: AttentionPoolingForSequenceClassification, rows: Dataset, accelerator: Accelerator, budget: int
 ) -> Iterator[tuple[list[int], Group]]:
-    batches = buckets(range(len(rows)), list(rows["tokens"]), budget)
+    windows, lengths = model.config.windows, list(rows["tokens"])
+    if windows is not None:
+        lengths = [windows.encoded(length) for length in lengths]
+    batches = buckets(range(len(rows)), lengths, budget)
     local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", str(accelerator.num_processes)))
     mine = batches[accelerator.local_process_index :: local_processes]
     model.encoder.eval()

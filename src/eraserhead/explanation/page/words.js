@@ -44,7 +44,7 @@ function laidOut(root, decision) {
     const seen = starts ? text.slice(start, Math.max(ends[i], start)) : "";
     if (seen.trim()) {
       const blank = seen.length - seen.trimStart().length;
-      root.append(text.slice(reached, start + blank));
+      between(root, text.slice(reached, start + blank), decision.truncated > 0);
       span.className = "word";
       span.textContent = seen.trim();
       reached = start + blank + span.textContent.length;
@@ -57,18 +57,20 @@ function laidOut(root, decision) {
     spans.push(span);
     root.append(span);
   }
-  if (starts) rest(root, text.slice(reached), decision.truncated > 0);
+  if (starts) between(root, text.slice(reached), decision.truncated > 0);
   return spans;
 }
 
-function rest(root, text, truncated) {
-  if (!text) return;
+/** Append what is no component: white space, or a part that the model did not see, as its middle or its end. */
+function between(root, text, truncated) {
+  if (!truncated || !text.trim()) {
+    root.append(text);
+    return;
+  }
   const unseen = document.createElement("span");
   unseen.textContent = text;
-  if (truncated && text.trim()) {
-    unseen.className = "unseen";
-    unseen.title = "The model did not see this part.";
-  }
+  unseen.className = "unseen";
+  unseen.title = "The model did not see this part.";
   root.append(unseen);
 }
 
