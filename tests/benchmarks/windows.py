@@ -69,8 +69,9 @@ def measure(way: LongDocuments, data: DataConfig, model: ModelConfig, folder: Pa
     assert test.labels is not None
     classes = [test.labels.names[label] for label in test.rows["label"]]
     right = [classify(text)[0]["label"] == label for text, label in zip(test.rows["text"], classes, strict=True)]
-    reader = reader_for(classify.model, classify.tokenizer, DataConfig(), cut_to_window=False)
-    cut = truncation(reader.tokenize(test.rows, classify.tokenizer))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    reader = reader_for(classify.model, tokenizer, DataConfig(), cut_to_window=False)
+    cut = truncation(reader.tokenize(test.rows, tokenizer))
     print(f"{way}: {sum(right)} of {len(right)} right, {spent:.0f} s of processor time", flush=True)
     return Measured(way, right, 1 - cut.share, spent)
 
