@@ -1,6 +1,7 @@
 """`eraserhead.explain`: one text in memory, the same numbers as on the command line and in `erase`."""
 
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,7 +27,9 @@ def test_a_text_is_explained_as_on_the_command_line(tmp_path):
     assert len(expected.words) == len(TEXT.split()) > 1
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     assert eraserhead.explain(folder, TEXT, cpu=True) == expected
-    assert eraserhead.explain(model, {"text": TEXT}, tokenizer=tiny_tokenizer(), cpu=True) == expected
+    given = eraserhead.explain(model, {"text": TEXT}, tokenizer=tiny_tokenizer(), cpu=True)
+    assert (expected.model, given.model) == (folder, "in memory")
+    assert replace(given, model=folder) == expected
     for label in (1, "pos"):
         row = {"review": TEXT, "stars": label}
         assert eraserhead.explain(folder, row, text_column="review", label_column="stars").label == "pos"
