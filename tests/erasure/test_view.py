@@ -92,7 +92,7 @@ def test_definitions_that_are_not_the_default_are_said():
 
 
 def explained(words, rankings):
-    return Explanation("A fine (!) cast", None, "pos", {"neg": 0.25, "pos": 0.75}, words, rankings, 3, 2, SITE)
+    return Explanation("A fine (!) cast again", None, "pos", {"neg": 0.25, "pos": 0.75}, words, rankings, 3, 2, SITE)
 
 
 WORDS = [
@@ -108,7 +108,7 @@ def styles_of(text) -> dict[str, str]:
 
 def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
     text = shaded(explained(WORDS, []), Shading((0, 0, 0)))
-    assert text.plain == "A ⟦fine⟧ (!) cast✂"
+    assert text.plain == "A ⟦fine⟧ (!) cast✂ again"
     assert styles_of(text)["⟦fine⟧"] == "bold rgb(0,0,0) on rgb(240,125,25)"  # the strongest attention
     assert re.fullmatch(r"rgb\(255,255,255\) on rgb\(\d+,\d+,\d+\)", styles_of(text)["cast"])
     assert "A" not in styles_of(text)
@@ -116,9 +116,9 @@ def test_the_shaded_text_is_the_text_with_the_minimal_set_marked():
 
 def test_where_no_colour_can_tell_bars_stand_behind_the_words():
     """.29 of .7 is .414: the fourth of eight bars."""
-    assert shaded(explained(WORDS, []), Shading()).plain == "A ⟦fine█⟧ (!) cast▄✂"
-    assert styles_of(shaded(explained(WORDS, []), Shading())) == {"⟦fine█⟧": "bold"}
-    assert styles_of(shaded(explained(WORDS, []), Shading(underlined=True))) == {"⟦fine█⟧": "bold underline"}
+    assert shaded(explained(WORDS, []), Shading()).plain == "A ⟦fine█⟧ (!) cast▄✂ again"
+    assert styles_of(shaded(explained(WORDS, []), Shading())) == {"⟦fine█⟧": "bold", " again": "dim"}
+    assert styles_of(shaded(explained(WORDS, []), Shading(underlined=True))) == {"⟦fine█⟧": "bold underline", " again": "dim"}
     assert "Bars: attention. ⟦" in written(explanation_view(explained(WORDS, [])))
     assert "Shading: attention. ⟦" in written(explanation_view(explained(WORDS, []), Shading((0, 0, 0))))
 
@@ -171,7 +171,7 @@ def test_special_tokens_stand_beside_the_text_by_their_names():
         Word("[SEP]", 0, 0, 0.4, 0.0, True),
     ]
     explanation = explained(words, [RankingExplained("best_found", 2, 0.5, "bias_only", "neg")])
-    assert shaded(explanation, Shading((0, 0, 0))).plain == "[CLS] ⟦A⟧ ⟦[SEP]⟧✂ fine (!) cast"
+    assert shaded(explanation, Shading((0, 0, 0))).plain == "[CLS] ⟦A⟧ ⟦[SEP]⟧✂ fine (!) cast again"
     text = written(explanation_view(explanation))
     assert "neg (no attention left)" in text
     assert "│ [CLS] │" in text

@@ -57,12 +57,16 @@ def _unseen_legend(explanation: "Explanation") -> str:
     """Return what the marks mean between which, or after which, the model did not see the text."""
     if not explanation.truncated_tokens:
         return ""
-    words = [word for word in explanation.words if word.start != word.end]
-    ends = [0, *(word.end for word in words)]
-    gaps = [explanation.text[end : word.start] for end, word in zip(ends, words, strict=False)]
-    if explanation.inside is None and any(gap.strip() for gap in gaps):
+    if _middle_is_cut(explanation):
         return " ✂…✂: the model did not see the text between the two."
     return " ✂: the model did not see the text after it."
+
+
+def _middle_is_cut(explanation: "Explanation") -> bool:
+    """Tell whether the model saw the end of a text of which something is cut off."""
+    if not explanation.truncated_tokens or explanation.inside is not None or explanation.second is not None:
+        return False
+    return not explanation.text[max((word.end for word in explanation.words), default=0) :].strip()
 
 
 def _legend(explanation: "Explanation", shading: Shading) -> str:
@@ -95,7 +99,7 @@ def shaded(explanation: "Explanation", shading: Shading) -> Text:
     if explanation.inside is not None:
         return _sentences(explanation, explanation.inside, shading)
     if explanation.second is None:
-        cut = explanation.truncated_tokens > 0
+        cut = _middle_is_cut(explanation)
         text, position = _shaded_words(explanation.text, explanation.words, 0, shading, cut)
         return _with_rest(text, explanation, position)
     return _pair(explanation, explanation.second, shading)

@@ -71,6 +71,8 @@ def locate_model(name: str, revision: str | None = None) -> Located:
         folder = Path(_undamaged(ask, name))
     except HUB_ERRORS as error:
         raise UserError(failure(error, name, revision=revision)) from error
+    if not folder.is_dir():  # the repository has no file of a model
+        raise UserError(f"{name}: not a model (no config.json in it)")
     return Located(str(folder), folder.name, _without_safetensors(folder, name))
 
 
@@ -164,7 +166,7 @@ def _asked(ask: Callable[[], str]) -> str:
 
 def _evicted(path: str) -> list[str]:
     place = Path(path)
-    return evict_damaged([place] if place.is_file() else sorted(place.iterdir()))
+    return evict_damaged([place] if place.is_file() else sorted(place.glob("*")))
 
 
 def _sha256(file: Path) -> str:

@@ -38,13 +38,15 @@ function laidOut(root, decision) {
   root.replaceChildren();
   const spans = [];
   let reached = 0;
+  const cut = decision.truncated > 0;
+  const middle = cut && starts && !text.slice(Math.max(0, ...ends)).trim(); // the model saw the end
   for (let i = 0; i < n; i++) {
     const span = document.createElement("span");
     const start = starts ? Math.max(starts[i], reached) : 0;
     const seen = starts ? text.slice(start, Math.max(ends[i], start)) : "";
     if (seen.trim()) {
       const blank = seen.length - seen.trimStart().length;
-      between(root, text.slice(reached, start + blank), decision.truncated > 0);
+      between(root, text.slice(reached, start + blank), middle);
       span.className = "word";
       span.textContent = seen.trim();
       reached = start + blank + span.textContent.length;
@@ -57,7 +59,7 @@ function laidOut(root, decision) {
     spans.push(span);
     root.append(span);
   }
-  if (starts) between(root, text.slice(reached), decision.truncated > 0);
+  if (starts) between(root, text.slice(reached), cut);
   return spans;
 }
 
