@@ -118,7 +118,10 @@ def test_where_no_colour_can_tell_bars_stand_behind_the_words():
     """.29 of .7 is .414: the fourth of eight bars."""
     assert shaded(explained(WORDS, []), Shading()).plain == "A ⟦fine█⟧ (!) cast▄✂ again"
     assert styles_of(shaded(explained(WORDS, []), Shading())) == {"⟦fine█⟧": "bold", " again": "dim"}
-    assert styles_of(shaded(explained(WORDS, []), Shading(underlined=True))) == {"⟦fine█⟧": "bold underline", " again": "dim"}
+    assert styles_of(shaded(explained(WORDS, []), Shading(underlined=True))) == {
+        "⟦fine█⟧": "bold underline",
+        " again": "dim",
+    }
     assert "Bars: attention. ⟦" in written(explanation_view(explained(WORDS, [])))
     assert "Shading: attention. ⟦" in written(explanation_view(explained(WORDS, []), Shading((0, 0, 0))))
 
