@@ -1,5 +1,6 @@
 """The graph computes what the model does, for every shape; and what is refused leaves nothing behind."""
 
+import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -184,3 +185,14 @@ def test_a_missing_library_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_graph, "find_spec", lambda name: None if name == "onnxscript" else object())
     with pytest.raises(UserError, match=r"onnxscript is not installed; `pip install 'eraserhead\[onnx\]'`"):
         eraserhead.export(tmp_path)
+
+
+@needs_onnx
+def test_a_model_that_reads_in_windows_is_refused(tmp_path, capsys):
+    folder = Path(saved_classifier(tmp_path))
+    config = json.loads((folder / "config.json").read_text())
+    config["limits"] |= {"tokens": 6, "long_documents": "windows", "window_overlap": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert main(["export", str(folder), "--output_dir", str(tmp_path / "onnx")]) == 2
+    assert "reads long documents in windows" in capsys.readouterr().err
+    assert not (tmp_path / "onnx").exists()

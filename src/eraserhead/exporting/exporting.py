@@ -81,6 +81,11 @@ def _export(checkpoint: Checkpoint, unfinished: Path, folder: Path, weights: boo
             f"{name}: has no attention-pooling head, and those alone are exported here; `optimum-cli export onnx` "
             "exports other classifiers"
         )
+    if model.config.windows is not None:
+        raise UserError(
+            f"{name}: reads long documents in windows, which an ONNX graph does not follow; train one that cuts them, "
+            "and export that"
+        )
     graph = graph_of(model, tokenizer, weights)
     reader = reader_for(model, tokenizer, DataConfig(), cut_to_window=True)
     example, *batches = (
