@@ -188,7 +188,7 @@ def test_a_group_of_options_can_stand_in_a_file_of_its_own(tmp_path, capsys, mon
         (["erase", "m", "--random_other", "bogus"], "--random_other bogus: must be 'uniform' or 'position'"),
         (["reproduce", "--datasets", "imdb"], "error: give --output_dir"),
         (["erase"], "error: give MODEL"),
-        (["push"], "error: give MODEL, REPOSITORY"),
+        (["push"], "error: give MODEL"),
         (["explain", "m", "--text", "a"], "explain: unknown option --text"),
         (["erase", "m", "--sote", "all"], "unknown option --sote; did you mean '--site'?"),
         (["erase", "m", "--data.max_lenght=3"], "--data.max_lenght; did you mean '--data.max_length'?"),
@@ -209,7 +209,7 @@ PLACES = {
     "train": [], "erase": ["m"], "show": ["r"], "explain": ["m", "t"], "push": ["m", "r"],
     "reproduce": ["--output_dir", "x"], "families": [], "merge": ["p", "--output_dir", "x"],
     "compare": ["r", "s", "--output", "x"], "explore": ["r", "--output", "x.html"], "plot": ["r", "--output", "x"],
-    "atlas": ["m", "--output_dir", "x"], "sweep": ["ranges.yaml", "--output_dir", "x"],
+    "atlas": ["m", "--output_dir", "x"], "sweep": ["ranges.yaml", "--output_dir", "x"], "export": ["m"],
 }  # fmt: skip
 OPTIONS = {name: option_types(command.config) for name, command in COMMANDS.items()}
 GROUPED = [(name, group) for name, known in OPTIONS.items() for group, kind in known.items() if is_dataclass(kind)]
