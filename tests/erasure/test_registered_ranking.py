@@ -128,7 +128,7 @@ def published(made: Made, folder: Path, monkeypatch) -> tuple[str, list[str]]:
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", saved)
     write_publication(
-        read_source(made.model, find_results(made.model, str(made.results.path))), folder, Options("user/x")
+        read_source(made.model, find_results(made.model, [str(made.results.path)])), folder, Options("user/x")
     )
     return (folder / "README.md").read_text(), legends
 

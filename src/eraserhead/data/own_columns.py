@@ -47,13 +47,14 @@ def read_ids(rows: Any, column: str, split: str) -> NDArray[np.object_]:
 
 def other_columns(rows: Dataset, used: Iterable[str]) -> tuple[str, ...]:
     """Return the columns that are not used otherwise, but for those of pictures and sounds."""
-    taken = set(used)
-    return tuple(name for name in rows.column_names if name not in taken and _is_plain(rows.features[name]))
+    taken, features = set(used), rows.features  # a copy of all of them, each time that it is asked for
+    return tuple(name for name in rows.column_names if name not in taken and _is_plain(features[name]))
 
 
 def others_feature(rows: Dataset, columns: Iterable[str]) -> Features:
     """Return the feature of the further columns."""
-    return Features({OTHERS: {name: rows.features[name] for name in columns}})
+    features = rows.features
+    return Features({OTHERS: {name: features[name] for name in columns}})
 
 
 def as_struct(batch: pa.Table, columns: Iterable[str]) -> pa.StructArray:
