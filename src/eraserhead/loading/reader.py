@@ -24,7 +24,7 @@ from eraserhead.loading.config import OF_WINDOWS
 from eraserhead.method.names import SENTENCES, TOKENS, Unit
 from eraserhead.models.architecture import CUT, HEAD_TAIL, WINDOWS, Limits, LongDocuments
 from eraserhead.models.configuration_attention_pooling import AttentionPoolingConfig
-from eraserhead.models.long_documents import Windows
+from eraserhead.models.long_documents import Windows, encoded_tokens, windows_of
 from eraserhead.models.special_tokens import framing
 from eraserhead.models.splitting import sentence_spans
 
@@ -57,11 +57,7 @@ class DocumentReader:
     @property
     def windows(self) -> Windows | None:
         """The windows in which the encoder reads long documents; null where they are cut."""
-        if self.limits.long_documents != WINDOWS:
-            return None
-        assert self.limits.tokens is not None
-        assert self.framing is not None
-        return Windows(self.limits.tokens, self.limits.window_overlap or 0, *self.framing)
+        return windows_of(self.limits, self.framing)
 
     def tokenize(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """Add the tokens of every document; see `data.tokens.tokenize` and `data.sentences.tokenize_sentences`."""
@@ -77,8 +73,7 @@ class DocumentReader:
 
     def encoded(self, lengths: Sequence[int]) -> list[int]:
         """Return how many tokens the encoder reads of documents of so many; those in two windows count twice."""
-        windows = self.windows
-        return list(lengths) if windows is None else [windows.encoded(length) for length in lengths]
+        return encoded_tokens(self.windows, lengths)
 
     def pad(self, ids: Sequence[Any], padding: int, types: Sequence[Sequence[int]] | None = None) -> dict[str, Tensor]:
         """Return the model's inputs for documents' ids as `tokenize` gives them."""

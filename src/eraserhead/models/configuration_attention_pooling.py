@@ -12,7 +12,7 @@ from typing import Any, get_args
 from transformers import AutoConfig, PreTrainedConfig
 
 from .architecture import CONTEXTS, WINDOWS, Architecture, Limits, LongDocuments
-from .long_documents import Windows
+from .long_documents import Windows, windows_of
 from .special_tokens import ROLES
 
 FORMAT_VERSION = 2
@@ -104,12 +104,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
     @property
     def windows(self) -> Windows | None:
         """The windows in which the encoder reads long documents; null for a model that cuts them."""
-        reads = self.reads
-        if reads.long_documents != WINDOWS:
-            return None
-        assert reads.tokens is not None
-        assert self.framing is not None
-        return Windows(reads.tokens, reads.window_overlap or 0, *self.framing)
+        return windows_of(self.reads, self.framing)
 
 
 def _refuse_unknown(given: dict[str, Any], own: list[str]) -> None:

@@ -3,19 +3,39 @@
 This module is pushed as remote code: it imports torch and its neighbours alone, and the docstrings give its shapes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from .architecture import WINDOWS, Limits
 from .pooling import components_first
 
 Number = TypeVar("Number", int, Tensor)
 
 HEAD, OF = 128, 510  # tokens of the beginning among all that are kept (Sun et al. 2019, "How to Fine-Tune BERT", 5.3.1)
 AT_ONCE = 2**15  # tokens of windows that are encoded at a time where no gradients are computed
+
+
+def windows_of(limits: Limits, framing: Sequence[int] | None) -> "Windows | None":
+    """Return the windows in which an encoder reads long documents; null for a model that cuts them.
+
+    Args:
+        limits: How much of a document the model reads.
+        framing: How many special tokens stand before and after a text.
+    """
+    if limits.long_documents != WINDOWS:
+        return None
+    assert limits.tokens is not None
+    assert framing is not None
+    return Windows(limits.tokens, limits.window_overlap or 0, *framing)
+
+
+def encoded_tokens(windows: "Windows | None", lengths: Sequence[int]) -> list[int]:
+    """Return how many tokens the encoder reads of documents of so many; those in two windows count twice."""
+    return list(lengths) if windows is None else [windows.encoded(length) for length in lengths]
 
 
 def head_and_tail(length: int, limit: int, framing: tuple[int, int]) -> list[int]:

@@ -30,6 +30,7 @@ from eraserhead.training.config import PACKAGED, TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.records import Metrics, TrainingEnvironment
 
+SNAPSHOTS, BLOBS = "snapshots", "blobs"  # folders of the hub's cache, of which the first links to the second
 CODE = "auto_map"  # key in config.json that names the classes of a model's own code
 
 logger = logging.getLogger("eraserhead")
@@ -265,10 +266,12 @@ def _refuse_links_outside(folder: Path) -> None:
     Raises:
         UserError: Naming the first.
     """
-    own = (folder.resolve(), folder.resolve().parents[1] / "blobs")
+    place = folder.resolve()
+    in_cache = place.parent.name == SNAPSHOTS
+    own = (place, place.parent.with_name(BLOBS)) if in_cache else (place,)
     for file in sorted(folder.iterdir()):
         target = file.resolve()
-        if file.is_symlink() and file.is_file() and not any(target.is_relative_to(place) for place in own):
+        if file.is_symlink() and file.is_file() and not any(map(target.is_relative_to, own)):
             raise UserError(
                 f"{folder}: {file.name} is a link to {target}, outside of the folder, and a push would publish that; "
                 "put the file itself there"

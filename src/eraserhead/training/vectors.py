@@ -32,6 +32,7 @@ from eraserhead.loading import devices
 from eraserhead.loading.fingerprints import weights_fingerprint
 from eraserhead.loading.reader import is_hierarchical
 from eraserhead.models.heads import Group
+from eraserhead.models.long_documents import encoded_tokens
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.models.special_tokens import padding_id
 from eraserhead.training.stored_vectors import VECTORS, VectorStore, open_vectors, start
@@ -191,10 +192,7 @@ def _write(
 def _encoded(
     model: AttentionPoolingForSequenceClassification, rows: Dataset, accelerator: Accelerator, budget: int
 ) -> Iterator[tuple[list[int], Group]]:
-    windows, lengths = model.config.windows, list(rows["tokens"])
-    if windows is not None:
-        lengths = [windows.encoded(length) for length in lengths]
-    batches = buckets(range(len(rows)), lengths, budget)
+    batches = buckets(range(len(rows)), encoded_tokens(model.config.windows, rows["tokens"]), budget)
     local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", str(accelerator.num_processes)))
     mine = batches[accelerator.local_process_index :: local_processes]
     model.encoder.eval()
