@@ -12,6 +12,7 @@ from eraserhead.loading.reader import check_limits, reader_for, reading_as
 from eraserhead.models.architecture import Architecture, Limits
 from eraserhead.models.long_documents import Windows
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
+from eraserhead.models.special_tokens import framing
 from families import new_model
 from tiny import SPECIAL, WORDS, texts_dataset, tiny_classifier, tiny_encoder, tiny_hierarchical, tiny_tokenizer
 
@@ -152,3 +153,19 @@ def test_documents_with_rationales_and_other_columns_keep_them(model):
     rows = Dataset.from_dict({"id": ["a"], "text": [TEXT], "label": [1], "data": ["kept"]})
     found = reader(model, max_length=6, long_documents="head_tail").tokenize(rows, tiny_tokenizer())
     assert (found[0]["data"], found[0]["label"], found[0]["tokens"]) == ("kept", 1, 6)
+
+
+class Weaving:
+    """Of a tokenizer that writes a text otherwise where special tokens stand around it."""
+
+    def __call__(self, text, add_special_tokens=True):
+        return {"input_ids": [2, 9, 3] if add_special_tokens else [7, 8]}
+
+
+def test_a_tokenizer_whose_special_tokens_cannot_be_told_cuts_and_is_refused_otherwise(model, monkeypatch):
+    assert framing(tiny_tokenizer()) == (1, 1)
+    assert framing(Weaving()) is None
+    monkeypatch.setattr("eraserhead.loading.reader.framing", lambda _: None)
+    assert reader_for(model, tiny_tokenizer(), DataConfig(max_length=6), cut_to_window=False).windows is None
+    with pytest.raises(UserError, match="does not let its special tokens be told from a text's own; leave it out"):
+        reader_for(model, tiny_tokenizer(), DataConfig(max_length=6, long_documents="windows"), cut_to_window=False)

@@ -172,6 +172,9 @@ def reader_for(
         return DocumentReader(False, limits, unit)
     check_room(tokenizer, limits.tokens or 0, False, "max_length")
     frame = framing(copy.deepcopy(tokenizer))
+    if frame is None:
+        why = ": the tokenizer does not let its special tokens be told from a text's own; leave it out"
+        raise UserError(Setting("data.long_documents", long_documents), why)
     if long_documents == WINDOWS:
         _check_has_windows(model)
         limits = _in_windows(limits, data, own, sum(frame))

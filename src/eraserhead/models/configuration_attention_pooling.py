@@ -5,6 +5,7 @@ This module is pushed as remote code: it imports transformers and its neighbours
 
 import copy
 import inspect
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -34,7 +35,8 @@ class AttentionPoolingConfig(PreTrainedConfig):
         encoder_config: Configuration of the encoder, a config object or its dictionary.
         vector_size: Size of the token vectors; by default that of the encoder's output.
         special_token_ids: Ids of tokens such as [CLS] and [SEP].
-        framing: How many special tokens the tokenizer puts before and after a text; windows need it.
+        framing: How many special tokens the tokenizer puts before and after a text, which windows need; null where
+            that cannot be told.
         limits: Fields of `Limits`: how much of a document the model was trained to read.
         format_version: Format that the model was saved in; only the current one is read.
 
@@ -52,7 +54,7 @@ class AttentionPoolingConfig(PreTrainedConfig):
         encoder_config: PreTrainedConfig | dict[str, Any] | None = None,
         vector_size: int | None = None,
         special_token_ids: list[int] | None = None,
-        framing: list[int] | None = None,
+        framing: Sequence[int] | None = None,
         limits: dict[str, Any] | None = None,
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,

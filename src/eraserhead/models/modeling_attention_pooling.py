@@ -125,7 +125,7 @@ class AttentionPoolingForSequenceClassification(PreTrainedModel):
             encoder_config=encoder_config,
             vector_size=loaded.embedding_dim if isinstance(loaded, nn.Embedding) else None,
             special_token_ids=structural_token_ids(tokenizer),
-            framing=list(framing(tokenizer)),
+            framing=framing(tokenizer),
             limits=asdict(limits or Limits()),
             pad_token_id=tokenizer.pad_token_id,
             problem_type=None if problem_type == SINGLE_LABEL else problem_type,

@@ -39,8 +39,9 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
         length = found["input_ids"].shape[1]
         if reads.long_documents == WINDOWS or reads.tokens is None:
             return found
-        tokenizer: Any = self.tokenizer
-        kept = head_and_tail(length, reads.tokens, config.framing or framing(tokenizer))
+        special = config.framing or framing(self.tokenizer)
+        assert special is not None  # such a model is not trained
+        kept = head_and_tail(length, reads.tokens, special)
         return {name: values[:, kept] for name, values in found.items()}
 
     def _sentences(self, text: str, config: Any) -> dict[str, Tensor]:

@@ -13,11 +13,11 @@ def structural_token_ids(owner: Any) -> list[int]:
     return sorted({token for role in ROLES for token in _ids(owner, role)})
 
 
-def framing(tokenizer: Any) -> tuple[int, int]:
-    """Return how many special tokens a tokenizer puts before and after a text."""
+def framing(tokenizer: Any) -> tuple[int, int] | None:
+    """Return how many special tokens a tokenizer puts before and after a text; null where that cannot be told."""
     alone, framed = (tokenizer("a", add_special_tokens=add)["input_ids"] for add in (False, True))
-    before = next(at for at in range(len(framed)) if framed[at : at + len(alone)] == alone)
-    return before, len(framed) - before - len(alone)
+    before = next((at for at in range(len(framed)) if alone and framed[at : at + len(alone)] == alone), None)
+    return None if before is None else (before, len(framed) - before - len(alone))
 
 
 def named_padding(config: Any, tokenizer: Any = None) -> int | None:
