@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ft2font import FT2Font
 
+from eraserhead.method.names import BEST_FOUND
 from eraserhead.showing.escapes import visible
 from eraserhead.showing.figures import STYLE, WIDTH, styled
 
@@ -39,10 +40,9 @@ class _Placed:
 @styled()
 def draw_explanation(explanation: "Explanation") -> Figure | None:
     """Draw the decision; null where the font lacks a character of its text, which the picture could not show."""
-    words = [word for word in explanation.words if word.end > word.start]
-    title = _title(explanation)
-    if not words or not _drawable(title + "".join(word.name for word in words)):
+    if not is_drawable(explanation):
         return None
+    words, title = _words(explanation), _title(explanation)
     placed = list(_placed(words))
     lines = placed[-1].line + 1
     height = 2 * BORDER + TITLE + lines * LINE
@@ -59,12 +59,23 @@ def draw_explanation(explanation: "Explanation") -> Figure | None:
     return figure
 
 
+def is_drawable(explanation: "Explanation") -> bool:
+    """Tell whether the text has words, and the font all their characters."""
+    words = _words(explanation)
+    return bool(words) and _has_signs(_title(explanation) + "".join(word.name for word in words))
+
+
+def _words(explanation: "Explanation") -> "list[Word]":
+    return [word for word in explanation.words if word.end > word.start]
+
+
 def _title(explanation: "Explanation") -> str:
     probability = explanation.probabilities[explanation.decision]
     decision = f"decision: {visible(explanation.decision)} ({probability:.2f}). Shading: attention. "
     if not any(word.erased for word in explanation.words):
         return f"{decision}No set was found whose erasure flips the decision."
-    return f"{decision}Outlined: the smallest set found whose erasure flips the decision."
+    found = " found" if any(each.ranking == BEST_FOUND for each in explanation.rankings) else ""
+    return f"{decision}Outlined: the smallest set{found} whose erasure flips the decision."
 
 
 def _placed(words: "Sequence[Word]") -> Iterator[_Placed]:
@@ -86,7 +97,7 @@ def _placed(words: "Sequence[Word]") -> Iterator[_Placed]:
         end = word.end
 
 
-def _drawable(text: str) -> bool:
+def _has_signs(text: str) -> bool:
     return all(_font().get_char_index(ord(sign)) for sign in set(visible(text)))
 
 

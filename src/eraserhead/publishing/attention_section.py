@@ -13,7 +13,7 @@ from eraserhead.explanation.explained import Explanation
 from eraserhead.method.names import TOKENS
 from eraserhead.publishing.card_tables import curves, fractions, label_table, marked, medians, outcomes, people
 from eraserhead.publishing.data_names import describe
-from eraserhead.publishing.decision_section import Decision, told
+from eraserhead.publishing.decision_section import told
 from eraserhead.publishing.label_scores import accuracy_text
 from eraserhead.publishing.layout import FIGURE, PAGE, PICTURE, places
 from eraserhead.publishing.told import answer, further_rankings, ordinary
@@ -53,7 +53,7 @@ def attention_section(
         figure=FIGURE if summaries and summaries[0].rankings else None,
         several=_several(summaries),
         decision=decision,
-        picture=PICTURE if isinstance(decision, Decision) and decision.drawn else None,
+        picture=PICTURE if decision and decision.drawn else None,
         page=PAGE if page else None,
         page_of_examples=bool(explained),
         **({} if not summaries else _first(summaries[0])),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eraserhead.explanation.explained import Explanation
-from eraserhead.explanation.picture import draw_explanation
+from eraserhead.explanation.picture import is_drawable
 from eraserhead.explanation.view import explained_headings, explained_rows
 from eraserhead.method.names import BEST_FOUND, YARDSTICKS
 from eraserhead.showing.escapes import markdown
@@ -36,7 +36,7 @@ def told(explanation: Explanation) -> Decision:
         text="".join(_marked(explanation)),
         said=_said(explanation),
         table=_table(explanation),
-        drawn=draw_explanation(explanation) is not None,
+        drawn=is_drawable(explanation),
     )
 
 
