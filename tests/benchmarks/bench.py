@@ -29,6 +29,7 @@ import hierarchy
 import host
 import inside
 import inside_passes
+import page
 import processes
 import runs
 import torch
@@ -70,6 +71,8 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "inside-captum": inside.captum,
     "inside-memory": inside.memory,
     "rankings": attributions.costs,
+    "page-frames": page.frames,
+    "page-opening": page.opening,
 }
 
 

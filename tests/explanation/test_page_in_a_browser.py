@@ -128,6 +128,16 @@ def test_words_are_erased_by_click_by_drag_and_by_keyboard(started, path):
         assert focused != "word21"
 
 
+def test_no_word_moves_where_others_are_erased(started, path):
+    boxes = "(words) => words.map((word) => word.getBoundingClientRect().toJSON())"
+    with opened(started, path, "#id=test/0") as page:
+        words = page.page.locator(".word")
+        before = words.evaluate_all(boxes)
+        page.slide(len(before) // 2)
+        assert page.words(erased=True)
+        assert words.evaluate_all(boxes) == before
+
+
 def test_an_address_names_the_document_the_ranking_and_what_is_erased(started, path, decisions):
     with opened(started, path, "#id=test/1&ranking=product&k=3") as page:
         assert page.text("#name") == "test/1"
