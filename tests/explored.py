@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,7 +175,7 @@ def written_page(path: Path, *results: PageResults) -> Path:
 class Opened:
     """A page in a browser; what it asked for and complained of is kept."""
 
-    page: object
+    page: Any
     asked: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
