@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import logsumexp
 
 from eraserhead.method.erasure import LIFT
 
@@ -99,21 +98,34 @@ def limits(
     bias_ahead = _ahead(bias, decision, rivals).T
     certain, reached = [], []
     for sign in (1, -1):
-        ratios = np.stack([smallest_ratios(lifted, sign * margins) for margins in ahead])
-        bounds = sign * sizes.limit(ratios, sign * bias_ahead)
+        best = [smallest_ratios(lifted, sign * margins) for margins in ahead]
+        bounds = sign * sizes.limit(np.stack([each.ratios for each in best]), sign * bias_ahead)
         certain.append(_against_all(bounds))
         if len(ahead) == 1:
             reached.append(certain[-1])
             continue
-        found = (_reached(lifted, ahead, sign * each, own) for each, own in zip(ahead, ratios, strict=True))
-        best = np.min([sign * _against_all(margins) for margins in found], axis=0)
-        reached.append(sign * sizes.limit(best, sign * _against_all(bias_ahead)))
+        found = (_reached(lifted, ahead, sign * each, own) for each, own in zip(ahead, best, strict=True))
+        smallest = np.min([sign * _against_all(margins) for margins in found], axis=0)
+        reached.append(sign * sizes.limit(smallest, sign * _against_all(bias_ahead)))
     return Limits(*reached, *certain)
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Smallest ratios of sets of 1, 2, ... components, and where their sets end.
+
+    Attributes:
+        ratios: ``sum_S a_i m_i / sum_S a_i``.
+        edges: The largest ``a_i (m_i - ratio)`` of a member.
+    """
+
+    ratios: Float[np.ndarray, "rows components"]
+    edges: Float[np.ndarray, "rows components"]
 
 
 def smallest_ratios(
     weights: Float[np.ndarray, "rows components"], margins: Float[np.ndarray, "rows components"]
-) -> Float[np.ndarray, "rows components"]:
+) -> Ratios:
     """Return ``min sum_S a_i m_i / sum_S a_i`` over sets S of 1, 2, ... components of positive weight.
 
     Entries for more components than a row has of positive weight mean nothing.
@@ -121,14 +133,14 @@ def smallest_ratios(
     exists = weights > 0
     weights, margins = np.where(exists, weights, 1.0), np.where(exists, margins, LAST)
     count, width = exists.sum(1, keepdims=True), weights.shape[1]
-    ratios = np.empty_like(weights)
+    ratios, edges = np.empty_like(weights), np.full_like(weights, LAST / 2)
     for rows in _chunks(len(weights), width * max(GRIDS)):
         ratios[rows] = _near_ratios(weights[rows], margins[rows], np.maximum(count[rows], 1))
     row, size = np.nonzero(np.arange(1, width + 1) < count)  # the ratio of all is there already
     firsts = np.tri(width)
     for sets in _chunks(len(row), width):
-        _iterate(weights, margins, ratios, row[sets], size[sets], firsts)
-    return ratios
+        _iterate(weights, margins, Ratios(ratios, edges), row[sets], size[sets], firsts)
+    return Ratios(ratios, edges)
 
 
 def _near_ratios(
@@ -159,28 +171,38 @@ def _ratios_at(
 def _iterate(
     weights: Float[np.ndarray, "rows components"],
     margins: Float[np.ndarray, "rows components"],
-    ratios: Float[np.ndarray, "rows components"],
+    best: Ratios,
     row: Int[np.ndarray, " sets"],
     column: Int[np.ndarray, " sets"],
     firsts: Float[np.ndarray, "components components"],
 ) -> None:
-    """Lower some ratios to the smallest there are, in place.
+    """Lower some ratios to the smallest there are, in place, and set where their sets end.
 
     Where the smallest keys of a size sum to less than 0, their set has a smaller ratio.
     """
     while len(row):
-        at, own, keys = ratios[row, column], weights[row], margins[row]
-        keys -= at[:, None]
-        keys *= own
+        at, own = best.ratios[row, column], weights[row]
+        keys = _keys(own, margins[row], at[:, None])
         ordered = np.sort(keys, axis=1)
+        best.edges[row, column] = edges = np.take_along_axis(ordered, column[:, None], axis=1)[:, 0]
         sums = np.einsum("sc,sc->s", ordered, firsts[column])
         short = sums < -ROUNDING * (column + 1) * np.abs(ordered[:, 0])
         row, column = row[short], column[short]
-        edges = np.take_along_axis(ordered[short], column[:, None], axis=1)
-        found = at[short] + sums[short] / _mass(own[short], keys[short], edges, column[:, None] + 1)
+        found = at[short] + sums[short] / _mass(own[short], keys[short], edges[short, None], column[:, None] + 1)
         lower = found < at[short]  # rounding may leave nothing to gain
         row, column = row[lower], column[lower]
-        ratios[row, column] = found[lower]
+        best.ratios[row, column] = found[lower]
+
+
+def _keys(
+    weights: Float[np.ndarray, "*#sets components"],
+    margins: Float[np.ndarray, "*#sets components"],
+    ratios: Float[np.ndarray, "*#sets 1"],
+) -> Float[np.ndarray, "*sets components"]:
+    """Return ``a_i (m_i - ratio)``."""
+    keys = margins - ratios
+    keys *= weights
+    return keys
 
 
 def _mass(
@@ -199,35 +221,44 @@ def _reached(
     weights: Float[np.ndarray, "batch components"],
     ahead: Float[np.ndarray, "rivals batch components"],
     margins: Float[np.ndarray, "batch components"],
-    ratios: Float[np.ndarray, "batch components"],
+    best: Ratios,
 ) -> Float[np.ndarray, "rivals batch components"]:
     """Return the margins over all rivals of the sets whose ratios are the smallest over one of them."""
     found, width = np.empty_like(ahead), weights.shape[1]
+    margins = np.where(weights > 0, margins, LAST)
+    factors = np.where(weights > 0, weights, 1.0)
     terms = np.concatenate([weights * ahead, weights[None]]).transpose(1, 2, 0)
     for rows in _chunks(len(weights), width**2):
         for sizes in _chunks(width, width * len(weights[rows])):
-            keys = weights[rows, None] * (margins[rows, None] - ratios[rows, sizes, None])
-            keys = np.where(weights[rows, None] > 0, keys, LAST)
-            sums = _first_of(keys, np.arange(1, width + 1)[sizes]).astype(float) @ terms[rows]
+            ratios, edges = best.ratios[rows, sizes, None], best.edges[rows, sizes, None]
+            keys = _keys(factors[rows, None], margins[rows, None], ratios)
+            sums = _up_to(edges, keys, np.arange(1, width + 1)[sizes]).astype(float) @ terms[rows]
             mass = sums[..., -1:]
             means = np.divide(sums, mass, out=np.zeros_like(sums), where=mass > 0)
             found[:, rows, sizes] = means[..., :-1].transpose(2, 0, 1)
     return found
 
 
-def _first_of(
-    keys: Float[np.ndarray, "rows sets components"], size: Int[np.ndarray, " sets"]
+def _up_to(
+    edges: Float[np.ndarray, "rows sets 1"],
+    keys: Float[np.ndarray, "rows sets components"],
+    size: Int[np.ndarray, " sets"],
 ) -> Bool[np.ndarray, "rows sets components"]:
-    """Return for each set which components it has: so many of the smallest keys, ties in reading order."""
-    places = np.broadcast_to(size[:, None] - 1, (*keys.shape[:2], 1))
-    edges = np.take_along_axis(np.sort(keys, axis=-1), places, axis=-1)
-    below, level = keys < edges, keys == edges
-    return below | (level & (level.cumsum(-1) <= size[:, None] - below.sum(-1, keepdims=True)))
+    """Return for each set which components it has: so many of the smallest keys, ties at its edge in reading order."""
+    chosen = keys <= edges
+    tied = np.nonzero(np.count_nonzero(chosen, axis=-1) > size)
+    below, level = keys[tied] < edges[tied], keys[tied] == edges[tied]
+    left = size[tied[1]] - below.sum(-1)
+    chosen[tied] = below | (level & (level.cumsum(-1) <= left[:, None]))
+    return chosen
 
 
 def _against_all(ahead: Float[np.ndarray, "rivals *rest"]) -> Float[np.ndarray, "*rest"]:
     """Return the log-odds of a decision that is so far ahead of each of its rivals."""
-    return ahead[0] if len(ahead) == 1 else -logsumexp(-ahead, axis=0)
+    if len(ahead) == 1:
+        return ahead[0]
+    nearest = ahead.min(axis=0)
+    return nearest - np.log(np.exp(nearest - ahead).sum(axis=0))
 
 
 def _ahead(
