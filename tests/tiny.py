@@ -149,6 +149,15 @@ def saved_classifier(folder: Path, labels: tuple[str, ...] = ("neg", "pos"), see
     return str(folder / "model")
 
 
+def saved_limited(folder: Path, **limits: int | str) -> str:
+    """The same, which reads documents within these limits."""
+    saved = Path(saved_classifier(folder))
+    config = json.loads((saved / "config.json").read_text())
+    config["limits"] |= limits
+    (saved / "config.json").write_text(json.dumps(config))
+    return str(saved)
+
+
 def random_texts(count: int, seed: int = 0, longest: int = 17) -> list[str]:
     """Texts of one to `longest` words."""
     generator = torch.Generator().manual_seed(seed)

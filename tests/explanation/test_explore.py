@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from tiny import (
     random_texts,
     saved_classifier,
     saved_hierarchical,
+    saved_limited,
     sentence_texts,
     tiny_bert_config,
     tiny_classifier,
@@ -55,6 +57,7 @@ PAIRS = [
     for first, second, third in zip(TEXTS, TEXTS[1:], TEXTS[2:], strict=False)
 ]
 PAIRS += [("good", "a bad film")]
+WINDOWS = {"tokens": 6, "long_documents": "windows", "window_overlap": 1}
 KINDS = {
     "tokens": (saved_classifier, [*TEXTS, " "], {}),  # one of them without components
     "words": (saved_classifier, TEXTS, {"components": "words"}),
@@ -62,6 +65,9 @@ KINDS = {
     "hierarchical": (saved_hierarchical, sentence_texts(5, seed=1), {}),
     "labels": (multi_label, TEXTS, {"target": "all"}),
     "pairs": (of_pairs, PAIRS, {}),
+    "windows": (partial(saved_limited, **WINDOWS), TEXTS, {}),
+    "words of windows": (partial(saved_limited, **WINDOWS), TEXTS, {"components": "words"}),
+    "head and tail": (partial(saved_limited, tokens=6, long_documents="head_tail"), TEXTS, {}),
 }
 
 

@@ -1,6 +1,5 @@
 """The graph computes what the model does, for every shape; and what is refused leaves nothing behind."""
 
-import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +23,7 @@ from tiny import (
     AttentionPoolingForSequenceClassification,
     saved_classifier,
     saved_hierarchical,
+    saved_limited,
     tiny_encoder,
     tiny_hierarchical,
     tiny_tokenizer,
@@ -189,10 +189,7 @@ def test_a_missing_library_names_the_extra(tmp_path, monkeypatch):
 
 @needs_onnx
 def test_a_model_that_reads_in_windows_is_refused(tmp_path, capsys):
-    folder = Path(saved_classifier(tmp_path))
-    config = json.loads((folder / "config.json").read_text())
-    config["limits"] |= {"tokens": 6, "long_documents": "windows", "window_overlap": 1}
-    (folder / "config.json").write_text(json.dumps(config))
-    assert main(["export", str(folder), "--output_dir", str(tmp_path / "onnx")]) == 2
+    folder = saved_limited(tmp_path, tokens=6, long_documents="windows", window_overlap=1)
+    assert main(["export", folder, "--output_dir", str(tmp_path / "onnx")]) == 2
     assert "reads long documents in windows" in capsys.readouterr().err
     assert not (tmp_path / "onnx").exists()

@@ -27,7 +27,7 @@ from eraserhead.erasure.finding import found_results
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from hub_clients import DRIVER, Client
 from hub_server import Fault, Hub
-from tiny import saved_classifier, saved_hierarchical, tiny_encoder, tiny_tokenizer
+from tiny import saved_hierarchical, saved_limited, tiny_encoder, tiny_tokenizer
 
 pytestmark = pytest.mark.hub
 
@@ -114,10 +114,8 @@ def bare(tmp_path_factory):
 
 def test_without_the_package_the_same_logits_to_the_last_bit(hub, owner, run, bare, tmp_path):
     flat, deep, long = "user/flat", "user/deep", "user/long"
-    folder, windowed = saved_hierarchical(tmp_path / "deep", "rnn"), Path(saved_classifier(tmp_path / "long"))
-    config = json.loads((windowed / "config.json").read_text())
-    config["limits"] |= {"tokens": 5, "long_documents": "windows", "window_overlap": 1}
-    (windowed / "config.json").write_text(json.dumps(config))
+    folder = saved_hierarchical(tmp_path / "deep", "rnn")
+    windowed = Path(saved_limited(tmp_path / "long", tokens=5, long_documents="windows", window_overlap=1))
     done = owner.run(["push", run, flat], ["push", folder, deep], ["push", windowed, long])
     assert [each.code for each in done] == [0, 0, 0], done
     code = f"""
@@ -333,6 +331,19 @@ def test_pushes_go_on_after_faults_that_pass(hub, owner, run):
         assert repository.tags == {"v1": repository.head().sha}
     assert all(fault.hits == fault.times for fault in hub.faults[-4:])
     assert "trying again in 0.05 s" in done[0].err
+
+
+def test_a_model_of_the_hub_is_exported_at_a_revision(hub, owner, run, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    name, folder = "user/exported", tmp_path / "graph"
+    export = ["export", name, "--revision", "v1", "--output_dir", folder]
+    pushed, exported, again, replaced = owner.run(
+        ["push", run, name, "--tag", "v1"], export, export, [*export, "--overwrite"]
+    )
+    assert (pushed.code, exported.code, replaced.code) == (0, 0, 0), (pushed, exported, replaced)
+    assert f"{folder}: holds an exported model" in again.line
+    assert {"model.onnx", "config.json", "tokenizer.json"} <= {file.name for file in folder.iterdir()}
 
 
 def test_files_of_another_tokenizer_go_and_others_stay(hub, owner, run):
