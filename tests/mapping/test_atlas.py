@@ -1,6 +1,7 @@
 """An atlas of a checkpoint: against erasure place by place, with a head that decides everything, and interrupted."""
 
 import json
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from transformers import BartConfig, BartForSequenceClassification, BertForSeque
 import eraserhead
 from eraserhead.cli.main import main
 from eraserhead.errors import UserError
+from eraserhead.mapping import mapping
 from eraserhead.mapping.answer import documents_needed, standing_out
 from eraserhead.mapping.api import Atlas
 from eraserhead.mapping.config import AtlasConfig
@@ -223,6 +225,24 @@ def test_an_interrupted_atlas_continues_and_ends_as_if_it_had_not_been(tmp_path,
     assert not (folder.path / "atlas-shards").exists()
     for name in ("documents", "flips"):
         assert continued.table(name).equals(whole.table(name))
+
+
+def test_progress_counts_what_each_place_costs_up_to_the_whole(tmp_path, model, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    shown = []
+
+    class Kept(mapping.Progress):
+        def advance(self, documents=1):
+            super().advance(documents)
+            shown.append((self.done, self.total))
+
+    monkeypatch.setattr(mapping, "Progress", Kept)
+    found = map_to_folder(config(tmp_path, model, layers=None, heads="each"))
+    assert len(shown) % len(found.summary().places) == 0
+    assert shown[-1][0] == shown[-1][1]
+    first = np.diff([0, *(done for done, _ in shown)])[: len(found.summary().places)]
+    assert first[0] == max(first)  # the lowest layer as a whole
+    assert f"{len(TEXTS)} documents at" in caplog.text
 
 
 def test_another_setup_in_the_folder_is_refused_and_damage_is_found(tmp_path, model, capsys):

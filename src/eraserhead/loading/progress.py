@@ -34,7 +34,7 @@ class Progress:
         self._shown = accelerator.is_main_process
         self._what = what if accelerator.num_processes == 1 else f"{what}, process 1 of {accelerator.num_processes}"
         self._started = self._last = time.monotonic()
-        self._wait, self._units = first, unit + ("es" if unit.endswith("ch") else "s")
+        self._wait, self._units = first, unit + ("es" if unit.endswith(("ch", "s")) else "s")
         self._bar = tqdm(total=total, desc=self._what, unit=unit, disable=no_bar(self._shown), leave=False)
 
     def __enter__(self) -> Self:

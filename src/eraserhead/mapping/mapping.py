@@ -24,14 +24,15 @@ from eraserhead.loading import devices
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.every_layer import OpenedLayers, check_layered, open_layers
 from eraserhead.loading.opened import documents_for
-from eraserhead.loading.progress import LONG_RUN, Progress
+from eraserhead.loading.progress import Progress
 from eraserhead.loading.targets import check_threshold, label_setup
 from eraserhead.mapping.aggregating import places_of
+from eraserhead.mapping.answer import documents_needed
 from eraserhead.mapping.config import AtlasConfig, Heads
 from eraserhead.mapping.folder import AtlasFolder
 from eraserhead.mapping.pictures import write_pictures
 from eraserhead.mapping.rows import BatchRows, batch_rows, tables
-from eraserhead.mapping.summary import AtlasRun, AtlasSetup, AtlasSummary
+from eraserhead.mapping.summary import AtlasRun, AtlasSetup, AtlasSummary, each_place
 from eraserhead.method.names import ATTENTION, GRADIENT, PRODUCT
 from eraserhead.method.places import PlaceFlips, analyse_place, grid_sizes, shuffled_orders
 from eraserhead.method.reading import Reading
@@ -51,40 +52,40 @@ class Mapper:
         accelerator: The device.
         setup: The places, the draws and their seed.
         batch_tokens: Tokens processed at a time, where it was given.
+        passes: How many passes of the model each place of a document is worth, roughly.
     """
 
     opened: OpenedLayers
     accelerator: Accelerator
     setup: AtlasSetup
     batch_tokens: int | None
+    passes: Sequence[int]
 
     def shard(self, documents: pa.Table, count: Callable[[int], None]) -> dict[str, pa.Table]:
-        """Map the tokenised documents of a shard; return its tables, and call `count` with each batch's size."""
-        rows, found = self.opened.opened.rows(documents), []
-        for batch in self.opened.batches(documents, rows, self.batch_tokens):
-            found.append(self._batch(rows, batch))
-            count(len(batch))
+        """Map the tokenised documents of a shard; return its tables, and call `count` with how many passes are done."""
+        rows = self.opened.opened.rows(documents)
+        batches = self.opened.batches(documents, rows, self.batch_tokens)
+        found = [self._batch(rows, batch, count) for batch in batches]
         return tables(documents, found, self.setup.places, self.opened.opened.labels)
 
-    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int]) -> BatchRows:
+    def _batch(self, rows: Mapping[str, Sequence[Any]], batch: list[int], count: Callable[[int], None]) -> BatchRows:
         heads = [] if self.setup.heads == "none" else range(self.opened.heads)
-        found, reading = [], None
+        found, reading, passes = [], None, iter(self.passes)
         for layer in self.opened.read(rows, batch):
             for head in (None, *heads):
                 reading = layer.at(head)
-                found.append(self._place(reading, rows, batch, head is None or self.setup.heads == "complete"))
+                found.append(self._place(reading, rows, batch, every_prefix(head, self.setup.heads)))
+                count(len(batch) * next(passes))
         assert reading is not None  # decisions and lengths are the same at every place
         return batch_rows(batch, reading, found)
 
-    def _place(
-        self, reading: Reading, rows: Mapping[str, Sequence[Any]], batch: list[int], every_prefix: bool
-    ) -> PlaceFlips:
+    def _place(self, reading: Reading, rows: Mapping[str, Sequence[Any]], batch: list[int], every: bool) -> PlaceFlips:
         own = batch if reading.cases is None else [batch[document] for document in reading.cases.documents.tolist()]
         ids = [rows["id"][row] for row in own]
         with devices.counted(reading, self.accelerator) as counted:
             orders = {ranking.name: ranking.ranked(counted, ids).order for ranking in RANKINGS}
             shuffles = shuffled_orders(counted, ids, self.setup.draws, self.setup.seed)
-            return analyse_place(counted, orders, shuffles, every_prefix)
+            return analyse_place(counted, orders, shuffles, every)
 
 
 def map_to_folder(config: AtlasConfig) -> AtlasFolder:
@@ -127,10 +128,14 @@ def map_documents(
             write_pictures(folder, folder.summary())
         folder.leave_complete(accelerator)
         return folder
+    needed = documents_needed(len(setup.places))
+    if len(documents.rows) < needed:
+        few = f"{len(documents.rows)} documents are too few for a place to stand out among {len(setup.places)}"
+        devices.tell(accelerator, f"{few}: it takes {needed}")
     earlier = len(folder.finished_shards())
     accelerator.wait_for_everyone()
     started = time.perf_counter()
-    _write_shards(Mapper(opened, accelerator, setup, config.batch_tokens), work, folder)
+    _write_shards(opened, setup, config.batch_tokens, work, folder, accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folders = folder.shard_folders(shard.number for shard in work.shards)
@@ -159,28 +164,47 @@ def shard_size(opened: OpenedLayers, tokens: Sequence[int], documents: int, head
         draws: Number of random orders.
     """
     length = max(float(np.mean(tokens)), 1.0) if len(tokens) else 1.0
-    orders = len(RANKINGS) + draws
-    of_head = {"none": 0.0, "each": orders * len(grid_sizes(int(length))), "complete": orders * length}[heads]
-    erasures = orders * length + opened.heads * of_head
-    above = sum(opened.all_layers - layer for layer in opened.layers) / opened.all_layers  # in passes of the model
-    return max(FEWEST, size_of_work(opened.opened, length, documents, 1 + above * erasures))
+    places = each_place(opened.layers, opened.heads, heads)
+    erasing = sum(passes_at(layer, head, opened.all_layers, heads, draws, length) for layer, head in places)
+    return max(FEWEST, size_of_work(opened.opened, length, documents, 1 + erasing))
 
 
-def _write_shards(mapper: Mapper, work: Work, folder: AtlasFolder) -> None:
-    accelerator, finished = mapper.accelerator, folder.finished_shards()
+def passes_at(layer: int, head: int | None, all_layers: int, heads: Heads, draws: int, length: float) -> float:
+    """Return how many passes of the model it is worth to erase at a place of a document of so many tokens, roughly."""
+    sizes = length if every_prefix(head, heads) else len(grid_sizes(int(length)))
+    return (len(RANKINGS) + draws) * sizes * (all_layers - layer) / all_layers
+
+
+def every_prefix(head: int | None, heads: Heads) -> bool:
+    """Return whether every prefix is looked at, at a layer or at a head alone."""
+    return head is None or heads == "complete"
+
+
+def _write_shards(
+    opened: OpenedLayers,
+    setup: AtlasSetup,
+    batch_tokens: int | None,
+    work: Work,
+    folder: AtlasFolder,
+    accelerator: Accelerator,
+) -> None:
+    finished = folder.finished_shards()
     if finished:
         devices.tell(accelerator, f"continuing: {len(finished)} of {len(work.shards)} shards are finished")
     share = work.share(accelerator.process_index, accelerator.num_processes, finished)
-    with Progress("mapping", sum(len(shard.places) for shard in share), accelerator) as progress:
-
-        def count(size: int) -> None:
-            first = not progress.done
-            progress.advance(size)
-            if first and (progress.left or 0.0) > LONG_RUN:
-                progress.tell()
-
+    if not share:
+        return
+    length = float(np.mean(work.table(share[0]).column("tokens")))
+    passes = [
+        max(1, round(passes_at(layer, head, opened.all_layers, setup.heads, setup.draws, length)))
+        for layer, head in setup.places
+    ]
+    mapper = Mapper(opened, accelerator, setup, batch_tokens, passes)
+    documents = sum(len(shard.places) for shard in share)
+    devices.tell(accelerator, f"{documents} documents at {len(passes)} places, most of it at the lowest layers")
+    with Progress("mapping", documents * sum(passes), accelerator, unit="pass") as progress:
         for shard in share:
-            folder.write_shard(shard.number, mapper.shard(work.table(shard), count))
+            folder.write_shard(shard.number, mapper.shard(work.table(shard), progress.advance))
 
 
 def _finish(folder: AtlasFolder, setup: AtlasSetup, run: AtlasRun, labels: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """The summary of an atlas: one record a place, and what determines them; light imports alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,8 +52,13 @@ class AtlasSetup:
     @property
     def places(self) -> list[tuple[int, int | None]]:
         """The places in the order of the tables: each layer as a whole, then its heads."""
-        heads = [] if self.heads == "none" else list(range(self.heads_of_layer))
-        return [(layer, head) for layer in self.layers for head in (None, *heads)]
+        return each_place(self.layers, self.heads_of_layer, self.heads)
+
+
+def each_place(layers: Sequence[int], heads_of_layer: int, heads: Heads) -> list[tuple[int, int | None]]:
+    """Return layer and head of each place: each layer as a whole, then its heads."""
+    numbers = [] if heads == "none" else range(heads_of_layer)
+    return [(layer, head) for layer in layers for head in (None, *numbers)]
 
 
 @dataclass(frozen=True, kw_only=True)
