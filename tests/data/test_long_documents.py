@@ -98,6 +98,7 @@ def test_missing_settings_come_from_the_model_else_a_quarter_overlaps(model):
     assert reader(model, max_windows=2, window_overlap=0).limits == Limits(
         9, long_documents="windows", window_overlap=0, windows=2
     )
+    assert reader(model, max_length=5).limits.window_overlap == 1  # four of the model's own are too many
     assert reader(model, long_documents="cut").limits == Limits(9)
     assert reader(model, long_documents="head_tail").limits == Limits(9, long_documents="head_tail")
     assert reader(new_model("bert"), long_documents="head_tail", max_length=11).framing == (1, 1)

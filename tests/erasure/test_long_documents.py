@@ -188,6 +188,12 @@ def test_the_middle_that_was_not_seen_stands_between_two_marks(tmp_path):
     assert shown.count("✂") == 4  # twice in the text, and in what the marks mean
     assert "did not see the text between the two" in shown
     assert "4 tokens cut off" in shown
+    explained = eraserhead.explain(model, text, components="sentences", cpu=True)  # the one sentence is around the gap
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(explanation_view(explained))
+    shown = " ".join(console.export_text().split())
+    assert "✂" not in shown
+    assert "did not see 4 tokens in the middle of one of them" in shown
 
 
 @pytest.mark.slow

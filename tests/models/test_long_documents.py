@@ -167,6 +167,15 @@ def test_embeddings_and_token_types_go_into_windows_too(tmp_path):
     assert_close(model(**batch, token_type_ids=types, inputs_embeds=embedded).logits, typed, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_batch_without_any_token_is_decided_by_the_bias(tmp_path, gradients):
+    model = tiny_windows(tmp_path)
+    nothing = torch.zeros(2, 30, dtype=torch.long)
+    with torch.set_grad_enabled(gradients):
+        found = model(input_ids=nothing, attention_mask=nothing).logits
+    assert_close(found, model.head.classifier.bias.expand(2, -1))
+
+
 def test_without_gradients_a_few_windows_run_at_a_time(tmp_path, monkeypatch):
     model, batch = tiny_windows(tmp_path), inputs()
     runs = []

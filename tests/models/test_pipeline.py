@@ -1,14 +1,17 @@
 """`pipeline("text-classification")` for our models, which cut texts as they were trained to."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from tokenizers import processors
 from torch.testing import assert_close
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, pipeline
 
 import eraserhead
 from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipeline
 from interpreters import label_by_pipeline
-from tiny import saved_classifier, saved_hierarchical, tiny_tokenizer
+from tiny import saved_classifier, saved_hierarchical, saved_limited, tiny_tokenizer
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +66,19 @@ def test_a_flat_model_reads_as_much_as_in_training(tmp_path):
     assert classify("a fine cast never wakes up") == classify("a fine cast")
     assert classify("a fine cast never wakes up", truncation=True, max_length=8) != classify("a fine cast")
     assert classify("good " * 500)  # beyond the encoder's window
+
+
+@pytest.mark.parametrize("limits", [{}, {"tokens": 5, "long_documents": "windows", "window_overlap": 1}], ids=str)
+def test_a_text_without_any_token_is_decided_as_by_erase(tmp_path, limits):
+    folder = Path(saved_limited(tmp_path, **limits))
+    unframed = tiny_tokenizer()
+    unframed.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    unframed.save_pretrained(folder)
+    classify = pipeline("text-classification", model=str(folder), top_k=None)
+    own = eraserhead.erase(str(folder), ["", "good"], draws=1, cpu=True).documents
+    for given in ([""], ["", "good"]):
+        [*found] = classify(given, batch_size=2)
+        assert max(each["score"] for each in found[0]) == pytest.approx(max(own.probabilities[0]), abs=1e-6)
 
 
 def test_a_flat_models_scores_are_the_softmax_of_its_logits_in_any_batch(tmp_path):

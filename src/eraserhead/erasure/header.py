@@ -154,7 +154,8 @@ def _cut_off(cut: Truncation, setup: Setup) -> str:
     if limits.tokens is None:
         limit = f"the limit of {limits.sentences} sentences of {limits.sentence_tokens} tokens"
     elif limits.long_documents == WINDOWS:
-        limit = f"the limit of {limits.windows} windows"
+        assert limits.windows is not None  # nothing is cut off without a limit
+        limit = f"the limit of {limits.windows} window{'s' * (limits.windows > 1)}"
     elif limits.long_documents == HEAD_TAIL:
         limit += ", from the middle"
     return (

@@ -58,6 +58,8 @@ def _unseen_legend(explanation: "Explanation") -> str:
     if not explanation.truncated_tokens:
         return ""
     if _middle_is_cut(explanation):
+        if not _cut_between_words(explanation):
+            return f" The model did not see {explanation.truncated_tokens} tokens in the middle of one of them."
         return " ✂…✂: the model did not see the text between the two."
     return " ✂: the model did not see the text after it."
 
@@ -67,6 +69,16 @@ def _middle_is_cut(explanation: "Explanation") -> bool:
     if not explanation.truncated_tokens or explanation.inside is not None or explanation.second is not None:
         return False
     return not explanation.text[max((word.end for word in explanation.words), default=0) :].strip()
+
+
+def _cut_between_words(explanation: "Explanation") -> bool:
+    """Tell whether the part that the model did not see lies between two components, and not within one."""
+    reached = 0
+    for word in (word for word in explanation.words if word.start < word.end):
+        if explanation.text[reached : word.start].strip():
+            return True
+        reached = word.end
+    return False
 
 
 def _legend(explanation: "Explanation", shading: Shading) -> str:

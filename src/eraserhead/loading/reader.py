@@ -201,7 +201,7 @@ def _in_windows(limits: Limits, data: DataConfig, own: Limits, special: int) -> 
     assert limits.tokens is not None
     most = limits.tokens - special - 1  # so that the next window begins later
     overlap = own.window_overlap if data.window_overlap is None else data.window_overlap
-    if overlap is None:
+    if overlap is None or (data.window_overlap is None and overlap > most):  # the model's own is of longer windows
         overlap = min(limits.tokens // OVERLAP, most)
     if overlap > most:
         raise UserError(

@@ -101,5 +101,5 @@ def read_at_most(limits: Limits) -> str:
         return f"at most {limits.tokens} tokens of a document, from its beginning and its end"
     if limits.long_documents != WINDOWS:
         return f"at most {limits.tokens} tokens of a document"
-    most = "windows" if limits.windows is None else f"at most {limits.windows:,} windows"
+    most = "windows" if limits.windows is None else f"at most {limits.windows:,} window{'s' * (limits.windows > 1)}"
     return f"documents in {most} of {limits.tokens} tokens, of which neighbours share {limits.window_overlap}"

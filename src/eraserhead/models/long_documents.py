@@ -151,8 +151,10 @@ class LaidWindows:
     sources: Tensor
 
     def without_empty(self) -> "LaidWindows":
-        """Return the windows that hold a token: shorter documents have fewer."""
+        """Return the windows that hold a token: shorter documents have fewer; the first stays where all are empty."""
         present = self.present.any(-1)
+        if not present.any():
+            present[:1] = True
         width, numbers = self.places.shape[1], (present.cumsum(0) - 1).clamp(min=0)
         sources = numbers[self.sources // width] * width + self.sources % width
         return LaidWindows(self.places[present], self.present[present], sources)

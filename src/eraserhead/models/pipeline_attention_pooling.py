@@ -30,7 +30,7 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
             return self._sentences(_one_text(inputs, "sentence by sentence"), config)
         if reads.long_documents == CUT:
             cut = {} if reads.tokens is None else {"truncation": True, "max_length": reads.tokens}
-            return super().preprocess(inputs, **{**cut, **tokenizer_kwargs})
+            return self._something(super().preprocess(inputs, **{**cut, **tokenizer_kwargs}))
         # The tokenizer would warn of texts beyond the encoder's own limit.
         text, options = _one_text(inputs, "in parts where it is long"), {"verbose": False}
         if windows is not None and reads.windows is not None:
@@ -38,11 +38,19 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
         found: Any = super().preprocess(text, **{**options, **tokenizer_kwargs})
         length = found["input_ids"].shape[1]
         if reads.long_documents == WINDOWS or reads.tokens is None:
-            return found
+            return self._something(found)
         special = config.framing or framing(self.tokenizer)
         assert special is not None  # such a model is not trained
         kept = head_and_tail(length, reads.tokens, special)
         return {name: values[:, kept] for name, values in found.items()}
+
+    def _something(self, inputs: Any) -> Any:
+        """Return one masked token of padding where a text has no token at all, as encoders cannot read nothing."""
+        if inputs["input_ids"].shape[1] == 0:
+            nothing = torch.zeros(len(inputs["input_ids"]), 1, dtype=torch.long)
+            inputs.update(dict.fromkeys(inputs, nothing))
+            inputs["input_ids"] = nothing + padding_id(self.model.config, self.tokenizer)
+        return inputs
 
     def _sentences(self, text: str, config: Any) -> dict[str, Tensor]:
         tokenizer: Any = self.tokenizer
