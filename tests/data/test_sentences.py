@@ -143,7 +143,7 @@ def test_truncation_names_sentences_too():
         "limit"
     )
     empty = truncation(rows.select([]))
-    assert empty.describe() == "0 of 0 documents lost 0 of 0 tokens, and 0 of 0 sentences whole, to the length limit"
+    assert empty.describe() == "none of 0 documents lost tokens to the length limit"
 
 
 def test_sentences_of_white_space_are_left_out():

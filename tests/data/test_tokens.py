@@ -58,7 +58,7 @@ def test_tokens_offsets_and_what_was_cut(tokenizer, rows):
     assert cut == Truncation(documents=4, truncated_documents=1, tokens=21, truncated_tokens=6)
     assert cut.describe() == "1 of 4 documents (25.0 %) lost 6 of 27 tokens (22.2 %) to the length limit"
     assert truncation(tokenized.select([3, 2])).truncated_tokens == 6
-    assert truncation(tokenized.select([])).describe() == "0 of 0 documents lost 0 of 0 tokens to the length limit"
+    assert truncation(tokenized.select([])).describe() == "none of 0 documents lost tokens to the length limit"
 
 
 def test_the_results_table_is_summed_as_the_rows_are():

@@ -588,9 +588,11 @@ def test_a_tracker_that_cannot_start_is_left_out_and_one_of_a_failed_run_is_clos
     assert "tracker tensorboard cannot be started; training goes on without it: OSError: read-only" in caplog.text
 
 
-def test_a_run_has_a_chart_and_the_scores_of_each_class(tmp_path):
+def test_a_run_has_a_chart_and_the_scores_of_each_class(tmp_path, caplog):
     """Without test documents the classes' scores are of the 20 validation documents, with the best epoch's weights."""
-    folder = train(config(tmp_path, epochs=4))
+    with caplog.at_level("WARNING", "eraserhead"):
+        folder = train(config(tmp_path, epochs=4))
+    assert "no test split" in caplog.text
     metrics = folder.metrics()
     assert metrics is not None
     assert metrics.classes is not None

@@ -3,7 +3,6 @@
 import shlex
 
 from accelerate import PartialState
-from datasets import disable_progress_bars
 
 from eraserhead.mapping.config import AtlasConfig
 from eraserhead.mapping.folder import ATLAS, AtlasFolder
@@ -15,7 +14,6 @@ from eraserhead.showing.terminal import console
 
 def run(config: AtlasConfig) -> None:
     """Map a checkpoint and print its strongest places."""
-    disable_progress_bars()
     folder = map_to_folder(config)
     if PartialState().is_main_process:
         print_atlas(folder)

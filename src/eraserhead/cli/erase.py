@@ -1,7 +1,6 @@
 """``eraserhead erase``."""
 
 from accelerate import PartialState
-from datasets import disable_progress_bars
 
 from eraserhead.cli import show
 from eraserhead.erasure.config import EraseConfig
@@ -10,7 +9,6 @@ from eraserhead.erasure.erasing import erase_to_folder
 
 def run(config: EraseConfig) -> None:
     """Erase attention weights and print the tables."""
-    disable_progress_bars()
     results = erase_to_folder(config)
     if PartialState().is_main_process:
         show.print_results(results)

@@ -1,7 +1,6 @@
 """``eraserhead explain``."""
 
 from accelerate import PartialState
-from datasets import disable_progress_bars
 
 from eraserhead.explanation.config import ExplainConfig
 from eraserhead.explanation.explaining import explain
@@ -14,7 +13,6 @@ from eraserhead.showing.terminal import console
 
 def run(config: ExplainConfig) -> None:
     """Print one explained decision, and write its page where one is asked for."""
-    disable_progress_bars()
     page = None if config.html is None else page_file("html", config.html)
     explanation = explain(config)
     if PartialState().is_main_process:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from datasets import disable_progress_bars
 
 from eraserhead.cli.config_files import PACKAGED
 from eraserhead.cli.parsing import config_of
@@ -40,7 +39,6 @@ def run(config: ReproduceConfig) -> None:
     Raises:
         UserError: A configuration cannot be used (before any cell starts), or cells failed (after all others are done).
     """
-    disable_progress_bars()
     check_settings(config)
     folder, plans = Path(config.output_dir), plan(config)
     if not (folder / STUDY.cells).is_dir():

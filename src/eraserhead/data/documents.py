@@ -14,6 +14,7 @@ from datasets import Dataset, Features
 from numpy.typing import NDArray
 
 from eraserhead.data import planted, sampling
+from eraserhead.data.bars import without_bars
 from eraserhead.data.columns import FEATURES, PAIR_FEATURES, Columns, StreamedTexts, write_documents
 from eraserhead.data.config import DataConfig
 from eraserhead.data.document_checks import check_texts, say_no_labels
@@ -135,6 +136,7 @@ class OpenSplit:
         """Return the split with `labels` as the table to read its labels with."""
         return replace(self, labels=labels)
 
+    @without_bars()
     def documents(self, with_labels: bool = True) -> Documents:
         """Choose and write the documents, without labels unless `with_labels`; raises as `load_documents`."""
         if self.source is None:
@@ -166,6 +168,7 @@ class OpenSplit:
         return Documents(documents, self.labels if with_labels else None, provenance, texts=texts)
 
 
+@without_bars()
 def open_split(
     config: DataConfig, role: Role, labels: LabelTable | None = None, multi_label: bool = False
 ) -> OpenSplit:

@@ -102,6 +102,8 @@ class Truncation:
 
     def describe(self) -> str:
         """Return one line, such as "3 of 10 documents (30.0 %) lost 40 of 400 tokens (10.0 %) to the length limit"."""
+        if not self.truncated_documents:
+            return f"none of {self.documents:,} documents lost tokens to the length limit"
         whole = self.tokens + self.truncated_tokens
         lost = _share(self.truncated_tokens, whole, "tokens")
         if self.sentences is not None and self.truncated_sentences is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
+from eraserhead.data.bars import without_bars
 from eraserhead.data.columns import processes
 from eraserhead.data.encoding import UNIT_KEYS, NeutralTokenizer, Sequences, encode, neutral
 from eraserhead.data.tokens import BATCH, check_room, parallel_once
@@ -37,6 +38,7 @@ class _Sentence:
     keys: list[Key]
 
 
+@without_bars()
 def tokenize_sentences(
     rows: Dataset,
     tokenizer: PreTrainedTokenizerBase,

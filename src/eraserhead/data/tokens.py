@@ -11,6 +11,7 @@ from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
 from eraserhead.data.arrow import arrow_table
+from eraserhead.data.bars import without_bars
 from eraserhead.data.columns import processes
 from eraserhead.data.encoding import TYPES, UNIT_KEYS, NeutralTokenizer, Sequences, encode, neutral, without_middle
 from eraserhead.data.provenance import Truncation
@@ -30,6 +31,7 @@ COUNTS = ("tokens", "truncated_tokens", "sentences", "truncated_sentences")
 TYPE_COLUMN = {TYPES: List(Value("int32"))}
 
 
+@without_bars()
 def tokenize(
     rows: Dataset,
     tokenizer: PreTrainedTokenizerBase,

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from eraserhead.data.arrow import number_lists
+from eraserhead.data.bars import without_bars
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.class_matching import matched_labels, unmatched
 from eraserhead.data.config import DataConfig
@@ -226,6 +227,7 @@ def documents_for(checkpoint: Checkpoint, data: DataConfig, label_map: Sequence[
     return replace(split.documents(with_labels=False), labels_read=replace(read, by="unmatched"))
 
 
+@without_bars()
 def _with_one_label(split: OpenSplit) -> Documents:
     """Load documents for a model with a single output: labels are read where they are 0 and 1."""
     documents = split.documents()

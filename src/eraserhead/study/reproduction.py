@@ -15,6 +15,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset, Features, Value
 
+from eraserhead.data.bars import without_bars
 from eraserhead.disk import disk_failure
 from eraserhead.erasure.config import EraseConfig
 from eraserhead.erasure.erasing import erase_to_folder
@@ -171,6 +172,7 @@ def dataset_statistics(config: TrainConfig) -> DatasetStatistics:
     return DatasetStatistics(len(labels.names), splits)
 
 
+@without_bars()
 def _split_statistics(rows: Dataset, language: str) -> SplitStatistics:
     features = Features({"words": Value("int32"), "sentences": Value("int32")})
     counts = rows.map(

@@ -1,9 +1,13 @@
 """The documents of a run by role."""
 
+import logging
+
 from eraserhead.data.config import DataConfig
 from eraserhead.data.documents import Documents, load_documents
-from eraserhead.errors import MissingSplitError
+from eraserhead.errors import MissingSplitError, Setting, UserError
 from eraserhead.training.config import TrainConfig
+
+logger = logging.getLogger("eraserhead")
 
 
 def load_splits(config: TrainConfig, tested: bool = True) -> dict[str, Documents]:
@@ -12,8 +16,17 @@ def load_splits(config: TrainConfig, tested: bool = True) -> dict[str, Documents
     training = load_documents(config.data, "train", multi_label=several)
     validation = load_documents(config.data, "validation", training.labels, several)
     documents = {"train": training, "validation": validation}
-    test = _test_documents(config.data, training, several) if tested else None
-    return documents if test is None else {**documents, "test": test}
+    if not tested:
+        return documents
+    test = _test_documents(config.data, training, several)
+    if test is None:
+        logger.warning(
+            "no test split: `erase` would look at documents that the model was trained on; for others give a folder "
+            "with a file for each split, such as train.csv and test.csv%s",
+            "" if config.data.test_size is None else UserError("; ", Setting("data.test_size"), " has no effect here"),
+        )
+        return documents
+    return {**documents, "test": test}
 
 
 def _test_documents(data: DataConfig, training: Documents, multi_label: bool) -> Documents | None:

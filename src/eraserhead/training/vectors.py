@@ -24,6 +24,7 @@ from datasets import Dataset, Features, List, Value
 from torch import Tensor
 
 from eraserhead.caches import is_cached, new_entry, tidy
+from eraserhead.data.bars import without_bars
 from eraserhead.data.batching import buckets, pad
 from eraserhead.data.columns import processes
 from eraserhead.data.encoding import TYPES
@@ -88,6 +89,7 @@ def _is_cached(folder: Path, accelerator: Accelerator) -> bool:
     return is_cached(folder)
 
 
+@without_bars()
 def _sequences(rows: Dataset, hierarchical: bool) -> tuple[Dataset, np.ndarray | None]:
     """Return the sequences that the encoder sees, one per row; for sentences, also where each document ends."""
     rows_of_ids = rows.select_columns([name for name in ("input_ids", TYPES, "tokens") if name in rows.column_names])
