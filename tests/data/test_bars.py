@@ -10,14 +10,15 @@ from eraserhead.data.tokens import tokenize
 from tiny import labelled_file, tiny_tokenizer
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def bars():
+    """On, as they are before anybody turns them off."""
     datasets.enable_progress_bars()
     yield
-    datasets.disable_progress_bars()
+    datasets.enable_progress_bars()
 
 
-def test_nothing_is_printed_while_documents_are_read_and_tokenised(bars, tmp_path, capfd):
+def test_nothing_is_printed_while_documents_are_read_and_tokenised(tmp_path, capfd):
     path = labelled_file(tmp_path / "train.jsonl", 20)
     documents = load_documents(DataConfig(path=str(path)), "train")
     tokenize(documents.rows, tiny_tokenizer(), 16)
@@ -28,7 +29,7 @@ def test_nothing_is_printed_while_documents_are_read_and_tokenised(bars, tmp_pat
 
 
 def test_bars_stay_off_for_whoever_has_turned_them_off():
-    assert datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
     with without_bars():
         pass
     assert datasets.are_progress_bars_disabled()
