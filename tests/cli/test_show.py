@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from eraserhead.cli.main import main
-from eraserhead.erasure.finding import found_results
+from eraserhead.erasure.finding import ATLAS_SETUP, found_results
 from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.erasure.schemas import SCHEMAS
 from eraserhead.errors import UserError
@@ -41,6 +41,14 @@ def test_results_are_found_in_the_folder_and_in_that_of_its_run(run_with_results
     for folder in (run_with_results, inside):
         assert main(["show", str(folder)]) == 0
         assert f"results in {inside}\n" in capsys.readouterr().out
+
+
+def test_results_are_found_in_a_run_inside_the_folder_and_an_atlas_is_named_as_one(run_with_results, tmp_path, capsys):
+    assert found_results(tmp_path).path == run_with_results / "erasure"
+    (tmp_path / "atlas").mkdir()
+    (tmp_path / "atlas" / ATLAS_SETUP).write_text("{}")
+    assert main(["plot", str(tmp_path / "atlas")]) == 2
+    assert "atlas: holds an atlas, and no erasure results" in capsys.readouterr().err
 
 
 def test_of_several_results_one_has_to_be_named(run_with_results, capsys):

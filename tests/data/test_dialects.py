@@ -716,6 +716,16 @@ def test_classes_that_differ_in_case_or_spaces_are_pointed_out(tmp_path, caplog)
     ]
 
 
+def test_sets_of_labels_that_are_read_as_classes_are_pointed_out(tmp_path, caplog):
+    rows = [f'a,"{labels}"' for labels in ("[]", "['pos']", "['pos', 'long']")]
+    read(written(tmp_path / "a.csv", "\n".join(["text,label", *rows])))
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said == (
+        "labels such as ['pos', 'long'] are read as classes of their own; if they are sets of labels, train with "
+        "model.problem_type='multi_label_classification'"
+    )
+
+
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_a_label_column_without_labels_is_pointed_out(tmp_path, caplog, multi_label):
     caplog.set_level("INFO", "eraserhead")

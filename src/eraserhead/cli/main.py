@@ -181,7 +181,8 @@ def _complete(arguments: Sequence[str]) -> int:
     given = [each for each in arguments if each != COMPLETION]
     if len(given) != 1 or given[0] not in completion.SHELLS:
         near = nearest(given[0], completion.SHELLS) if len(given) == 1 else ""
-        raise UserError(f"completion: name one shell of {', '.join(completion.SHELLS)}, not '{' '.join(given)}'", near)
+        wrong = f", not '{' '.join(given)}'" if given else ""
+        raise UserError(f"completion: name one shell of {', '.join(completion.SHELLS)}{wrong}", near)
     print(completion.script(given[0]), end="")
     return 0
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from eraserhead.data.arrow import arrow_table
 from eraserhead.errors import Setting, UserError, listed, nearest
+from eraserhead.models.architecture import MULTI_LABEL
 
 NO_LABEL = -1  # in arrays of class indices, and in the test splits of the hub; stored columns hold null instead
 MOST_ABSENT = 2  # classes of a named set that may be missing where the labels are numbers
 MEANS_NONE = (str(NO_LABEL),)  # where the user does not say which labels mean none
 DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+LIST = re.compile(r"\[.*\]", re.DOTALL)  # as a set of labels may be written
 BLANKS = {"nan", "none", "null", "na", "n/a", "nil", "missing", "unlabeled", "unlabelled"}
 DESCRIBED = 12  # classes that `LabelTable.describe` writes out
 
@@ -184,6 +186,15 @@ def remarks(names: Sequence[str], given: bool = False) -> list[UserError]:
         for same in alike.values()
         if len(same) > 1
     ]
+    sets = [name for name in names if LIST.match(name)]
+    if len(sets) > 1:
+        lines.append(
+            UserError(
+                f"labels such as {max(sets, key=len)} are read as classes of their own; if they are sets of labels, ",
+                "give lists" if given else UserError("train with ", Setting("model.problem_type", MULTI_LABEL)),
+            )
+        )
+        names = [name for name in names if name not in sets]
     return lines + [
         UserError(
             f"the label {name!r} is read as a class; if it means that there is none, give ",

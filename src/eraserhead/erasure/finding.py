@@ -5,19 +5,27 @@ from pathlib import Path
 from eraserhead.erasure.results import RESULTS, ResultsFolder
 from eraserhead.errors import UserError, listed
 
+ATLAS_SETUP = "atlas-setup.json"  # marks the folder of an atlas
+
 
 def found_results(folder: Path) -> ResultsFolder:
-    """Return the results in a folder, or the only ones in the folders directly inside it, as in that of a run.
+    """Return the results in a folder, or the only ones in the folders inside it, as in that of a run, or in theirs.
 
     Where there are none, those of the folder itself are returned, for whoever reads them to say so. What a dry run of
     `push` has left has no setup, and is passed over.
 
     Raises:
-        UserError: There are several.
+        UserError: There are several, or the folder is that of an atlas.
     """
     if _has_results(folder) or not folder.is_dir():
         return ResultsFolder(folder)
-    inside = sorted(each for each in folder.iterdir() if _has_results(each) and (each / RESULTS.setup).is_file())
+    if (folder / ATLAS_SETUP).is_file():
+        raise UserError(
+            f"{folder}: holds an atlas, and no erasure results; its pictures and its page lie in it, and "
+            "`eraserhead show` prints it"
+        )
+    found = (each for pattern in ("*", "*/*") for each in folder.glob(pattern) if _has_results(each))
+    inside = sorted(each for each in found if (each / RESULTS.setup).is_file())
     if len(inside) > 1:
         raise UserError(f"{folder}: holds several erasure results; give one of {listed(map(str, inside))}")
     return ResultsFolder(inside[0] if inside else folder)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from eraserhead.erasure.finding import ATLAS_SETUP
 from eraserhead.erasure.schemas import DOCUMENT_ROWS, FLIP_ROWS, PLACE, TARGET
 from eraserhead.erasure.sharded import ResultsLayout, ShardedResults
 from eraserhead.mapping.summary import AtlasSetup, AtlasSummary
@@ -59,7 +60,7 @@ class AtlasLayout(ResultsLayout):
         page: The page.
     """
 
-    setup: str = "atlas-setup.json"
+    setup: str = ATLAS_SETUP
     summary: str = "atlas.json"
     shards: str = "atlas-shards"
     places: str = "atlas.parquet"

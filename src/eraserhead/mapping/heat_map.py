@@ -69,7 +69,8 @@ def draw_heat_map(summary: AtlasSummary, plate: Plate) -> None:
         figure = Figure(figsize=(WIDTH, AROUND + CELL * max(len(layers), 4)), layout="constrained")
         for axes, panel in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
             _draw(figure, axes, panel, summary, heads)
-        figure.supxlabel("dots: attention differs from random orders here (p < .05, Holm's correction over all places)")
+        differs = "attention differs from random orders (p < .05, Holm's correction over all places)"
+        figure.supxlabel(f"dots: {differs}" if standing_out(summary) else f"at no place {differs}")
         plate.save(figure)
     out = standing_out(summary)
     rows = [

@@ -36,7 +36,7 @@ function tellResults() {
     if (page.results.length > 1) section.append(paragraph(`Results ${about.name}`, "which"));
     const [first, ...others] = about.sentences;
     if (first) {
-      const cut = first.search(/[.:](\s|$)/) + 1 || first.length;
+      const cut = first.search(/\.(\s|$)/) + 1 || first.length;
       const lead = paragraph("", "verdict");
       const strong = document.createElement("strong");
       strong.textContent = first.slice(0, cut);
