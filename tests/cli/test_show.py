@@ -89,4 +89,4 @@ def test_quiet_leaves_results_and_errors(run_with_results, capfd):
         assert "results in" in shown.out
         assert shown.err == ""
     assert main(["show", "-q", "nowhere"]) == 2
-    assert capfd.readouterr().err.startswith("eraserhead: error: nowhere: no erasure results")
+    assert capfd.readouterr().err.startswith("eraserhead: error: nowhere: there is no such folder")

@@ -19,6 +19,7 @@ from eraserhead.cli.arguments import check, check_given_effects, in_files, norma
 from eraserhead.cli.commands import COMMANDS
 from eraserhead.cli.config_files import config_files, disagreements, with_found_configs
 from eraserhead.cli.parsing import as_config, command_parser, parse
+from eraserhead.cli.places import check_places
 from eraserhead.cli.spelling import Spelling
 from eraserhead.cli.termination import EXIT_CODE, Terminated, termination_raises
 from eraserhead.disk import disk_failure
@@ -134,6 +135,7 @@ def _run(name: str, arguments: list[str]) -> int:
         return 0
     config = as_config(command, parsed)
     check_settings(config)
+    check_places(config, command.positional)
     for setting in check_given_effects(config, arguments):
         logger.info("%s: has no effect here", setting)
     with waiting("loading the libraries"):

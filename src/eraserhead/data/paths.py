@@ -1,7 +1,6 @@
 """What lies at a local path: a file, or a folder in one of the layouts that people have."""
 
 import os
-import stat
 from pathlib import Path
 
 from datasets import DatasetDict, load_dataset, load_dataset_builder, load_from_disk
@@ -14,9 +13,10 @@ from eraserhead.data.dialects import DialectSettings
 from eraserhead.data.files import FORMATS, read_file, read_label_folders, refuse_unused
 from eraserhead.data.label_folders import label_folders
 from eraserhead.data.layout import dialect_of_card, read_splits, with_card, with_features
+from eraserhead.data.places import existing_place
 from eraserhead.data.sources import Source, reason_of, splits_of
 from eraserhead.data.text_files import named_format
-from eraserhead.errors import Setting, UserError, nearest
+from eraserhead.errors import Setting, UserError
 
 SAVED_FOLDER = ("dataset_dict.json", "state.json")  # written by save_to_disk
 OWN_READERS = (CsvConfig, JsonConfig, TextConfig)  # what `datasets` would read, and is read here with more care
@@ -33,7 +33,7 @@ def read_path(path: str, subset: str | None, asked: DialectSettings | None = Non
     Raises:
         UserError: If there is nothing at `path`, or nothing that can be read.
     """
-    setting, place = Setting("data.path", path), _place(path)
+    setting, place = Setting("data.path", path), existing_place(path)
     if subset is not None and (place.is_file() or _is_saved(place)):
         raise UserError(Setting("data.subset", subset), f": {path} has no configurations; leave it out")
     try:
@@ -42,29 +42,6 @@ def read_path(path: str, subset: str | None, asked: DialectSettings | None = Non
         raise UserError(setting, ": cannot be read (", error, ")") from error
     except Exception as error:  # whatever damaged files make their readers raise
         raise UserError(setting, f": cannot be read ({reason_of(error)})") from error
-
-
-def _place(path: str) -> Path:
-    """Return an existing file or folder.
-
-    Raises:
-        UserError: There is none, or it is a device, which need not end.
-    """
-    setting = Setting("data.path", path)
-    try:
-        place = Path(path).expanduser()
-        mode = place.stat().st_mode
-    except FileNotFoundError:
-        place = Path(path).expanduser()
-        siblings = [sibling.name for sibling in place.parent.iterdir()] if place.parent.is_dir() else []
-        raise UserError(setting, f": there is no such file or folder{nearest(place.name, siblings)}") from None
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL inside, no such user, not permitted
-        raise UserError(
-            setting, f": no path of a file or folder ({getattr(error, 'strerror', None) or error})"
-        ) from None
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise UserError(setting, ": neither a file nor a folder, but a device or a pipe; write it to a file first")
-    return place
 
 
 def _read(place: Path, subset: str | None, asked: DialectSettings) -> Source:
