@@ -153,7 +153,11 @@ def test_the_card_tells_which_files_a_push_wrote():
     assert earlier_files(amended_card(card, FACTS)) == set()
     assert earlier_files("# T\n\nSee summary.json.\n") is None
     unmarked = "".join(line for line in lines_of(card) if not line.startswith((BEGIN, END)))
-    assert earlier_files(unmarked) == {"summary.json", "flips.parquet", "erasure.png"}
+    named = {"summary.json", "flips.parquet", "erasure.png", ".eval_results/erased_fraction.yaml"}
+    assert earlier_files(unmarked) == named
+    further = unmarked.replace("In brackets", "- `erasure/layer-2-tokens/` (layer 2): few.\n\nIn brackets")
+    inside = ("summary.json", "flips.parquet", "documents.parquet", "signals.parquet", "erasure.png")
+    assert earlier_files(further) == named | {f"erasure/layer-2-tokens/{name}" for name in inside}
 
 
 @pytest.mark.parametrize(

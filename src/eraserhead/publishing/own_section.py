@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from eraserhead.publishing.layout import RESULT_FILES
+from eraserhead.publishing.layout import FRACTIONS_FILE, FURTHER, OF_RESULTS, RESULT_FILES
 
 HEADING = "## What its attention is worth"
 OWN_HEADINGS = (HEADING, "### Further results", "### One decision")
@@ -16,6 +16,7 @@ OPENING_FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 CLOSING_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*$")
 HASH_HEADING = re.compile(r"^ {0,3}#{1,6}(\s|$)")
 HTML_BREAK = re.compile(r"^ {0,3}<(h[1-6]\b|!--)", re.IGNORECASE)
+FOLDER = re.compile(rf"`({FURTHER}/[\w.-]+/)`")  # of further results
 UNDERLINE = re.compile(r"^ {0,3}(=+|(-[ \t]*)+)\s*$")  # of a heading, or a line across the page
 
 
@@ -35,8 +36,11 @@ def earlier_files(card: str) -> frozenset[str] | None:
     place = _find(lines)
     if place is None:
         return None
-    begin = lines[place.start]
-    told = begin if begin.startswith(BEGIN) else "".join(lines[place])  # without markers, the files that it links
+    told = lines[place.start]
+    if not told.startswith(BEGIN):  # without markers, the section names these files, or the folders that they are in
+        section = "".join(lines[place])
+        inside = [f"{folder}{name}" for folder in FOLDER.findall(section) for name in OF_RESULTS]
+        told = " ".join([section, FRACTIONS_FILE, *inside])
     return frozenset(found[0] for found in RESULT_FILES.finditer(told))
 
 
