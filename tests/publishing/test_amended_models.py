@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from eraserhead.cli.main import main
+from eraserhead.publishing.own_section import BEGIN, END
 from hub_clients import Client
 from hub_server import Fault, Hub
 
@@ -67,10 +68,10 @@ def results(hub, warm, files, data, tmp_path_factory) -> Path:
 
 def rest(card: str) -> tuple[str, str]:
     """What stands in front of the section and behind it, without the `model-index`."""
-    front, _, behind = card.partition("\n## What its attention is worth\n\nHow much")
+    front, _, behind = card.partition(f"\n{BEGIN}")
     metadata, _, text = front.removeprefix("---\n").partition("\n---\n")
     kept = [line for line in metadata.split("\n") if not line.startswith((" ", "-", "model-index"))]
-    return "\n".join([*kept, text]), behind[behind.index("\n## Their last words") :]
+    return "\n".join([*kept, text]), behind.partition(f"\n{END}\n")[2]
 
 
 def test_a_pull_request_amends_the_card_of_somebody_elses_model(hub, owner, results, files, tmp_path):
@@ -120,10 +121,11 @@ def test_a_lost_answer_opens_no_second_pull_request(hub, owner, results, files):
 
 
 def test_the_owner_amends_a_card_twice_and_adds_nothing_the_second_time(hub, owner, results, files):
-    own = {name: content.replace(b"\n", b"\r\n") if name == "README.md" else content for name, content in files.items()}
-    hub.add("user/model", files=own)
+    card = b"\xef\xbb\xbf" + files["README.md"].replace(b"\n", b"\r\n")
+    theirs = dict.fromkeys(("page.html", "decision.png", "documents.parquet"), b"theirs")
+    hub.add("user/model", files=files | theirs | {"README.md": card})
     push = ["push", "user/model", "--erasure", results]
-    first, again = owner.run(push, push)
+    first, again, with_texts = owner.run(push, push, [*push, "--include_texts"])
     assert (first.code, again.code) == (0, 0), (first, again)
     repository = hub.repository("user/model")
     assert len(repository.commits) == 2
@@ -131,7 +133,11 @@ def test_the_owner_amends_a_card_twice_and_adds_nothing_the_second_time(hub, own
     card = repository.files()["README.md"].decode()
     assert card.count("\r\n") == card.count("\n")
     assert card.count("How much of the attention") == 1
+    assert card.startswith("---\r\n# Whoever")
+    assert "license: cc-by-4.0\r\n" in card
+    assert {name: repository.files()[name] for name in theirs} == theirs
     assert repository.files()[".eval_results/accuracy.yaml"] == b"[]"
+    assert "user/model: documents.parquet: already there" in with_texts.line
 
 
 class SomebodyElse(Fault):
@@ -159,7 +165,7 @@ def test_a_card_that_somebody_changes_meanwhile_is_not_overwritten(hub, owner, r
     assert theirs.files["README.md"] == b"# theirs"
     assert second.code == 0, second
     assert repository.files()["README.md"].decode().startswith("---\nmodel-index:")
-    assert "\n# theirs\n\n## What its attention is worth\n" in repository.files()["README.md"].decode()
+    assert f"\n# theirs\n\n{BEGIN}" in repository.files()["README.md"].decode()
 
 
 def test_what_cannot_be_amended_is_one_line(hub, owner, warm, results, files, run, data, tmp_path):

@@ -71,6 +71,18 @@ def test_results_are_pushed_as_a_data_set(hub, owner, run, data):
     assert loaded.stdout.strip() == f"{table.num_rows} {sorted(table.column_names)}", loaded.stderr
 
 
+def test_a_data_set_of_somebody_else_is_refused(hub, owner, run):
+    theirs = {"README.md": b"# My data", "documents.parquet": b"theirs"}
+    hub.add("user/corpus", kind="dataset", files=theirs)
+    push = ["push", run, "user/corpus", "--dataset"]
+    refused, asked = owner.run(push, [*push, "--as_pull_request"])
+    for ended in (refused, asked):
+        assert "datasets/user/corpus: holds a data set that is no earlier push" in ended.line
+    repository = hub.repository("user/corpus", "dataset")
+    assert repository.files() == theirs
+    assert not repository.requests
+
+
 def test_a_data_set_has_texts_where_they_are_asked_for_and_results_by_their_folder(hub, owner, run):
     results = run / "erasure"
     texts = ["push", results, "user/with-texts", "--dataset", "--include_texts", "--page"]
@@ -100,7 +112,7 @@ def test_a_data_set_has_texts_where_they_are_asked_for_and_results_by_their_fold
         ),
         (["--license", "other", "--license_name", "Mine!"], "the hub takes small letters"),
         (["--page"], "would show the documents' texts"),
-        (["--examples", "[' ']"], "one of them is empty"),
+        (["--examples", "['a', ' ', '']"], "--examples: text 2 of 3 is empty; leave it out; --examples: text 3 of 3"),
         (["--dataset", "--examples", "x", "--trust_remote_code"], "has no effect on a data set of results"),
         (["--erasure", "a,a"], "name a once"),
         (["--erasure", "nowhere"], "nowhere: no erasure results"),

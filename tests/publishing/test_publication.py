@@ -41,6 +41,7 @@ from eraserhead.publishing.layout import OWN_FILES
 from eraserhead.publishing.leaks import Private, leaks, private
 from eraserhead.publishing.licenses import License, given_license
 from eraserhead.publishing.model_folder import Results, check_source, find_results, read_source
+from eraserhead.publishing.own_section import BEGIN, END
 from eraserhead.publishing.public_names import is_local, publishable
 from eraserhead.publishing.publication import write_publication
 from eraserhead.publishing.publisher import Publisher
@@ -609,7 +610,8 @@ def test_hostile_names_are_shown_and_do_nothing(study):
     text = model_card(facts(study, classes=hostile, encoder_family="`bert`<img src=x>", base_model=None))
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text.split("---\n", 2)[2])
     inline = [child for token in tokens for child in (token.children or [])]
-    assert not [token for token in tokens if token.type == "html_block"]
+    blocks = [token.content for token in tokens if token.type == "html_block"]
+    assert [block.startswith(marker) for block, marker in zip(blocks, (BEGIN, END), strict=True)] == [True, True]
     assert not [child for child in inline if child.type == "html_inline"]
     images = [child.attrs["src"] for child in inline if child.type == "image"]
     assert images == ["erasure.png"]

@@ -4,32 +4,31 @@ Everything else stays as it was, byte for byte: comments, the order of the metad
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import yaml
-from huggingface_hub.repocard import REGEX_YAML_BLOCK
 from huggingface_hub.repocard_data import eval_results_to_model_index
 
 from eraserhead.errors import UserError
-from eraserhead.publishing.attention_section import HEADING
 from eraserhead.publishing.card import section_of
 from eraserhead.publishing.facts import Facts
 from eraserhead.publishing.layout import CARD
+from eraserhead.publishing.own_section import lines_of, with_section
 from eraserhead.publishing.results_metadata import card_results
 from eraserhead.showing.escapes import markdown
 
+# Metadata may be empty, which `huggingface_hub`'s own expression takes for the beginning of longer ones.
+METADATA = re.compile(r"(\s*---[ \t]*(?:\r\n|\r|\n))(.*?)((?<=[\r\n])---[ \t]*(?:\r\n|\r|\n|\Z))", re.DOTALL)
 INDEX = "model-index"
 KEY = re.compile(r"^[^\s#-]")  # the first line of a key at the top of the metadata
 INDEX_KEY = re.compile(rf"^(['\"]?){INDEX}\1\s*:")
 REMARK = re.compile(r"^(#|\s*$)")
-FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
-SECTION_ENDS = re.compile(r"^ {0,3}#{1,2}\s")  # at a heading of the same height or higher
 Identity = tuple[Any, ...]
 
 
-def amended_card(card: str, facts: Facts) -> str:
+def amended_card(card: str, facts: Facts, files: Sequence[str] = ()) -> str:
     """Return the card with the section on the attention, in the place of an earlier one, and with the fractions erased.
 
     Accuracies are left to whoever wrote the card.
@@ -37,19 +36,28 @@ def amended_card(card: str, facts: Facts) -> str:
     Args:
         card: The card; empty where there is none.
         facts: What is published.
+        files: The other files that are pushed.
 
     Raises:
         UserError: Its metadata cannot be read.
     """
-    lines_end = "\r\n" if "\r\n" in card else "\n"
-    card = card.replace("\r\n", "\n")
-    found = REGEX_YAML_BLOCK.search(card)
-    metadata, body = (found[2], card[found.end() :]) if found else ("", card or f"\n# {markdown(facts.title)}\n")
-    written = f"---\n{_with_results(metadata, facts)}\n---\n{_with_section(body, section_of(facts))}"
-    return written.replace("\n", lines_end)
+    line_end = "\r\n" if 2 * card.count("\r\n") > card.count("\n") else "\n"
+    found = METADATA.match(card)
+    body = card[found.end() :] if found else card or f"\n# {markdown(facts.title)}\n"
+    opened, metadata, closed = found.groups() if found else (f"---{line_end}", "", f"---{line_end}")
+    written = _with_results(metadata, facts, line_end)
+    if not found and not written:
+        opened = closed = ""
+    return f"{opened}{written}{with_section(closed + body, section_of(facts, files), line_end)}"
 
 
-def _with_results(metadata: str, facts: Facts) -> str:
+def body_of(card: str) -> str:
+    """Return a card's text without its metadata."""
+    found = METADATA.match(card)
+    return card[found.end() :] if found else card
+
+
+def _with_results(metadata: str, facts: Facts, line_end: str) -> str:
     """Return the text of the metadata with the scores in it."""
     name = f"{facts.repository}: {CARD}"
     try:
@@ -62,7 +70,8 @@ def _with_results(metadata: str, facts: Facts) -> str:
     if index is None:
         return metadata
     expected = {**content, INDEX: index}
-    written = _replaced(metadata, yaml.safe_dump({INDEX: index}, sort_keys=False, allow_unicode=True).rstrip("\n"))
+    block = yaml.safe_dump({INDEX: index}, sort_keys=False, allow_unicode=True)
+    written = _replaced(metadata, block.replace("\n", line_end))
     with suppress(yaml.YAMLError):
         if yaml.safe_load(written) == expected:
             return written
@@ -119,36 +128,9 @@ def _identity(result: Mapping[str, Any], metric: Mapping[str, Any]) -> Identity:
 
 def _replaced(metadata: str, block: str) -> str:
     """Return the text of the metadata with the block of the `model-index` replaced, or at the end."""
-    lines = metadata.split("\n") if metadata.strip() else []
+    lines = lines_of(metadata)
     begin = next((place for place, line in enumerate(lines) if INDEX_KEY.match(line)), len(lines))
     end = next((place for place in range(begin + 1, len(lines)) if KEY.match(lines[place])), len(lines))
     while end > begin + 1 and REMARK.match(lines[end - 1]):  # which belongs to the next key
         end -= 1
-    return "\n".join([*lines[:begin], block, *lines[end:]])
-
-
-def _with_section(body: str, section: str) -> str:
-    """Return a card's text with the section, in the place of an earlier one, else at the end."""
-    lines, inside = body.split("\n"), _in_code(body)
-    headings = [place for place, line in enumerate(lines) if not inside[place] and SECTION_ENDS.match(line)]
-    begin = next((place for place in headings if lines[place].strip() == HEADING), None)
-    if begin is None:
-        return f"{body.rstrip()}\n\n{section}\n"
-    end = next((place for place in headings if place > begin), len(lines))
-    rest = lines[end:]
-    return "\n".join([*lines[:begin], *section.split("\n"), *(["", *rest] if rest else [""])])
-
-
-def _in_code(body: str) -> list[bool]:
-    """Tell of each line whether it belongs to a fenced block of code."""
-    found, fence = [], ""
-    for line in body.split("\n"):
-        mark = FENCE.match(line)
-        if mark and not fence:
-            fence = mark[1]
-            found.append(True)
-        else:
-            found.append(bool(fence))
-            if mark and fence and mark[1].startswith(fence):
-                fence = ""
-    return found
+    return "".join([*lines[:begin], block, *lines[end:]])

@@ -16,12 +16,12 @@ from eraserhead.publishing.data_names import describe
 from eraserhead.publishing.decision_section import told
 from eraserhead.publishing.label_scores import accuracy_text
 from eraserhead.publishing.layout import FIGURE, PAGE, PICTURE, places
+from eraserhead.publishing.own_section import HEADING, between_markers
 from eraserhead.publishing.told import answer, further_rankings, ordinary
 from eraserhead.showing.templates import template
 from eraserhead.showing.terminal import FEW_NOTE
 
 PACKAGE, TEMPLATE = "eraserhead.publishing", "attention.md.j2"
-HEADING = "## What its attention is worth"
 NEVERS: dict[CountNeverAs, str] = {  # by the option that says how a document that never flips is counted
     "beyond_all": "`never`: the decision does not flip, however much is erased.",
     "all": "A decision that never flips counts here as one that flips when everything is erased.",
@@ -34,8 +34,9 @@ def attention_section(
     page: bool,
     explained: Sequence[Explanation] = (),
     unmeasured: str = "",
+    files: Sequence[str] = (),
 ) -> str:
-    """Return the section, its heading first.
+    """Return the section between its markers.
 
     Args:
         summaries: The results; the first in full, the others in a table.
@@ -43,9 +44,10 @@ def attention_section(
         page: Whether the page is published on which one erases words by hand.
         explained: Decisions on texts of the publisher's, of which the first is shown.
         unmeasured: What is said where there are no results.
+        files: The files that are pushed with it.
     """
     decision = told(explained[0]) if explained else None
-    return template(PACKAGE, TEMPLATE).render(
+    section = template(PACKAGE, TEMPLATE).render(
         heading=HEADING,
         summary=next(iter(summaries), None),
         unmeasured=unmeasured,
@@ -58,6 +60,7 @@ def attention_section(
         page_of_examples=bool(explained),
         **({} if not summaries else _first(summaries[0])),
     )
+    return between_markers(section.rstrip("\n"), files)
 
 
 def _first(summary: Summary) -> dict[str, Any]:

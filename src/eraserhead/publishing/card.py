@@ -1,6 +1,6 @@
 """The model card: what a classifier is, what its attention is worth, how to load it, and where its limits are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from huggingface_hub import ModelCard, ModelCardData
 
@@ -22,8 +22,12 @@ RELATION = "finetune"  # of a model to its encoder, or to an adapter's base mode
 TAGS = ("attention", "interpretability", "erasure", "eraserhead")
 
 
-def model_card(facts: Facts) -> str:
+def model_card(facts: Facts, files: Sequence[str] = ()) -> str:
     """Return the card's text, metadata included.
+
+    Args:
+        facts: What is published.
+        files: The files of the results that are pushed with it.
 
     Raises:
         ValueError: Its metadata are not valid for the hub.
@@ -37,7 +41,7 @@ def model_card(facts: Facts) -> str:
         ours=facts.ours,
         own_code=facts.own_code,
         hierarchical=facts.architecture is not None and facts.architecture.hierarchical,
-        section=section_of(facts),
+        section=section_of(facts, files),
         made=list(_made(facts)),
         scores=_scores(facts),
         metric_names=[METRICS[name].title for name in facts.test],
@@ -51,12 +55,10 @@ def model_card(facts: Facts) -> str:
     return card
 
 
-def section_of(facts: Facts) -> str:
+def section_of(facts: Facts, files: Sequence[str]) -> str:
     """Return the section on what the attention is worth."""
     unmeasured = template(PACKAGE, UNMEASURED).render(repository=facts.repository, erase_options=erase_options(facts))
-    return attention_section(facts.summaries, facts.texts, facts.page, facts.explained, unmeasured.rstrip()).rstrip(
-        "\n"
-    )
+    return attention_section(facts.summaries, facts.texts, facts.page, facts.explained, unmeasured.rstrip(), files)
 
 
 def card_data(facts: Facts) -> ModelCardData:

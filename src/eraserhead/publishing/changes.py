@@ -27,7 +27,7 @@ def changes_between(folder: Path, tree: Iterable[RepoFile | RepoFolder], owned: 
     added = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(file))
         for name, file in here.items()
-        if name not in there or not _same(file, there[name])
+        if name not in there or not is_same(file, there[name])
     ]
     removed = [CommitOperationDelete(path_in_repo=name) for name in there if name not in here and owned.fullmatch(name)]
     return [*added, *removed]
@@ -40,8 +40,8 @@ def commit_message(folder: Path) -> str:
     return f"Push classifier and card{', with erasure results' if (folder / RESULTS.summary).is_file() else ''}"
 
 
-def _same(file: Path, entry: RepoFile) -> bool:
-    """Compare a file with the hub's by its hash."""
+def is_same(file: Path, entry: RepoFile) -> bool:
+    """Tell by the hash whether the hub has this file."""
     if file.stat().st_size != entry.size:
         return False
     if entry.lfs is not None:

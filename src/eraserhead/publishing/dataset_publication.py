@@ -17,7 +17,7 @@ from eraserhead.publishing.attention_section import PACKAGE, attention_section
 from eraserhead.publishing.card import TAGS
 from eraserhead.publishing.data_names import describe, hub_name
 from eraserhead.publishing.facts import Options, public_summary
-from eraserhead.publishing.layout import CARD, DOCUMENTS, FLIPS, PAGE, SIGNALS, places
+from eraserhead.publishing.layout import CARD, DOCUMENTS, FLIPS, PAGE, SIGNALS, places, result_files
 from eraserhead.publishing.leaks import private
 from eraserhead.publishing.model_folder import Results, find_results, texts_of
 from eraserhead.publishing.public_names import is_local, last_part
@@ -69,7 +69,7 @@ def write_dataset(results: Sequence[Results], folder: Path, options: Options) ->
         write_results(results, summaries, names[0], options.include_texts, unfinished)
         if options.page:
             write_page(unfinished / PAGE, documents_page(results[0].folder, summaries[0], f"eraserhead: {names[0]}"))
-        write_text(unfinished / CARD, _card(results, summaries, options))
+        write_text(unfinished / CARD, _card(results, summaries, options, result_files(unfinished)))
         kept = () if options.include_texts else texts_of(results)
         classes = summaries[0].setup.model.classes
         public = [options.repository, options.repository.rpartition("/")[2], names[0]]
@@ -96,7 +96,7 @@ def _paths(results: Results) -> Iterator[str]:
         yield data.path
 
 
-def _card(results: Sequence[Results], summaries: Sequence[Summary], options: Options) -> str:
+def _card(results: Sequence[Results], summaries: Sequence[Summary], options: Options, files: Sequence[str]) -> str:
     model, on_hub = _model(results[0].summary), results[0].summary.setup.model.revision is not None
     configurations = list(_configurations(summaries, options.include_texts))
     body = template(PACKAGE, TEMPLATE).render(
@@ -106,7 +106,7 @@ def _card(results: Sequence[Results], summaries: Sequence[Summary], options: Opt
         model_link=f"{constants.ENDPOINT}/{model}" if on_hub else None,
         classes=summaries[0].setup.model.classes,
         evaluated=" and ".join(dict.fromkeys(describe(summary.setup.data) for summary in summaries)),
-        section=attention_section(summaries, options.include_texts, options.page).rstrip("\n"),
+        section=attention_section(summaries, options.include_texts, options.page, files=files),
         configurations=[each["config_name"] for each in configurations],
         limits=list(_limits(summaries, options)),
     )

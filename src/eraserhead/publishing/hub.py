@@ -15,10 +15,12 @@ from typing import Any
 
 from huggingface_hub import HfApi, ModelCard, constants, get_token, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 from eraserhead.errors import Setting, UserError
 from eraserhead.publishing.changes import Changes, changes_between, commit_message
-from eraserhead.publishing.layout import CARD, OWN_FILES
+from eraserhead.publishing.layout import CARD, OWN_FILES, RESULT_FILES
+from eraserhead.publishing.ownership import owned_files
 from eraserhead.publishing.target import MAIN, Pushed, Target
 from eraserhead.remote.downloads import bars_on_terminals_alone
 from eraserhead.remote.failures import (
@@ -114,7 +116,7 @@ class Hub:
     def _card_text(self, revision: str) -> str:
         with bars_on_terminals_alone():
             path = hf_hub_download(**self._repository, filename=CARD, revision=revision)
-        with open(path, encoding="utf-8", newline="") as file:  # with the ends of lines that it has
+        with open(path, encoding="utf-8-sig", newline="") as file:  # with the ends of lines that it has
             return file.read()
 
     def push(self, folder: Path, owned: re.Pattern[str] = OWN_FILES, base: str | None = None) -> Pushed:
@@ -124,16 +126,18 @@ class Hub:
 
         Args:
             folder: The folder.
-            owned: Files in the repository that are removed where the folder lacks them.
+            owned: Files in the repository that are removed where the folder lacks them, beside those of an
+                earlier push.
             base: The commit that the folder amends; default: the branch's present one.
 
         Raises:
             UserError: The hub refuses, cannot be reached after several attempts, or somebody else pushes meanwhile; or
-                the tag already names another commit.
+                the tag already names another commit, or a file that no push wrote would be replaced.
         """
         with self._one_line(), bars_on_terminals_alone():
             tagged = self._tagged()
             head = base or self._head(self.target.revision)
+            owned = self._with_earlier_files(folder, owned, head)
             changes = self._changes(folder, owned, head)
             if tagged is not None and (changes or tagged != head):
                 raise UserError(
@@ -215,10 +219,19 @@ class Hub:
 
     def _changes(self, folder: Path, owned: re.Pattern[str], commit: str) -> Changes:
         """Return the changes that turn a commit into this folder."""
-        tree = with_retries(
+        return changes_between(folder, self._tree(commit), owned)
+
+    def _with_earlier_files(self, folder: Path, owned: re.Pattern[str], commit: str) -> re.Pattern[str]:
+        """Add the files of an earlier push to those that a push may always remove; refuse to replace others."""
+        tree = self._tree(commit)
+        if self.target.kind == "model" and not any(RESULT_FILES.fullmatch(entry.path) for entry in tree):
+            return owned
+        return owned_files(folder, tree, self.card_at(commit), owned, self.target)
+
+    def _tree(self, commit: str) -> list[RepoFile | RepoFolder]:
+        return with_retries(
             lambda: list(self._client.list_repo_tree(**self._repository, recursive=True, revision=commit))
         )
-        return changes_between(folder, tree, owned)
 
     def _head(self, revision: str) -> str:
         info = with_retries(lambda: self._client.repo_info(**self._repository, revision=revision))

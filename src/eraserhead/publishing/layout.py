@@ -19,18 +19,26 @@ OF_RESULTS = (RESULTS.summary, FLIPS, DOCUMENTS, SIGNALS, FIGURE)
 OWN_MODULES = "|".join(
     sorted(module.stem for module in Path(str(modeling_attention_pooling.__file__)).parent.glob("*.py"))
 )
-# Files in a repository that a push may replace or remove; other files belong to the owner.
-RESULT_FILES = (
-    rf"{PICTURE}|{PAGE}|{re.escape(FRACTIONS_FILE)}|({FURTHER}/[\w.-]+/)?({'|'.join(map(re.escape, OF_RESULTS))})"
+# Files of results; a push may replace or remove those that an earlier push wrote.
+RESULT_FILES = re.compile(
+    rf"{re.escape(PICTURE)}|{re.escape(PAGE)}|{re.escape(FRACTIONS_FILE)}"
+    rf"|({FURTHER}/[\w.-]+/)?({'|'.join(map(re.escape, OF_RESULTS))})"
 )
-AMENDED_FILES = re.compile(rf"{CARD}|{RESULT_FILES}")  # the same where a model on the hub gets results
+# Files that a push may always replace or remove; other files belong to the owner.
+CARD_ALONE = re.compile(re.escape(CARD))
 OWN_FILES = re.compile(
-    rf"{CARD}|{RESULT_FILES}|{re.escape(ACCURACY_FILE)}|{TRAINING}|{RUN.config}|{RUN.index}|({OWN_MODULES})\.py"
+    rf"{re.escape(CARD)}|{re.escape(ACCURACY_FILE)}|{TRAINING}|{RUN.config}|{RUN.index}|({OWN_MODULES})\.py"
     r"|model(-\d+-of-\d+)?\.safetensors"
     # Files of another tokenizer, which would be read together with ours.
     r"|(tokenizer|tokenizer_config|added_tokens|special_tokens_map|vocab)\.json|(vocab|merges)\.txt|chat_template\.jinja"
     r"|[\w.-]+\.(model|codes|spm|bpe|tiktoken)"
 )
+
+
+def result_files(folder: Path) -> list[str]:
+    """Return which files of results are in a folder to push."""
+    names = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return sorted(filter(RESULT_FILES.fullmatch, names))
 
 
 def places(summaries: Sequence[Summary]) -> list[str]:

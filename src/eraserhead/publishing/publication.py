@@ -26,7 +26,7 @@ from eraserhead.models.pipeline_attention_pooling import AttentionPoolingPipelin
 from eraserhead.publishing.amended_card import amended_card
 from eraserhead.publishing.card import model_card
 from eraserhead.publishing.facts import Facts, Options, gather_facts, training_names
-from eraserhead.publishing.layout import CARD, PAGE, PICTURE, TRAINING
+from eraserhead.publishing.layout import CARD, PAGE, PICTURE, TRAINING, result_files
 from eraserhead.publishing.leaks import Private, leaks, private
 from eraserhead.publishing.model_folder import CODE, Source, texts_of
 from eraserhead.publishing.public_names import publishable
@@ -58,7 +58,7 @@ def write_publication(source: Source, folder: Path, options: Options) -> None:
         unfinished.mkdir()
         _write_model(source, facts, unfinished)
         _write_shown(source, facts, unfinished, accuracy=True)
-        write_text(unfinished / CARD, model_card(facts))
+        write_text(unfinished / CARD, model_card(facts, result_files(unfinished)))
         _check_leaks(source, facts, unfinished)
 
 
@@ -79,7 +79,8 @@ def write_amendment(source: Source, folder: Path, options: Options, card: str) -
         unfinished.mkdir()
         _write_shown(source, facts, unfinished, accuracy=False)
         _check_leaks(source, facts, unfinished)
-        write_text(unfinished / CARD, amended_card(card, facts))  # whatever was in it before is public already
+        # Whatever was in the card before is public already.
+        write_text(unfinished / CARD, amended_card(card, facts, result_files(unfinished)))
 
 
 def _explained(source: Source, facts: Facts, options: Options) -> Facts:

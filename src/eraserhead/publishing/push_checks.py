@@ -66,8 +66,10 @@ def _problems(config: PushConfig) -> Iterator[UserError]:
     wrong = [code for code in config.language or () if not LANGUAGE.fullmatch(code)]
     if wrong:
         yield UserError(Setting("language", wrong), ": give ISO 639 codes such as en")
-    if any(not text.strip() for text in config.examples or ()):
-        yield UserError(Setting("examples", config.examples), ": one of them is empty")
+    examples = config.examples or ()
+    for number, text in enumerate(examples, 1):
+        if not text.strip():
+            yield UserError(Setting("examples"), f": text {number} of {len(examples)} is empty; leave it out")
     if is_hub_id(config):
         yield from _given(config, OF_CARDS, ": has no effect on a model on the hub, which keeps its own; leave it out")
         if config.erasure is None:

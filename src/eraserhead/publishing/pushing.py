@@ -16,7 +16,7 @@ from eraserhead.publishing.config import PushConfig
 from eraserhead.publishing.dataset_publication import results_to_publish, write_dataset
 from eraserhead.publishing.facts import Options
 from eraserhead.publishing.hub import Hub
-from eraserhead.publishing.layout import AMENDED_FILES, OWN_FILES
+from eraserhead.publishing.layout import CARD_ALONE, OWN_FILES
 from eraserhead.publishing.model_folder import Results, Source, check_source, find_results, read_source, source_of
 from eraserhead.publishing.publication import write_amendment, write_publication
 from eraserhead.publishing.push_checks import checked_options, is_hub_id, target_of
@@ -35,7 +35,7 @@ class _Work:
     Attributes:
         write: Writes the folder to push, with these options.
         left_by_dry_run: Where a dry run leaves that folder.
-        owned: Files in the repository that a push removes where the folder lacks them.
+        owned: Files in the repository that a push may remove, beside those that an earlier push wrote.
         base: The commit that the folder amends; null where it does not amend any.
     """
 
@@ -66,7 +66,7 @@ def _work(config: PushConfig, hub: Hub, options: Options) -> Iterator[_Work]:
     folder = Path(config.model)
     if config.dataset:
         results = results_to_publish(config.model, config.erasure)
-        yield _Work(lambda to, options: write_dataset(results, to, options), _beside(results[0]), AMENDED_FILES)
+        yield _Work(lambda to, options: write_dataset(results, to, options), _beside(results[0]), CARD_ALONE)
     elif is_hub_id(config):
         yield _amendment(config, hub)
     else:
@@ -89,7 +89,7 @@ def _amendment(config: PushConfig, hub: Hub) -> _Work:
     return _Work(
         lambda to, options: write_amendment(source, to, options, card),
         _beside(results[0]),
-        AMENDED_FILES,
+        CARD_ALONE,
         located.commit,
     )
 
