@@ -11,9 +11,10 @@ from scipy.stats import kendalltau
 
 import eraserhead
 from eraserhead.cli.main import main
-from eraserhead.comparison.compared import Comparison
+from eraserhead.comparison.compared import Comparison, Difference
 from eraserhead.comparison.view import comparison_view
 from eraserhead.errors import UserError
+from eraserhead.method.statistics import Estimate
 from eraserhead.records import read_record
 from tiny import sentence_texts, tiny_classifier, tiny_hierarchical, tiny_tokenizer
 
@@ -144,3 +145,13 @@ def test_other_documents_are_refused_with_what_is_shared(erased):
 def test_what_is_no_list_of_results_is_refused(given):
     with pytest.raises(UserError, match="give"):
         eraserhead.compare(given)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "corrected", "stands_out"),
+    [(0.1, 0.4, 0.01, True), (-0.1, 0.4, 0.01, False), (-0.4, -0.1, 0.01, True), (0.1, 0.4, 0.2, False),
+     (None, None, 0.01, True), (0.1, 0.4, None, False)],
+)  # fmt: skip
+def test_what_stands_out_has_an_interval_without_0(low, high, corrected, stands_out):
+    found = Difference("A", "B", "attention", "aopc", 0.1, 0.2, Estimate(0.1, low, high, 20), corrected, corrected)
+    assert found.significant == stands_out

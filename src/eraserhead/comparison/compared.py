@@ -64,8 +64,11 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether it stands out among all differences of the comparison."""
-        return self.corrected is not None and self.corrected < SIGNIFICANT
+        """Whether it stands out among all differences of the comparison, and its interval leaves out 0."""
+        if self.corrected is None or self.corrected >= SIGNIFICANT:
+            return False
+        low, high = self.difference.low, self.difference.high
+        return low is None or high is None or low > 0 or high < 0
 
 
 @dataclass(frozen=True)

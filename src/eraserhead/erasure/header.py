@@ -124,8 +124,8 @@ def _random_orders(random: RandomOrders) -> str:
     if random.count == 1:
         return orders
     if random.widening is None:
-        return f"{orders}; documents differ no more than orders do, so intervals tell of the orders alone"
-    return f"{orders}, which widen intervals by at most {100 * random.widening:.1f} %"
+        return f"{orders}; documents differ no more than orders do, so its intervals tell of the orders alone"
+    return f"{orders}, which make its intervals at most {100 * random.widening:.1f} % wider than endless orders would"
 
 
 def _accuracy(summary: Summary) -> Iterable[str]:
