@@ -1,5 +1,6 @@
 """The graph computes what the model does, for every shape; and what is refused leaves nothing behind."""
 
+import os
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +12,14 @@ from torch.testing import assert_close
 from transformers import AutoTokenizer
 
 import eraserhead
+from eraserhead import files
 from eraserhead.cli.main import main
 from eraserhead.errors import UserError
 from eraserhead.exporting import exporting, onnx_graph
+from eraserhead.exporting.folder import GRAPH, ExportFolder
 from eraserhead.exporting.graph import SentenceGraph
 from eraserhead.exporting.onnx_graph import PACKAGES
+from eraserhead.locks import LockedError, locked
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.context import RecurrentContext
 from families import new_model
@@ -115,6 +119,72 @@ def test_an_earlier_export_is_replaced_only_where_asked_for(exported, capsys):
     assert main(["export", str(folder.parent), "--output_dir", str(folder.parent)]) == 2
     assert "holds files that are not an exported model" in capsys.readouterr().err
     assert (folder / "model.onnx").stat().st_mtime_ns == before
+
+
+def write_export(folder: ExportFolder, content: str, *others: str) -> None:
+    """Write what an export writes, of this content."""
+    with folder.replacing() as unfinished:
+        for name in ("config.json", GRAPH, "tokenizer.json", *others):
+            (unfinished / name).write_text(content)
+
+
+def content(folder: ExportFolder) -> dict[str, str]:
+    """What the files of a folder hold, but for the record of them."""
+    return {
+        path.name: path.read_text() for path in folder.path.glob("*") if path.is_file() and path.name != folder.MARK
+    }
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("moves", range(5))
+def test_an_export_that_is_killed_leaves_no_graph_beside_files_of_another(tmp_path, monkeypatch, moves):
+    """Wherever it ends between the moves of its files, and even where it leaves the unmoved ones behind."""
+    folder, replace_file = ExportFolder(tmp_path), os.replace
+    write_export(folder, "old", "vocab.txt")
+    left = iter(range(moves))
+
+    def killed_after_some(first, second):
+        if next(left, None) is None:
+            raise KilledError
+        replace_file(first, second)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed_after_some)
+        patched.setattr(files, "remove", lambda path: None)
+        if moves < 4:  # the record's, and those of two files and the graph
+            with pytest.raises(KilledError):
+                write_export(folder, "new")
+            assert not (tmp_path / GRAPH).exists()
+        else:
+            write_export(folder, "new")
+    if moves < 4:
+        folder.check(overwrite=False)
+        write_export(folder, "new")
+    assert content(folder) == dict.fromkeys(("config.json", GRAPH, "tokenizer.json"), "new")
+    with pytest.raises(UserError, match="holds an exported model"):
+        folder.check(overwrite=False)
+
+
+def test_files_of_others_stay_and_are_not_exported_over(tmp_path):
+    folder = ExportFolder(tmp_path)
+    (tmp_path / GRAPH).write_text("mine")
+    with pytest.raises(UserError, match="holds files that are not an exported model"):
+        folder.check(overwrite=True)
+    (tmp_path / GRAPH).unlink()
+    write_export(folder, "old")
+    (tmp_path / "notes").write_text("mine")
+    folder.check(overwrite=True)
+    write_export(folder, "new")
+    assert content(folder)["notes"] == "mine"
+
+
+@needs_onnx
+def test_a_folder_in_which_another_export_is_at_work_is_refused(tmp_path):
+    with locked(tmp_path / "onnx"), pytest.raises(LockedError, match="another process is writing here"):
+        eraserhead.export(tmp_path / "model", tmp_path / "onnx")
 
 
 @needs_onnx

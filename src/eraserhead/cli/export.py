@@ -1,7 +1,8 @@
 """``eraserhead export``."""
 
 from eraserhead.exporting.config import ExportConfig
-from eraserhead.exporting.exporting import GRAPH, export_model
+from eraserhead.exporting.exporting import export_model
+from eraserhead.exporting.folder import GRAPH
 from eraserhead.showing.escapes import visible
 
 

@@ -4,21 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eraserhead.data.config import DataConfig
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import UserError
 from eraserhead.exporting.batches import BATCHES, EXAMPLE, random_batch
 from eraserhead.exporting.config import ExportConfig
+from eraserhead.exporting.folder import GRAPH, ExportFolder
 from eraserhead.exporting.graph import graph_of
 from eraserhead.exporting.onnx_graph import check_installed, largest_difference, write_graph
-from eraserhead.files import moving_into, refuse_foreign
+from eraserhead.files import check_folder
 from eraserhead.loading.boundary import quiet
 from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
 from eraserhead.loading.default_folders import onnx_folder
 from eraserhead.loading.reader import reader_for
 from eraserhead.loading.waiting import waiting
+from eraserhead.locks import locked
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.settings import check_settings
 
-GRAPH = "model.onnx"
 TOLERANCE = 1e-4  # of logits and weights
 
 
@@ -50,28 +51,13 @@ def export_model(config: ExportConfig) -> Exported:
     """
     check_settings(config)
     check_installed()
-    folder = Path(config.output_dir or onnx_folder(config.model, config.revision))
-    _check_folder(folder, config.overwrite)
-    with waiting("exporting"):
+    folder = ExportFolder(Path(config.output_dir or onnx_folder(config.model, config.revision)))
+    check_folder(folder.path)
+    with waiting("exporting"), locked(folder.path):
+        folder.check(config.overwrite)
         checkpoint = load_checkpoint(config.model, config.revision)
-        try:
-            with moving_into(folder, last=GRAPH) as unfinished:
-                return _export(checkpoint, unfinished, folder, config.weights)
-        finally:
-            if folder.is_dir() and not any(folder.iterdir()):  # nothing was written
-                folder.rmdir()
-
-
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    if not (folder / GRAPH).is_file():
-        refuse_foreign(folder, "an exported model")
-    elif not overwrite:
-        raise UserError(
-            f"{folder}: holds an exported model; choose another ",
-            Setting("output_dir"),
-            ", or replace it with ",
-            Setting("overwrite", True),
-        )
+        with folder.replacing() as unfinished:
+            return _export(checkpoint, unfinished, folder.path, config.weights)
 
 
 def _export(checkpoint: Checkpoint, unfinished: Path, folder: Path, weights: bool) -> Exported:
