@@ -13,16 +13,19 @@ from transformers import AutoTokenizer
 
 import eraserhead
 from eraserhead import files
+from eraserhead.cli import export as command
 from eraserhead.cli.main import main
 from eraserhead.errors import UserError
 from eraserhead.exporting import exporting, onnx_graph
+from eraserhead.exporting.config import ExportConfig
 from eraserhead.exporting.folder import GRAPH, ExportFolder
-from eraserhead.exporting.graph import SentenceGraph
+from eraserhead.exporting.graph import Graph, SentenceGraph
 from eraserhead.exporting.onnx_graph import PACKAGES
 from eraserhead.locks import LockedError, locked
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.context import RecurrentContext
 from families import new_model
+from test_disk import smaller_than
 from tiny import (
     AttentionPoolingForSequenceClassification,
     saved_classifier,
@@ -203,6 +206,34 @@ def test_a_hierarchical_model_is_exported_with_both_levels(tmp_path):
         assert_close(found[output], expected[output], atol=1e-5, rtol=0)
 
 
+class Scaled(nn.Module):
+    """Little for the exporter to follow; its weights are larger than what a file may have below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(1000.0))
+
+    def forward(self, *inputs):
+        return (inputs[0].sum() * self.weight,)
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_a_full_disk_is_no_fault_of_the_exporter(tmp_path):
+    graph = Graph(Scaled(), ("input_ids",), ("logits",), ("batch", "tokens"))
+    example = {"input_ids": torch.ones(3, 5)}
+    with smaller_than(1000), pytest.raises(OSError, match="File too large"):
+        onnx_graph.write_graph(graph, example, tmp_path / GRAPH, "model")
+
+
+@pytest.mark.parametrize(("outputs", "compared"), [(("logits",), "(logits, 5"), (("logits", "w"), "(logits and wei")])
+def test_the_command_says_what_it_compared(monkeypatch, capsys, outputs, compared):
+    done = exporting.Exported(Path("onnx"), ("input_ids",), outputs, 1e-7, 5)
+    monkeypatch.setattr(command, "export_model", lambda config: done)
+    command.run(ExportConfig("model"))
+    assert f"largest difference from the model: 1.0e-07 {compared}" in capsys.readouterr().out
+
+
 class Shifted(nn.Module):
     """Another module's first output, and a little more."""
 
@@ -236,7 +267,7 @@ def test_what_the_exporter_cannot_follow_is_one_line(tmp_path, monkeypatch):
         return torch.ones(scores.shape[0], int(scores.sum()))
 
     monkeypatch.setattr(AttentionPoolingForSequenceClassification, "_classify_tokens", depends_on_values)
-    with pytest.raises(UserError, match="model: torch cannot export this model to ONNX") as caught:
+    with pytest.raises(UserError, match="model: torch's exporter cannot follow this encoder, so no ONNX") as caught:
         eraserhead.export(name)
     assert "\n" not in str(caught.value)
     assert not (Path(name) / "onnx").exists()
