@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 from torch.testing import assert_close
 from transformers import AutoTokenizer
@@ -15,15 +16,19 @@ import eraserhead
 from eraserhead import files
 from eraserhead.cli import export as command
 from eraserhead.cli.main import main
+from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.exporting import exporting, onnx_graph
 from eraserhead.exporting.config import ExportConfig
 from eraserhead.exporting.folder import GRAPH, ExportFolder
 from eraserhead.exporting.graph import Graph, SentenceGraph
 from eraserhead.exporting.onnx_graph import PACKAGES
+from eraserhead.loading.checkpoints import load_checkpoint
+from eraserhead.loading.reader import reader_for
 from eraserhead.locks import LockedError, locked
 from eraserhead.models.architecture import Architecture
 from eraserhead.models.context import RecurrentContext
+from eraserhead.models.long_documents import head_and_tail
 from families import new_model
 from test_disk import smaller_than
 from tiny import (
@@ -38,6 +43,7 @@ from tiny import (
 
 MISSING = [name for name in PACKAGES if find_spec(name) is None]
 needs_onnx = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (eraserhead[onnx])")
+LIMIT = 7  # tokens that the exported model reads; shorter than the longest of the texts
 TEXTS = ["a fine cast wasted on a script that never wakes up", "good", "it was not bad but dull"]
 
 
@@ -89,6 +95,7 @@ def exported(tmp_path_factory):
     encoder = tiny_encoder(folder / "encoder", layers=2)
     torch.manual_seed(3)
     model = AttentionPoolingForSequenceClassification.from_encoder(encoder, ("neg", "pos"), architecture).eval()
+    model.config.limits["tokens"] = LIMIT
     model.save_pretrained(folder / "model")
     tiny_tokenizer().save_pretrained(folder / "model")
     assert main(["export", str(folder / "model"), "--weights"]) == 0
@@ -102,7 +109,7 @@ def test_a_program_without_torch_reads_the_same_decisions(exported):
     assert {"model.onnx", "config.json", "tokenizer.json"} <= {file.name for file in folder.iterdir()}
     tokenizer = AutoTokenizer.from_pretrained(folder)
     for texts in (TEXTS, TEXTS[1:2], [" ".join(TEXTS)] * 5):
-        inputs = tokenizer(texts, return_tensors="pt", padding=True)
+        inputs = tokenizer(texts, return_tensors="pt", padding=True, truncation=True)
         inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         with torch.no_grad():
             expected = model(**inputs)
@@ -110,6 +117,33 @@ def test_a_program_without_torch_reads_the_same_decisions(exported):
         assert list(found) == ["logits", "pooling_weights"]
         assert_close(found["logits"], expected.logits, atol=1e-5, rtol=0)
         assert_close(found["pooling_weights"], expected.pooling_weights, atol=1e-5, rtol=0)
+        for own, text in zip(found["logits"].softmax(-1), dict.fromkeys(texts), strict=False):
+            read = tuple(eraserhead.explain(folder.parent, text).probabilities.values())
+            assert own.tolist() == pytest.approx(read, abs=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [7, None])
+@pytest.mark.parametrize("long_documents", ["cut", "head_tail"])
+def test_the_tokenizer_cuts_where_the_model_does(tmp_path, tokens, long_documents):
+    """With transformers and without it; where the middle is cut out, or nothing is, none does so unasked."""
+    name = saved_limited(tmp_path, tokens=tokens, long_documents=long_documents)
+    checkpoint = load_checkpoint(name, None)
+    reader = reader_for(checkpoint.model, checkpoint.tokenizer, DataConfig(), cut_to_window=True)
+    checkpoint.tokenizer("good", truncation=True, max_length=3)
+    exporting._save_tokenizer(checkpoint.model, checkpoint.tokenizer, reader, tmp_path / "saved")
+    longest, words = tokens or 64, "good " * 70
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "saved")(words, truncation=True)["input_ids"]) == longest
+    alone = Tokenizer.from_file(str(tmp_path / "saved" / "tokenizer.json")).encode(words)
+    assert len(alone.ids) == (longest if long_documents == "cut" else 72)
+
+
+def test_what_a_model_reads_of_long_texts_is_said_where_the_tokenizer_cannot_cut_them(tmp_path, caplog):
+    checkpoint = load_checkpoint(saved_limited(tmp_path, tokens=17, long_documents="head_tail"), None)
+    reader = reader_for(checkpoint.model, checkpoint.tokenizer, DataConfig(), cut_to_window=True)
+    exporting._tell_parts("model", reader)
+    kept = head_and_tail(31, 17, (1, 1))
+    assert kept == [*range(4), *range(31 - 13, 31)]
+    assert "of a text of more than 17 tokens, give the graph the first 4 and the last 13" in caplog.text
 
 
 @needs_onnx

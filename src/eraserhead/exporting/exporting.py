@@ -1,7 +1,10 @@
 """Export a classifier: the graph, and beside it what a program needs to feed it."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
@@ -12,13 +15,17 @@ from eraserhead.exporting.graph import graph_of
 from eraserhead.exporting.onnx_graph import check_installed, largest_difference, write_graph
 from eraserhead.files import check_folder
 from eraserhead.loading.boundary import quiet
-from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
+from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.default_folders import onnx_folder
-from eraserhead.loading.reader import reader_for
+from eraserhead.loading.reader import DocumentReader, own_limits, reader_for
 from eraserhead.loading.waiting import waiting
 from eraserhead.locks import locked
+from eraserhead.models.architecture import CUT, HEAD_TAIL
+from eraserhead.models.long_documents import head_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.settings import check_settings
+
+logger = logging.getLogger("eraserhead")
 
 TOLERANCE = 1e-4  # of logits and weights
 
@@ -87,5 +94,40 @@ def _export(checkpoint: Checkpoint, unfinished: Path, folder: Path, weights: boo
         )
     with quiet():
         model.config.save_pretrained(unfinished)
-        tokenizer.save_pretrained(unfinished)
+        _save_tokenizer(model, tokenizer, reader, unfinished)
+    if reader.limits.long_documents == HEAD_TAIL:
+        _tell_parts(name, reader)
     return Exported(folder, graph.inputs, graph.outputs, difference, 1 + len(batches))
+
+
+def _save_tokenizer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    reader: DocumentReader,
+    folder: Path,
+) -> None:
+    """Save a tokenizer that cuts texts, or sentences, where the model does."""
+    if reader.hierarchical:
+        longest = reader.limits.sentence_tokens
+    elif own_limits(model).tokens is None:  # what the reader has instead is for this package alone
+        longest = window(model, tokenizer)
+    else:
+        longest = reader.limits.tokens
+    tokenizer.model_max_length = longest
+    # The file says what the last call asked for, and `tokenizers` does so without transformers.
+    tokenizer("", truncation=reader.limits.long_documents == CUT)
+    tokenizer.save_pretrained(folder)
+
+
+def _tell_parts(name: str, reader: DocumentReader) -> None:
+    assert reader.limits.tokens is not None
+    assert reader.framing is not None
+    head = head_of(reader.limits.tokens, reader.framing)
+    logger.warning(
+        "%s: of a text of more than %d tokens, give the graph the first %d and the last %d, as the model reads them; "
+        "the tokenizer cuts the end alone",
+        name,
+        reader.limits.tokens,
+        head,
+        reader.limits.tokens - head,
+    )
