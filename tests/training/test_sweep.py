@@ -1,5 +1,6 @@
 """A search for options: what is drawn, resumed, kept and refused; test documents never decide."""
 
+import io
 import json
 import re
 from dataclasses import fields, replace
@@ -7,14 +8,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from eraserhead.cli.main import main
 from eraserhead.data.config import DataConfig
 from eraserhead.errors import DivergedError, UserError
+from eraserhead.showing.terminal import NONE
 from eraserhead.training import sweep as sweep_module
-from eraserhead.training.config import ModelConfig, SweepConfig, TrainConfig, TrainingConfig
-from eraserhead.training.ranges import Range, check_ranges, read_ranges, searchable, with_options
+from eraserhead.training.config import AdapterConfig, ModelConfig, SweepConfig, TrainConfig, TrainingConfig
+from eraserhead.training.ranges import (
+    Range,
+    check_ranges,
+    in_effect,
+    of_trial,
+    read_ranges,
+    searchable,
+    with_options,
+)
 from eraserhead.training.sweep import Trial, Trials, _drawn, sweep
+from eraserhead.training.view import trials_view
 from tiny import labelled_file, tiny_encoder
 
 RATES = "training.learning_rate: {low: 1e-3, high: 1e-1, log: true}\nmodel.attention_size: [3, 5]\n"
@@ -208,3 +220,78 @@ def test_an_option_without_an_effect_is_not_searched_unless_another_may_give_it_
     with pytest.raises(UserError, match=r"has no effect without training\.freeze_encoder=False"):
         check_ranges(config.base, ranges, str(file))
     check_ranges(config.base, [*ranges, Range("training.freeze_encoder", values=[True, False])], str(file))
+
+
+ADAPTERS = "training.adapter: [lora, null]\nadapter.r: [2, 4]\n"
+
+
+@pytest.mark.parametrize("base", [TrainConfig(), TrainConfig(training=TrainingConfig(adapter="lora"))])
+def test_a_trial_has_the_options_that_have_an_effect_with_its_others(base):
+    with_adapter = {"training.adapter": "lora", "adapter.r": 2, "model.recurrent_size": 7, "model.context": "rnn"}
+    assert in_effect(base, with_adapter) == with_adapter
+    without = {**with_adapter, "training.adapter": None, "model.context": "none"}
+    assert in_effect(base, without) == {"training.adapter": None, "model.context": "none"}
+    base = replace(base, adapter=AdapterConfig(alpha=3.0))
+    assert of_trial(base, with_adapter).adapter == AdapterConfig(r=2, alpha=3.0)
+    assert of_trial(base, in_effect(base, without)).adapter == AdapterConfig()
+    assert of_trial(base, {"training.adapter": "ia3"}).adapter == AdapterConfig()
+
+
+def test_options_of_an_adapter_are_searched_where_a_trial_may_have_one(config):
+    ranges = Path(config.ranges)
+    ranges.write_text(ADAPTERS)
+    check_ranges(config.base, read_ranges(config.ranges), config.ranges)
+    ranges.write_text("adapter.r: [2, 4]\n")
+    with pytest.raises(UserError, match=r"ranges\.yaml: adapter\.r=2: has no effect without training\.adapter='lora'"):
+        sweep(config)
+    whole = replace(config, training=TrainingConfig(freeze_encoder=False))
+    ranges.write_text(ADAPTERS)
+    with pytest.raises(UserError, match=r"ranges\.yaml: training\.adapter='lora': an adapter leaves the encoder's"):
+        sweep(whole)
+    assert not Path(config.output_dir).exists()
+
+
+def test_trials_that_lack_an_option_say_nothing_of_it():
+    """All that had an adapter did well with 2, and badly with 4."""
+    ranges = [Range("training.adapter", values=["lora", None]), Range("adapter.r", values=[2, 4])]
+    with_adapter = [
+        Trial(number, {"training.adapter": "lora", "adapter.r": 2 + number % 2 * 2}, 1.0 - number % 2, 1)
+        for number in range(20)
+    ]
+    without = [Trial(20 + number, {"training.adapter": None}, 0.5, 1) for number in range(10)]
+    drawn = [_drawn(ranges, Trials("accuracy", [*with_adapter, *without]), seed)["adapter.r"] for seed in range(20)]
+    assert drawn.count(2) > 14
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(trials_view(Trials("accuracy", [without[0], with_adapter[0]])))
+    (row,) = (line for line in shown.getvalue().splitlines() if " None" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][-2:] == ["None", NONE]
+
+
+def test_one_text_may_stand_for_a_list_of_one(tmp_path):
+    file = tmp_path / "ranges.yaml"
+    file.write_text("training.class_weights: [balanced, [neg=2, pos=3], null]\n")
+    assert read_ranges(str(file)) == [Range("training.class_weights", values=[["balanced"], ["neg=2", "pos=3"], None])]
+
+
+def test_a_trial_that_cannot_be_trained_is_named_and_leaves_nothing(config):
+    Path(config.ranges).write_text("training.class_weights: [neutral=2]\n")
+    with pytest.raises(UserError, match=r"ranges\.yaml: trial 1: training\.class_weights='neutral=2': there is no"):
+        sweep(config)
+    assert not Path(config.output_dir).exists()
+
+
+def test_what_is_no_trials_fault_names_none_and_leaves_nothing(config):
+    lost = replace(config, data=replace(config.data, path=config.data.path + "-lost"))
+    with pytest.raises(UserError) as raised:
+        sweep(lost)
+    assert str(raised.value).startswith("data.path=")
+    assert not Path(config.output_dir).exists()
+
+
+@pytest.mark.slow
+def test_a_search_over_adapters_trains_with_and_without_one(config):
+    Path(config.ranges).write_text(ADAPTERS)
+    folder = sweep(replace(config, trials=4, training=TrainingConfig(epochs=1)))
+    options = [trial.options for trial in folder.trials("accuracy").trials]
+    assert {"training.adapter": None} in options
+    assert any(set(each) == {"training.adapter", "adapter.r"} for each in options)

@@ -1,24 +1,32 @@
 """Export a classifier: the graph, and beside it what a program needs to feed it."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from eraserhead.data.config import DataConfig
-from eraserhead.errors import Setting, UserError
+from eraserhead.errors import UserError
 from eraserhead.exporting.batches import BATCHES, EXAMPLE, random_batch
 from eraserhead.exporting.config import ExportConfig
+from eraserhead.exporting.folder import GRAPH, ExportFolder
 from eraserhead.exporting.graph import graph_of
 from eraserhead.exporting.onnx_graph import check_installed, largest_difference, write_graph
-from eraserhead.files import moving_into, refuse_foreign
+from eraserhead.files import check_folder
 from eraserhead.loading.boundary import quiet
-from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint
+from eraserhead.loading.checkpoints import Checkpoint, load_checkpoint, window
 from eraserhead.loading.default_folders import onnx_folder
-from eraserhead.loading.reader import reader_for
+from eraserhead.loading.reader import DocumentReader, own_limits, reader_for
 from eraserhead.loading.waiting import waiting
+from eraserhead.locks import locked
+from eraserhead.models.architecture import CUT, HEAD_TAIL
+from eraserhead.models.long_documents import head_of
 from eraserhead.models.modeling_attention_pooling import AttentionPoolingForSequenceClassification
 from eraserhead.settings import check_settings
 
-GRAPH = "model.onnx"
+logger = logging.getLogger("eraserhead")
+
 TOLERANCE = 1e-4  # of logits and weights
 
 
@@ -50,28 +58,13 @@ def export_model(config: ExportConfig) -> Exported:
     """
     check_settings(config)
     check_installed()
-    folder = Path(config.output_dir or onnx_folder(config.model, config.revision))
-    _check_folder(folder, config.overwrite)
-    with waiting("exporting"):
+    folder = ExportFolder(Path(config.output_dir or onnx_folder(config.model, config.revision)))
+    check_folder(folder.path)
+    with waiting("exporting"), locked(folder.path):
+        folder.check(config.overwrite)
         checkpoint = load_checkpoint(config.model, config.revision)
-        try:
-            with moving_into(folder, last=GRAPH) as unfinished:
-                return _export(checkpoint, unfinished, folder, config.weights)
-        finally:
-            if folder.is_dir() and not any(folder.iterdir()):  # nothing was written
-                folder.rmdir()
-
-
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    if not (folder / GRAPH).is_file():
-        refuse_foreign(folder, "an exported model")
-    elif not overwrite:
-        raise UserError(
-            f"{folder}: holds an exported model; choose another ",
-            Setting("output_dir"),
-            ", or replace it with ",
-            Setting("overwrite", True),
-        )
+        with folder.replacing() as unfinished:
+            return _export(checkpoint, unfinished, folder.path, config.weights)
 
 
 def _export(checkpoint: Checkpoint, unfinished: Path, folder: Path, weights: bool) -> Exported:
@@ -101,5 +94,40 @@ def _export(checkpoint: Checkpoint, unfinished: Path, folder: Path, weights: boo
         )
     with quiet():
         model.config.save_pretrained(unfinished)
-        tokenizer.save_pretrained(unfinished)
+        _save_tokenizer(model, tokenizer, reader, unfinished)
+    if reader.limits.long_documents == HEAD_TAIL:
+        _tell_parts(name, reader)
     return Exported(folder, graph.inputs, graph.outputs, difference, 1 + len(batches))
+
+
+def _save_tokenizer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    reader: DocumentReader,
+    folder: Path,
+) -> None:
+    """Save a tokenizer that cuts texts, or sentences, where the model does."""
+    if reader.hierarchical:
+        longest = reader.limits.sentence_tokens
+    elif own_limits(model).tokens is None:  # what the reader has instead is for this package alone
+        longest = window(model, tokenizer)
+    else:
+        longest = reader.limits.tokens
+    tokenizer.model_max_length = longest
+    # The file says what the last call asked for, and `tokenizers` does so without transformers.
+    tokenizer("", truncation=reader.limits.long_documents == CUT)
+    tokenizer.save_pretrained(folder)
+
+
+def _tell_parts(name: str, reader: DocumentReader) -> None:
+    assert reader.limits.tokens is not None
+    assert reader.framing is not None
+    head = head_of(reader.limits.tokens, reader.framing)
+    logger.warning(
+        "%s: of a text of more than %d tokens, give the graph the first %d and the last %d, as the model reads them; "
+        "the tokenizer cuts the end alone",
+        name,
+        reader.limits.tokens,
+        head,
+        reader.limits.tokens - head,
+    )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from eraserhead.disk import disk_failure
 from eraserhead.errors import UserError
 from eraserhead.exporting.graph import Graph
 
@@ -42,25 +43,13 @@ def write_graph(graph: Graph, example: Mapping[str, Tensor], path: Path, name: s
 
     Raises:
         UserError: torch's exporter cannot follow the model.
+        OSError: The file cannot be written.
     """
     axes = dict.fromkeys(range(len(graph.axes)), torch.export.Dim.DYNAMIC)
-    try:
-        with _quiet(), torch.no_grad():
-            program: Any = torch.onnx.export(
-                graph.module,
-                tuple(example[each] for each in graph.inputs),
-                input_names=list(graph.inputs),
-                output_names=list(graph.outputs),
-                dynamic_shapes=((axes,) * len(graph.inputs),),
-                dynamo=True,
-                verbose=False,
-            )
-            _forget_inner_shapes(program.model)
-            program.save(path)
-    except Exception as error:  # whatever the exporter meets in somebody's encoder
-        cause = error.__cause__ or error
-        why = " ".join(str(cause).split())[:LONGEST]
-        raise UserError(f"{name}: torch cannot export this model to ONNX ({type(cause).__name__}: {why})") from error
+    with _quiet():
+        program = _followed(graph, tuple(example[each] for each in graph.inputs), axes, name)
+        _forget_inner_shapes(program.model)
+        program.save(path)
 
 
 def largest_difference(
@@ -83,6 +72,34 @@ def largest_difference(
             difference = float((one - other).abs().max().nan_to_num(inf)) if one.shape == other.shape else inf
             largest = max(largest, difference)
     return largest
+
+
+def _followed(graph: Graph, example: tuple[Tensor, ...], axes: dict[int, Any], name: str) -> Any:
+    """Return the graph as torch's exporter writes it down; not yet as a file.
+
+    Raises:
+        UserError: It cannot follow the model.
+    """
+    try:
+        with torch.no_grad():
+            return torch.onnx.export(
+                graph.module,
+                example,
+                input_names=list(graph.inputs),
+                output_names=list(graph.outputs),
+                dynamic_shapes=((axes,) * len(graph.inputs),),
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # whatever the exporter meets in somebody's encoder
+        if disk_failure(error) is not None:
+            raise
+        cause = error.__cause__ or error
+        why = " ".join(str(cause).split())[:LONGEST]
+        raise UserError(
+            f"{name}: torch's exporter cannot follow this encoder, so no ONNX graph can be made of the model; it stops "
+            f"at {type(cause).__name__}: {why}"
+        ) from error
 
 
 def _forget_inner_shapes(model: Any) -> None:

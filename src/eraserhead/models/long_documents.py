@@ -38,20 +38,30 @@ def encoded_tokens(windows: "Windows | None", lengths: Sequence[int]) -> list[in
     return list(lengths) if windows is None else [windows.encoded(length) for length in lengths]
 
 
+def head_of(limit: int, framing: tuple[int, int]) -> int:
+    """Return how many of the tokens that are kept of a long document are its first; the others are its last.
+
+    The beginning gets 128 of 510 tokens, as in Sun et al. 2019.
+
+    Args:
+        limit: Tokens that are kept, special tokens included.
+        framing: How many special tokens stand before and after the text; they are always kept.
+    """
+    before, after = framing
+    return before + (limit - before - after) * HEAD // OF
+
+
 def head_and_tail(length: int, limit: int, framing: tuple[int, int]) -> list[int]:
     """Return the positions of the first and last tokens of a document, which are kept, in reading order.
-
-    The beginning gets 128 of 510 tokens, as in Sun et al. 2019, and the end the rest.
 
     Args:
         length: Tokens of the document, special tokens included.
         limit: Most tokens, special tokens included.
-        framing: How many special tokens stand before and after the text; they are always kept.
+        framing: As in `head_of`.
     """
     if length <= limit:
         return list(range(length))
-    before, after = framing
-    head = before + (limit - before - after) * HEAD // OF
+    head = head_of(limit, framing)
     return [*range(head), *range(length - (limit - head), length)]
 
 

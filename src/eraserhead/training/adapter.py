@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,18 @@ NAMES: dict[Method, dict[str, str]] = {
     "lokr": {"r": "r", "alpha": "alpha", "dropout": "module_dropout"},
     "ia3": {},
 }
+OF_ALL = ("target_modules", "learning_rate", "keep")
+
+
+def idle_options(method: Method | None) -> set[str]:
+    """Return the names of the options that have no effect with a method: without one, all of them."""
+    known = () if method is None else (*OF_ALL, *NAMES[method])
+    return {option.name for option in fields(AdapterConfig)} - {*known}
+
+
+def without_idle(method: Method | None, config: AdapterConfig) -> AdapterConfig:
+    """Return the options with the defaults of those that have no effect with a method."""
+    return replace(config, **{name: getattr(AdapterConfig(), name) for name in idle_options(method)})
 
 
 def check_adapter(method: Method | None, config: AdapterConfig) -> None:
@@ -34,11 +46,10 @@ def check_adapter(method: Method | None, config: AdapterConfig) -> None:
     Raises:
         UserError: Naming the options, or the extra.
     """
-    default, always = AdapterConfig(), ("target_modules", "learning_rate", "keep")
-    known = always if method is None else (*always, *NAMES[method])
+    idle = idle_options(method)
     for option in fields(config):
         value = getattr(config, option.name)
-        if value == getattr(default, option.name) or (method is not None and option.name in known):
+        if value == getattr(AdapterConfig(), option.name) or option.name not in idle:
             continue
         why = ("training.adapter", "lora") if method is None else ("training.adapter", method)
         without = ": has no effect without " if method is None else ": has no effect with "

@@ -9,8 +9,10 @@ from typing import Any, get_args, get_type_hints
 import yaml
 
 from eraserhead.errors import Setting, UserError, nearest
-from eraserhead.settings import idle_settings, value_problem
+from eraserhead.settings import idle_settings, unused, value_problem
+from eraserhead.training.adapter import idle_options, without_idle
 from eraserhead.training.config import TrainConfig
+from eraserhead.training.option_checks import check_fit
 
 SECTIONS = ("model", "training", "adapter")
 DATA = ("data.max_length", "data.max_sentences", "data.max_sentence_tokens")
@@ -78,17 +80,28 @@ def read_ranges(file: str) -> list[Range]:
 
 
 def check_ranges(base: TrainConfig, ranges: list[Range], file: str) -> None:
-    """Refuse an option that has no effect with the others, unless one that is searched too may give it one.
+    """Refuse values that do not fit the other options, unless another option that is searched may make them fit.
 
     Raises:
-        UserError: Naming it, and what would give it an effect.
+        UserError: Naming an option that has no effect, or a value with which no trial can be trained.
     """
     searched = {each.name for each in ranges}
     for each in ranges:
         for value in each.extremes:
+            others = searched - {each.name}
             for idle in idle_settings(with_options(base, {each.name: value})):
-                if idle.setting.name == each.name and not searched & set(idle.owners):
+                if idle.setting.name == each.name and not others & set(idle.owners):
                     raise UserError(f"{file}: ", idle.problem)
+            try:
+                check_fit(with_options(base, {each.name: value}))
+            except UserError as error:
+                if not others & names_in(error):
+                    raise UserError(f"{file}: ", error) from error
+
+
+def names_in(error: UserError) -> set[str]:
+    """Return the names of the settings in a message."""
+    return {part.name for part in error.args if isinstance(part, Setting)}
 
 
 def searchable() -> list[str]:
@@ -109,10 +122,26 @@ def with_options(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
     return config
 
 
+def in_effect(base: TrainConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a trial without those that have no effect with its others."""
+    config = with_options(base, values)
+    idle = {f"{section}.{name}" for section in SECTIONS for name in unused(getattr(config, section))}
+    idle |= {f"adapter.{name}" for name in idle_options(config.training.adapter)}
+    return {name: value for name, value in values.items() if name not in idle}
+
+
+def of_trial(base: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
+    """Return the options of a trial with these values; what has no effect with its adapter is as by default."""
+    config = with_options(base, values)
+    return replace(config, adapter=without_idle(config.training.adapter, config.adapter))
+
+
 def _range(file: str, name: str, given: Any) -> Range:
     wrong = UserError(f"{file}: {name} is {given!r}, and must be {EXAMPLE}")
     kinds = kinds_of(name)
     if isinstance(given, list) and given:
+        if list[str] in kinds:
+            given = [[each] if isinstance(each, str) else each for each in given]
         numbers = float in kinds and str not in kinds
         return Range(name, values=[_number(each) or each if numbers else each for each in given])
     if not kinds & {int, float}:
@@ -154,4 +183,4 @@ def _number(value: Any) -> float | int | None:
 
 def chosen(ranges: list[Range], values: Mapping[str, Any]) -> list[Setting]:
     """Return the values of a trial as settings."""
-    return [Setting(each.name, values[each.name]) for each in ranges]
+    return [Setting(each.name, values[each.name]) for each in ranges if each.name in values]

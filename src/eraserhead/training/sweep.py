@@ -1,7 +1,8 @@
 """A search for the options of training that do best on the validation documents; test documents have no part in it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from eraserhead.training.config import SweepConfig, TrainConfig
 from eraserhead.training.folder import RunFolder
 from eraserhead.training.metrics import METRICS, improves
 from eraserhead.training.option_checks import check_fit
-from eraserhead.training.ranges import Range, check_ranges, chosen, read_ranges, with_options
+from eraserhead.training.ranges import Range, check_ranges, chosen, in_effect, names_in, of_trial, read_ranges
 from eraserhead.training.records import TrainingSetup
 from eraserhead.training.trackers import writing_into
 from eraserhead.training.training import train, with_precision
@@ -53,7 +54,8 @@ class Trial:
 
     Attributes:
         number: Its number, from 0.
-        options: Its values of the options that are searched, by their names.
+        options: Its values of the options that are searched, by their names, without those that have no effect with
+            the others.
         value: The metric of its best epoch; null where it failed.
         best_epoch: The number of that epoch; null likewise.
         failed: Why it failed; null where it did not.
@@ -131,32 +133,55 @@ def sweep(config: SweepConfig) -> SweepFolder:
     check_fit(base)
     check_ranges(base, ranges, config.ranges)
     _check(config)
-    metric = base.training.best_by
     folder = SweepFolder(config.folder)
     state = devices.join(config.cpu)
-    setup = SweepSetup(_shared(base), ranges, metric)
+    setup = SweepSetup(_shared(base), ranges, base.training.best_by)
     with devices.alone_in(folder.path, state), writing_into(config.training.trackers, folder.path):
         folder.refuse(folder.differing(folder.MARK, setup), config.overwrite)
         state.wait_for_everyone()  # until all have looked at the folder
-        if state.is_main_process:
-            if config.overwrite:
-                remove(folder.path / folder.TRIALS)
-                remove(folder.best.path)
-            folder.write(folder.MARK, setup)
-        state.wait_for_everyone()
-        found = folder.trials(metric)
-        for number in range(len(found.trials), config.trials):
-            found = _with_trial(config, base, ranges, folder, found)
-            state.wait_for_everyone()  # until all have read what the trial came to
-            if state.is_main_process:
-                folder.write(folder.TRIALS, found)
-                remove(folder.trial(number).path)
-            state.wait_for_everyone()
-        best = found.best
-        if best is None:
-            raise UserError(f"all {len(found.trials)} trials failed, the last with: {found.trials[-1].failed}")
-        _train_best(with_options(base, best.options), folder, len(found.trials))
+        with _belonging_to(folder, setup, config.overwrite):
+            best, trials = _search(config, base, ranges, folder)
+        _train_best(of_trial(base, best.options), folder, trials)
     return folder
+
+
+@contextmanager
+def _belonging_to(folder: SweepFolder, setup: SweepSetup, overwrite: bool) -> Iterator[None]:
+    """Make the folder that of a search; if not even its first trial could begin, that is undone."""
+    state, new = PartialState(), not folder.has(folder.MARK)
+    if state.is_main_process:
+        if overwrite:
+            remove(folder.path / folder.TRIALS)
+            remove(folder.best.path)
+        folder.write(folder.MARK, setup)
+    state.wait_for_everyone()
+    try:
+        yield
+    except UserError:
+        begun = folder.has(folder.TRIALS) or folder.trial(0).path.exists()
+        if state.is_main_process and new and not begun:
+            remove(folder.path / folder.MARK)
+        raise
+
+
+def _search(config: SweepConfig, base: TrainConfig, ranges: list[Range], folder: SweepFolder) -> tuple[Trial, int]:
+    """Train the trials that are missing; return the best of all, and their number.
+
+    Raises:
+        UserError: All have failed, or one cannot be trained.
+    """
+    state, found = PartialState(), folder.trials(base.training.best_by)
+    for number in range(len(found.trials), config.trials):
+        found = _with_trial(config, base, ranges, folder, found)
+        state.wait_for_everyone()  # until all have read what the trial came to
+        if state.is_main_process:
+            folder.write(folder.TRIALS, found)
+            remove(folder.trial(number).path)
+        state.wait_for_everyone()
+    best = found.best
+    if best is None:
+        raise UserError(f"all {len(found.trials)} trials failed, the last with: {found.trials[-1].failed}")
+    return best, len(found.trials)
 
 
 def _check(config: SweepConfig) -> None:
@@ -203,13 +228,13 @@ def _with_trial(
     state, number = PartialState(), len(found.trials)
     drawn: list[dict[str, Any]] = [{}]
     if state.is_main_process:
-        drawn = [_drawn(ranges, found, config.search_seed + number)]
+        drawn = [in_effect(base, _drawn(ranges, found, config.search_seed + number))]
     broadcast_object_list(drawn)
     options = drawn[0]
     settings = UserError.joined(chosen(ranges, options), ", ")
     _tell("trial %s of %s: %s", number + 1, config.trials, settings)
     own = folder.trial(number)
-    run = replace(with_options(base, options), output_dir=str(own.path))
+    run = replace(of_trial(base, options), output_dir=str(own.path))
     changed = own.changed(run)
     try:
         train(replace(run, overwrite=bool(changed), resume=not changed and own.started), tested=False)
@@ -217,6 +242,10 @@ def _with_trial(
         logger.warning("trial %s failed: %s", number + 1, error)
         failed = Trial(number, options, None, None, str(error) or type(error).__name__)
         return replace(found, trials=[*found.trials, failed])
+    except UserError as error:
+        if type(error) is not UserError or not names_in(error) & set(options):
+            raise
+        raise UserError(f"{config.ranges}: trial {number + 1}: ", error) from error
     metrics, documents = own.metrics(), own.read(TrainingSetup, RUN.setup).documents
     assert metrics is not None
     if found.documents not in (None, documents):
@@ -243,8 +272,9 @@ def _drawn(ranges: Sequence[Range], found: Trials, seed: int) -> dict[str, Any]:
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=direction)
     for trial in found.trials:
         state = optuna.trial.TrialState.FAIL if trial.value is None else optuna.trial.TrialState.COMPLETE
-        drawn = {each.name: _place(each, trial.options[each.name]) for each in ranges}
-        study.add_trial(optuna.trial.create_trial(state=state, params=drawn, distributions=space, value=trial.value))
+        drawn = {each.name: _place(each, trial.options[each.name]) for each in ranges if each.name in trial.options}
+        own = {name: space[name] for name in drawn}
+        study.add_trial(optuna.trial.create_trial(state=state, params=drawn, distributions=own, value=trial.value))
     asked = study.ask(space).params
     return {each.name: asked[each.name] if each.values is None else each.values[asked[each.name]] for each in ranges}
 

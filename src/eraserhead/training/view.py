@@ -52,11 +52,12 @@ def trials_view(found: Trials) -> RenderableType:
     )
     failed = sum(trial.value is None for trial in found.trials)
     lost = f"; {failed} failed" if failed else ""
-    names = list(found.trials[0].options) if found.trials else []
+    names = dict.fromkeys(name for trial in found.trials for name in trial.options)
     title = f"The best of {len(found.trials)} trials by {METRICS[found.metric].title.lower()} on validation documents"
     table = Grid(title + lost, "trial", METRICS[found.metric].title, *names)
     for trial in ranked[:MOST_TRIALS]:
-        numbers = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in trial.options.values())
+        values = (trial.options.get(name, NONE) for name in names)  # one without an effect is not among them
+        numbers = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
         table.add_row(str(trial.number + 1), f"{trial.value:.4f}", *numbers)
     return table
 
