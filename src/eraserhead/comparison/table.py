@@ -24,8 +24,8 @@ MEASURES = {
 }
 NOTES = (
     "Differences are second minus first, document by document, with 95 % intervals; * marks those that stand out among "
-    "all of them (p < .05 after Holm's correction, signs of the documents' differences changed at random; and an interval "
-    "without 0). A document that never flips counts as fraction 1."
+    "all of them (p < .05 after Holm's correction, signs of the documents' differences changed at random, and an "
+    "interval without 0). A document that never flips counts as fraction 1."
 )
 TITLE = "Differences between results on the same documents"
 HEADINGS = ("results", "ranking", "measure", "first", "second", "difference")
