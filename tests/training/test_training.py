@@ -437,8 +437,8 @@ def test_an_interrupted_cache_leaves_nothing(tmp_path, monkeypatch):
 def test_overwrite_removes_what_the_earlier_run_left(tmp_path, monkeypatch):
     run = config(tmp_path, epochs=1)
     folder = train(run).path
-    for weights_in_parts in ("model-00001-of-00002.safetensors", RUN.index):
-        (folder / weights_in_parts).write_text("stale")
+    for stale in ("model-00001-of-00002.safetensors", RUN.index, "vocab.txt", "sentencepiece.bpe.model"):
+        (folder / stale).write_text("of another encoder")
     monkeypatch.setattr(Loop, "epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(replace(run, overwrite=True))

@@ -24,6 +24,7 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.files import differences, moving_into, moving_name, remove
 from eraserhead.folders import OutputFolder
 from eraserhead.loading.boundary import quiet
+from eraserhead.loading.checkpoints import VOCABULARY
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.run_options import read_options, write_options
 from eraserhead.loading.training_data import TrainingData, read_training_data, write_seen_texts, write_training_data
@@ -179,9 +180,10 @@ class RunFolder(OutputFolder):
         records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.chart, RUN.seal)
         for name in (RUN.config, RUN.checkpoints, RUN.adapter, *RUN.tracked, *records):
             remove(self.path / name)
-        for pattern in ("model*.safetensors*", "*token*.json"):  # weights in several files have an index, too
+        for pattern in ("model*.safetensors*", "*token*.json", *VOCABULARY):  # weights in several files have an index
             for file in self.path.glob(pattern):
-                file.unlink()
+                if file.is_file():
+                    file.unlink()
 
 
 @dataclass(frozen=True)
