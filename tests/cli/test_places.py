@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from eraserhead.cli import main as module
 from eraserhead.cli.main import main
+from tiny import saved_classifier
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,17 @@ def test_nothing_is_loaded_where_there_is_nothing_to_read(tmp_path, monkeypatch,
     assert main(arguments) == 2
     assert f"eraserhead: error: {said}" in capsys.readouterr().err
     assert loaded == []
+
+
+def test_a_run_whose_data_are_gone_still_explains_a_given_text(tmp_path, monkeypatch):
+    """The data of the run are a default, which is looked at where they are read."""
+    model = saved_classifier(tmp_path)
+    options = {"data": {"path": str(tmp_path / "gone.csv")}}
+    (Path(model) / "run.yaml").write_text(yaml.safe_dump(options))
+    asked = []
+    monkeypatch.setattr("eraserhead.cli.explain.run", asked.append)
+    assert main(["explain", model, "a good film"]) == 0
+    assert asked[0].data.path == str(tmp_path / "gone.csv")
 
 
 def test_telling_so_imports_neither_torch_nor_datasets(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,9 @@ def test_results_are_found_in_the_folder_and_in_that_of_its_run(run_with_results
 
 def test_results_are_found_in_a_run_inside_the_folder_and_an_atlas_is_named_as_one(run_with_results, tmp_path, capsys):
     assert found_results(tmp_path).path == run_with_results / "erasure"
+    finished(run_with_results / "other" / "words")
+    assert found_results(run_with_results).path == run_with_results / "erasure"  # the nearest
+    shutil.rmtree(run_with_results / "other")
     (tmp_path / "atlas").mkdir()
     (tmp_path / "atlas" / ATLAS_SETUP).write_text("{}")
     assert main(["plot", str(tmp_path / "atlas")]) == 2

@@ -245,6 +245,7 @@ def test_the_commands_write_pages(tmp_path, capfd):
     for at, ranking in enumerate(decision.row["rankings"]):
         if ranking["name"] in removed:
             assert decision.flips(at) == removed[ranking["name"]] == ranking["removed"][0]
+    (tmp_path / "none").mkdir()
     assert main(["explore", str(tmp_path / "none"), "--cpu"]) == 2
     assert "no erasure results" in capfd.readouterr().err
 

@@ -20,7 +20,7 @@ from eraserhead.data.config import DataConfig
 from eraserhead.errors import UserError
 from eraserhead.exporting import exporting, onnx_graph
 from eraserhead.exporting.config import ExportConfig
-from eraserhead.exporting.folder import GRAPH, ExportFolder
+from eraserhead.exporting.folder import GRAPH, ExportFolder, ExportRecord
 from eraserhead.exporting.graph import Graph, SentenceGraph
 from eraserhead.exporting.onnx_graph import PACKAGES
 from eraserhead.loading.checkpoints import load_checkpoint
@@ -208,9 +208,14 @@ def test_an_export_that_is_killed_leaves_no_graph_beside_files_of_another(tmp_pa
 def test_files_of_others_stay_and_are_not_exported_over(tmp_path):
     folder = ExportFolder(tmp_path)
     (tmp_path / GRAPH).write_text("mine")
-    with pytest.raises(UserError, match="holds files that are not an exported model"):
+    with pytest.raises(UserError, match=r"holds model\.onnx, and no export\.json that says what belongs to it"):
         folder.check(overwrite=True)
     (tmp_path / GRAPH).unlink()
+    for name in ("", "..", "../mine", "/etc/hosts"):
+        folder.write(folder.MARK, ExportRecord([GRAPH, name]))
+        with pytest.raises(UserError, match="which no export writes; delete the folder"):
+            folder.check(overwrite=True)
+    (tmp_path / folder.MARK).unlink()
     write_export(folder, "old")
     (tmp_path / "notes").write_text("mine")
     folder.check(overwrite=True)

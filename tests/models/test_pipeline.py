@@ -68,7 +68,11 @@ def test_a_flat_model_reads_as_much_as_in_training(tmp_path):
     assert classify("good " * 500)  # beyond the encoder's window
 
 
-@pytest.mark.parametrize("limits", [{}, {"tokens": 5, "long_documents": "windows", "window_overlap": 1}], ids=str)
+@pytest.mark.parametrize(
+    "limits",
+    [{}, {"tokens": 5, "long_documents": "windows", "window_overlap": 1}, {"tokens": 5, "long_documents": "head_tail"}],
+    ids=str,
+)
 def test_a_text_without_any_token_is_decided_as_by_erase(tmp_path, limits):
     folder = Path(saved_limited(tmp_path, **limits))
     unframed = tiny_tokenizer()

@@ -106,6 +106,9 @@ def test_a_section_without_markers_is_replaced_up_to_where_something_else_begins
         "<!--\n# To do\n-->\nx",
         "<!--\nto do\n-->\n\n### Further results\n",
         "\n---\n\nx",
+        "***\n\nx",
+        "_ _ _\nx",
+        "<details>\nx\n</details>\n",
         "```python\n# never closed",
         "just words",
     ],
@@ -122,7 +125,7 @@ def test_what_stands_behind_the_section_stays_to_the_byte(theirs, line_end):
     if theirs[:1] not in ("`", "j"):  # else nothing tells an earlier section without markers from what follows
         unmarked = "".join(line for line in lines_of(card) if not line.startswith((BEGIN, END)))
         assert amended_card(unmarked, FACTS).endswith(f"{END}{line_end * 3}{theirs}")
-        assert amended_card(card.replace(END, ""), FACTS).endswith(theirs)
+        assert amended_card(card.replace(END, "", 1), FACTS).endswith(theirs)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,12 @@ def test_line_ends_and_white_space_stay(card, begin, behind):
     assert amended_card(written, FACTS) == written
 
 
+def test_an_end_behind_a_section_of_the_owner_is_not_ours():
+    theirs = f"## Mine\n\n```\n{END}\n```\n\n{END}\n"
+    card = amended_card("# T\n", FACTS).replace(END, "") + theirs
+    assert amended_card(card, FACTS).endswith(theirs)
+
+
 def test_the_card_tells_which_files_a_push_wrote():
     files = [".eval_results/erased_fraction.yaml", "erasure/layer-2-tokens/flips.parquet", "flips.parquet", "page.html"]
     card = amended_card("# T\n\nSee summary.json.\n", FACTS, files)
@@ -153,6 +162,10 @@ def test_the_card_tells_which_files_a_push_wrote():
     assert earlier_files(amended_card(card, FACTS)) == set()
     assert earlier_files("# T\n\nSee summary.json.\n") is None
     unmarked = "".join(line for line in lines_of(card) if not line.startswith((BEGIN, END)))
+    assert earlier_files(f"{SECTION}\n\nmysummary.json, homepage.html, page.html.bak and flips.parquet\n") == {
+        "flips.parquet",
+        ".eval_results/erased_fraction.yaml",
+    }
     named = {"summary.json", "flips.parquet", "erasure.png", ".eval_results/erased_fraction.yaml"}
     assert earlier_files(unmarked) == named
     further = unmarked.replace("In brackets", "- `erasure/layer-2-tokens/` (layer 2): few.\n\nIn brackets")

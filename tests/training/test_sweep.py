@@ -237,6 +237,22 @@ def test_a_trial_has_the_options_that_have_an_effect_with_its_others(base):
     assert of_trial(base, {"training.adapter": "ia3"}).adapter == AdapterConfig()
 
 
+def test_what_has_no_effect_falls_with_what_it_belongs_to_and_limits_with_the_kind_of_model(config, tmp_path):
+    base = TrainConfig()
+    chain = {"model.hierarchical": False, "model.sentence_context": "conv", "model.filters": 100}
+    assert in_effect(base, chain) == {"model.hierarchical": False}
+    limits = {"data.max_length": 64, "data.max_sentences": 5}
+    for hierarchical, left in ((False, "data.max_length"), (True, "data.max_sentences")):
+        values = {"model.hierarchical": hierarchical, **limits}
+        assert in_effect(base, values) == {"model.hierarchical": hierarchical, left: limits[left]}
+    file = tmp_path / "kinds.yaml"
+    file.write_text("model.hierarchical: [true, false]\ndata.max_sentences: [5, 10]\ndata.max_length: [8, 16]\n")
+    check_ranges(config.base, read_ranges(str(file)), str(file))
+    file.write_text("training.adapter: [lora, null]\n")
+    with_rank = replace(config.base, training=replace(config.base.training, adapter="lora"), adapter=AdapterConfig(r=2))
+    check_ranges(with_rank, read_ranges(str(file)), str(file))
+
+
 def test_options_of_an_adapter_are_searched_where_a_trial_may_have_one(config):
     ranges = Path(config.ranges)
     ranges.write_text(ADAPTERS)
@@ -286,6 +302,17 @@ def test_what_is_no_trials_fault_names_none_and_leaves_nothing(config):
         sweep(lost)
     assert str(raised.value).startswith("data.path=")
     assert not Path(config.output_dir).exists()
+
+
+@pytest.mark.slow
+def test_values_that_do_not_fit_each_other_are_one_trial_less(config):
+    Path(config.ranges).write_text("training.adapter: [lora, null]\ntraining.freeze_encoder: [true, false]\n")
+    folder = sweep(replace(config, trials=4, search_seed=9, training=TrainingConfig(epochs=1)))
+    trials = folder.trials("accuracy").trials
+    unfit = [each for each in trials if each.options == {"training.adapter": "lora", "training.freeze_encoder": False}]
+    assert unfit
+    assert all(each.value is None and "leaves the encoder's own weights" in str(each.failed) for each in unfit)
+    assert any(each.value is not None for each in trials)
 
 
 @pytest.mark.slow

@@ -439,10 +439,11 @@ def test_overwrite_removes_what_the_earlier_run_left(tmp_path, monkeypatch):
     folder = train(run).path
     for stale in ("model-00001-of-00002.safetensors", RUN.index, "vocab.txt", "sentencepiece.bpe.model"):
         (folder / stale).write_text("of another encoder")
+    (folder / "my-vocabulary.txt").write_text("mine")
     monkeypatch.setattr(Loop, "epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(replace(run, overwrite=True))
-    assert sorted(path.name for path in folder.iterdir()) == ["run.yaml", "setup.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["my-vocabulary.txt", "run.yaml", "setup.json"]
 
 
 def interrupt(*arguments):

@@ -128,6 +128,7 @@ def _run(name: str, arguments: list[str]) -> int:
         logger.info(line)
     parser = command_parser(command)
     parsed = parse(parser, arguments, command)
+    check_places(as_config(command, parsed), command.positional)
     if command.defaults is not None:
         parser.set_defaults(command.defaults(as_config(command, parsed)))
         parsed = parse(parser, arguments, command)
@@ -135,7 +136,6 @@ def _run(name: str, arguments: list[str]) -> int:
         return 0
     config = as_config(command, parsed)
     check_settings(config)
-    check_places(config, command.positional)
     for setting in check_given_effects(config, arguments):
         logger.info("%s: has no effect here", setting)
     with waiting("loading the libraries"):

@@ -22,7 +22,7 @@ def check_places(config: Any, positional: Sequence[str]) -> None:
         for path in [given] if isinstance(given, str) else given:
             if not Path(path).exists():
                 near = nearest_beside(Path(path))
-                missing = f"{path}: there is no such folder"
+                missing = f"{Path(path)}: there is no such folder"
                 raise UserError(missing, near) if near else UserError(missing, "; run ", Job("erase"), " first")
     data = getattr(config, "data", None)
     if isinstance(data, DataConfig) and data.path is not None:

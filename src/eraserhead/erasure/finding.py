@@ -9,7 +9,7 @@ ATLAS_SETUP = "atlas-setup.json"  # marks the folder of an atlas
 
 
 def found_results(folder: Path) -> ResultsFolder:
-    """Return the results in a folder, or the only ones in the folders inside it, as in that of a run, or in theirs.
+    """Return the results in a folder, or the only ones in the folders inside it, as in that of a run, else in theirs.
 
     Where there are none, those of the folder itself are returned, for whoever reads them to say so. What a dry run of
     `push` has left has no setup, and is passed over.
@@ -21,14 +21,17 @@ def found_results(folder: Path) -> ResultsFolder:
         return ResultsFolder(folder)
     if (folder / ATLAS_SETUP).is_file():
         raise UserError(
-            f"{folder}: holds an atlas, and no erasure results; its pictures and its page lie in it, and "
-            "`eraserhead show` prints it"
+            f"{folder}: holds an atlas, and no erasure results; the atlas has its picture and its page there already"
         )
-    found = (each for pattern in ("*", "*/*") for each in folder.glob(pattern) if _has_results(each))
-    inside = sorted(each for each in found if (each / RESULTS.setup).is_file())
+    inside = _inside(folder, "*") or _inside(folder, "*/*")
     if len(inside) > 1:
         raise UserError(f"{folder}: holds several erasure results; give one of {listed(map(str, inside))}")
     return ResultsFolder(inside[0] if inside else folder)
+
+
+def _inside(folder: Path, pattern: str) -> list[Path]:
+    found = (each for each in folder.glob(pattern) if _has_results(each))
+    return sorted(each for each in found if (each / RESULTS.setup).is_file())
 
 
 def _has_results(folder: Path) -> bool:

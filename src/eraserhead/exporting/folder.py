@@ -41,6 +41,12 @@ class ExportFolder(OutputFolder):
             UserError: The folder may not be used, or its record is damaged.
         """
         if not self.has(self.MARK):
+            if self.has(GRAPH):
+                raise UserError(
+                    f"{self.path}: holds {GRAPH}, and no {self.MARK} that says what belongs to it; delete what is "
+                    "there, or choose another ",
+                    Setting("output_dir"),
+                )
             refuse_foreign(self.path, self.CONTENT)
         elif self._earlier() and self.has(GRAPH) and not overwrite:
             raise UserError(
@@ -59,9 +65,15 @@ class ExportFolder(OutputFolder):
         with moving_into(self.path, last=GRAPH) as unfinished:
             yield unfinished
             for name in sorted(self._earlier(), key=lambda name: name != GRAPH):
-                remove(self.path / Path(name).name)  # inside this folder, whatever somebody wrote into the record
+                remove(self.path / name)
             self.write(self.MARK, ExportRecord(sorted(file.name for file in unfinished.iterdir())))
 
     def _earlier(self) -> list[str]:
         """Return the names of what an earlier export wrote, also one that was killed."""
-        return self.read(ExportRecord, self.MARK).files if self.has(self.MARK) else []
+        if not self.has(self.MARK):
+            return []
+        names = self.read(ExportRecord, self.MARK).files
+        for name in names:  # which are removed, so that none may lead out of the folder
+            if name in ("", ".", "..") or name != Path(name).name:
+                raise UserError(f"{self.path / self.MARK}: names '{name}', which no export writes; delete the folder")
+        return names

@@ -42,7 +42,7 @@ class AttentionPoolingPipeline(TextClassificationPipeline):
         special = config.framing or framing(self.tokenizer)
         assert special is not None  # such a model is not trained
         kept = head_and_tail(length, reads.tokens, special)
-        return {name: values[:, kept] for name, values in found.items()}
+        return self._something({name: values[:, kept] for name, values in found.items()})
 
     def _something(self, inputs: Any) -> Any:
         """Return one masked token of padding where a text has no token at all, as encoders cannot read nothing."""

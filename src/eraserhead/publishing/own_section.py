@@ -9,13 +9,15 @@ from eraserhead.publishing.layout import FRACTIONS_FILE, FURTHER, OF_RESULTS, RE
 HEADING = "## What its attention is worth"
 OWN_HEADINGS = (HEADING, "### Further results", "### One decision")
 # Markers of the section in the owner's card; the files in the first are those that a later push may replace or remove.
-BEGIN = "<!-- Begin of what eraserhead push wrote; the next push replaces this section, and these files:"
-END = "<!-- End of what eraserhead push wrote -->"
+BEGIN = "<!-- Begin of what eraserhead wrote; its next push replaces this section, and these files:"
+END = "<!-- End of what eraserhead wrote -->"
 
 OPENING_FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 CLOSING_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*$")
 HASH_HEADING = re.compile(r"^ {0,3}#{1,6}(\s|$)")
-HTML_BREAK = re.compile(r"^ {0,3}<(h[1-6]\b|!--)", re.IGNORECASE)
+HTML_BREAK = re.compile(r"^ {0,3}<[a-z!]", re.IGNORECASE)
+RULE = re.compile(r"^ {0,3}((\*[ \t]*){3,}|(_[ \t]*){3,})\s*$")  # across the page
+OWN_FILE = re.compile(rf"(?<![\w./-])({RESULT_FILES.pattern})(?![\w-]|\.\w)")
 FOLDER = re.compile(rf"`({FURTHER}/[\w.-]+/)`")  # of further results
 UNDERLINE = re.compile(r"^ {0,3}(=+|(-[ \t]*)+)\s*$")  # of a heading, or a line across the page
 
@@ -41,7 +43,7 @@ def earlier_files(card: str) -> frozenset[str] | None:
         section = "".join(lines[place])
         inside = [f"{folder}{name}" for folder in FOLDER.findall(section) for name in OF_RESULTS]
         told = " ".join([section, FRACTIONS_FILE, *inside])
-    return frozenset(found[0] for found in RESULT_FILES.finditer(told))
+    return frozenset(found[0] for found in OWN_FILE.finditer(told))
 
 
 def with_section(body: str, section: str, line_end: str) -> str:
@@ -78,21 +80,22 @@ def _find(lines: Sequence[str]) -> slice | None:
         begin = next((place for place, line in enumerate(lines) if line.strip() == HEADING and not code[place]), None)
     if begin is None:
         return None
-    end = next((place for place in range(begin, len(lines)) if lines[place].strip() == END), None)
-    if end is not None:
-        return slice(begin, end + 1)
+    end = next((place for place in range(begin, len(lines)) if lines[place].strip() == END), len(lines))
     stop = min((place for place in _breaks(lines, code) if place > begin), default=len(lines))
+    if end <= stop and end < len(lines):
+        return slice(begin, end + 1)
     while not lines[stop - 1].strip():
         stop -= 1
     return slice(begin, stop)
 
 
 def _breaks(lines: Sequence[str], code: Sequence[bool]) -> Iterator[int]:
-    """Yield where something begins that no section of ours contains: a heading of others, a line, or a comment."""
+    """Yield where something begins that no section of ours contains: a heading of others, a rule, or HTML."""
     for place, line in enumerate(lines):
         if code[place]:
             continue
-        if HTML_BREAK.match(line) or (HASH_HEADING.match(line) and line.strip() not in OWN_HEADINGS):
+        heading = HASH_HEADING.match(line) and line.strip() not in OWN_HEADINGS
+        if heading or HTML_BREAK.match(line) or RULE.match(line):
             yield place
         elif UNDERLINE.match(line):
             before = range(place - 1, -1, -1)

@@ -45,9 +45,8 @@ def owned_files(
     if foreign:
         raise UserError(
             f"{target.name}: {', '.join(foreign)}: already there, and by its card not from an earlier push, so this "
-            "push would replace what somebody else wrote; rename or delete it there, or push the results alone to a "
-            "repository of their own, with ",
-            Setting("dataset", True),
+            "push would replace what somebody else wrote; rename or delete it there",
+            *([] if target.kind == "dataset" else [", or push the results alone, with ", Setting("dataset", True)]),
         )
     return re.compile("|".join([owned.pattern, *map(re.escape, sorted(ours))]))
 

@@ -24,7 +24,6 @@ from eraserhead.errors import Setting, UserError
 from eraserhead.files import differences, moving_into, moving_name, remove
 from eraserhead.folders import OutputFolder
 from eraserhead.loading.boundary import quiet
-from eraserhead.loading.checkpoints import VOCABULARY
 from eraserhead.loading.run_layout import RUN
 from eraserhead.loading.run_options import read_options, write_options
 from eraserhead.loading.training_data import TrainingData, read_training_data, write_seen_texts, write_training_data
@@ -180,10 +179,17 @@ class RunFolder(OutputFolder):
         records = (RUN.setup, RUN.data, RUN.seen, RUN.metrics, RUN.environment, RUN.chart, RUN.seal)
         for name in (RUN.config, RUN.checkpoints, RUN.adapter, *RUN.tracked, *records):
             remove(self.path / name)
-        for pattern in ("model*.safetensors*", "*token*.json", *VOCABULARY):  # weights in several files have an index
+        for pattern in ("model*.safetensors*", "*token*.json", *VOCABULARIES):  # weights in parts have an index, too
             for file in self.path.glob(pattern):
                 if file.is_file():
                     file.unlink()
+
+
+# Files that tokenizers save beside tokenizer.json; others of these kinds are the user's.
+VOCABULARIES = (
+    *("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "spm.model", "sentencepiece.model"),
+    *("sentencepiece.bpe.model", "bpe.codes", "vocab.bpe"),
+)
 
 
 @dataclass(frozen=True)

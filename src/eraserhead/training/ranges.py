@@ -15,7 +15,9 @@ from eraserhead.training.config import TrainConfig
 from eraserhead.training.option_checks import check_fit
 
 SECTIONS = ("model", "training", "adapter")
-DATA = ("data.max_length", "data.max_sentences", "data.max_sentence_tokens")
+# Limits of documents, and whether they are those of hierarchical models.
+LIMITS_OF = {"data.max_length": False, "data.max_sentences": True, "data.max_sentence_length": True}
+KIND = "model.hierarchical"
 WITHOUT = ("training.metric", "training.seed", "training.trackers", "model.problem_type", "adapter.keep")
 KEYS = ("low", "high", "log", "step")
 EXAMPLE = "{low: 1.0e-4, high: 1.0e-2, log: true}, or a list of values"
@@ -92,10 +94,12 @@ def check_ranges(base: TrainConfig, ranges: list[Range], file: str) -> None:
             for idle in idle_settings(with_options(base, {each.name: value})):
                 if idle.setting.name == each.name and not others & set(idle.owners):
                     raise UserError(f"{file}: ", idle.problem)
+            own = {each.name: value}
             try:
-                check_fit(with_options(base, {each.name: value}))
+                check_fit(with_options(base, own) if each.name.startswith("adapter.") else of_trial(base, own))
             except UserError as error:
-                if not others & names_in(error):
+                mends = names_in(error) | ({KIND} if names_in(error) & LIMITS_OF.keys() else set())
+                if not others & mends:
                     raise UserError(f"{file}: ", error) from error
 
 
@@ -108,8 +112,7 @@ def searchable() -> list[str]:
     """Return the names of the options that can be searched."""
     hints = get_type_hints(TrainConfig)
     names = [f"{section}.{option}" for section in SECTIONS for option in get_type_hints(hints[section])]
-    fields = set(get_type_hints(hints["data"]))
-    return [name for name in names if name not in WITHOUT] + [name for name in DATA if name[5:] in fields]
+    return [*(name for name in names if name not in WITHOUT), *LIMITS_OF]
 
 
 def with_options(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
@@ -124,10 +127,17 @@ def with_options(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 
 def in_effect(base: TrainConfig, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a trial without those that have no effect with its others."""
-    config = with_options(base, values)
+    kept = dict(values)
+    while idle := kept.keys() & _idle(with_options(base, kept)):
+        kept = {name: value for name, value in kept.items() if name not in idle}  # others may have needed these
+    return kept
+
+
+def _idle(config: TrainConfig) -> set[str]:
+    """Return the options that have no effect with the others."""
     idle = {f"{section}.{name}" for section in SECTIONS for name in unused(getattr(config, section))}
     idle |= {f"adapter.{name}" for name in idle_options(config.training.adapter)}
-    return {name: value for name, value in values.items() if name not in idle}
+    return idle | {name for name, hierarchical in LIMITS_OF.items() if hierarchical != config.model.hierarchical}
 
 
 def of_trial(base: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:

@@ -19,14 +19,7 @@ def load_splits(config: TrainConfig, tested: bool = True) -> dict[str, Documents
     if not tested:
         return documents
     test = _test_documents(config.data, training, several)
-    if test is None:
-        logger.warning(
-            "no test split: `erase` would look at documents that the model was trained on; for others give a folder "
-            "with a file for each split, such as train.csv and test.csv%s",
-            "" if config.data.test_size is None else UserError("; ", Setting("data.test_size"), " has no effect here"),
-        )
-        return documents
-    return {**documents, "test": test}
+    return documents if test is None else {**documents, "test": test}
 
 
 def _test_documents(data: DataConfig, training: Documents, multi_label: bool) -> Documents | None:
@@ -37,4 +30,11 @@ def _test_documents(data: DataConfig, training: Documents, multi_label: bool) ->
         if data.test_split != DataConfig().test_split:
             raise
         return None
-    return test if test.provenance.split != training.provenance.split else None
+    if test.provenance.split != training.provenance.split:
+        return test
+    logger.warning(
+        "no test split: `erase` would look at documents that the model was trained on; for others give a folder with a "
+        "file for each split, such as train.csv and test.csv%s",
+        "" if data.test_size is None else UserError("; ", Setting("data.test_size"), " has no effect here"),
+    )
+    return None

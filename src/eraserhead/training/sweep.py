@@ -236,12 +236,20 @@ def _with_trial(
     own = folder.trial(number)
     run = replace(of_trial(base, options), output_dir=str(own.path))
     changed = own.changed(run)
+
+    def failed(error: Exception) -> Trials:
+        logger.warning("trial %s failed: %s", number + 1, error)
+        trial = Trial(number, options, None, None, str(error) or type(error).__name__)
+        return replace(found, trials=[*found.trials, trial])
+
+    try:
+        check_fit(run)
+    except UserError as error:  # each value fits with some others, and not with these
+        return failed(error)
     try:
         train(replace(run, overwrite=bool(changed), resume=not changed and own.started), tested=False)
     except (DivergedError, MemoryError, torch.OutOfMemoryError) as error:
-        logger.warning("trial %s failed: %s", number + 1, error)
-        failed = Trial(number, options, None, None, str(error) or type(error).__name__)
-        return replace(found, trials=[*found.trials, failed])
+        return failed(error)
     except UserError as error:
         if type(error) is not UserError or not names_in(error) & set(options):
             raise
