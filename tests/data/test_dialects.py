@@ -717,6 +717,7 @@ def test_classes_that_differ_in_case_or_spaces_are_pointed_out(tmp_path, caplog)
 
 
 def test_sets_of_labels_that_are_read_as_classes_are_pointed_out(tmp_path, caplog):
+    read(written(tmp_path / "numbered.csv", "text,label\na,[1] one\nb,[2] two\n"))  # no sets
     rows = [f'a,"{labels}"' for labels in ("[]", "['pos']", "['pos', 'long']")]
     read(written(tmp_path / "a.csv", "\n".join(["text,label", *rows])))
     [said] = [record.getMessage() for record in caplog.records]

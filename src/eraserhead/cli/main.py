@@ -128,9 +128,10 @@ def _run(name: str, arguments: list[str]) -> int:
         logger.info(line)
     parser = command_parser(command)
     parsed = parse(parser, arguments, command)
-    check_places(as_config(command, parsed), command.positional)
+    given = as_config(command, parsed)
+    check_places(given, command.positional)  # before defaults, which name what may not be read at all
     if command.defaults is not None:
-        parser.set_defaults(command.defaults(as_config(command, parsed)))
+        parser.set_defaults(command.defaults(given))
         parsed = parse(parser, arguments, command)
     if command.alone and launcher.rank():
         return 0

@@ -186,7 +186,7 @@ def remarks(names: Sequence[str], given: bool = False) -> list[UserError]:
         for same in alike.values()
         if len(same) > 1
     ]
-    sets = [name for name in names if LIST.match(name)]
+    sets = [name for name in names if LIST.fullmatch(name)]
     if len(sets) > 1:
         lines.append(
             UserError(

@@ -40,6 +40,11 @@ FREE_TO_DIFFER = (
     *("output_dir", "resume", "overwrite", "cache_limit", "cpu", "training.batch_tokens", "training.trackers"),
     *("push_to_hub", "push_every", "push_private", "seeds"),
 )
+# Files that tokenizers save beside tokenizer.json; others of these kinds are the user's.
+VOCABULARIES = (
+    *("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "spm.model", "sentencepiece.model"),
+    *("sentencepiece.bpe.model", "bpe.codes", "vocab.bpe"),
+)
 
 
 @dataclass(frozen=True)
@@ -183,13 +188,6 @@ class RunFolder(OutputFolder):
             for file in self.path.glob(pattern):
                 if file.is_file():
                     file.unlink()
-
-
-# Files that tokenizers save beside tokenizer.json; others of these kinds are the user's.
-VOCABULARIES = (
-    *("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "spm.model", "sentencepiece.model"),
-    *("sentencepiece.bpe.model", "bpe.codes", "vocab.bpe"),
-)
 
 
 @dataclass(frozen=True)
